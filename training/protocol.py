@@ -1,0 +1,56 @@
+"""What a model family has to offer, and what it may offer beyond that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from training.types import Dataset, FloatArray, PoolView, Selection
+
+
+class TextModel(Protocol):
+    """A text classifier whose scores are always (documents, labels) in schema order.
+
+    Constructors only store; `fit` learns. Everything drawn at random follows the constructor's seed.
+    """
+
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn from `dataset`; `valid` is only for early stopping and model choice, never for metrics.
+
+        Raises `TrainingError` where the data cannot be learned from, as with fewer than two labels.
+        """
+
+    def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
+        """Return uncalibrated probabilities of shape (texts, labels)."""
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model without pickle."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; predictions are equal to the saved model's."""
+
+
+@runtime_checkable
+class ExportsOnnx(Protocol):
+    """A model that can leave Python."""
+
+    def export(self, folder: Path) -> None:
+        """Write `model.onnx` and the files its preprocessing needs into `folder`."""
+
+
+@runtime_checkable
+class ScoresPool(Protocol):
+    """A model that scores its dataset's pool better than `predict_proba` could."""
+
+    def pool_scores(self) -> FloatArray:
+        """Return scores of shape (pool texts, labels), in the order of `dataset.pool.texts`."""
+
+
+class QueryStrategy(Protocol):
+    """Chooses what people should label next from stored scores and vectors, in milliseconds."""
+
+    def __call__(self, pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
+        """Return at most `n` rows. Raises `TrainingError` for scores that are missing, empty or constant."""

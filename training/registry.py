@@ -1,0 +1,66 @@
+"""What can be chosen by key. Importing this module loads no family and no strategy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from training.types import Task, TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One choice: the name that people see, where its code is, and the extra that installs what it needs."""
+
+    label: str
+    path: str  # "package.module:name"
+    extra: str
+    tasks: tuple[Task, ...] = (Task.SINGLE, Task.MULTI)
+    needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"
+
+    def load(self) -> Any:
+        """Import and return the object; the error names the pip command where a package is missing."""
+        module, _, name = self.path.partition(":")
+        try:
+            return getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            raise TrainingError(
+                f"{self.label} needs the package {error.name!r}: run pip install '.[{self.extra}]'."
+            ) from error
+
+
+FAMILIES: dict[str, Entry] = {
+    "tfidf": Entry("TF-IDF with logistic regression", "training.families.tfidf:TfidfModel", "train"),
+    "embedding": Entry(
+        "Sentence embeddings with logistic regression", "training.families.embedding:EmbeddingModel", "train"
+    ),
+}
+
+STRATEGIES: dict[str, Entry] = {
+    "random": Entry("Random order", "training.strategies.wrappers:random_order", "train"),
+    "kmeans": Entry(
+        "Cold start: k-means", "training.strategies.diversity:kmeans", "train", needs=("vectors",)
+    ),
+    "margin": Entry(
+        "Margin", "training.strategies.uncertainty:margin", "train", (Task.SINGLE,), ("scores",)
+    ),
+    "entropy": Entry(
+        "Entropy", "training.strategies.uncertainty:entropy", "train", (Task.SINGLE,), ("scores",)
+    ),
+    "least_confidence": Entry(
+        "Least confidence", "training.strategies.uncertainty:least_confidence", "train", (Task.SINGLE,), ("scores",)
+    ),
+    "label_turns": Entry(
+        "Labels take turns", "training.strategies.multilabel:label_turns", "train", (Task.MULTI,), ("scores",)
+    ),
+}
+
+DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
+
+
+def entry(table: dict[str, Entry], key: str) -> Entry:
+    """Return the entry of `key`, or raise `TrainingError` naming the keys that exist."""
+    if key not in table:
+        raise TrainingError(f"There is no {key!r}; choose one of {', '.join(sorted(table))}.")
+    return table[key]

@@ -1,0 +1,244 @@
+"""The values that travel between the parts of `training` and to the site: frozen, typed, free of heavy imports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+Json = Any  # what json.dumps takes; a recursive alias costs more at every use than it finds
+
+
+class TrainingError(Exception):
+    """A training step that cannot go on; the message is a sentence that the lead reads as it is."""
+
+
+class Task(StrEnum):
+    """What one answer is: exactly one label, or any number of labels."""
+
+    SINGLE = "single"
+    MULTI = "multi"
+
+
+class Objective(StrEnum):
+    """What a label's threshold is tuned to."""
+
+    F1 = "f1"
+    FBETA = "fbeta"
+    PRECISION = "precision"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """One label: a key that never changes, the name that people see, and a description that models read."""
+
+    key: str
+    name: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSchema:
+    """The labels of a task in their fixed order; column `j` of every score array is `labels[j]`."""
+
+    task: Task
+    labels: tuple[LabelSpec, ...]
+
+    def __post_init__(self) -> None:
+        keys = [label.key for label in self.labels]
+        if len(set(keys)) != len(keys):
+            raise TrainingError(f"Label keys repeat: {sorted({k for k in keys if keys.count(k) > 1})}.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(label.key for label in self.labels)
+
+    def encode(self, answers: Iterable[Iterable[str]]) -> FloatArray:
+        """Return the 0/1 targets `(documents, labels)` of answers given as label keys.
+
+        Raises `TrainingError` for a key that is not in the schema, or a single-label answer without
+        exactly one label.
+        """
+        column = {key: j for j, key in enumerate(self.keys)}
+        rows = [list(answer) for answer in answers]
+        targets = np.zeros((len(rows), len(self)), dtype=np.float32)
+        for i, answer in enumerate(rows):
+            if self.task is Task.SINGLE and len(answer) != 1:
+                raise TrainingError(f"Document {i} has {len(answer)} labels; a single-label task needs one.")
+            for key in answer:
+                if key not in column:
+                    raise TrainingError(f"Document {i} has the label {key!r}, which is not in the schema.")
+                targets[i, column[key]] = 1.0
+        return targets
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The nearest rows of each row in one corpus: `indices` and cosine `similarities`, both (rows, k)."""
+
+    indices: IntArray
+    similarities: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Unlabelled texts beside a dataset.
+
+    `neighbours` is over the corpus "the dataset's texts, then these texts", in that order, or None where
+    they are not computed yet.
+    """
+
+    texts: tuple[str, ...]
+    neighbours: Neighbours | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Labelled texts: `targets` is 0/1 of shape (documents, labels) in schema order.
+
+    A single-label dataset is one-hot. It may be empty: a family that can start from label names alone
+    then does, others raise `TrainingError`.
+    """
+
+    schema: LabelSchema
+    texts: tuple[str, ...]
+    targets: FloatArray
+    pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        expected = (len(self.texts), len(self.schema))
+        if self.targets.shape != expected:
+            raise TrainingError(f"Targets have the shape {self.targets.shape}, expected {expected}.")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+class Embedder(Protocol):
+    """Turns texts into unit-length vectors; the same text always gives the same vector."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The checksum of the encoder file that the vectors come from."""
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return vectors of shape (texts, dimension)."""
+
+
+ProgressCallback = Callable[[str, float], None]
+"""Called with a stage name and the fraction done in [0, 1]. What it raises ends the run (cancel, lost lease)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """What to train: a family of the registry, its parameters, and how thresholds are tuned.
+
+    `objective_value` is beta for FBETA and the wanted precision for PRECISION. `previous` is the folder of
+    an earlier bundle of the same family to start warm from, if there is one.
+    """
+
+    family: str
+    params: Mapping[str, Json] = field(default_factory=dict)
+    objective: Objective = Objective.F1
+    objective_value: float = 1.0
+    seed: int = 0
+    previous: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassReport:
+    """One label's figures on the reporting documents; None where it has no support ("not measurable yet")."""
+
+    key: str
+    threshold: float
+    support: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Figures on held-out documents. Intervals are 95 % bootstrap percentiles.
+
+    Macro-F1 averages the labels that have support; it is None when no document was reported on.
+    `confusion[i][j]` counts documents of label i decided as label j (single-label only, else None).
+    """
+
+    documents: int
+    macro_f1: float | None
+    macro_f1_low: float | None
+    macro_f1_high: float | None
+    micro_f1: float | None
+    per_class: tuple[ClassReport, ...]
+    confusion: tuple[tuple[int, ...], ...] | None
+    calibration_error: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How well a bundle agrees with the model that it was exported from, on held-out texts."""
+
+    documents: int
+    max_difference: float
+    same_decisions: float
+    precision: str  # "fp32" or "int8"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a run yields besides its bundle folder.
+
+    `pool_scores` are the scores (pool texts, labels) by which the next batch is to be chosen; they may come
+    from a stronger model than the one in the bundle. None without a pool.
+    """
+
+    bundle: Path
+    evaluation: Evaluation
+    parity: Parity
+    thresholds: tuple[float, ...]
+    labelled: int
+    fit_seconds: float
+    bundle_bytes: int
+    pool_scores: FloatArray | None = None
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """What a query strategy may look at; row i of every array is the same unlabelled document.
+
+    `scores` (documents, labels) and `thresholds` (labels,) are None before the first model, `vectors`
+    (documents, dimension) is None before texts are embedded. `label_counts` (labels,) are the positives
+    labelled so far.
+    """
+
+    size: int
+    scores: FloatArray | None
+    vectors: FloatArray | None
+    thresholds: FloatArray | None
+    label_counts: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The chosen rows of a pool, the most wanted first, with the score each was chosen for."""
+
+    indices: IntArray  # (chosen,)
+    scores: FloatArray  # (chosen,)
