@@ -7,7 +7,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from training.types import Dataset, FloatArray, PoolView, Selection
+from training.types import Dataset, Exported, FloatArray, IntArray, PoolView, Selection
 
 
 class TextModel(Protocol):
@@ -37,8 +37,12 @@ class TextModel(Protocol):
 class ExportsOnnx(Protocol):
     """A model that can leave Python."""
 
-    def export(self, folder: Path) -> None:
-        """Write `model.onnx` and the files its preprocessing needs into `folder`."""
+    def export(self, folder: Path) -> Exported:
+        """Write `model.onnx` and the files its preprocessing needs into `folder`, and say what they are.
+
+        The graph has one input for each array of the preprocessing's feeds and one output: uncalibrated
+        probabilities of shape (rows, labels).
+        """
 
 
 @runtime_checkable
@@ -47,6 +51,17 @@ class ScoresPool(Protocol):
 
     def pool_scores(self) -> FloatArray:
         """Return scores of shape (pool texts, labels), in the order of `dataset.pool.texts`."""
+
+
+@runtime_checkable
+class ScoresOutOfFold(Protocol):
+    """A model that scores its own training documents out of fold faster than by fitting it anew."""
+
+    def out_of_fold(self, folds: IntArray) -> FloatArray:
+        """Return scores (documents, labels): each document's from a model fitted without its fold.
+
+        `folds` (documents,) numbers the fold of each document of the dataset given to `fit`.
+        """
 
 
 class QueryStrategy(Protocol):

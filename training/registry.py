@@ -17,7 +17,7 @@ class Entry:
     path: str  # "package.module:name"
     extra: str
     tasks: tuple[Task, ...] = (Task.SINGLE, Task.MULTI)
-    needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"
+    needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"; of a family: "embedder"
 
     def load(self) -> Any:
         """Import and return the object; the error names the pip command where a package is missing."""
@@ -33,7 +33,10 @@ class Entry:
 FAMILIES: dict[str, Entry] = {
     "tfidf": Entry("TF-IDF with logistic regression", "training.families.tfidf:TfidfModel", "train"),
     "embedding": Entry(
-        "Sentence embeddings with logistic regression", "training.families.embedding:EmbeddingModel", "train"
+        "Sentence embeddings with logistic regression",
+        "training.families.embedding:EmbeddingModel",
+        "train",
+        needs=("embedder",),
     ),
 }
 

@@ -191,6 +191,19 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Exported:
+    """What a family wrote beside `model.onnx`: the kind of preprocessing that reads its files.
+
+    `encoder` is the fingerprint of the frozen encoder that turns texts into vectors, where one does.
+    """
+
+    preprocessing: str  # a key of `training.preprocess.KINDS`
+    encoder: str | None = None
+    precision: str = "fp32"  # or "int8"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Parity:
     """How well a bundle agrees with the model that it was exported from, on held-out texts."""
 

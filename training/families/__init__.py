@@ -1,0 +1,1 @@
+"""The model families: one file each, reached by key through `training.registry`."""

@@ -1,0 +1,53 @@
+"""Text to model input, by the same code in fit and in serve.
+
+Modules here import NumPy, tokenizers and onnxruntime at most: the web process loads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.types import Embedder
+
+Feed = dict[str, NDArray[np.generic]]
+
+KINDS = {
+    "ngrams": "training.preprocess.ngrams:NgramPreprocessor",
+    "encoder": "training.preprocess.encoder:EncoderPreprocessor",
+}
+
+
+class Preprocessor(Protocol):
+    """Makes the inputs of a bundle's graph out of texts."""
+
+    def feeds(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Iterator[Feed]:
+        """Yield graph inputs for all texts in order; the rows of their outputs are concatenated.
+
+        A given `embedder` stands in for the bundle's own encoder, so that vectors kept from before are used.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the files that `load` reads."""
+
+    @classmethod
+    def load(cls, folder: Path, *, encoder: Path | None = None, threads: int = 1) -> Self:
+        """Read what `save` wrote.
+
+        `encoder` is the folder of the bundle's encoder, None where the bundle has none or it is not on this
+        machine; a preprocessor that needs it says so only when it has to embed without an `embedder`.
+        """
+
+
+def load_preprocessor(
+    kind: str, folder: Path, *, encoder: Path | None = None, threads: int = 1
+) -> Preprocessor:
+    """Return the preprocessor of `kind`, read from a bundle's folder; a wrong kind is a `KeyError`."""
+    module, _, name = KINDS[kind].partition(":")
+    found: type[Preprocessor] = getattr(import_module(module), name)
+    return found.load(folder, encoder=encoder, threads=threads)
