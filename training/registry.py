@@ -45,14 +45,16 @@ STRATEGIES: dict[str, Entry] = {
     "kmeans": Entry(
         "Cold start: k-means", "training.strategies.diversity:kmeans", "train", needs=("vectors",)
     ),
-    "margin": Entry(
-        "Margin", "training.strategies.uncertainty:margin", "train", (Task.SINGLE,), ("scores",)
-    ),
+    "margin": Entry("Margin", "training.strategies.uncertainty:margin", "train", (Task.SINGLE,), ("scores",)),
     "entropy": Entry(
         "Entropy", "training.strategies.uncertainty:entropy", "train", (Task.SINGLE,), ("scores",)
     ),
     "least_confidence": Entry(
-        "Least confidence", "training.strategies.uncertainty:least_confidence", "train", (Task.SINGLE,), ("scores",)
+        "Least confidence",
+        "training.strategies.uncertainty:least_confidence",
+        "train",
+        (Task.SINGLE,),
+        ("scores",),
     ),
     "label_turns": Entry(
         "Labels take turns", "training.strategies.multilabel:label_turns", "train", (Task.MULTI,), ("scores",)

@@ -1,4 +1,4 @@
-"""The values that travel between the parts of `training` and to the site: frozen, typed, free of heavy imports."""
+"""The values that travel between the parts of `training` and to the site: frozen, typed, light to import."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Embedder(Protocol):
 
 
 ProgressCallback = Callable[[str, float], None]
-"""Called with a stage name and the fraction done in [0, 1]. What it raises ends the run (cancel, lost lease)."""
+"""Called with a stage name and the fraction done in [0, 1]; what it raises ends the run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,37 @@
+"""The only code that decides who may do what; each helper returns the object or raises 404.
+
+A stranger learns nothing, not even that a project exists, hence never 403.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
+from annotate.models import Project, User
+from annotate.models.projects import Role
+
+
+def signed_in(user: User | AnonymousUser) -> User:
+    if not isinstance(user, User) or not user.is_active:
+        raise Http404
+    return user
+
+
+def project_for(user: User | AnonymousUser, slug: str) -> Project:
+    """Return a project that `user` is a member of."""
+    return get_object_or_404(Project.objects.of(signed_in(user)), slug=slug)
+
+
+def led_project_for(user: User | AnonymousUser, slug: str) -> Project:
+    """Return a project that `user` leads."""
+    member = signed_in(user)
+    project = project_for(member, slug)
+    if not is_lead(member, project):
+        raise Http404
+    return project
+
+
+def is_lead(user: User, project: Project) -> bool:
+    return user.is_superuser or project.memberships.filter(user=user, role=Role.LEAD).exists()

@@ -1,0 +1,82 @@
+"""How settings are read from the environment; a value that does not parse stops the start with a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+SOCKET_PATH_LIMIT = 100  # the kernel takes 107 bytes; valkey adds nothing, some systems take less
+
+
+def env(name: str, default: str = "") -> str:
+    return os.environ.get(name, default)
+
+
+def env_bool(name: str, *, default: bool = False) -> bool:
+    value = env(name, "1" if default else "0").strip().lower()
+    if value not in TRUE | FALSE:
+        raise ImproperlyConfigured(f"{name}={value!r} is neither yes nor no; use 1 or 0.")
+    return value in TRUE
+
+
+def env_number(name: str, default: T, parse: Callable[[str], T]) -> T:
+    value = env(name)
+    if not value:
+        return default
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}={value!r} is not a number.") from error
+
+
+def env_int(name: str, default: int) -> int:
+    return env_number(name, default, int)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+def secret_key(home: Path) -> str:
+    """Return SECRET_KEY, or the key that this installation made for itself at its first start."""
+    if value := env("SECRET_KEY"):
+        return value
+    path = home / "secret-key"
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    key = secrets.token_urlsafe(50)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key)
+    return key
+
+
+def embedded_socket(home: Path) -> Path:
+    """Return the path of the embedded broker's socket, short enough for the kernel wherever `home` is."""
+    path = home / "run" / "valkey.sock"
+    if len(str(path)) <= SOCKET_PATH_LIMIT:
+        return path
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"winnow-{digest}.sock"
+
+
+def redis_url(home: Path) -> str:
+    return env("REDIS_URL") or f"unix://{embedded_socket(home)}"
+
+
+def celery_broker_url(url: str) -> str:
+    """Return the same server in kombu's spelling, which names a unix socket in its own way."""
+    return url.replace("unix://", "redis+socket://", 1)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.documents import Document
+from annotate.models.projects import Label, Project
+from annotate.models.runs import ModelVersion
+
+
+class Batch(models.Model):
+    """One choice of documents by one strategy; `version` is the model whose scores it was chosen by."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="batches")
+    strategy = models.CharField(max_length=40)
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="batches")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.pk}"
+
+
+class AssignmentState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    LEASED = "leased", _("With an annotator")
+    DONE = "done", _("Done")
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def claimable(self, now: object) -> AssignmentQuerySet:
+        return self.filter(
+            models.Q(state=AssignmentState.WAITING)
+            | models.Q(state=AssignmentState.LEASED, expires_at__lt=now)
+        )
+
+
+class Assignment(models.Model):
+    """A place in the queue for one annotator's decision on one document.
+
+    A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
+    of the card that shows it now: a decision sent twice carries the same one.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="assignments")
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="assignments")
+    slot = models.PositiveSmallIntegerField(default=0)
+    rank = models.FloatField()
+    state = models.CharField(max_length=10, choices=AssignmentState, default=AssignmentState.WAITING)
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="assignments"
+    )
+    expires_at = models.DateTimeField(null=True)
+    card = models.UUIDField(null=True, unique=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "slot"], name="assignment_once_per_slot"),
+            models.UniqueConstraint(
+                fields=["document", "annotator"],
+                condition=models.Q(annotator__isnull=False),
+                name="assignment_once_per_annotator",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "state", "rank"], name="assignment_queue_order")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id}/{self.slot} {self.state}"
+
+
+class Outcome(models.TextChoices):
+    ANSWERED = "answered", _("Answered")
+    SKIPPED = "skipped", _("Skipped")
+    FLAGGED = "flagged", _("Flagged")
+
+
+class Source(models.TextChoices):
+    WEB = "web", _("Labelling page")
+    IMPORT = "import", _("Import")
+    API = "api", _("API")
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def answered(self) -> AnnotationQuerySet:
+        return self.filter(outcome=Outcome.ANSWERED)
+
+
+class Annotation(models.Model):
+    """One person's decision on one document, as it stands now; `decisions` holds every one before it.
+
+    An answered annotation without labels is a real answer of a multi-label project: none of them applies.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="annotations")
+    document = models.ForeignKey(Document, models.PROTECT, related_name="annotations")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="annotations")
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    labels: models.ManyToManyField[Label, AnnotationLabel] = models.ManyToManyField(
+        Label, through="AnnotationLabel", related_name="annotations"
+    )
+    reason = models.TextField(blank=True)
+    seconds = models.FloatField(null=True)
+    source = models.CharField(max_length=10, choices=Source, default=Source.WEB)
+    is_gold = models.BooleanField(default=False)
+    guidelines_version = models.PositiveIntegerField(default=1)
+    shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    shown = models.JSONField(
+        null=True, help_text=_("The suggestion as it was shown: [label id, score] pairs.")
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "annotator"], name="annotation_once_per_annotator"),
+            models.UniqueConstraint(
+                fields=["document"], condition=models.Q(is_gold=True), name="annotation_one_gold_per_document"
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "annotator", "-updated_at"], name="annotation_history")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} by {self.annotator_id}"
+
+
+class AnnotationLabel(models.Model):
+    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="choices")
+    label = models.ForeignKey(Label, models.PROTECT, related_name="choices")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["annotation", "label"], name="choice_once_per_label")]
+
+    def __str__(self) -> str:
+        return f"{self.label_id} on {self.annotation_id}"
+
+
+class Decision(models.Model):
+    """One sent decision, never changed or deleted; `card` makes sending it again change nothing."""
+
+    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="decisions")
+    card = models.UUIDField(unique=True)
+    outcome = models.CharField(max_length=10, choices=Outcome)
+    label_ids = models.JSONField(default=list)
+    reason = models.TextField(blank=True)
+    seconds = models.FloatField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.card}"

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.projects import Project
+
+
+class Lane(models.TextChoices):
+    POOL = "pool", _("Pool")
+    HOLDOUT = "holdout", _("Holdout")
+
+
+class Half(models.TextChoices):
+    """What a holdout document is for: its labels tune thresholds, or they report figures; never both."""
+
+    TUNING = "tuning", _("Tuning")
+    REPORTING = "reporting", _("Reporting")
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    def pool(self) -> DocumentQuerySet:
+        return self.filter(lane=Lane.POOL)
+
+    def holdout(self) -> DocumentQuerySet:
+        return self.filter(lane=Lane.HOLDOUT)
+
+    def unassigned(self) -> DocumentQuerySet:
+        """Return documents that are in nobody's queue and that nobody has decided on."""
+        return self.filter(assignments=None, annotations=None)
+
+
+class Document(models.Model):
+    """One text, byte for byte as it came.
+
+    `sha256` is the digest of the text; it identifies a document without an external id, finds its vector,
+    and serves as its place in a random order that never changes.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="documents")
+    external_id = models.CharField(_("external id"), max_length=255, null=True, blank=True)  # noqa: DJ001 (unique)
+    text = models.TextField(_("text"))
+    sha256 = models.CharField(max_length=64)
+    meta = models.JSONField(default=dict, blank=True)
+    lane = models.CharField(_("lane"), max_length=10, choices=Lane)
+    half = models.CharField(max_length=10, choices=Half, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "external_id"],
+                condition=models.Q(external_id__isnull=False),
+                name="document_external_id_once_per_project",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "sha256"],
+                condition=models.Q(external_id__isnull=True),
+                name="document_text_once_per_project",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lane=Lane.POOL, half="")
+                | models.Q(lane=Lane.HOLDOUT, half__in=Half.values),
+                name="document_half_belongs_to_the_holdout_lane",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "lane", "sha256"], name="document_random_order")]
+
+    def __str__(self) -> str:
+        return self.external_id or self.sha256[:12]
+
+
+class Embedding(models.Model):
+    """The vector of one text under one encoder, shared by all projects; float32, little-endian."""
+
+    encoder = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+    vector = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["encoder", "sha256"], name="embedding_once_per_text")]
+
+    def __str__(self) -> str:
+        return f"{self.encoder[:8]}:{self.sha256[:12]}"
+
+
+class Neighbourhood(models.Model):
+    """The nearest pool documents of one document: their keys as int64, cosine similarities as float32."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="neighbourhoods")
+    encoder = models.CharField(max_length=64)
+    neighbours = models.BinaryField()
+    similarities = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "encoder"], name="neighbourhood_once_per_document")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} under {self.encoder[:8]}"

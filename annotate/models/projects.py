@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.accounts import User
+from training.registry import DEFAULT_STRATEGY
+from training.types import Objective, Task
+
+SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
+
+
+class TaskChoices(models.TextChoices):
+    SINGLE = Task.SINGLE.value, _("One label per document")
+    MULTI = Task.MULTI.value, _("Any number of labels per document")
+
+
+class Suggestions(models.TextChoices):
+    NOW = "now", _("At once")
+    AFTER = "after", _("After the choice")
+    NEVER = "never", _("Never")
+
+
+class ObjectiveChoices(models.TextChoices):
+    F1 = Objective.F1.value, _("F1")
+    FBETA = Objective.FBETA.value, _("F-beta")
+    PRECISION = Objective.PRECISION.value, _("A wanted precision")
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def of(self, user: User) -> ProjectQuerySet:
+        """Return the projects that `user` may enter."""
+        return self if user.is_superuser else self.filter(memberships__user=user)
+
+
+class Project(models.Model):
+    slug = models.SlugField(_("short name"), unique=True, help_text=_("Part of the project's address."))
+    name = models.CharField(_("name"), max_length=200)
+    task = models.CharField(_("task"), max_length=10, choices=TaskChoices, default=TaskChoices.SINGLE)
+    guidelines = models.TextField(_("guidelines"), blank=True)
+    guidelines_version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # Who labels what.
+    annotators_per_document = models.PositiveSmallIntegerField(
+        _("annotators per document"), default=1, validators=[MinValueValidator(1), MaxValueValidator(20)]
+    )
+    lease_seconds = models.PositiveIntegerField(_("seconds that a document stays reserved"), default=600)
+    suggestions = models.CharField(
+        _("show suggestions"), max_length=10, choices=Suggestions, default=Suggestions.NOW
+    )
+    holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
+    holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)
+
+    # What comes next.
+    strategy = models.CharField(_("query strategy"), max_length=40, blank=True)
+    batch_size = models.PositiveIntegerField(
+        _("documents per batch"), default=50, validators=[MinValueValidator(1), MaxValueValidator(5000)]
+    )
+    random_share = models.FloatField(_("random share of a batch"), default=0.1, validators=SHARE)
+
+    # When and how models learn.
+    training_enabled = models.BooleanField(_("train automatically"), default=True)
+    retrain_after = models.PositiveIntegerField(_("new labels until the next model"), default=10)
+    retrain_idle_seconds = models.PositiveIntegerField(_("idle seconds until the next model"), default=20)
+    publish_automatically = models.BooleanField(_("publish a model that is not worse"), default=True)
+    objective = models.CharField(
+        _("tune thresholds to"), max_length=10, choices=ObjectiveChoices, default=ObjectiveChoices.F1
+    )
+    objective_value = models.FloatField(_("beta, or the wanted precision"), default=1.0)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(annotators_per_document__gte=1),
+                name="project_needs_an_annotator_per_document",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def query_strategy(self) -> str:
+        """The registry key in force: the lead's choice, or the default of the task."""
+        return self.strategy or DEFAULT_STRATEGY[Task(self.task)]
+
+
+class LabelQuerySet(models.QuerySet["Label"]):
+    def live(self) -> LabelQuerySet:
+        return self.filter(archived_at=None)
+
+
+class Label(models.Model):
+    """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
+    name = models.CharField(_("name"), max_length=200)
+    description = models.TextField(_("description"), blank=True)
+    hotkey = models.CharField(_("key"), max_length=1, blank=True)
+    position = models.PositiveIntegerField(default=0)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LabelQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "name"], name="label_name_once_per_project"),
+            models.UniqueConstraint(
+                fields=["project", "hotkey"],
+                condition=~models.Q(hotkey="") & models.Q(archived_at=None),
+                name="label_hotkey_once_per_project",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    ANNOTATOR = "annotator", _("Annotator")
+    LEAD = "lead", _("Lead")
+
+
+class Membership(models.Model):
+    project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "user"], name="membership_once_per_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role}"

@@ -1,0 +1,92 @@
+"""The cast of the site's tests: a lead and an annotator of one project, and a stranger to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from annotate.models import Document, Label, Membership, Project, User
+from annotate.models.documents import Half, Lane
+from annotate.models.projects import Role
+
+PASSWORD = "correct horse battery"
+
+
+def _user(name: str) -> User:
+    return User.objects.create_user(name, password=PASSWORD)
+
+
+@pytest.fixture
+def lead(db: None) -> User:
+    return _user("lena")
+
+
+@pytest.fixture
+def annotator(db: None) -> User:
+    return _user("anton")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return _user("stefan")
+
+
+@pytest.fixture
+def make_project(lead: User, annotator: User) -> Callable[..., Project]:
+    """Make a project with labels, led by the lead and worked on by the annotator."""
+
+    def make(
+        slug: str = "colours", labels: tuple[str, ...] = ("red", "green", "blue"), **fields: object
+    ) -> Project:
+        project = Project.objects.create(slug=slug, name=slug.title(), **fields)
+        Membership.objects.create(project=project, user=lead, role=Role.LEAD)
+        Membership.objects.create(project=project, user=annotator, role=Role.ANNOTATOR)
+        for position, name in enumerate(labels):
+            Label.objects.create(project=project, name=name, position=position, hotkey=str(position + 1)[:1])
+        return project
+
+    return make
+
+
+@pytest.fixture
+def project(make_project: Callable[..., Project]) -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def multi_project(make_project: Callable[..., Project]) -> Project:
+    return make_project(slug="topics", task="multi")
+
+
+@pytest.fixture
+def add_documents() -> Callable[..., list[Document]]:
+    """Add texts to a project; `lane` and `half` are set as given, not by hash."""
+
+    def add(project: Project, *texts: str, lane: str = Lane.POOL, half: str = "") -> list[Document]:
+        if lane == Lane.HOLDOUT and not half:
+            half = Half.REPORTING
+        return [
+            Document.objects.create(
+                project=project,
+                text=text,
+                sha256=hashlib.sha256(text.encode()).hexdigest(),
+                lane=lane,
+                half=half,
+            )
+            for text in texts
+        ]
+
+    return add
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in

@@ -1,0 +1,18 @@
+"""The site's settings with what makes tests independent of a running broker and of each other."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+os.environ.setdefault("WINNOW_HOME", tempfile.mkdtemp(prefix="winnow-tests-"))
+os.environ.setdefault("SECRET_KEY", "only for tests")
+
+from annotate.settings import *  # noqa: E402, F403
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
