@@ -1,0 +1,173 @@
+"""Word and character n-grams, counted from a stored vocabulary."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from training.preprocess import Feed
+from training.types import Embedder, FloatArray, IntArray
+
+FILE = "ngrams.json"
+
+# A word is a run of word characters or of anything else beyond ASCII that is neither a space nor general
+# punctuation: combining vowel signs (Mn, Mc) are not \w, and would cut Hindi or Thai words to pieces.
+_WORD = re.compile(r"(?:\w|[^\x00-\x7f\s\u00a0-\u00bf\u2000-\u206f\u3000-\u303f])+")
+
+
+@dataclass(frozen=True, slots=True)
+class NgramSettings:
+    """Which n-grams are counted: runs of words, and runs of characters inside space-padded tokens."""
+
+    word_max: int = 2
+    char_min: int = 2
+    char_max: int = 5
+    min_documents: int = 1
+    max_features: int = 60_000
+
+    def words(self, text: str) -> list[str]:
+        """Return the word n-grams of a normalised text, in order, with repeats."""
+        words = _WORD.findall(text)
+        grams = list(words)
+        for n in range(2, self.word_max + 1):
+            grams += [" ".join(words[i : i + n]) for i in range(len(words) - n + 1)]
+        return grams
+
+    def chars(self, text: str) -> list[str]:
+        """Return the character n-grams within the tokens of a normalised text, in order, with repeats."""
+        grams: list[str] = []
+        for token in text.split():
+            padded = f" {token} "
+            for n in range(self.char_min, self.char_max + 1):
+                if n > len(padded):
+                    break
+                grams += [padded[i : i + n] for i in range(len(padded) - n + 1)]
+        return grams
+
+
+class NgramPreprocessor:
+    """TF-IDF over word and character n-grams: sublinear counts, smooth idf, unit length in each of the two.
+
+    Features are numbered words first, then characters, each in the order of the vocabulary.
+    """
+
+    def __init__(
+        self,
+        settings: NgramSettings,
+        words: dict[str, int],
+        chars: dict[str, int],
+        documents: int,
+    ) -> None:
+        """Take the vocabularies as n-gram -> number of documents that hold it, of `documents` in all."""
+        self.settings = settings
+        self.document_counts = (words, chars)
+        self.documents = documents
+        self._word_ids = {gram: i for i, gram in enumerate(words)}
+        self._char_ids = {gram: i for i, gram in enumerate(chars, start=len(words))}
+        counts = np.array([*words.values(), *chars.values()], dtype=np.float64)
+        self._idf = (np.log((1 + documents) / (1 + counts)) + 1).tolist()
+
+    def __len__(self) -> int:
+        return len(self._idf)
+
+    @classmethod
+    def fit(cls, texts: Sequence[str], settings: NgramSettings) -> Self:
+        """Learn the vocabulary: the n-grams of the most documents, at most half of the features for words."""
+        normalised = [normalise(text) for text in texts]
+        words = _document_counts(map(settings.words, normalised))
+        chars = _document_counts(map(settings.chars, normalised))
+        most_words = max(settings.max_features // 2, settings.max_features - len(chars))
+        kept_words = _most_frequent(words, settings.min_documents, most_words)
+        kept_chars = _most_frequent(chars, settings.min_documents, settings.max_features - len(kept_words))
+        return cls(settings, kept_words, kept_chars, len(texts))
+
+    def weights(self, text: str) -> tuple[list[int], list[float]]:
+        """Return the feature ids of one text and their weights; both are empty for an unknown text."""
+        normalised = normalise(text)
+        ids: list[int] = []
+        values: list[float] = []
+        for known, grams in (
+            (self._word_ids, self.settings.words(normalised)),
+            (self._char_ids, self.settings.chars(normalised)),
+        ):
+            found, weights = self._block(known, grams)
+            ids += found
+            values += weights
+        return ids, values
+
+    def _block(self, known: dict[str, int], grams: list[str]) -> tuple[list[int], list[float]]:
+        idf, counts = self._idf, Counter(map(known.get, grams))
+        counts.pop(None, None)
+        ids: list[int] = list(counts)  # type: ignore[arg-type]  # None was taken out
+        weights = [
+            idf[i] if count == 1 else (1 + math.log(count)) * idf[i] for i, count in zip(ids, counts.values(), strict=True)
+        ]
+        length = math.sqrt(math.fsum(weight * weight for weight in weights)) or 1.0
+        return ids, [weight / length for weight in weights]
+
+    def sparse(self, texts: Iterable[str]) -> tuple[FloatArray, IntArray, IntArray]:
+        """Return the weights of texts as the (data, indices, indptr) of a CSR matrix."""
+        data: list[float] = []
+        indices: list[int] = []
+        ends = [0]
+        for text in texts:
+            ids, values = self.weights(text)
+            indices += ids
+            data += values
+            ends.append(len(indices))
+        return np.array(data, np.float32), np.array(indices, np.int64), np.array(ends, np.int64)
+
+    def feeds(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Iterator[Feed]:
+        """Yield `ids` (features,) and `values` (1, features) for each text; `embedder` is not used."""
+        for text in texts:
+            ids, values = self.weights(text)
+            if not ids:  # a text without any known n-gram is decided by the bias alone
+                ids, values = [0], [0.0]
+            yield {"ids": np.array(ids, np.int64), "values": np.array([values], np.float32)}
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabulary and the settings as one JSON file."""
+        words, chars = self.document_counts
+        content = {
+            "word_max": self.settings.word_max,
+            "char_min": self.settings.char_min,
+            "char_max": self.settings.char_max,
+            "documents": self.documents,
+            "words": words,
+            "chars": chars,
+        }
+        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, *, encoder: Path | None = None, threads: int = 1) -> Self:
+        """Read what `save` wrote; `encoder` and `threads` are not used."""
+        content = json.loads((folder / FILE).read_text("utf-8"))
+        settings = NgramSettings(content["word_max"], content["char_min"], content["char_max"])
+        return cls(settings, content["words"], content["chars"], content["documents"])
+
+
+def normalise(text: str) -> str:
+    """Return a text in compatibility form and without case, so that look-alikes count as one."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def _document_counts(grams: Iterable[list[str]]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for document in grams:
+        counts.update(set(document))
+    return counts
+
+
+def _most_frequent(counts: Counter[str], at_least: int, most: int) -> dict[str, int]:
+    """Return the n-grams of the most documents; of equals the first in code point order, so runs agree."""
+    kept = [(-count, gram) for gram, count in counts.items() if count >= at_least]
+    return {gram: -count for count, gram in sorted(kept)[:most]}

@@ -1,0 +1,68 @@
+"""A published bundle at work: texts in, calibrated scores and decisions out. Web processes import this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from training import calibration
+from training.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
+from training.preprocess import load_preprocessor
+from training.thresholds import decide
+from training.types import Embedder, FloatArray, LabelSchema
+
+
+class Predictor:
+    """A loaded bundle. Safe to share between threads: the session holds no state between calls."""
+
+    def __init__(self, bundle: Path, *, encoder_root: Path | None = None, threads: int = 1) -> None:
+        """Verify and load the bundle; raises `BundleError` with the reason where that fails."""
+        self.manifest: Manifest = open_bundle(bundle)
+        self.thresholds: FloatArray = np.array(self.manifest.thresholds, np.float32)
+        encoder = encoder_folder(bundle, self.manifest, encoder_root)
+        try:
+            self._preprocessor = load_preprocessor(
+                self.manifest.preprocessing, bundle, encoder=encoder, threads=threads
+            )
+            self._session = ort.InferenceSession(
+                bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
+            )
+        except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
+            raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The labels, in the order of the columns of every score array."""
+        return self.manifest.schema
+
+    def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
+        """Return the graph's own probabilities (texts, labels), before calibration."""
+        feeds = self._preprocessor.feeds(texts, embedder=embedder)
+        rows = [np.asarray(self._session.run(None, feed)[0], np.float32) for feed in feeds]
+        empty = np.zeros((0, len(self.schema)), np.float32)
+        return np.concatenate([empty, *rows])
+
+    def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
+        """Return calibrated scores (texts, labels).
+
+        A given `embedder` stands in for the bundle's encoder, so that vectors kept from before are used.
+        """
+        return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
+
+    def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
+        """Return the chosen label indices of each row: one for single-label, any number for multi-label."""
+        decisions = decide(self.schema.task, scores, self.thresholds)
+        return [tuple(np.flatnonzero(row).tolist()) for row in decisions]
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """Return options for small graphs on shared machines: sequential, `threads` within one operator."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    return options
