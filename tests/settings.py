@@ -8,7 +8,7 @@ import tempfile
 os.environ.setdefault("WINNOW_HOME", tempfile.mkdtemp(prefix="winnow-tests-"))
 os.environ.setdefault("SECRET_KEY", "only for tests")
 
-from annotate.settings import *  # noqa: E402, F403
+from annotate.settings import *  # noqa: F403
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
