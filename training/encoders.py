@@ -1,0 +1,158 @@
+"""Exports a sentence encoder to ONNX once and keeps it by the checksum of its graph; for the worker only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from training.checkpoints import WEIGHTS, Checkpoint, find_checkpoint
+from training.preprocess.encoder import MODEL_FILE, TOKENIZER_FILE, EncoderConfig, file_checksum, write_config
+from training.types import TrainingError
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+PRECISIONS = ("int8", "fp32")
+_LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
+
+
+def prepare_encoder(name: str, root: Path, *, precision: str = "int8") -> Path:
+    """Return `root/<sha256 of model.onnx>` with the exported encoder, exporting it where it is not there yet.
+
+    Cheap when it is there. Safe to run twice at once: a folder appears by one rename. Raises `TrainingError`
+    where the checkpoint is not found or cannot be used (see `checkpoints.find_checkpoint`).
+    """
+    if precision not in PRECISIONS:
+        raise TrainingError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    note = root / f"{_key(name, precision)}.json"
+    known = _known(note, root)
+    if known:
+        return known
+    root.mkdir(parents=True, exist_ok=True)
+    checkpoint = find_checkpoint(name)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".export-") as scratch:
+        folder = _export(checkpoint, Path(scratch), precision)
+        kept = _keep(folder, root)
+    _write_note(note, {"name": name, "precision": precision, "fingerprint": kept.name})
+    return kept
+
+
+def _key(name: str, precision: str) -> str:
+    """Names the note of an export; of a local checkpoint its weights' size and time count too."""
+    stamp = ""
+    for weights in WEIGHTS:
+        path = Path(name).expanduser() / weights
+        if path.is_file():
+            stat = path.stat()
+            stamp += f"|{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    return hashlib.sha256(f"{name}|{precision}{stamp}".encode()).hexdigest()[:16]
+
+
+def _known(note: Path, root: Path) -> Path | None:
+    try:
+        folder = root / str(json.loads(note.read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return folder if (folder / MODEL_FILE).is_file() else None
+
+
+def _write_note(note: Path, content: dict[str, str]) -> None:
+    scratch = note.with_suffix(f".{os.getpid()}.tmp")
+    scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    scratch.replace(note)
+
+
+def _export(checkpoint: Checkpoint, scratch: Path, precision: str) -> Path:
+    """Write the three files of the encoder into a new folder in `scratch` and return it."""
+    try:
+        from optimum.exporters.onnx import main_export
+        from transformers import AutoConfig
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
+        ) from error
+    raw, done = scratch / "raw", scratch / "done"
+    done.mkdir()
+    with _one_torch_thread():
+        main_export(
+            str(checkpoint.folder),
+            raw,
+            task="feature-extraction",
+            library_name="transformers",
+            device="cpu",
+            do_validation=False,  # the gate on held-out texts compares decisions, which is what counts
+            trust_remote_code=False,
+        )
+    _require_tokenizer(checkpoint, raw)
+    config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    graph = _quantize(raw, scratch / "int8") if precision == "int8" else raw / MODEL_FILE
+    shutil.move(graph, done / MODEL_FILE)
+    shutil.move(raw / TOKENIZER_FILE, done / TOKENIZER_FILE)
+    write_config(
+        EncoderConfig(
+            name=checkpoint.name,
+            dimension=int(config.hidden_size),
+            max_length=_max_length(checkpoint, config.model_type, int(config.max_position_embeddings)),
+            precision=precision,
+            pooling=checkpoint.pooling,
+            prompt=checkpoint.prompt,
+            lowercase=checkpoint.lowercase,
+        ),
+        done,
+    )
+    return done
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _quantize(raw: Path, target: Path) -> Path:
+    """Return the INT8 graph: dynamic, per channel (per tensor loses up to a point of macro-F1)."""
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+    # NB: 7-bit weights. Processors without VNNI add pairs of 8-bit products in 16 bits and saturate, so the
+    # same text would get another vector there than on the machine that the head was trained on.
+    config.reduce_range = True
+    ORTQuantizer.from_pretrained(raw, file_name=MODEL_FILE).quantize(
+        config, save_dir=target, file_suffix=None
+    )
+    return target / MODEL_FILE
+
+
+def _require_tokenizer(checkpoint: Checkpoint, raw: Path) -> None:
+    if not (raw / TOKENIZER_FILE).is_file():
+        raise TrainingError(
+            f"The encoder {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
+        )
+
+
+def _max_length(checkpoint: Checkpoint, model_type: str, positions: int) -> int:
+    # RoBERTa and its relatives count positions from the padding index on, which takes two of them.
+    usable = positions - 2 if "roberta" in model_type or model_type in ("mpnet", "camembert") else positions
+    return min(checkpoint.max_length or usable, usable, _LENGTH_LIMIT)
+
+
+def _keep(folder: Path, root: Path) -> Path:
+    """Move an export to its checksum's name by one rename; an equal one that is already there stays."""
+    target = root / file_checksum(folder / MODEL_FILE)
+    try:
+        folder.rename(target)
+    except OSError:
+        if not (target / MODEL_FILE).is_file():
+            raise
+    return target

@@ -1,0 +1,190 @@
+"""Texts to unit vectors by an exported encoder; imports nothing heavier than onnxruntime and tokenizers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from training.types import Embedder, FloatArray, TrainingError
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+CONFIG_FILE = "encoder.json"
+POOLINGS = ("mean", "cls")
+_state = ort.capi.onnxruntime_pybind11_state
+_BROKEN = (
+    _state.Fail,
+    _state.InvalidProtobuf,
+    _state.InvalidGraph,
+    _state.NoSuchFile,
+    _state.RuntimeException,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """What `encoder.json` says beside the graph: how its token vectors become one vector per text."""
+
+    name: str
+    dimension: int
+    max_length: int  # tokens, the special ones included
+    precision: str  # "int8" or "fp32"
+    pooling: str = "mean"
+    prompt: str = ""  # put before every text, where the checkpoint was trained so
+    lowercase: bool = False
+
+
+def file_checksum(path: Path) -> str:
+    """Return the sha256 of a file as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_config(config: EncoderConfig, folder: Path) -> None:
+    """Write `encoder.json`."""
+    (folder / CONFIG_FILE).write_text(json.dumps(asdict(config), indent=1, sort_keys=True), encoding="utf-8")
+
+
+def read_config(folder: Path) -> EncoderConfig:
+    """Read `encoder.json`; raises `TrainingError` where the folder is not an exported encoder."""
+    try:
+        config = EncoderConfig(**json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(
+            f"{folder} holds no exported encoder ({error}). Prepare the encoder again."
+        ) from error
+    if config.pooling not in POOLINGS:
+        raise TrainingError(
+            f"{folder} asks for the pooling {config.pooling!r}, which this version cannot do."
+        )
+    return config
+
+
+class OnnxEncoder:
+    """An exported sentence encoder on the CPU; satisfies `training.types.Embedder`.
+
+    NB: one text a run and no padding. Dynamic quantization takes its ranges over the whole input, so a
+    padded batch would make a text's vector depend on the texts beside it; on a CPU batching gains nothing.
+    """
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        self.folder = folder
+        self.config = read_config(folder)
+        self._session = _open_session(folder / MODEL_FILE, threads)
+        self._inputs = tuple(entry.name for entry in self._session.get_inputs())
+        self._tokenizer = _open_tokenizer(folder / TOKENIZER_FILE, self.config.max_length)
+        self._fingerprint = file_checksum(folder / MODEL_FILE)
+
+    @property
+    def fingerprint(self) -> str:
+        """The sha256 of the encoder's graph: vectors of different fingerprints must never be mixed."""
+        return self._fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """The length of every vector."""
+        return self.config.dimension
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return unit vectors (texts, dimension); only the first `max_length` tokens of a text count."""
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for i, text in enumerate(texts):
+            vectors[i] = self._vector(text)
+        return vectors
+
+    def cut(self, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than `max_length` tokens, so that a report can say so."""
+        return sum(bool(self._tokenizer.encode(self._prepared(text)).overflowing) for text in texts)
+
+    def _prepared(self, text: str) -> str:
+        text = self.config.prompt + text
+        return text.lower() if self.config.lowercase else text
+
+    def _vector(self, text: str) -> FloatArray:
+        ids = np.array([self._tokenizer.encode(self._prepared(text)).ids], dtype=np.int64)  # (1, tokens)
+        feeds: dict[str, NDArray[np.int64]] = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+        hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0][0]
+        pooled = hidden[0] if self.config.pooling == "cls" else hidden.mean(axis=0)
+        unit: FloatArray = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+        return unit
+
+
+class EncoderPreprocessor:
+    """Feeds a bundle's head with vectors: from the embedder at hand, else from the bundle's own encoder."""
+
+    FILE = "preprocessing.json"
+
+    def __init__(self, fingerprint: str, encoder: Path | None = None, threads: int = 1) -> None:
+        self.fingerprint = fingerprint
+        self._folder = encoder
+        self._threads = threads
+        self._encoder: OnnxEncoder | None = None
+
+    def feeds(
+        self, texts: Sequence[str], *, embedder: Embedder | None = None
+    ) -> Iterator[dict[str, NDArray[np.generic]]]:
+        """Yield all vectors as one feed; raises `TrainingError` for vectors of another encoder."""
+        source = self._own() if embedder is None else embedder
+        if source.fingerprint != self.fingerprint:
+            raise TrainingError(
+                f"The model was trained on vectors of the encoder {self.fingerprint[:12]}, "
+                f"but got those of {source.fingerprint[:12]}. Train it again with this encoder."
+            )
+        if texts:
+            yield {"vectors": source.embed(texts)}
+
+    def save(self, folder: Path) -> None:
+        """Write which encoder the head belongs to."""
+        (folder / self.FILE).write_text(json.dumps({"encoder": self.fingerprint}), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, *, encoder: Path | None = None, threads: int = 1) -> Self:
+        """Read what `save` wrote; the encoder is opened when the first text has to be embedded by it."""
+        content = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
+        return cls(str(content["encoder"]), encoder, threads)
+
+    def _own(self) -> OnnxEncoder:
+        if self._folder is None:
+            raise TrainingError(
+                f"The encoder {self.fingerprint[:12]} of this bundle is not on this machine: "
+                "put its folder into the bundle or among the encoders."
+            )
+        if self._encoder is None:
+            self._encoder = OnnxEncoder(self._folder, threads=self._threads)
+        return self._encoder
+
+
+def _open_session(path: Path, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # NB: spinning threads of several processes on one machine steal each other's cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except _BROKEN as error:
+        raise TrainingError(f"The encoder {path} cannot be opened ({error}). Prepare it again.") from error
+
+
+def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
+    if not path.exists():
+        raise TrainingError(
+            f"The encoder folder {path.parent} has no {path.name}. Prepare the encoder again."
+        )
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    return tokenizer

@@ -1,0 +1,123 @@
+"""Vectors kept by the hash of their text and the fingerprint of their encoder, so that each is made once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from training.types import Embedder, FloatArray, TrainingError
+
+_CHUNK = 256  # texts embedded before their vectors are stored: what a stopped run loses at most
+
+
+class VectorStore(Protocol):
+    """Where vectors are kept; the site uses its database, the command line a folder."""
+
+    def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, FloatArray]:
+        """Return the vectors (dimension,) that are there, by text key."""
+
+    def put_many(self, fingerprint: str, vectors: Mapping[str, FloatArray]) -> None:
+        """Keep vectors by text key; a key that is already there may stay as it is."""
+
+
+def text_key(text: str) -> str:
+    """Return the sha256 of a text's UTF-8 bytes in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class CachedEmbedder:
+    """An embedder that asks its store first, and embeds and stores only what is missing."""
+
+    def __init__(
+        self,
+        encoder: Embedder,
+        store: VectorStore,
+        *,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> None:
+        self._encoder = encoder
+        self._store = store
+        self._on_progress = on_progress
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the encoder behind the store."""
+        return self._encoder.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """The length of every vector."""
+        return self._encoder.dimension
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        """Return unit vectors (texts, dimension)."""
+        keys = [text_key(text) for text in texts]
+        known = dict(self._store.get_many(self.fingerprint, list(dict.fromkeys(keys))))
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        self._add_missing(missing, known)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for i, key in enumerate(keys):
+            vectors[i] = known[key]
+        return vectors
+
+    def _add_missing(self, missing: Mapping[str, str], known: dict[str, FloatArray]) -> None:
+        keys = list(missing)
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            made = self._encoder.embed([missing[key] for key in chunk])
+            fresh = dict(zip(chunk, made, strict=True))
+            self._store.put_many(self.fingerprint, fresh)
+            known.update(fresh)
+            if self._on_progress:
+                self._on_progress((start + len(chunk)) / len(keys))
+
+
+class FolderStore:
+    """Vectors in a folder: each `put_many` adds one `.npz` file by one rename, so processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: set[Path] = set()
+        self._vectors: dict[tuple[str, str], FloatArray] = {}
+
+    def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, FloatArray]:
+        """Return what is there, reading files that appeared since the last call."""
+        self._read_new(fingerprint)
+        found = ((key, self._vectors.get((fingerprint, key))) for key in keys)
+        return {key: vector for key, vector in found if vector is not None}
+
+    def put_many(self, fingerprint: str, vectors: Mapping[str, FloatArray]) -> None:
+        """Write one file with the vectors."""
+        if not vectors:
+            return
+        folder = self._folder / fingerprint
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = list(vectors)
+        scratch = folder / f".{os.getpid()}.tmp"
+        with scratch.open("wb") as file:
+            np.savez(file, keys=np.array(keys, dtype="S64"), vectors=np.stack([vectors[key] for key in keys]))
+        target = folder / f"{text_key(''.join(keys))[:32]}.npz"
+        scratch.replace(target)
+        self._read.add(target)
+        self._vectors.update({(fingerprint, key): vectors[key] for key in keys})
+
+    def _read_new(self, fingerprint: str) -> None:
+        for path in sorted((self._folder / fingerprint).glob("*.npz")):
+            if path in self._read:
+                continue
+            try:
+                with np.load(path, allow_pickle=False) as content:
+                    keys, vectors = content["keys"], content["vectors"]
+            except (OSError, ValueError, KeyError) as error:
+                raise TrainingError(
+                    f"The vectors in {path} cannot be read ({error}). Delete the file."
+                ) from error
+            self._vectors.update(
+                {(fingerprint, key.decode()): vector for key, vector in zip(keys, vectors, strict=True)}
+            )
+            self._read.add(path)
