@@ -1,0 +1,54 @@
+# Every target works from a fresh clone; stamps in .venv keep a second call fast.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FILE ?=
+PORT ?= 8000
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+WHAT_IS_INSTALLED := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo install test lint types chromium
+
+help:  ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.csv: with yours; PORT=8000)
+	@$(BIN)/python manage.py demo $(if $(FILE),--file "$(FILE)") --up --port $(PORT)
+
+install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
+
+test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.install-stamp-all  ## Check style, format, layers and migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+types: $(VENV)/.install-stamp-all  ## Check types
+	$(BIN)/mypy
+
+chromium:
+	@if command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu; \
+	else \
+		echo "The browser tests need Chromium. On Debian or Ubuntu: sudo apt-get install chromium" >&2; exit 1; \
+	fi
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Winnow needs Python 3.11 or newer; name one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.install-stamp-demo: $(WHAT_IS_INSTALLED) | $(BIN)/python
+	@echo "Installing Winnow into $(VENV); the first time takes a few minutes."
+	@$(PIP_INSTALL) --editable ".[train]"
+	@touch $@
+
+$(VENV)/.install-stamp-all: $(WHAT_IS_INSTALLED) | $(BIN)/python
+	@echo "Installing Winnow and its tools into $(VENV); the first time takes a few minutes."
+	@$(PIP_INSTALL) --editable ".[train,fasttext,dev]"
+	@touch $@ $(VENV)/.install-stamp-demo
