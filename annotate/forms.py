@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models import Project
+from annotate.models.projects import Role
+from training.registry import STRATEGIES
+from training.types import Task
+
+LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
+
+
+def parse_labels(text: str) -> list[tuple[str, str]]:
+    """Return the (name, description) of each line that is not empty."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    parts = [line.partition(": ") for line in lines]
+    return [(name.strip(), description.strip()) for name, _colon, description in parts]
+
+
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    labels = forms.CharField(
+        label=_("Labels"),
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        help_text=LABELS_HELP,
+    )
+
+    class Meta:
+        model = Project
+        fields = ["name", "slug", "task", "labels", "guidelines"]
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
+        help_texts = {
+            "task": _("Fixed from the first label on."),
+            "guidelines": _("What annotators open beside the text with the key “g”."),
+        }
+
+    field_order = ["name", "slug", "task", "labels", "guidelines"]
+
+    def clean_labels(self) -> list[tuple[str, str]]:
+        labels = parse_labels(self.cleaned_data["labels"])
+        least = 2 if self.cleaned_data.get("task") == Task.SINGLE else 1
+        if len(labels) < least:
+            raise forms.ValidationError(_("A project with one label per document needs at least two labels."))
+        return labels
+
+
+class LabelsForm(forms.Form):
+    labels = forms.CharField(
+        label=_("New labels"), widget=forms.Textarea(attrs={"rows": 4}), help_text=LABELS_HELP
+    )
+
+    def clean_labels(self) -> list[tuple[str, str]]:
+        return parse_labels(self.cleaned_data["labels"])
+
+
+class LabelForm(forms.Form):
+    """One row of the labels table; its prefix is the label's primary key."""
+
+    name = forms.CharField(label=_("Name"), max_length=200)
+    hotkey = forms.CharField(label=_("Key"), max_length=1, required=False, strip=False)
+    description = forms.CharField(label=_("Description"), required=False)
+
+
+class MemberForm(forms.Form):
+    username = forms.CharField(label=_("User name"), max_length=150)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.ANNOTATOR)
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Everything that a lead sets, in groups by meaning."""
+
+    GROUPS = (
+        (_("Project"), ("name", "guidelines")),
+        (_("Labelling"), ("annotators_per_document", "suggestions", "lease_seconds")),
+        (_("Holdout"), ("holdout_share", "holdout_queue_share")),
+        (_("What comes next"), ("strategy", "batch_size", "random_share")),
+        (
+            _("Training"),
+            ("training_enabled", "retrain_after", "retrain_idle_seconds", "publish_automatically"),
+        ),
+        (_("Thresholds"), ("objective", "objective_value")),
+    )
+
+    class Meta:
+        model = Project
+        fields = [
+            "name",
+            "guidelines",
+            "annotators_per_document",
+            "suggestions",
+            "lease_seconds",
+            "holdout_share",
+            "holdout_queue_share",
+            "strategy",
+            "batch_size",
+            "random_share",
+            "training_enabled",
+            "retrain_after",
+            "retrain_idle_seconds",
+            "publish_automatically",
+            "objective",
+            "objective_value",
+        ]
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 8})}
+        help_texts = {
+            "guidelines": _("A change makes a new version; each annotation records the version in force."),
+            "annotators_per_document": _("How many people decide on each document, blind to each other."),
+            "suggestions": _("A suggestion saves time and biases people. Holdout documents never show one."),
+            "lease_seconds": _("After that an unanswered document goes to somebody else."),
+            "holdout_share": _("The part of newly imported documents that only measures, 0 to 0.9."),
+            "holdout_queue_share": _("How much of what annotators get is holdout, 0 to 0.9."),
+            "strategy": _("How the next documents are chosen from the pool."),
+            "batch_size": _("How many documents are chosen at a time."),
+            "random_share": _("The part of each batch drawn at random, which finds what the model misses."),
+            "training_enabled": _("Without it, models learn only when you press “Train now”."),
+            "retrain_after": _("A run starts once this many new labels came in since the last one."),
+            "retrain_idle_seconds": _(
+                "Or once there is any new label and nobody has labelled for this long."
+            ),
+            "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
+            "objective": _("What the threshold of each label is chosen for."),
+            "objective_value": _("Beta for F-beta, or the wanted precision from 0 to 1."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["strategy"] = forms.ChoiceField(
+            label=self.fields["strategy"].label,
+            help_text=self.fields["strategy"].help_text,
+            required=False,
+            choices=strategy_choices(Task(self.instance.task)),
+        )
+
+    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("objective") == "precision" and not 0 < values.get("objective_value", 0) <= 1:
+            self.add_error("objective_value", _("A wanted precision lies between 0 and 1."))
+        return values
+
+
+def strategy_choices(task: Task) -> list[tuple[str, Any]]:
+    """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
+    fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if task in entry.tasks]
+    return [("", _("The default of the task")), *fitting]
