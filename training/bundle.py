@@ -61,7 +61,9 @@ class Manifest:
             )
         body = {key: value for key, value in content.items() if key != "checksum"}
         if _content_checksum(body) != content.get("checksum"):
-            raise BundleError("The bundle's manifest was changed after it was written; restore it or train again.")
+            raise BundleError(
+                "The bundle's manifest was changed after it was written; restore it or train again."
+            )
         return cls(**_read_fields(body))
 
 

@@ -8,6 +8,11 @@ from numpy.typing import NDArray
 from training.types import FloatArray, Objective, Task
 
 Decisions = NDArray[np.bool_]
+DEFAULT = 0.5
+UNREACHABLE = 1.0
+"""The threshold of a label that never reaches its target precision: it is hardly ever decided."""
+
+_PRIOR_POSITIVES = 4.0  # a label with this many positives trusts its own curve half
 
 
 def decide(task: Task, scores: FloatArray, thresholds: FloatArray) -> Decisions:
@@ -20,3 +25,69 @@ def decide(task: Task, scores: FloatArray, thresholds: FloatArray) -> Decisions:
     if scores.size:
         decisions[np.arange(len(scores)), scores.argmax(axis=1)] = True
     return decisions
+
+
+def tune(
+    scores: FloatArray, targets: FloatArray, objective: Objective = Objective.F1, value: float = 1.0
+) -> FloatArray:
+    """Return the threshold (labels,) of each label that suits `objective` best on validation scores.
+
+    F1 and F-beta (`value` is beta): a label's curve is mixed with the pooled one of all labels, the less it
+    has positives the more, so that three lucky documents do not set a threshold. Target precision (`value`):
+    the smallest threshold that reaches it, `UNREACHABLE` where none does or nothing is positive.
+    """
+    if not len(scores):
+        return np.full(scores.shape[1], DEFAULT, np.float32)
+    columns = range(scores.shape[1])
+    true = targets > 0
+    if objective is Objective.PRECISION:
+        return np.array([_for_precision(scores[:, j], true[:, j], value) for j in columns], np.float32)
+    beta = 1.0 if objective is Objective.F1 else value
+    return _for_f_beta(scores, true, beta)
+
+
+def _for_f_beta(scores: FloatArray, true: Decisions, beta: float) -> FloatArray:
+    positives = true.sum(axis=0)
+    pooled = _best_cut(scores.ravel(), true.ravel(), beta) if true.any() else DEFAULT
+    tuned = np.full(scores.shape[1], pooled)
+    for j in np.flatnonzero(positives):
+        own = _best_cut(scores[:, j], true[:, j], beta)
+        trust = positives[j] / (positives[j] + _PRIOR_POSITIVES)
+        tuned[j] = _expit(trust * _logit(own) + (1 - trust) * _logit(pooled))
+    return tuned.astype(np.float32)
+
+
+def _curve(
+    scores: FloatArray, true: Decisions
+) -> tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the distinct scores, descending, and the hits and decisions when each is the threshold."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))  # equal scores are decided together
+    hits = np.cumsum(true[order])[last]
+    return ordered[last], hits.astype(np.float64), (last + 1).astype(np.float64)
+
+
+def _best_cut(scores: FloatArray, true: Decisions, beta: float) -> float:
+    """Return the cut of the best F-beta, half-way to the next lower score so that it has a margin."""
+    cuts, hits, decided = _curve(scores, true)
+    weight = beta * beta
+    f = (1 + weight) * hits / (decided + weight * true.sum())
+    best = int(f.argmax())
+    below = cuts[best + 1] if best + 1 < len(cuts) else cuts[best]
+    return float(cuts[best] + below) / 2
+
+
+def _for_precision(scores: FloatArray, true: Decisions, wanted: float) -> float:
+    cuts, hits, decided = _curve(scores, true)
+    enough = np.flatnonzero((hits / decided >= wanted) & (hits > 0))
+    return float(cuts[enough[-1]]) if len(enough) else UNREACHABLE
+
+
+def _logit(share: float) -> float:
+    bounded = min(max(share, 1e-6), 1 - 1e-6)
+    return float(np.log(bounded / (1 - bounded)))
+
+
+def _expit(logit: float) -> float:
+    return float(1 / (1 + np.exp(-logit)))

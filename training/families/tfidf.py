@@ -39,7 +39,9 @@ class TfidfModel:
             self.bias_[present] = model.intercept_
         else:
             for j in np.flatnonzero(dataset.targets.any(0)):
-                model = LogisticRegression(C=self.C, class_weight="balanced", solver="liblinear", random_state=self.seed)
+                model = LogisticRegression(
+                    C=self.C, class_weight="balanced", solver="liblinear", random_state=self.seed
+                )
                 model.fit(X, dataset.targets[:, j])
                 self.weights_[:, j] = model.coef_[0]
                 self.bias_[j] = model.intercept_[0]

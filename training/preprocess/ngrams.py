@@ -109,7 +109,8 @@ class NgramPreprocessor:
         counts.pop(None, None)
         ids: list[int] = list(counts)  # type: ignore[arg-type]  # None was taken out
         weights = [
-            idf[i] if count == 1 else (1 + math.log(count)) * idf[i] for i, count in zip(ids, counts.values(), strict=True)
+            idf[i] if count == 1 else (1 + math.log(count)) * idf[i]
+            for i, count in zip(ids, counts.values(), strict=True)
         ]
         length = math.sqrt(math.fsum(weight * weight for weight in weights)) or 1.0
         return ids, [weight / length for weight in weights]

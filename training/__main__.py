@@ -1,0 +1,36 @@
+"""The command line: `python -m training train | predict | bench | simulate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+from training.types import TrainingError
+
+_COMMANDS = ("training.cli.train", "training.cli.predict", "training.cli.bench", "training.simulate")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; an error that the user can mend is one sentence and exit code 2."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except (TrainingError, OSError) as error:
+        print(f"{parsed.command}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for name in _COMMANDS:
+        if find_spec(name) is not None:
+            import_module(name).add_parser(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of `python -m training`, one file each with an `add_parser`."""

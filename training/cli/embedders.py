@@ -1,0 +1,30 @@
+"""The encoder that a family needs on the command line, with its vectors kept between runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from importlib import import_module
+from pathlib import Path
+
+from training.registry import FAMILIES, entry
+from training.types import Embedder
+
+
+def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of the encoder and of the folder that keeps it and its vectors."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "winnow"
+    parser.add_argument("--encoder", default="", metavar="NAME", help="a path, or a checkpoint's name")
+    parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help=f"default: {cache}")
+
+
+def embedder_for(family: str, arguments: argparse.Namespace) -> tuple[Embedder | None, Path | None]:
+    """Return the embedder and the encoders' folder for a family that needs them, else (None, None)."""
+    if "embedder" not in entry(FAMILIES, family).needs:
+        return None, None
+    # Loaded by name only now: it brings packages that TF-IDF and prediction do without.
+    encoders = import_module("training.encoders")
+    root = arguments.cache / "encoders"
+    name = arguments.encoder or encoders.DEFAULT_ENCODER
+    embedder: Embedder = encoders.open_embedder(name, arguments.cache / "vectors", root)
+    return embedder, root

@@ -1,0 +1,39 @@
+"""`python -m training predict`: one JSON line for each text of a file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from training.cli.files import read_texts
+from training.serve import Predictor
+
+_ROWS = 256
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("predict", help="label the texts of a file with a bundle")
+    parser.add_argument("bundle", type=Path, metavar="DIR")
+    parser.add_argument("file", type=Path, metavar="F")
+    parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print labels and calibrated scores, in the order of the file."""
+    predictor = Predictor(arguments.bundle, threads=arguments.threads)
+    texts = read_texts(arguments.file, arguments.text)
+    for start in range(0, len(texts), _ROWS):
+        _print(predictor, texts[start : start + _ROWS])
+
+
+def _print(predictor: Predictor, texts: list[str]) -> None:
+    keys = predictor.schema.keys
+    scores = predictor.predict_proba(texts)
+    for text, row, chosen in zip(texts, scores.tolist(), predictor.decide(scores), strict=True):
+        by_key = {key: round(score, 6) for key, score in zip(keys, row, strict=True)}
+        line = {"text": text, "labels": [keys[j] for j in chosen], "scores": by_key}
+        print(json.dumps(line, ensure_ascii=False))

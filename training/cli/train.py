@@ -1,0 +1,103 @@
+"""`python -m training train`: learn from one file, measure the bundle on another."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.files import add_file_arguments, read_datasets
+from training.cli.settings import parse_settings
+from training.evaluate import macro_f1
+from training.pipeline import rows_of, train_and_package
+from training.registry import FAMILIES
+from training.serve import Predictor
+from training.thresholds import DEFAULT, decide
+from training.types import Dataset, Json, Objective, RunReport, RunSpec
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("train", help="train a model and write its bundle")
+    add_file_arguments(parser)
+    parser.add_argument(
+        "--tuning", type=Path, metavar="F", help="tune thresholds on this file, not out of fold"
+    )
+    parser.add_argument("--family", required=True, choices=sorted(FAMILIES))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
+    )
+    parser.add_argument("--objective", type=Objective, choices=list(Objective), default=Objective.F1)
+    parser.add_argument(
+        "--objective-value", type=float, default=1.0, metavar="X", help="beta, or the precision"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    add_encoder_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, write the bundle, and write the figures that the bundle reaches on the test file."""
+    others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    train, test, *rest = read_datasets(arguments.train, others, **columns)
+    tuning = rest[0] if rest else rows_of(train, np.zeros(len(train), bool))
+    spec = RunSpec(
+        family=arguments.family,
+        params=parse_settings(arguments.set),
+        objective=arguments.objective,
+        objective_value=arguments.objective_value,
+        seed=arguments.seed,
+    )
+    embedder, encoder_root = embedder_for(arguments.family, arguments)
+    report = train_and_package(
+        spec,
+        train,
+        arguments.out,
+        tuning=tuning,
+        reporting=test,
+        embedder=embedder,
+        encoder_root=encoder_root,
+        self_contained=True,
+        replace_bundle=True,
+        on_progress=lambda stage, done: print(f"{done:4.0%} {stage}", file=sys.stderr),
+    )
+    figures = _figures(report, test)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1), "utf-8")
+    print(
+        json.dumps({key: value for key, value in figures.items() if key != "per_class"}, ensure_ascii=False)
+    )
+
+
+def _figures(report: RunReport, test: Dataset) -> dict[str, Json]:
+    evaluation = report.evaluation
+    return {
+        "documents": evaluation.documents,
+        "labelled": report.labelled,
+        "macro_f1": evaluation.macro_f1,
+        "macro_f1_low": evaluation.macro_f1_low,
+        "macro_f1_high": evaluation.macro_f1_high,
+        "micro_f1": evaluation.micro_f1,
+        "macro_f1_at_half": _macro_f1_at_half(report, test),
+        "calibration_error": evaluation.calibration_error,
+        "fit_s": report.fit_seconds,
+        "bundle_bytes": report.bundle_bytes,
+        "parity": asdict(report.parity),
+        "details": dict(report.details),
+        "per_class": [asdict(label) for label in evaluation.per_class],
+    }
+
+
+def _macro_f1_at_half(report: RunReport, test: Dataset) -> float | None:
+    """Return macro-F1 of the model's own probabilities cut at 0.5: what tuning and calibration started from."""
+    raw = Predictor(report.bundle).predict_raw(test.texts)
+    half = np.full(len(test.schema), DEFAULT, np.float32)
+    return macro_f1(test.targets, decide(test.schema.task, raw, half))

@@ -1,0 +1,54 @@
+"""Builds a model from what a run asks for, and refuses parameters that it does not have."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_type_hints
+
+from training.protocol import TextModel
+from training.registry import FAMILIES, entry
+from training.types import Embedder, RunSpec, TrainingError
+
+_GIVEN = ("seed", "embedder", "previous")  # by the pipeline, not by the person
+
+
+def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
+    """Return the unfitted model of `spec`.
+
+    A constructor gets `seed`, `embedder` where its registry entry needs one, `previous` where it takes it,
+    and the parameters. Raises `TrainingError` for parameters that are unknown or of another type.
+    """
+    family = entry(FAMILIES, spec.family)
+    constructor = family.load()
+    known = inspect.signature(constructor).parameters
+    given: dict[str, Any] = {"seed": spec.seed}
+    if "embedder" in family.needs:
+        if embedder is None:
+            raise TrainingError(f"{family.label} needs an encoder, and none was given.")
+        given["embedder"] = embedder
+    if "previous" in known:
+        given["previous"] = spec.previous
+    model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))
+    return model
+
+
+def _checked(spec: RunSpec, constructor: Any, known: list[str]) -> dict[str, Any]:
+    choices = [name for name in known if name not in _GIVEN]
+    hints = get_type_hints(constructor.__init__)
+    for name, value in spec.params.items():
+        if name not in choices:
+            raise TrainingError(
+                f"The family {spec.family!r} has no parameter {name!r}; it has {', '.join(choices)}."
+            )
+        if not _fits(value, hints.get(name)):
+            raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
+    return dict(spec.params)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Tell whether a value suits one of the plain types; other annotations are the family's own business."""
+    if hint is bool or isinstance(value, bool):
+        return hint not in (int, float, str) and (hint is not bool or isinstance(value, bool))
+    if hint is float:
+        return isinstance(value, int | float)
+    return isinstance(value, hint) if hint in (int, str) else True

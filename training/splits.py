@@ -1,0 +1,68 @@
+"""Who is held out: decided by hash, so that every machine and every later import decides the same."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+from training.types import Dataset, IntArray
+
+_STEPS = 2**64
+
+
+def split_key(text: str) -> str:
+    """Return the key (64 hexadecimal digits) that exact and near duplicates share.
+
+    It is the SHA-256 of the text in compatibility form, without case, accents aside from letters, digits,
+    punctuation, symbols and white space: two texts that differ only in those lie on one side of a split.
+    A text with nothing else, such as a row of emoji, is its own key.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    kept = "".join(char for char in folded if unicodedata.category(char)[0] in "LM")
+    return hashlib.sha256((kept or text).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def lane(key: str, share: float) -> str:
+    """Return "holdout" for about `share` of all keys and "pool" for the others.
+
+    Raising the share only ever moves documents from the pool to the holdout.
+    """
+    return "holdout" if _fraction(key, "lane") < share else "pool"
+
+
+def half(key: str) -> str:
+    """Return "tuning" or "reporting" for a holdout document; independent of its lane."""
+    return "tuning" if _fraction(key, "half") < 0.5 else "reporting"
+
+
+def _fraction(key: str, purpose: str) -> float:
+    digest = hashlib.sha256(f"{purpose}:{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / _STEPS
+
+
+def assign_folds(dataset: Dataset, folds: int, rng: np.random.Generator) -> IntArray:
+    """Return a fold number (documents,) in [0, folds) for each document.
+
+    Duplicates share a fold. Documents are dealt out by their rarest label, so that a label with as many
+    documents as there are folds is in each of them.
+    """
+    keys = [split_key(text) for text in dataset.texts]
+    rarity = _rarest_label(dataset)
+    order = rng.permutation(len(dataset))
+    first: dict[str, int] = {}
+    for i in order:
+        first.setdefault(keys[i], int(i))
+    leaders = sorted(first.values(), key=lambda i: rarity[i])  # stable: random within one label
+    fold_of = {keys[i]: position % folds for position, i in enumerate(leaders)}
+    return np.array([fold_of[key] for key in keys], np.int64)
+
+
+def _rarest_label(dataset: Dataset) -> Sequence[int]:
+    """Return for each document the rank of its rarest label; one without labels gets a rank of its own."""
+    rank = np.argsort(np.argsort(dataset.targets.sum(axis=0), kind="stable"), kind="stable")
+    held = np.where(dataset.targets > 0, rank[None, :], len(dataset.schema))  # (documents, labels)
+    smallest: list[int] = held.min(axis=1).tolist()
+    return smallest
