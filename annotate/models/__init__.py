@@ -6,7 +6,7 @@ A module imports only from those named before it.
 from __future__ import annotations
 
 from annotate.models.accounts import ApiKey, User
-from annotate.models.annotations import Annotation, AnnotationLabel, Assignment, Batch, Decision
+from annotate.models.annotations import Annotation, AnnotationLabel, Assignment, Batch, Card, Decision
 from annotate.models.documents import Document, Embedding, Neighbourhood
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.predictions import Prediction
@@ -19,6 +19,7 @@ __all__ = [
     "ApiKey",
     "Assignment",
     "Batch",
+    "Card",
     "ClassMetric",
     "Decision",
     "Document",

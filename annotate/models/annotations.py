@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import uuid
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotate.models.accounts import User
 from annotate.models.documents import Document
 from annotate.models.projects import Label, Project
 from annotate.models.runs import ModelVersion
@@ -28,11 +31,17 @@ class AssignmentState(models.TextChoices):
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
-    def claimable(self, now: object) -> AssignmentQuerySet:
-        return self.filter(
-            models.Q(state=AssignmentState.WAITING)
-            | models.Q(state=AssignmentState.LEASED, expires_at__lt=now)
-        )
+    def waiting(self) -> AssignmentQuerySet:
+        return self.filter(state=AssignmentState.WAITING)
+
+    def leased(self) -> AssignmentQuerySet:
+        return self.filter(state=AssignmentState.LEASED)
+
+    def open_to(self, annotator: User) -> AssignmentQuerySet:
+        """Leave out documents that `annotator` has a place at, or has decided on, already."""
+        places = Assignment.objects.filter(document=models.OuterRef("document"), annotator=annotator)
+        decisions = Annotation.objects.filter(document=models.OuterRef("document"), annotator=annotator)
+        return self.filter(~models.Exists(places), ~models.Exists(decisions))
 
 
 class Assignment(models.Model):
@@ -69,6 +78,25 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id}/{self.slot} {self.state}"
+
+
+class Card(models.Model):
+    """One document as it was shown to one annotator; an answer names its card by `key`.
+
+    It outlives the lease, so that a late answer is kept, and holds the suggestion that was shown.
+    """
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, models.CASCADE, related_name="+")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    shown = models.JSONField(
+        null=True, help_text=_("The suggestion as it was shown: [label id, score] pairs.")
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class Outcome(models.TextChoices):
