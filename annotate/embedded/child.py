@@ -1,0 +1,70 @@
+"""One child process: its own process group, its lines, and an end that leaves nothing behind."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+from annotate.embedded.programs import Program
+
+PR_SET_PDEATHSIG = 1
+
+
+class Child:
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.started = time.monotonic()
+        self._unfinished = b""
+        self.process = subprocess.Popen(
+            program.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environ},
+            start_new_session=True,
+            preexec_fn=_end_with(os.getpid()),  # safe: the supervisor has one thread
+        )
+        assert self.process.stdout is not None
+        self.output = self.process.stdout
+        os.set_blocking(self.output.fileno(), False)
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def lines(self) -> list[str]:
+        """Return the whole lines that came since the last call."""
+        with suppress(BlockingIOError):
+            while chunk := os.read(self.output.fileno(), 65536):
+                self._unfinished += chunk
+        *whole, self._unfinished = self._unfinished.split(b"\n")
+        return [line.decode(errors="replace") for line in whole]
+
+    def ask_to_stop(self) -> None:
+        if self.running:
+            self.process.terminate()
+
+    def end(self) -> None:
+        """Kill what is left of the group: the child, or those that it left behind."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def _end_with(parent: int) -> object:
+    """Return what a child runs first, so that it is told when its supervisor is killed."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it was killed before we asked
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask

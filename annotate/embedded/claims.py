@@ -1,0 +1,49 @@
+"""What one embedded site holds alone: its folder and its port."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+
+class Taken(Exception):
+    """Something else holds it; the message is a sentence for a person."""
+
+
+class FolderLock:
+    """Held until the process ends, however it ends; the file says who holds it."""
+
+    def __init__(self, home: Path, *, url: str) -> None:
+        path = home / "run" / "up.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._file.seek(0)
+            holder = self._file.read().strip()
+            self._file.close()
+            raise Taken(
+                f"Winnow already runs on {home}: {holder}. "
+                "Stop it first, or name another folder in WINNOW_HOME."
+            ) from error
+        self._file.truncate(0)
+        self._file.write(f"process {os.getpid()}, {url}")
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Taken(
+                f"Winnow cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port."
+            ) from error

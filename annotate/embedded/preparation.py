@@ -1,0 +1,37 @@
+"""What has to be true before the programs start: tables are current, static files are in their place."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.db import connections
+
+
+def migrate() -> None:
+    call_command("migrate", interactive=False, verbosity=0)
+    connections.close_all()  # the programs open their own
+
+
+def collect_static() -> None:
+    """Collect only when a file changed: hashing and compressing all of them takes seconds."""
+    stamp = Path(settings.STATIC_ROOT) / ".fingerprint"
+    fingerprint = _fingerprint()
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0, stdout=io.StringIO())
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(fingerprint)
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            status = Path(storage.path(name)).stat()
+            digest.update(f"{storage.location}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

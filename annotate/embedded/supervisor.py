@@ -1,0 +1,121 @@
+"""Starts programs, shows their lines, restarts what dies, and stops all of them; one thread, no locks."""
+
+from __future__ import annotations
+
+import selectors
+import signal
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from annotate.embedded.child import Child
+from annotate.embedded.programs import Program
+
+TICK = 0.1
+GRACE = 8.0
+STEADY = 60.0
+MOST_RESTARTS = 5
+
+
+class Supervisor:
+    def __init__(
+        self, write: Callable[[str], object], *, first_delay: float = 1.0, grace: float = GRACE
+    ) -> None:
+        self._write = write
+        self._first_delay = first_delay
+        self._grace = grace
+        self._children: dict[str, Child] = {}
+        self._order: list[str] = []
+        self._restarts: dict[str, int] = {}
+        self._due: dict[str, tuple[float, Program]] = {}
+        self._selector = selectors.DefaultSelector()
+        self.stopping = False
+        self.failed = False
+
+    def stop_on_signals(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def start(self, program: Program) -> None:
+        child = Child(program)
+        self._children[program.name] = child
+        if program.name not in self._order:
+            self._order.append(program.name)
+        self._selector.register(child.output, selectors.EVENT_READ, child)
+
+    def run_until(self, reached: Callable[[], bool]) -> bool:
+        """Work until `reached` says so; False if the programs are to stop before that."""
+        while not self.stopping:
+            if reached():
+                return True
+            self.step()
+        return False
+
+    def step(self) -> None:
+        """Show what was said, notice the dead, start again what is due."""
+        for key, _mask in self._selector.select(TICK):
+            self._show(key.data)
+        for child in list(self._children.values()):
+            if not child.running:
+                self._bury(child)
+        for name, (when, program) in list(self._due.items()):
+            if time.monotonic() >= when and not self.stopping:
+                del self._due[name]
+                self.start(program)
+
+    def _show(self, child: Child) -> None:
+        for line in child.lines():
+            self._write(f"{child.program.name:<11} | {line}")
+
+    def _bury(self, child: Child) -> None:
+        self._forget(child)
+        if self.stopping:
+            return
+        name = child.program.name
+        restarts = 0 if time.monotonic() - child.started > STEADY else self._restarts.get(name, 0)
+        self._restarts[name] = restarts + 1
+        if restarts >= MOST_RESTARTS:
+            self._give_up(child)
+            return
+        delay = self._first_delay * 2**restarts
+        self._say(f"{name} ended with code {child.process.returncode}; it starts again in {delay:g} s.")
+        self._due[name] = (time.monotonic() + delay, child.program)
+
+    def _give_up(self, child: Child) -> None:
+        name = child.program.name
+        self._say(
+            f"{name} ended {self._restarts[name]} times in a row; it is not started again. Its lines say why."
+        )
+        if child.program.essential:
+            self._say(f"Without {name} there is no site: everything stops.")
+            self.failed = self.stopping = True
+
+    def _forget(self, child: Child) -> None:
+        self._show(child)
+        child.end()
+        self._selector.unregister(child.output)
+        child.output.close()
+        del self._children[child.program.name]
+
+    def stop(self) -> None:
+        """Stop all; what was started first, the broker, outlives those that talk to it."""
+        self.stopping = True
+        self._due.clear()
+        for names in (self._order[1:], self._order[:1]):
+            self._stop_together([self._children[name] for name in names if name in self._children])
+
+    def _stop_together(self, children: list[Child]) -> None:
+        for child in children:
+            child.ask_to_stop()
+        deadline = time.monotonic() + self._grace
+        while any(child.running for child in children) and time.monotonic() < deadline:
+            for key, _mask in self._selector.select(TICK):
+                self._show(key.data)
+        for child in children:
+            self._forget(child)
+
+    def _say(self, line: str) -> None:
+        self._write(f"{'up':<11} | {line}")
