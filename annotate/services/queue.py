@@ -1,0 +1,189 @@
+"""Who labels which document next: leases on the places of the queue, and how the queue is filled."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Case, Q, Value, When
+from django.utils import timezone
+
+from annotate.models import (
+    Assignment,
+    Batch,
+    Card,
+    Document,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+    WorkerPulse,
+)
+from annotate.models.annotations import AssignmentState
+from annotate.models.documents import Lane
+from annotate.models.projects import Suggestions
+
+TOP_UP = 60
+# Random documents only bridge the time until a choice arrives, so fewer are put in then.
+BRIDGE = 20
+PULSE_SECONDS = 30
+
+
+@transaction.atomic
+def claim(*, project: Project, annotator: User) -> Assignment | None:
+    """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
+    found = _lease(project, annotator)
+    if found is None and top_up(project=project):
+        found = _lease(project, annotator)
+    return found
+
+
+def renew(*, annotator: User, card: uuid.UUID) -> bool:
+    """Extend the lease of a card that is still shown; False where somebody else has the place now."""
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
+    place = mine.select_related("project").first()
+    return place is not None and mine.update(expires_at=_expiry(place.project, timezone.now())) == 1
+
+
+def release(*, annotator: User, card: uuid.UUID) -> bool:
+    """Give a place back to the queue at once, as when the page is closed."""
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
+    return mine.update(state=AssignmentState.WAITING, annotator=None, expires_at=None, card=None) == 1
+
+
+def _lease(project: Project, annotator: User) -> Assignment | None:
+    now = timezone.now()
+    while place := _candidate(project, annotator, now):
+        mine = place.annotator_id == annotator.pk
+        # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
+        unchanged = Assignment.objects.filter(pk=place.pk, state=place.state, card=place.card)
+        key = place.card if mine and place.card else uuid.uuid4()
+        expiry = _expiry(project, now)
+        if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
+            place.state, place.annotator, place.expires_at = AssignmentState.LEASED, annotator, expiry
+            if key != place.card:
+                place.card = key
+                _deal(project, place)
+            return place
+    return None
+
+
+def _candidate(project: Project, annotator: User, now: datetime) -> Assignment | None:
+    places = Assignment.objects.filter(project=project).select_related("document")
+    lock = places.select_for_update(skip_locked=True, of=("self",))
+    own_first = Case(When(annotator=annotator, then=Value(0)), default=Value(1))
+    held = lock.leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now)).order_by(own_first, "rank")
+    for place in held:
+        if place.annotator_id == annotator.pk or _is_open(place, annotator):
+            return place
+    return lock.waiting().open_to(annotator).order_by("rank").first()
+
+
+def _is_open(place: Assignment, annotator: User) -> bool:
+    return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
+
+
+def _deal(project: Project, place: Assignment) -> Card:
+    """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
+    shown = None
+    if project.suggestions != Suggestions.NEVER and place.document.lane == Lane.POOL:
+        shown = Prediction.objects.filter(document=place.document_id).first()
+    return Card.objects.create(
+        key=place.card,
+        document=place.document,
+        annotator=place.annotator,
+        shown_version_id=shown.version_id if shown else None,
+        shown=shown.scores if shown else None,
+    )
+
+
+def _expiry(project: Project, now: datetime) -> datetime:
+    return now + timedelta(seconds=project.lease_seconds)
+
+
+@transaction.atomic
+def top_up(*, project: Project) -> int:
+    """Append a block of documents in random order, holdout ones among them; return how many places.
+
+    Where a choice by a model is on its way, holdout documents bridge the time: their labels are needed in
+    any case, and a random pool document would use up a label that the model could have placed better.
+    """
+    _lock(project)
+    bridging = _choice_is_coming(project)
+    size = BRIDGE if bridging else TOP_UP
+    wanted = size if bridging else _draw_holdout(project, size)
+    holdout = _unassigned(project, Lane.HOLDOUT, wanted)
+    pool = _unassigned(project, Lane.POOL, size - len(holdout))
+    if len(holdout) + len(pool) < size and not bridging:
+        holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
+    documents = holdout + pool
+    random.shuffle(documents)
+    return len(_append(project, documents, batch=None))
+
+
+@transaction.atomic
+def refill(
+    *, project: Project, strategy: str, version: ModelVersion | None, documents: Sequence[int]
+) -> Batch:
+    """Put the chosen documents, the most wanted first, before everybody; untouched older places make room.
+
+    `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
+    holdout document with the project's probability, so that reported figures grow with the pool's labels.
+    """
+    _lock(project)
+    batch = Batch.objects.create(project=project, strategy=strategy, version=version)
+    places = Assignment.objects.filter(project=project)
+    touched = places.exclude(state=AssignmentState.WAITING).values("document")
+    places.waiting().exclude(document__in=touched).delete()
+    free = Document.objects.filter(project=project).unassigned().in_bulk(list(documents))
+    chosen = [free[key] for key in documents if key in free]
+    holdout = _unassigned(project, Lane.HOLDOUT, _draw_holdout(project, len(chosen)))
+    _append(project, _interleave(chosen, holdout), batch=batch)
+    return batch
+
+
+def _lock(project: Project) -> None:
+    """Let one process at a time fill a project's queue; SQLite's transactions do so by themselves."""
+    list(Project.objects.select_for_update().filter(pk=project.pk).values_list("pk"))
+
+
+def _choice_is_coming(project: Project) -> bool:
+    if project.runs.live().exists():
+        return True
+    alive = timezone.now() - timedelta(seconds=PULSE_SECONDS)
+    return (
+        not project.batches.exists()
+        and WorkerPulse.objects.filter(queue="training", seen_at__gte=alive).exists()
+    )
+
+
+def _draw_holdout(project: Project, size: int) -> int:
+    return sum(random.random() < project.holdout_queue_share for _ in range(size))
+
+
+def _interleave(chosen: list[Document], holdout: list[Document]) -> list[Document]:
+    places = set(random.sample(range(len(chosen) + len(holdout)), len(holdout)))
+    ahead, aside = iter(chosen), iter(holdout)
+    return [next(aside if i in places else ahead) for i in range(len(chosen) + len(holdout))]
+
+
+def _unassigned(project: Project, lane: str, n: int, *, besides: Sequence[Document] = ()) -> list[Document]:
+    if n <= 0:
+        return []
+    documents = Document.objects.filter(project=project, lane=lane).unassigned().defer("text", "meta")
+    others = documents.exclude(pk__in=[document.pk for document in besides])
+    return others.at_random(n, f"{random.getrandbits(256):064x}")
+
+
+def _append(project: Project, documents: Sequence[Document], *, batch: Batch | None) -> list[Assignment]:
+    """Add places behind those that are there: ranks are times, so that they need no look at the queue."""
+    start = time.time()
+    return Assignment.objects.bulk_create(
+        Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * 1e-4)
+        for i, document in enumerate(documents)
+        for slot in range(project.annotators_per_document)
+    )
