@@ -1,0 +1,29 @@
+"""Reader of Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+
+from training.records.header import columns
+from training.records.rows import FileError, Options, Row
+from training.records.workbook import plain
+
+BATCH = 1000
+
+
+def read_parquet(path: Path, name: str, options: Options) -> Iterator[Row]:
+    """Yield the rows of a Parquet file, batch by batch; a row's number is its ordinal from 1."""
+    try:
+        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
+            names = columns(file.schema_arrow.names, len(file.schema_arrow.names), options.max_columns)
+            number = 0
+            for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
+                for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    number += 1
+                    yield Row(number, dict(zip(names, map(plain, values), strict=True)))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise FileError(f"{name} is damaged or incomplete, or not a Parquet file.") from error

@@ -1,0 +1,153 @@
+"""What a file is, told from its bytes: its format, its encoding."""
+
+from __future__ import annotations
+
+import codecs
+import zipfile
+from pathlib import Path
+
+from charset_normalizer import from_bytes
+
+from training.records.rows import FileError
+
+SAMPLE = 64 * 1024
+SCAN = 32 * 1024 * 1024  # how far a file is checked for being UTF-8 before it is read
+
+SUFFIXES = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
+    ".xlsx": "xlsx", ".xlsm": "xlsx", ".parquet": "parquet", ".pq": "parquet", ".txt": "lines",
+    ".text": "lines",
+}  # fmt: skip
+BOMS = [
+    (codecs.BOM_UTF32_LE, "utf-32"),  # NB: before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+]
+# The single-byte encodings that people still save files in, and the common East Asian ones.
+LEGACY = [
+    "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "cp866", "mac_cyrillic",
+    "shift_jis", "gb18030", "big5", "euc_kr", "euc_jp",
+]  # fmt: skip
+FOREIGN = [
+    (b"\x1f\x8b", "is compressed with gzip; unpack it first"),
+    (b"BZh", "is compressed with bzip2; unpack it first"),
+    (b"\xfd7zXZ", "is compressed with xz; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with Zstandard; unpack it first"),
+    (b"7z\xbc\xaf", "is a 7-Zip archive; unpack it first"),
+    (b"%PDF", "is a PDF; export its table as CSV or XLSX"),
+    (b"\xd0\xcf\x11\xe0", "is a workbook of Excel 97-2003; save it as .xlsx"),
+    (b"SQLite format 3", "is an SQLite database; export the table as CSV"),
+    (b"\x89PNG", "is an image"),
+    (b"\xff\xd8\xff", "is an image"),
+]
+HTML = ("<!doctype html", "<html", "<head", "<body")
+
+
+def detect_format(path: Path, name: str) -> str:
+    """Return the key of the reader for a file called `name`.
+
+    Raises `FileError` where name and content disagree, or the content is nothing that holds rows.
+    """
+    head = _head(path, 4096)
+    if not head:
+        raise FileError(f"{name} is empty.")
+    _refuse_foreign(head, name)
+    said = SUFFIXES.get(Path(name).suffix.lower(), "")
+    found = _packed_format(path, head, name)
+    if found and said and found != said:
+        raise FileError(f"{name} is really a {_TITLES[found]}; give it the ending .{found} and try again.")
+    if said in _TITLES and not found:
+        raise FileError(f"{name} is not a {_TITLES[said]}, though its name says so.")
+    return found or said or _text_format(head)
+
+
+_TITLES = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}
+
+
+def _head(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _refuse_foreign(head: bytes, name: str) -> None:
+    for magic, reason in FOREIGN:
+        if head.startswith(magic):
+            raise FileError(f"{name} {reason}.")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
+    if start.startswith(HTML):
+        raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
+
+
+def _packed_format(path: Path, head: bytes, name: str) -> str:
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if not head.startswith(b"PK\x03\x04"):
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if "xl/workbook.xml" in archive.namelist():
+                return "xlsx"
+    except zipfile.BadZipFile as error:
+        raise FileError(f"{name} is a damaged or incomplete workbook; save or upload it again.") from error
+    raise FileError(f"{name} is a ZIP archive; unpack it first.")
+
+
+def _text_format(head: bytes) -> str:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith(b"["):
+        return "json"
+    return "jsonl" if start.startswith(b"{") else "csv"
+
+
+def detect_encoding(path: Path, name: str) -> str:
+    """Return the encoding of a text file: its byte order mark, UTF-8 if it is, else the likeliest one.
+
+    Raises `FileError` for a file that is not text.
+    """
+    head = _head(path, SAMPLE)
+    for mark, encoding in BOMS:
+        if head.startswith(mark):
+            return encoding
+    if wide := _utf16_without_mark(head):
+        return wide
+    if head.count(0) > len(head) // 100:
+        raise FileError(f"{name} is not a text file.")
+    sample = _not_utf8(path)
+    if sample is None or _mostly_utf8(sample):
+        return "utf-8"
+    best = from_bytes(sample, cp_isolation=LEGACY).best()
+    return best.encoding if best else "cp1252"
+
+
+def _utf16_without_mark(head: bytes) -> str:
+    """NB: white space and digits keep their zero byte in every script, so a tenth of them is a clear sign."""
+    pairs = max(1, len(head) // 2)
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > pairs / 10 and even < odd / 20:
+        return "utf-16-le"
+    if even > pairs / 10 and odd < even / 20:
+        return "utf-16-be"
+    return ""
+
+
+def _not_utf8(path: Path) -> bytes | None:
+    """Return bytes from around the first place that is not UTF-8, or None where all that is scanned is."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    scanned = 0
+    with path.open("rb") as file:
+        while scanned < SCAN and (block := file.read(SAMPLE)):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError:
+                return block + file.read(SAMPLE)
+            scanned += len(block)
+    return None
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Tell a UTF-8 file with a few damaged bytes from one in another encoding."""
+    text = sample.decode("utf-8", "replace")
+    damaged = text.count("\ufffd")
+    return damaged * 10 < sum(not char.isascii() for char in text) - damaged

@@ -1,0 +1,95 @@
+"""`read`: a file of any known format as a stream of rows that are safe to store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+
+from training.records.detect import detect_format
+from training.records.rows import FileError, Options, Row
+from training.types import Json
+
+Reader = Callable[[Path, str, Options], Iterator[Row]]
+
+# By dotted path, as in the registry: a CSV is read without loading what reads Parquet.
+READERS = {
+    "csv": "training.records.delimited:read_delimited",
+    "tsv": "training.records.delimited:read_delimited",
+    "lines": "training.records.delimited:read_lines",
+    "jsonl": "training.records.structured:read_jsonl",
+    "json": "training.records.structured:read_json",
+    "xlsx": "training.records.workbook:read_workbook",
+    "parquet": "training.records.columnar:read_parquet",
+}
+
+
+def read(path: str | Path, options: Options | None = None, *, name: str = "") -> Iterator[Row]:
+    """Yield the rows of a file, each with the line it starts on; memory does not grow with the file.
+
+    `name` is what the person calls the file, where it is stored under another name. A row that cannot be
+    read or stored comes with its `problem`. Raises `FileError` for a file that cannot be read at all, and
+    for one that breaks off.
+    """
+    path, options = Path(path), options or Options()
+    name = name or path.name
+    if not path.is_file():
+        raise FileError(f"{name} does not exist.")
+    if path.stat().st_size > options.max_bytes:
+        raise FileError(f"{name} is larger than {options.max_bytes // 1024**2:,} MB, the most that is read.")
+    found = detect_format(path, name)
+    options = replace(options, format=options.format or found)
+    reader = _reader(options.format)
+    for row in reader(path, name, options):
+        yield row if row.problem else _checked(row, options)
+
+
+def sample(path: str | Path, count: int, options: Options | None = None, *, name: str = "") -> list[Row]:
+    """Return the first `count` rows."""
+    return list(islice(read(path, options, name=name), count))
+
+
+def _reader(key: str) -> Reader:
+    if key not in READERS:
+        raise FileError(f"There is no format called {key!r}; known are {', '.join(READERS)}.")
+    module, _, attribute = READERS[key].partition(":")
+    reader: Reader = getattr(import_module(module), attribute)
+    return reader
+
+
+def _checked(row: Row, options: Options) -> Row:
+    problem = _fault(row.cells, options)
+    return Row(row.number, problem=problem) if problem else row
+
+
+def _fault(cells: Mapping[str, Json], options: Options) -> str:
+    """Return why no database would take these cells, or an empty string."""
+    if len(cells) > options.max_columns:
+        return f"The row has {len(cells):,} columns; at most {options.max_columns:,} are read."
+    for column, value in cells.items():
+        if value is None or isinstance(value, bool | int | float):
+            continue
+        if fault := _text_fault(value if isinstance(value, str) else _flat(value), options.max_cell):
+            return f"The cell in “{column}” {fault}."
+    return ""
+
+
+def _flat(value: Json) -> str:
+    """Return nested JSON as one text, in which a NUL character is one again."""
+    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0")
+
+
+def _text_fault(text: str, longest: int) -> str:
+    if len(text) > longest:
+        return f"has {len(text):,} characters or more; at most {longest:,} are read"
+    if "\0" in text:
+        return "holds a NUL character"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "holds bytes that are not text in the file's encoding; choose another encoding"
+    return ""

@@ -1,0 +1,43 @@
+"""What every reader yields, and what a caller may say about a file that cannot be read off it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.types import Json
+
+
+class FileError(Exception):
+    """A file that cannot be read (any further); the message is a sentence for the person who chose it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its cells by column name, or the `problem` that kept it from being read.
+
+    `number` is the line on which the row starts as an editor counts them; the sheet's row number in a
+    workbook; the ordinal from 1 in a Parquet file.
+    """
+
+    number: int
+    cells: Mapping[str, Json] = field(default_factory=dict)
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to read a file; an empty string, or None, means "find out".
+
+    `format` is a key of `reading.READERS`, `delimiter` one character, `header` whether the first row holds
+    the column names. `max_cell` counts characters, `max_bytes` is also the most
+    that a packed file unpacks to.
+    """
+
+    format: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    header: bool | None = None
+    max_cell: int = 1_000_000
+    max_columns: int = 500
+    max_bytes: int = 2 * 1024**3

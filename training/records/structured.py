@@ -1,0 +1,123 @@
+"""Readers of JSON: one object a line, or objects in a list or one after another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from training.records.delimited import open_text
+from training.records.rows import FileError, Options, Row
+from training.types import Json
+
+CHUNK = 256 * 1024
+# NB: Python reads NaN and Infinity, which are not JSON and which databases refuse; they mean "missing".
+DECODER = json.JSONDecoder(parse_constant=lambda _name: None)
+
+
+def read_jsonl(path: Path, name: str, options: Options) -> Iterator[Row]:
+    """Yield one row a line; a line that is no object costs itself only."""
+    longest = options.max_cell * 4
+    with open_text(path, name, options) as file:
+        for number, line in enumerate(_lines(file, longest), start=1):
+            if len(line) > longest:
+                yield Row(number, problem=f"The line is longer than {longest:,} characters.")
+            elif line.strip():
+                yield _line(number, line)
+
+
+def _lines(file: TextIO, longest: int) -> Iterator[str]:
+    while line := file.readline(longest + 1):
+        yield line
+        while not line.endswith(("\n", "\r")) and (line := file.readline(longest + 1)):
+            pass
+
+
+def _line(number: int, line: str) -> Row:
+    try:
+        value = DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        return Row(number, problem=f"The line is not JSON: {error.msg} at character {error.pos + 1}.")
+    except RecursionError:
+        return Row(number, problem="The JSON is nested too deeply.")
+    return _row(number, value)
+
+
+def _row(number: int, value: Json) -> Row:
+    if isinstance(value, str):
+        return Row(number, {"text": value})
+    if not isinstance(value, dict):
+        return Row(number, problem="An object with named fields was expected here.")
+    return Row(number, value)
+
+
+def read_json(path: Path, name: str, options: Options) -> Iterator[Row]:
+    """Yield the items of a list of objects (or of objects one after another) without holding the list."""
+    with open_text(path, name, options) as file:
+        yield from _Stream(file, options.max_cell * 4 + CHUNK).rows()
+
+
+class _Stream:
+    """A window over a JSON file: `buffer` from `position` on is not read yet; `line` is the line there."""
+
+    def __init__(self, file: TextIO, longest: int) -> None:
+        self.file, self.longest = file, longest
+        self.buffer, self.position, self.line = "", 0, 1
+        self.ended = False
+
+    def rows(self) -> Iterator[Row]:
+        listed = self._peek() == "["
+        if listed:
+            self._skip(1)
+        while (char := self._peek()) and not (listed and char == "]"):
+            number = self.line
+            yield _row(number, self._item())
+            if self._peek() == ",":
+                self._skip(1)
+        if listed and self._peek() != "]":
+            raise FileError(f"The file ends on line {self.line} before its list is closed; it is incomplete.")
+
+    def _item(self) -> Json:
+        while True:
+            try:
+                value, end = DECODER.raw_decode(self.buffer, self.position)
+            except json.JSONDecodeError as error:
+                if self.ended or len(self.buffer) - self.position > self.longest:
+                    reason = f"From line {self.line} on, the file is not JSON: {error.msg}."
+                    raise FileError(reason) from error
+                self._fill()
+                continue
+            except RecursionError as error:
+                raise FileError(f"On line {self.line}, the JSON is nested too deeply.") from error
+            self._skip(end - self.position)
+            return value
+
+    def _fill(self) -> None:
+        """Read on; the more is waiting already, the more is read, so that a long item is not parsed often."""
+        rest = self.buffer[self.position :]
+        chunk = self.file.read(max(CHUNK, len(rest)))
+        self.ended = not chunk
+        self.buffer, self.position = rest + chunk, 0
+
+    def _skip(self, count: int) -> None:
+        self.line += _line_ends(self.buffer, self.position, self.position + count)
+        self.position += count
+
+    def _peek(self) -> str:
+        """Return the next character that is not white space, or "" at the end."""
+        while True:
+            start = self.position
+            while start < len(self.buffer) and self.buffer[start] in " \t\r\n\ufeff":
+                start += 1
+            self._skip(start - self.position)
+            if start < len(self.buffer):
+                return self.buffer[start]
+            if self.ended:
+                return ""
+            self._fill()
+
+
+def _line_ends(text: str, start: int, end: int) -> int:
+    """Count line ends; an old Mac's lone carriage return is not counted, as JSON is never saved so."""
+    return text.count("\n", start, end)

@@ -1,0 +1,114 @@
+"""Reader of XLSX: the first sheet, row by row."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from itertools import chain, islice
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+from openpyxl.utils.exceptions import InvalidFileException
+
+from training.records.header import columns, looks_like_header
+from training.records.rows import FileError, Options, Row
+from training.types import Json
+
+MOST_PACKED = 200  # times; tables of real text pack 5 to 30 times, a bomb a thousand times
+DAMAGE = (InvalidFileException, ParseError, KeyError, IndexError, ValueError, zipfile.BadZipFile)
+SMALL = 16 * 1024 * 1024
+
+
+def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
+    """Yield the rows of the first sheet; formulas give the value that was saved with them.
+
+    NB: a workbook keeps its distinct texts in one table that is held in memory, so that memory grows with
+    them; how large that table may unpack is limited by `max_bytes`.
+    """
+    _refuse_bombs(path, name, options.max_bytes)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            sheet = book.worksheets[0]
+            sheet.reset_dimensions()  # NB: some programs write a wrong size, and rows would be cut off
+            yield from _rows(sheet.iter_rows(values_only=True), options)
+        finally:
+            book.close()
+    except DAMAGE as error:
+        raise FileError(
+            f"{name} is damaged or not a workbook; open it and save it again as .xlsx."
+        ) from error
+
+
+def _refuse_bombs(path: Path, name: str, most: int) -> None:
+    """Refuse a file that unpacks out of all proportion, and XML that declares entities."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > most or unpacked > max(SMALL, MOST_PACKED * path.stat().st_size):
+                raise FileError(f"{name} unpacks to {unpacked / 1e6:,.0f} MB, which is too much to read.")
+            for entry in archive.infolist():
+                _refuse_entities(archive, entry, name)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FileError(f"{name} is damaged, or protected with a password.") from error
+
+
+def _refuse_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> None:
+    if not entry.filename.endswith((".xml", ".rels")):
+        return
+    with archive.open(entry) as part:
+        if b"<!DOCTYPE" in part.read(4096).replace(b"\0", b""):
+            raise FileError(f"{name} holds XML with a document type, which no spreadsheet writes.")
+
+
+def _rows(sheet: Iterator[tuple[Json, ...]], options: Options) -> Iterator[Row]:
+    first = [_trimmed(cells) for cells in islice(sheet, 50)]
+    header = options.header
+    if header is None:
+        header = looks_like_header([[str(cell or "") for cell in cells] for cells in first if cells])
+    names: list[str] = []
+    for number, raw in enumerate(chain(first, map(_trimmed, sheet)), start=1):
+        if not raw:
+            continue
+        if not names:
+            given = [str(cell or "") for cell in raw] if header else []
+            names = columns(given, len(raw), options.max_columns)
+            if header:
+                continue
+        yield _row(number, names, raw)
+
+
+def _trimmed(cells: tuple[Json, ...]) -> list[Json]:
+    kept = [plain(cell) for cell in cells]
+    while kept and kept[-1] in (None, ""):
+        kept.pop()
+    return kept
+
+
+def _row(number: int, names: list[str], cells: list[Json]) -> Row:
+    if len(cells) > len(names):
+        return Row(number, problem=f"The row has {len(cells)} cells, but there are {len(names)} columns.")
+    padded = cells + [None] * (len(names) - len(cells))
+    return Row(number, dict(zip(names, padded, strict=True)))
+
+
+def plain(value: Json) -> Json:
+    """Return a value that JSON can hold: dates in ISO 8601, whole floats as integers, NaN as None."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value) if not isinstance(value, timedelta) else value.total_seconds()
