@@ -51,6 +51,7 @@ class Document(models.Model):
     external_id = models.CharField(_("external id"), max_length=255, null=True, blank=True)  # noqa: DJ001 (unique)
     text = models.TextField(_("text"))
     sha256 = models.CharField(max_length=64)
+    split_key = models.CharField(max_length=64, blank=True, help_text=_("Shared by near duplicates."))
     meta = models.JSONField(default=dict, blank=True)
     lane = models.CharField(_("lane"), max_length=10, choices=Lane)
     half = models.CharField(max_length=10, choices=Half, blank=True)
@@ -76,7 +77,11 @@ class Document(models.Model):
                 name="document_half_belongs_to_the_holdout_lane",
             ),
         ]
-        indexes = [models.Index(fields=["project", "lane", "sha256"], name="document_random_order")]
+        indexes = [
+            models.Index(fields=["project", "lane", "sha256"], name="document_random_order"),
+            models.Index(fields=["project", "split_key"], name="document_near_duplicates"),
+            models.Index(fields=["project", "sha256"], name="document_text"),
+        ]
 
     def __str__(self) -> str:
         return self.external_id or self.sha256[:12]
