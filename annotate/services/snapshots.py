@@ -1,0 +1,139 @@
+"""What people have said by now, one answer per document, as the arrays that a run learns from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from annotate.models import Annotation, AnnotationLabel, Document, Project
+from annotate.models.documents import Half, Lane
+from annotate.models.projects import TaskChoices
+from training.types import Dataset, IntArray, LabelSchema, LabelSpec, Pool, Task
+
+POOL_LIMIT = 100_000  # unlabelled documents that a run scores: beyond this choosing gains nothing
+Answer = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's answer; a later `order` is a later answer."""
+
+    order: int
+    labels: Answer
+    is_gold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Labelled documents by lane, the unlabelled pool, and the newest annotation among them."""
+
+    label_ids: tuple[int, ...]
+    dataset: Dataset
+    document_ids: IntArray  # (labelled pool documents,)
+    tuning: Dataset
+    reporting: Dataset
+    pool_ids: IntArray  # (unlabelled pool documents,)
+    newest: int
+
+    @property
+    def schema(self) -> LabelSchema:
+        return self.dataset.schema
+
+    def summary(self) -> dict[str, int | list[int]]:
+        """Return what the run's row keeps of it."""
+        return {
+            "annotation": self.newest,
+            "labelled": len(self.dataset),
+            "tuning": len(self.tuning),
+            "reporting": len(self.reporting),
+            "pool": len(self.pool_ids),
+            "labels": list(self.label_ids),
+        }
+
+
+def take(*, project: Project) -> Snapshot:
+    """Read the project as it stands; archived labels, and documents without an answer left, stay out."""
+    labels = list(project.labels.live())
+    schema = LabelSchema(
+        Task(project.task),
+        tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
+    )
+    newest, votes = _votes(project, {label.pk for label in labels})
+    answers = {document: _resolve(project, cast) for document, cast in votes.items()}
+    lanes: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for key, lane, half, text in _documents(project):
+        if key in answers:
+            lanes[half or Lane.POOL].append((key, text))
+        elif lane == Lane.POOL and len(lanes["unlabelled"]) < POOL_LIMIT:
+            lanes["unlabelled"].append((key, text))
+    pool = Pool(tuple(text for _, text in lanes["unlabelled"]))
+    return Snapshot(
+        label_ids=tuple(label.pk for label in labels),
+        dataset=_dataset(schema, lanes[Lane.POOL], answers, pool),
+        document_ids=_keys(lanes[Lane.POOL]),
+        tuning=_dataset(schema, lanes[Half.TUNING], answers),
+        reporting=_dataset(schema, lanes[Half.REPORTING], answers),
+        pool_ids=_keys(lanes["unlabelled"]),
+        newest=newest,
+    )
+
+
+def _documents(project: Project) -> list[tuple[int, str, str, str]]:
+    documents = Document.objects.filter(project=project).order_by("lane", "sha256")
+    return list(documents.values_list("pk", "lane", "half", "text"))
+
+
+def _votes(project: Project, live: set[int]) -> tuple[int, dict[int, list[Vote]]]:
+    rows = list(
+        Annotation.objects.filter(project=project)
+        .answered()
+        .order_by("updated_at", "pk")
+        .values_list("pk", "document", "is_gold")
+    )
+    chosen: dict[int, set[int]] = defaultdict(set)
+    choices = AnnotationLabel.objects.filter(annotation__project=project)
+    for annotation, label in choices.values_list("annotation", "label"):
+        chosen[annotation].add(label)
+    votes: dict[int, list[Vote]] = defaultdict(list)
+    for order, (key, document, is_gold) in enumerate(rows):
+        labels = frozenset(chosen[key] & live)
+        if labels or project.task == TaskChoices.MULTI:
+            votes[document].append(Vote(order, labels, is_gold))
+    return max((row[0] for row in rows), default=0), dict(votes)
+
+
+def _resolve(project: Project, votes: Sequence[Vote]) -> Answer:
+    """Return the answer that counts: gold, else that of the majority, else of equal ones the latest."""
+    latest = votes[-1]
+    for vote in votes:
+        if vote.is_gold:
+            return vote.labels
+    if len(votes) == 1:
+        return latest.labels
+    if project.task == TaskChoices.SINGLE:
+        return max(votes, key=lambda vote: (_support(votes, vote.labels), vote.order)).labels
+    every = frozenset().union(*(vote.labels for vote in votes))
+    return frozenset(label for label in every if _is_chosen(label, votes, latest))
+
+
+def _support(votes: Sequence[Vote], labels: Answer) -> int:
+    return sum(vote.labels == labels for vote in votes)
+
+
+def _is_chosen(label: int, votes: Sequence[Vote], latest: Vote) -> bool:
+    share = sum(label in vote.labels for vote in votes) / len(votes)
+    return share > 0.5 or (share == 0.5 and label in latest.labels)
+
+
+def _dataset(
+    schema: LabelSchema, rows: list[tuple[int, str]], answers: dict[int, Answer], pool: Pool | None = None
+) -> Dataset:
+    targets = schema.encode([str(label) for label in answers[key]] for key, _ in rows)
+    return Dataset(schema, tuple(text for _, text in rows), targets, pool)
+
+
+def _keys(rows: list[tuple[int, str]]) -> IntArray:
+    return np.array([key for key, _ in rows], np.int64)
