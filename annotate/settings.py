@@ -170,17 +170,28 @@ CELERY_TASK_ROUTES = {
 }
 CELERY_BEAT_SCHEDULE = {"tick": {"task": "annotate.tasks.tick", "schedule": 2.0}}
 
+# The API. Predictions are counted by texts, everything else by requests; both per token.
+API_REQUESTS_PER_MINUTE = env_int("WINNOW_API_REQUESTS_PER_MINUTE", 1200)
+API_TEXTS_PER_MINUTE = env_int("WINNOW_API_TEXTS_PER_MINUTE", 120_000)
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["annotate.api.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["annotate.api.scopes.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["annotate.api.throttles.RequestThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["annotate.api.transport.LimitedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotate.api.transport.FirstRenderer",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "EXCEPTION_HANDLER": "annotate.api.problems.handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Winnow",
+    "DESCRIPTION": "Documents, annotations, models and predictions of the projects that a token's user is in.",
     "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
 }
 
 LANGUAGE_CODE = "en"

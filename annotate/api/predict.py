@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate import access
+from annotate.api.errors import Problem
+from annotate.api.throttles import TextThrottle
+from annotate.services import predicting
+from annotate.services.predicting import NothingPublished, NothingServes, Predictions, TextPrediction
+from annotate.services.tokens import Scope
+
+MAX_TEXTS = 1000
+
+
+def _text_field(**options: Any) -> serializers.CharField:
+    return serializers.CharField(
+        max_length=settings.IMPORT_MAX_CELL, trim_whitespace=False, allow_blank=True, **options
+    )
+
+
+class PredictRequest(serializers.Serializer[Any]):
+    text = _text_field(required=False, help_text="One text; or give `texts`.")
+    texts = serializers.ListField(
+        child=_text_field(), required=False, min_length=1, max_length=MAX_TEXTS, help_text="Up to 1,000."
+    )
+    top = serializers.IntegerField(
+        required=False, min_value=1, default=5, help_text="How many scores of each text come back."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("text" in attrs) == ("texts" in attrs):
+            raise serializers.ValidationError(_("Give either `text` or `texts`."))
+        return attrs
+
+
+class LabelScore(serializers.Serializer[Any]):
+    label = serializers.CharField()
+    score = serializers.FloatField(help_text="Calibrated, 0 to 1.")
+
+
+class PredictedText(serializers.Serializer[Any]):
+    labels = serializers.ListField(child=serializers.CharField())
+    scores = LabelScore(many=True, help_text="Best first.")
+
+
+class PredictResponse(serializers.Serializer[Any]):
+    version = serializers.IntegerField(help_text="The number of the model version that answered.")
+    family = serializers.CharField()
+    thresholds = serializers.DictField(
+        child=serializers.FloatField(),
+        help_text="The threshold applied to each label; empty where the best score alone decides.",
+    )
+    predictions = PredictedText(many=True)
+    warning = serializers.CharField(help_text="Why not the published version answered; mostly empty.")
+
+
+class PredictView(APIView):
+    scopes = {"POST": Scope.PREDICT}
+    throttle_classes = [TextThrottle]
+
+    @extend_schema(
+        operation_id="predict",
+        request=PredictRequest,
+        responses=PredictResponse,
+        summary="Ask the published model",
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = access.project_for(request.user, slug)
+        form = PredictRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        asked = form.validated_data
+        try:
+            answer = predicting.predict(project=project, texts=asked.get("texts") or [asked["text"]])
+        except NothingPublished as error:
+            raise Problem(HTTPStatus.CONFLICT, "nothing_published", str(error)) from error
+        except NothingServes as error:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing_serves", str(error)) from error
+        return Response(_body(answer, asked["top"]))
+
+
+def _body(answer: Predictions, top: int) -> dict[str, Any]:
+    return {
+        "version": answer.version,
+        "family": answer.family,
+        "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
+        "predictions": [_text(answer, text, top) for text in answer.texts],
+        "warning": answer.warning,
+    }
+
+
+def _text(answer: Predictions, text: TextPrediction, top: int) -> dict[str, Any]:
+    """A decided label always comes with its score, even beyond the top."""
+    decided = set(text.label_ids)
+    told = [pair for place, pair in enumerate(text.scores) if place < top or pair[0] in decided]
+    return {
+        "labels": [answer.labels[pk] for pk, _score in told if pk in decided],
+        "scores": [{"label": answer.labels[pk], "score": score} for pk, score in told],
+    }

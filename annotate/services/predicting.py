@@ -1,0 +1,121 @@
+"""Answers of the published version. Its number is looked up per request, so a new one serves at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import Label, ModelVersion, Project
+from annotate.services.predictors import PredictorCache
+from training.bundle import BundleError
+from training.serve import Predictor
+from training.types import FloatArray, Task
+
+logger = logging.getLogger(__name__)
+
+CACHE = PredictorCache(size=8)
+FALLBACKS = 3  # how many earlier versions are tried where the published one cannot be loaded
+
+
+class NothingPublished(Exception):
+    """The project has no published version; the message says what to do."""
+
+
+class NothingServes(Exception):
+    """Neither the published version nor an earlier one can be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrediction:
+    """One text's decided labels, and its calibrated scores as (label id, score), best first."""
+
+    label_ids: tuple[int, ...]
+    scores: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`thresholds` is empty where none is applied: a single-label decision is the best score.
+
+    `warning` tells why an earlier version answered in place of the published one.
+    """
+
+    version: int
+    family: str
+    labels: dict[int, str]
+    thresholds: dict[int, float]
+    texts: tuple[TextPrediction, ...]
+    warning: str = ""
+
+
+def predict(*, project: Project, texts: Sequence[str]) -> Predictions:
+    version, predictor, warning = _serving(project)
+    labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
+    columns = [pk if pk in labels else None for pk in version.label_ids]
+    scores = predictor.predict_proba(list(texts))
+    multi = predictor.schema.task is Task.MULTI
+    return Predictions(
+        version=version.number,
+        family=version.family,
+        labels=labels,
+        thresholds=_thresholds(predictor, columns) if multi else {},
+        texts=tuple(_read(predictor, scores, columns)),
+        warning=warning,
+    )
+
+
+def _serving(project: Project) -> tuple[ModelVersion, Predictor, str]:
+    version = ModelVersion.objects.published().filter(project=project).first()
+    if version is None:
+        raise NothingPublished(_("This project has no published model yet; label more, then ask again."))
+    try:
+        return version, _load(version), ""
+    except BundleError as error:
+        logger.exception("Version %s of project %s cannot be served", version.number, project.slug)
+        return _previous(version, str(error))
+
+
+def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Predictor, str]:
+    served = ModelVersion.objects.filter(project=broken.project_id, published_at__isnull=False)
+    for version in served.exclude(pk=broken.pk).order_by("-published_at")[:FALLBACKS]:
+        try:
+            predictor = _load(version)
+        except BundleError:
+            continue
+        warning = _("Version %(broken)s cannot be loaded, version %(number)s answers in its place.")
+        return version, predictor, warning % {"broken": broken.number, "number": version.number}
+    raise NothingServes(
+        _("Version %(number)s cannot be loaded and no earlier one serves: %(reason)s")
+        % {"number": broken.number, "reason": reason}
+    )
+
+
+def _load(version: ModelVersion) -> Predictor:
+    return CACHE.get(version.pk, settings.BUNDLE_ROOT / version.bundle, encoder_root=settings.ENCODER_ROOT)
+
+
+def _thresholds(predictor: Predictor, columns: Sequence[int | None]) -> dict[int, float]:
+    return {
+        pk: float(threshold)
+        for pk, threshold in zip(columns, predictor.thresholds, strict=True)
+        if pk is not None
+    }
+
+
+def _read(predictor: Predictor, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
+    """Name the columns; one whose label is archived or deleted is never decided nor told."""
+    scores[:, [j for j, pk in enumerate(columns) if pk is None]] = -1.0
+    rows = []
+    for decided, row in zip(predictor.decide(scores), scores, strict=True):
+        best = [(columns[j], float(row[j])) for j in (-row).argsort(kind="stable")]
+        rows.append(
+            TextPrediction(
+                label_ids=tuple(pk for j in decided if (pk := columns[j]) is not None),
+                scores=tuple((pk, score) for pk, score in best if pk is not None),
+            )
+        )
+    return rows

@@ -1,0 +1,93 @@
+"""Loaded bundles of this process: the few used last, each loaded once however many threads ask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
+
+from training.bundle import BundleError
+from training.serve import Predictor
+from training.types import TrainingError
+
+# NB: each error of onnxruntime derives straight from Exception, so they are named one by one.
+UNUSABLE: tuple[type[Exception], ...] = (
+    TrainingError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    RuntimeError,
+    onnx_errors.Fail,
+    onnx_errors.InvalidArgument,
+    onnx_errors.InvalidGraph,
+    onnx_errors.InvalidProtobuf,
+    onnx_errors.NoSuchFile,
+    onnx_errors.NotImplemented,
+    onnx_errors.RuntimeException,
+)
+Key = tuple[int, Path]
+FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at every request
+
+
+@dataclass(slots=True)
+class _Place:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    predictor: Predictor | None = None
+    error: BundleError | None = None
+    failed_at: float = 0.0
+
+
+class PredictorCache:
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._places: OrderedDict[Key, _Place] = OrderedDict()
+
+    def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Predictor:
+        """Return the version's predictor, loading it where needed; raises `BundleError`."""
+        place = self._place((version_id, bundle))
+        if place.predictor is not None:
+            return place.predictor
+        # Only those who want this very bundle wait for it; others are served meanwhile.
+        with place.lock:
+            return place.predictor or _load(place, bundle, encoder_root)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._places.clear()
+
+    def _place(self, key: Key) -> _Place:
+        with self._lock:
+            place = self._places.setdefault(key, _Place())
+            self._places.move_to_end(key)
+            while len(self._places) > self.size:
+                self._places.popitem(last=False)
+            return place
+
+
+def _load(place: _Place, bundle: Path, encoder_root: Path) -> Predictor:
+    if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
+        raise place.error
+    try:
+        place.predictor = _tried(bundle, encoder_root)
+    except BundleError as error:
+        place.error, place.failed_at = error, time.monotonic()
+        raise
+    return place.predictor
+
+
+def _tried(bundle: Path, encoder_root: Path) -> Predictor:
+    """Load and ask once: what a bundle lacks at work, its encoder say, is to fail here and not at a request."""
+    try:
+        predictor = Predictor(bundle, encoder_root=encoder_root)
+        predictor.predict_proba(["."])
+    except BundleError:
+        raise
+    except UNUSABLE as error:
+        raise BundleError(f"The bundle at {bundle} cannot predict: {error}.") from error
+    return predictor

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models import ApiKey, User
+
+MARK = "winnow"
+USE_RECORDED_EVERY = timedelta(minutes=1)
+
+
+class Scope(models.TextChoices):
+    PREDICT = "predict", _("Ask the published model")
+    DOCUMENTS_READ = "documents:read", _("Read documents")
+    DOCUMENTS_WRITE = "documents:write", _("Add and change documents")
+    ANNOTATIONS_READ = "annotations:read", _("Read and export annotations")
+    ANNOTATIONS_WRITE = "annotations:write", _("Annotate as yourself")
+    MODELS_READ = "models:read", _("Read model versions and metrics")
+    MODELS_WRITE = "models:write", _("Publish and roll back models")
+
+
+def digest(secret: str) -> str:
+    """A plain hash is enough: the secret has 256 random bits, so there is nothing to guess from it."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+@transaction.atomic
+def issue(
+    *, user: User, name: str, scopes: Iterable[str], expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Return a new key and its secret. The secret is not stored: whoever loses it makes another key."""
+    prefix = secrets.token_hex(4)
+    secret = f"{MARK}_{prefix}_{secrets.token_urlsafe(32)}"
+    wanted = [Scope(scope).value for scope in scopes]
+    key = ApiKey.objects.create(
+        user=user, name=name, prefix=prefix, digest=digest(secret), scopes=wanted, expires_at=expires_at
+    )
+    return key, secret
+
+
+def find(secret: str) -> ApiKey | None:
+    """Return the usable key of a secret, with its user, by one query; a use is recorded once a minute."""
+    now = timezone.now()
+    key = ApiKey.objects.usable(now).select_related("user").filter(digest=digest(secret)).first()
+    if key is not None and (key.last_used_at is None or key.last_used_at < now - USE_RECORDED_EVERY):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key
+
+
+@transaction.atomic
+def revoke(*, user: User, pk: int) -> bool:
+    """End a key at once; a key of somebody else, or one that has ended already, changes nothing."""
+    ended = ApiKey.objects.filter(pk=pk, user=user, revoked_at=None).update(revoked_at=timezone.now())
+    return ended == 1

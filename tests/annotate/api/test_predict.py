@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from annotate.models import Label, Project, User
+from annotate.models.runs import ModelVersion, Stage
+from tests.annotate.bundles import add_version
+
+Api = Callable[..., Client]
+
+
+def ask(client: Client, slug: str = "colours", **body: Any) -> Any:
+    return client.post(f"/api/v1/projects/{slug}/predict", body, content_type="application/json")
+
+
+def test_an_annotator_gets_label_scores_and_version(
+    project: Project, annotator: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, number=4)
+    answer = ask(api(annotator), text="a green tree").json()
+    assert answer["version"] == 4
+    assert answer["predictions"][0]["labels"] == ["green"]
+    best = answer["predictions"][0]["scores"][0]
+    assert best["label"] == "green"
+    assert 0.5 < best["score"] <= 1
+    assert answer["thresholds"] == {}
+    assert answer["warning"] == ""
+
+
+def test_many_texts_come_back_in_order(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
+    add_version(project, bundle_root)
+    texts = ["red", "blue", "", "green"] * 250
+    predictions = ask(api(lead), texts=texts).json()["predictions"]
+    assert [p["labels"][0] for p in predictions[:2]] == ["red", "blue"]
+    assert len(predictions) == 1000
+
+
+def test_a_multi_label_answer_names_the_thresholds_it_applied(
+    multi_project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(multi_project, bundle_root, thresholds=(0.1, 0.9, 0.999))
+    answer = ask(api(lead), "topics", texts=["red and green and blue", "nothing"]).json()
+    assert answer["predictions"][0]["labels"] == ["red", "green"][: len(answer["predictions"][0]["labels"])]
+    assert set(answer["thresholds"]) == {"red", "green", "blue"}
+    assert answer["thresholds"]["blue"] == pytest.approx(0.999)
+    assert "blue" not in answer["predictions"][0]["labels"]
+
+
+def test_top_cuts_the_scores(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
+    add_version(project, bundle_root)
+    assert len(ask(api(lead), text="red", top=1).json()["predictions"][0]["scores"]) == 1
+
+
+def test_a_renamed_label_answers_by_its_new_name(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root)
+    client = api(lead)
+    ask(client, text="red")
+    Label.objects.filter(name="red").update(name="crimson")
+    assert ask(client, text="red").json()["predictions"][0]["labels"] == ["crimson"]
+
+
+def test_an_archived_label_is_never_decided(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    version = add_version(project, bundle_root)
+    Label.objects.filter(name="red").update(archived_at=version.created_at)
+    prediction = ask(api(lead), text="red").json()["predictions"][0]
+    assert "red" not in [*prediction["labels"], *(pair["label"] for pair in prediction["scores"])]
+
+
+def test_a_new_version_answers_at_once(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
+    old = add_version(project, bundle_root)
+    client = api(lead)
+    assert ask(client, text="red").json()["version"] == 1
+    ModelVersion.objects.filter(pk=old.pk).update(stage=Stage.RETIRED)
+    add_version(project, bundle_root, number=2)
+    assert ask(client, text="red").json()["version"] == 2
+
+
+def test_before_the_first_model_it_says_so(project: Project, lead: User, api: Api) -> None:
+    response = ask(api(lead), text="red")
+    assert response.status_code == 409
+    assert response.json()["code"] == "nothing_published"
+    assert "no published model" in response.json()["detail"]
+
+
+def test_a_stranger_finds_no_project(project: Project, stranger: User, api: Api, bundle_root: Path) -> None:
+    add_version(project, bundle_root)
+    known, unknown = ask(api(stranger), text="red"), ask(api(stranger), "nowhere", text="red")
+    assert known.status_code == unknown.status_code == 404
+    assert known.json() == unknown.json()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"text": "a", "texts": ["b"]},
+        {"texts": []},
+        {"texts": ["x"] * 1001},
+        {"texts": "red"},
+        {"text": None},
+        {"text": "nul \0"},
+        {"text": "red", "top": 0},
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused(
+    body: dict[str, Any], project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root)
+    response = ask(api(lead), **body)
+    assert response.status_code == 400
+    assert response.json()["errors"]
+
+
+def test_a_prediction_takes_four_queries(
+    project: Project,
+    lead: User,
+    api: Api,
+    bundle_root: Path,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    add_version(project, bundle_root)
+    client = api(lead)
+    ask(client, text="red")
+    with django_assert_num_queries(4):
+        ask(client, text="green")
+
+
+def test_a_broken_bundle_leaves_the_previous_version_serving(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, stage=Stage.RETIRED)
+    broken = add_version(project, bundle_root, number=2)
+    (bundle_root / broken.bundle / "model.onnx").write_bytes(b"torn")
+    answer = ask(api(lead), text="red").json()
+    assert answer["version"] == 1
+    assert "Version 2 cannot be loaded" in answer["warning"]
+
+
+def test_with_no_bundle_that_loads_it_names_the_reason(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    broken = add_version(project, bundle_root)
+    (bundle_root / broken.bundle / "model.onnx").unlink()
+    response = ask(api(lead), text="red")
+    assert response.status_code == 503
+    assert "model.onnx" in response.json()["detail"]
