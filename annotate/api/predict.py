@@ -43,7 +43,7 @@ class PredictRequest(serializers.Serializer[Any]):
 
 
 class LabelScore(serializers.Serializer[Any]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     score = serializers.FloatField(help_text="Calibrated, 0 to 1.")
 
 

@@ -2,11 +2,24 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
+from annotate.api.documents import DocumentsView
 from annotate.api.missing import MissingView
+from annotate.api.models import MetricsView, ModelsView
 from annotate.api.predict import PredictView
+from annotate.api.projects import ProjectsView, ProjectView
+from annotate.api.schema import DocsView, SchemaView
+
+PROJECT = "projects/<slug:slug>"
 
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("projects/<slug:slug>/predict", PredictView.as_view(), name="api-predict"),
+    path("schema", SchemaView.as_view(), name="api-schema"),
+    path("docs", DocsView.as_view(url_name="api-schema"), name="api-docs"),
+    path("projects", ProjectsView.as_view(), name="api-projects"),
+    path(PROJECT, ProjectView.as_view(), name="api-project"),
+    path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
+    path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
+    path(f"{PROJECT}/models", ModelsView.as_view(), name="api-models"),
+    path(f"{PROJECT}/models/<int:number>/metrics", MetricsView.as_view(), name="api-metrics"),
     # Unknown addresses get a problem detail as well, not the site's page.
     re_path(r"^.*$", MissingView.as_view(), name="api-missing"),
 ]

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate import access
+from annotate.api.schema import PAGE_PARAMETERS, paged
+from annotate.api.views import page
+from annotate.models import ClassMetric, ModelVersion
+from annotate.services.tokens import Scope
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "number",
+            "family",
+            "stage",
+            "verdict",
+            "labelled",
+            "holdout_documents",
+            "macro_f1",
+            "macro_f1_low",
+            "macro_f1_high",
+            "micro_f1",
+            "created_at",
+            "published_at",
+        ]
+
+
+class ClassMetricSerializer(serializers.ModelSerializer[ClassMetric]):
+    label = serializers.CharField(source="label.name")  # type: ignore[assignment]
+
+    class Meta:
+        model = ClassMetric
+        fields = ["label", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high"]
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    version = ModelVersionSerializer()
+    per_class = ClassMetricSerializer(many=True, help_text="Null figures: not measurable yet.")
+
+
+class ModelsView(APIView):
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="list_models",
+        summary="List the model versions, oldest first",
+        parameters=PAGE_PARAMETERS,
+        responses=paged(ModelVersionSerializer),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        project = access.led_project_for(request.user, slug)
+        return page(self, request, project.versions.all(), ModelVersionSerializer)
+
+
+class MetricsView(APIView):
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="read_metrics",
+        summary="Read a version's figures on the holdout lane, per class",
+        responses=MetricsSerializer,
+    )
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        project = access.led_project_for(request.user, slug)
+        version = get_object_or_404(project.versions, number=number)
+        metrics = version.class_metrics.select_related("label").order_by("label__position", "label_id")
+        return Response(MetricsSerializer({"version": version, "per_class": metrics}).data)
