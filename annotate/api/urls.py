@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
+from annotate.api.annotations import AnnotationsView
 from annotate.api.documents import DocumentsView
 from annotate.api.missing import MissingView
 from annotate.api.models import MetricsView, ModelsView
@@ -18,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT, ProjectView.as_view(), name="api-project"),
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
+    path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/models", ModelsView.as_view(), name="api-models"),
     path(f"{PROJECT}/models/<int:number>/metrics", MetricsView.as_view(), name="api-metrics"),
     # Unknown addresses get a problem detail as well, not the site's page.

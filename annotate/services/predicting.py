@@ -81,6 +81,7 @@ def _serving(project: Project) -> tuple[ModelVersion, Predictor, str]:
 
 def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Predictor, str]:
     served = ModelVersion.objects.filter(project=broken.project_id, published_at__isnull=False)
+    served = served.exclude(bundle="")  # removed to save space
     for version in served.exclude(pk=broken.pk).order_by("-published_at")[:FALLBACKS]:
         try:
             predictor = _load(version)

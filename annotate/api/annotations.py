@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate import access
+from annotate.api.errors import Problem
+from annotate.api.schema import PAGE_PARAMETERS, paged
+from annotate.api.views import checked, page
+from annotate.models import Annotation, Label, Project, User
+from annotate.models.annotations import Outcome
+from annotate.services import answering, labeling
+from annotate.services.tokens import Scope
+
+
+class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
+    annotator = serializers.CharField(source="annotator.username")
+    external_id = serializers.CharField(source="document.external_id", allow_null=True)
+    labels = serializers.SlugRelatedField[Label](slug_field="name", many=True, read_only=True)
+
+    class Meta:
+        model = Annotation
+        fields = [
+            "id",
+            "document",
+            "external_id",
+            "annotator",
+            "outcome",
+            "labels",
+            "reason",
+            "seconds",
+            "source",
+            "is_gold",
+            "guidelines_version",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class AnnotationRequest(serializers.Serializer[Any]):
+    key = serializers.UUIDField(required=False, help_text="Sent again with the same key, nothing changes.")
+    document = serializers.IntegerField(required=False, min_value=1, help_text="Its id; or `external_id`.")
+    external_id = serializers.CharField(required=False, max_length=255)
+    outcome = serializers.ChoiceField(Outcome.choices, default=Outcome.ANSWERED)
+    labels = serializers.ListField(child=serializers.CharField(max_length=200), default=list, max_length=1000)
+    seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=86_400)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("document" in attrs) == ("external_id" in attrs):
+            raise serializers.ValidationError(_("Name the document by either `document` or `external_id`."))
+        return attrs
+
+
+class AnnotationsView(APIView):
+    scopes = {"GET": Scope.ANNOTATIONS_READ, "POST": Scope.ANNOTATIONS_WRITE}
+
+    @extend_schema(
+        operation_id="list_annotations",
+        summary="List annotations: a lead everybody's, an annotator their own",
+        parameters=PAGE_PARAMETERS,
+        responses=paged(AnnotationSerializer),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        user = access.signed_in(request.user)
+        return page(self, request, _visible(user, access.project_for(user, slug)), AnnotationSerializer)
+
+    @extend_schema(
+        operation_id="annotate",
+        summary="Annotate a document as yourself; a second answer revises the first",
+        request=AnnotationRequest,
+        responses={201: AnnotationSerializer},
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        user = access.signed_in(request.user)
+        project = access.project_for(user, slug)
+        asked = checked(AnnotationRequest, request.data)
+        wanted = {name: asked[name] for name in ("external_id",) if name in asked}
+        wanted |= {"pk": asked["document"]} if "document" in asked else {}
+        document = get_object_or_404(project.documents.select_related("project"), **wanted)
+        try:
+            annotation = answering.answer(
+                document=document,
+                annotator=user,
+                key=asked.get("key") or uuid.uuid4(),
+                outcome=asked["outcome"],
+                label_ids=_label_ids(project, asked["labels"]),
+                seconds=asked.get("seconds"),
+                reason=asked.get("reason", ""),
+            )
+        except labeling.Rejected as rejection:
+            raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
+        return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
+
+
+def _visible(user: User, project: Project) -> QuerySet[Annotation]:
+    """An annotator sees only their own: answers of several people are given blind."""
+    rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
+    return rows if access.is_lead(user, project) else rows.filter(annotator=user)
+
+
+def _label_ids(project: Project, names: list[str]) -> list[int]:
+    known = dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
+        raise serializers.ValidationError({"labels": sentence})
+    return [known[name] for name in names]
