@@ -64,7 +64,7 @@ def apply(calibration: Mapping[str, Json], scores: FloatArray) -> FloatArray:
 
 
 def reliability(task: Task, scores: FloatArray, targets: FloatArray, bins: int = 10) -> tuple[Bin, ...]:
-    """Return the filled bins of equal width: of the best label's score for single, of all scores for multi."""
+    """Return the filled bins, equally wide: over the best labels' scores for single, all scores for multi."""
     if task is Task.SINGLE and scores.size:
         rows, best = np.arange(len(scores)), scores.argmax(axis=1)
         scores, targets = scores[rows, best], targets[rows, best]
@@ -79,7 +79,7 @@ def reliability(task: Task, scores: FloatArray, targets: FloatArray, bins: int =
 
 
 def expected_calibration_error(task: Task, scores: FloatArray, targets: FloatArray) -> float | None:
-    """Return the mean gap of score and share right over ten bins, weighted by count; None without documents."""
+    """Return the mean gap of score and share right over ten bins, by count; None without documents."""
     found = reliability(task, scores, targets)
     total = sum(bar.count for bar in found)
     return sum(abs(bar.score - bar.right) * bar.count for bar in found) / total if total else None

@@ -189,13 +189,15 @@ def _interval(values: Figures) -> tuple[Figures, Figures]:
 
 def _nearest_rank(ordered: Figures, measured: NDArray[np.int64], percentile: float) -> Figures:
     rank = np.round(percentile / 100 * np.maximum(measured - 1, 0)).astype(np.int64)
-    return np.take_along_axis(ordered, rank[None, ...], axis=0)[0]
+    return np.asarray(np.take_along_axis(ordered, rank[None, ...], axis=0)[0])
 
 
-def _ratio(over: Figures, under: Figures, defined: NDArray[np.bool_], otherwise: float = np.nan) -> Figures:
+def _ratio(
+    over: Figures, under: Figures, defined: NDArray[np.bool_] | np.bool_, otherwise: float = np.nan
+) -> Figures:
     over, under = np.asarray(over, np.float64), np.asarray(under, np.float64)
     result = np.full(over.shape, otherwise)
-    return np.divide(over, under, out=result, where=np.asarray(defined))
+    return np.asarray(np.divide(over, under, out=result, where=np.asarray(defined)))
 
 
 def _number(value: Figures | float) -> float | None:

@@ -1,4 +1,4 @@
-"""`python -m training bench`: how fast a bundle answers, how large it is, how well it agrees with its model."""
+"""`python -m training bench`: how fast a bundle answers, how large it is, how it agrees with its model."""
 
 from __future__ import annotations
 

@@ -8,101 +8,134 @@ from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from sklearn.linear_model import LogisticRegression
 
+from training.families._graphs import write_gather_graph
+from training.families._heads import Head, activate, fit_head
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.types import Dataset, Exported, FloatArray, Task, TrainingError
 
+_DENSE_DOCUMENTS = 3_000  # up to here the documents' inner products are a smaller problem than the n-grams
+_ITERATIONS = 60
+_NEVER = -15.0  # bias of a label without any example
+
 
 class TfidfModel:
-    """Logistic regression over n-gram weights: softmax for one label, one sigmoid per label for many."""
+    """Logistic regression over n-gram weights: softmax for one label, one sigmoid per label for many.
 
-    def __init__(self, *, seed: int = 0, C: float = 10.0) -> None:
+    `C` is the inverse of the L2 penalty. Classes of a single-label task are weighted by the inverse of
+    their frequency where `balanced`. Multi-label targets are not: after tuned thresholds weights gain
+    nothing there, and the scores would have to be calibrated back.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        C: float = 0.0,
+        balanced: bool = True,
+        word_max: int = 2,
+        char_min: int = 2,
+        char_max: int = 4,
+        max_features: int = 40_000,
+    ) -> None:
+        """Store the settings; `C` 0 stands for 10 with one label and 3 with many."""
         self.seed = seed
         self.C = C
+        self.balanced = balanced
+        self.settings = NgramSettings(word_max, char_min, char_max, max_features=max_features)
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
-        """Learn vocabulary and weights."""
-        if not len(dataset):
-            raise TrainingError("There is no labelled document to learn from.")
+        """Learn vocabulary and weights; nothing is drawn at random and `valid` is not looked at."""
+        self._check(dataset)
         self.task_ = dataset.schema.task
-        self.ngrams_ = NgramPreprocessor.fit(dataset.texts, NgramSettings())
-        X = self._matrix(dataset.texts)
-        labels = len(dataset.schema)
-        self.weights_ = np.zeros((len(self.ngrams_), labels), np.float32)
-        self.bias_ = np.full(labels, -20.0, np.float32)
-        if self.task_ is Task.SINGLE:
-            y = dataset.targets.argmax(1)
-            present = np.unique(y)
-            model = LogisticRegression(C=self.C, class_weight="balanced", max_iter=200).fit(X, y)
-            self.weights_[:, present] = model.coef_.T
-            self.bias_[present] = model.intercept_
-        else:
-            for j in np.flatnonzero(dataset.targets.any(0)):
-                model = LogisticRegression(
-                    C=self.C, class_weight="balanced", solver="liblinear", random_state=self.seed
-                )
-                model.fit(X, dataset.targets[:, j])
-                self.weights_[:, j] = model.coef_[0]
-                self.bias_[j] = model.intercept_[0]
+        self.ngrams_ = NgramPreprocessor.fit(dataset.texts, self.settings)
+        if not len(self.ngrams_):
+            raise TrainingError("No labelled document has any text to learn from.")
+        present = np.flatnonzero(dataset.targets.any(axis=0))
+        learned = self._learn(self._matrix(dataset.texts), dataset.targets[:, present])
+        self.head_ = Head(
+            np.zeros((len(self.ngrams_), len(dataset.schema)), np.float32),
+            np.full(len(dataset.schema), _NEVER, np.float32),
+        )
+        self.head_.weights[:, present] = learned.weights
+        self.head_.bias[present] = learned.bias
         return self
+
+    def _check(self, dataset: Dataset) -> None:
+        if self.C < 0 or self.settings.max_features < 1:
+            raise TrainingError("C must not be negative, and max_features must be at least 1.")
+        if not len(dataset):
+            raise TrainingError("There is no labelled document to learn from yet.")
+        used = int(dataset.targets.any(axis=0).sum())
+        if used < 2 and dataset.schema.task is Task.SINGLE:
+            raise TrainingError(
+                "All labelled documents have the same label; label some of another one first."
+            )
+        if not used:
+            raise TrainingError("No labelled document has any label; label some that do first.")
+
+    def _learn(self, matrix: csr_matrix, targets: FloatArray) -> Head:
+        single = self.task_ is Task.SINGLE
+        penalty = 1 / (self.C or (10.0 if single else 3.0))
+        weights = _balanced(targets) if single and self.balanced else np.ones((len(targets), 1), np.float32)
+        if matrix.shape[0] > _DENSE_DOCUMENTS:
+            return fit_head(self.task_, matrix, targets, weights, penalty=penalty, iterations=_ITERATIONS)
+        rotated, back = _rotate(matrix)
+        head = fit_head(self.task_, rotated, targets, weights, penalty=penalty, iterations=_ITERATIONS)
+        return Head(np.asarray(matrix.T @ (back @ head.weights), np.float32), head.bias)
 
     def _matrix(self, texts: tuple[str, ...]) -> csr_matrix:
         data, indices, ends = self.ngrams_.sparse(texts)
-        return csr_matrix((data, indices, ends), shape=(len(texts), len(self.ngrams_)))
+        shape = (len(texts), len(self.ngrams_))
+        return csr_matrix((data, indices.astype(np.int32), ends.astype(np.int32)), shape=shape)
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels)."""
-        logits = self._matrix(texts) @ self.weights_ + self.bias_
-        if self.task_ is Task.MULTI:
-            return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-        odds = np.exp(logits - logits.max(1, keepdims=True))
-        return np.asarray(odds / odds.sum(1, keepdims=True), np.float32)
+        logits = self._matrix(texts) @ self.head_.weights + self.head_.bias
+        return activate(self.task_, np.asarray(logits, np.float32))
 
     def save(self, folder: Path) -> None:
         """Write vocabulary, weights and task."""
         self.ngrams_.save(folder)
-        np.savez(folder / "weights.npz", weights=self.weights_, bias=self.bias_, allow_pickle=False)
-        (folder / "model.json").write_text(json.dumps({"task": self.task_, "seed": self.seed, "C": self.C}))
+        np.savez(folder / "weights.npz", weights=self.head_.weights, bias=self.head_.bias)
+        content = {"task": self.task_, "seed": self.seed, "C": self.C, "balanced": self.balanced}
+        (folder / "model.json").write_text(json.dumps(content), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        content = json.loads((folder / "model.json").read_text())
-        model = cls(seed=content["seed"], C=content["C"])
+        content = json.loads((folder / "model.json").read_text("utf-8"))
+        model = cls(seed=content["seed"], C=content["C"], balanced=content["balanced"])
         model.task_ = Task(content["task"])
         model.ngrams_ = NgramPreprocessor.load(folder)
-        arrays = np.load(folder / "weights.npz", allow_pickle=False)
-        model.weights_, model.bias_ = arrays["weights"], arrays["bias"]
+        model.settings = model.ngrams_.settings
+        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+            model.head_ = Head(arrays["weights"], arrays["bias"])
         return model
 
     def export(self, folder: Path) -> Exported:
-        """Write the graph: gather the rows of the weight matrix, weigh and sum them, add the bias, activate."""
-        import onnx
-        from onnx import TensorProto, helper, numpy_helper
-
-        activation = (
-            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)
-            if self.task_ is Task.SINGLE
-            else helper.make_node("Sigmoid", ["logits"], ["probabilities"])
-        )
-        graph = helper.make_graph(
-            [
-                helper.make_node("Gather", ["weights", "ids"], ["rows"], axis=0),
-                helper.make_node("MatMul", ["values", "rows"], ["sums"]),
-                helper.make_node("Add", ["sums", "bias"], ["logits"]),
-                activation,
-            ],
-            "tfidf",
-            [
-                helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
-                helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
-            ],
-            [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(self.bias_)])],
-            [numpy_helper.from_array(self.weights_, "weights"), numpy_helper.from_array(self.bias_, "bias")],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-        onnx.checker.check_model(model)
-        (folder / "model.onnx").write_bytes(model.SerializeToString())
+        """Write the graph (gather the weights' rows, weigh, sum, add the bias, activate) and the vocabulary."""
+        write_gather_graph(folder, self.task_, self.head_.weights, self.head_.bias)
         self.ngrams_.save(folder)
         return Exported("ngrams")
+
+
+def _balanced(targets: FloatArray) -> FloatArray:
+    """Return the weight (documents, 1) that makes every class of a one-hot target count alike."""
+    counts = targets.sum(axis=0)  # (labels,)
+    return np.asarray(targets @ (len(targets) / (len(counts) * counts)), np.float32)[:, None]
+
+
+def _rotate(matrix: csr_matrix) -> tuple[FloatArray, FloatArray]:
+    """Return documents in the basis that they span themselves, and the way back to n-gram weights.
+
+    The optimum of an L2-penalised model is a sum of documents (Kimeldorf and Wahba, 1971), so with few
+    documents and many n-grams the same solution is found among (documents x labels) numbers: ten times
+    faster at 1,000. With K = Q diag(v) Q^T: rotated = Q sqrt(v), back = Q / sqrt(v).
+    """
+    kernel = (matrix @ matrix.T).toarray().astype(np.float64)
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > values[-1] * 1e-6
+    roots = np.sqrt(values[kept])
+    rotated, back = vectors[:, kept] * roots, vectors[:, kept] / roots
+    return rotated.astype(np.float32), back.astype(np.float32)

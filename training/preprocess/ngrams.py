@@ -30,9 +30,9 @@ class NgramSettings:
 
     word_max: int = 2
     char_min: int = 2
-    char_max: int = 5
+    char_max: int = 4
     min_documents: int = 1
-    max_features: int = 60_000
+    max_features: int = 40_000
 
     def words(self, text: str) -> list[str]:
         """Return the word n-grams of a normalised text, in order, with repeats."""
@@ -74,7 +74,7 @@ class NgramPreprocessor:
         self._word_ids = {gram: i for i, gram in enumerate(words)}
         self._char_ids = {gram: i for i, gram in enumerate(chars, start=len(words))}
         counts = np.array([*words.values(), *chars.values()], dtype=np.float64)
-        self._idf = (np.log((1 + documents) / (1 + counts)) + 1).tolist()
+        self._idf: list[float] = (np.log((1 + documents) / (1 + counts)) + 1).tolist()
 
     def __len__(self) -> int:
         return len(self._idf)

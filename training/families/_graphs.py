@@ -1,0 +1,39 @@
+"""Small ONNX graphs, built by hand: what they compute is their docstring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.bundle import GRAPH
+from training.types import FloatArray, Task
+
+
+def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: FloatArray) -> None:
+    """Write activation(values @ weights[ids] + bias): a sparse row times a dense matrix.
+
+    Inputs: `ids` (features,) int64, `values` (1, features) float32; output (1, labels). Only the rows of
+    the n-grams that a text has are touched, so the time does not grow with the vocabulary.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    options = {"axis": 1} if task is Task.SINGLE else {}
+    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["weights", "ids"], ["rows"], axis=0),
+            helper.make_node("MatMul", ["values", "rows"], ["sums"]),
+            helper.make_node("Add", ["sums", "bias"], ["logits"]),
+            helper.make_node(activation, ["logits"], ["probabilities"], **options),
+        ],
+        "linear_over_ngrams",
+        [
+            helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
+            helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
+        ],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    (folder / GRAPH).write_bytes(model.SerializeToString())
