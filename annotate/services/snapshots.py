@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from annotate.models import Annotation, AnnotationLabel, Document, Project
 from annotate.models.documents import Half, Lane
@@ -41,6 +42,16 @@ class Snapshot:
     @property
     def schema(self) -> LabelSchema:
         return self.dataset.schema
+
+    @property
+    def pool_texts(self) -> tuple[str, ...]:
+        return self.dataset.pool.texts if self.dataset.pool else ()
+
+    def only(self, rows: NDArray[np.bool_]) -> Snapshot:
+        """Return it with these rows (pool documents,) of the pool."""
+        texts = tuple(text for text, kept in zip(self.pool_texts, rows, strict=True) if kept)
+        dataset = replace(self.dataset, pool=Pool(texts))
+        return replace(self, dataset=dataset, pool_ids=self.pool_ids[rows])
 
     def summary(self) -> dict[str, int | list[int]]:
         """Return what the run's row keeps of it."""

@@ -1,0 +1,34 @@
+"""Before the first model: the first batch by the texts alone, and a model of the labels' names alone."""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef
+
+from annotate.models import Document, Embedding, Project, TrainingRun
+from annotate.services import prelabeling, runs, snapshots
+from annotate.services.embeddings import SiteEmbedder
+
+SAMPLE = 1_000  # vectors that are enough to choose a first batch from
+
+
+def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list[TrainingRun]:
+    """Choose the first batch once there are vectors for it, and open the run that learns from names."""
+    if not project.batches.exists():
+        _choose_first(project, encoder, is_complete)
+    if is_complete and project.training_enabled and not project.runs.filter(family="embedding").exists():
+        return runs.open_if_due(project=project, reason=runs.Reason.NAMES)
+    return []
+
+
+def is_waiting(*, project: Project) -> bool:
+    """Tell whether texts have no vector under the encoder that the others were made with."""
+    vectors = Embedding.objects.filter(sha256=OuterRef("sha256"))
+    return Document.objects.filter(~Exists(vectors), project=project).exists()
+
+
+def _choose_first(project: Project, encoder: SiteEmbedder, is_complete: bool) -> None:
+    snapshot = snapshots.take(project=project)
+    snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+    if is_complete or len(snapshot.pool_ids) >= SAMPLE:
+        vectors = encoder.embed(snapshot.pool_texts)
+        prelabeling.choose(project=project, snapshot=snapshot, vectors=vectors)

@@ -1,0 +1,107 @@
+"""Vectors of a project's texts: made once in the background, kept in the database, used by every run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, OuterRef
+from numpy.typing import NDArray
+
+from annotate.models import Document, Embedding, Project
+from training.encoders import prepare_encoder
+from training.preprocess.encoder import OnnxEncoder
+from training.types import Embedder, FloatArray
+from training.vectors import CachedEmbedder, text_key
+
+CHUNK = 64  # texts between two transactions: what a stopped worker does again
+READ = 500  # keys of one query; SQLite takes a limited number of parameters
+SLICE_SECONDS = 20.0  # after these a task makes way for runs, and goes on behind them
+STORED = np.dtype("<f4")
+
+
+class DatabaseStore:
+    """The site's vectors as `training.vectors.VectorStore`; what a process has read it remembers."""
+
+    LIMIT = 200_000
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], FloatArray] = {}
+
+    def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, FloatArray]:
+        unknown = [key for key in keys if (fingerprint, key) not in self._known]
+        if len(self._known) + len(unknown) > self.LIMIT:
+            self._known.clear()
+            unknown = list(keys)
+        for start in range(0, len(unknown), READ):
+            self._read(fingerprint, unknown[start : start + READ])
+        found = ((key, self._known.get((fingerprint, key))) for key in keys)
+        return {key: vector for key, vector in found if vector is not None}
+
+    def put_many(self, fingerprint: str, vectors: Mapping[str, FloatArray]) -> None:
+        rows = [
+            Embedding(encoder=fingerprint, sha256=key, vector=vector.astype(STORED).tobytes())
+            for key, vector in vectors.items()
+        ]
+        Embedding.objects.bulk_create(rows, ignore_conflicts=True)
+        self._known.update({(fingerprint, key): vector for key, vector in vectors.items()})
+
+    def _read(self, fingerprint: str, keys: Sequence[str]) -> None:
+        rows = Embedding.objects.filter(encoder=fingerprint, sha256__in=keys)
+        for key, vector in rows.values_list("sha256", "vector"):
+            self._known[fingerprint, key] = np.frombuffer(vector, STORED)
+
+
+class SiteEmbedder(CachedEmbedder):
+    """The site's encoder over the vectors in its database."""
+
+    def __init__(self, encoder: Embedder, store: DatabaseStore) -> None:
+        super().__init__(encoder, store)
+        self.store = store
+
+    def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell (texts,) which vectors are there, so that a run need not wait for the others."""
+        keys = [text_key(text) for text in texts]
+        there = self.store.get_many(self.fingerprint, keys)
+        return np.array([key in there for key in keys], bool)
+
+
+@lru_cache(maxsize=1)
+def embedder() -> SiteEmbedder:
+    """Return this process's encoder over the database; raises `TrainingError` where there is none."""
+    folder = prepare_encoder(settings.ENCODER, settings.ENCODER_ROOT)
+    return SiteEmbedder(OnnxEncoder(folder), DatabaseStore())
+
+
+def any_for(*, project: Project) -> bool:
+    """Tell whether the project's texts have been given to an encoder at all."""
+    first = project.documents.order_by("-lane", "sha256").values("sha256")[:1]
+    return Embedding.objects.filter(sha256__in=first).exists()
+
+
+def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SECONDS) -> int:
+    """Embed texts that have no vector yet, for about `seconds`; return how many were found.
+
+    Less than a chunk at the end means that all are done. Stopping it anywhere loses one chunk at most.
+    """
+    deadline, done = time.monotonic() + seconds, 0
+    while texts := _missing(project, encoder.fingerprint):
+        encoder.embed(texts)
+        done += len(texts)
+        if time.monotonic() > deadline:
+            break
+    return done
+
+
+def is_complete(*, project: Project, encoder: SiteEmbedder) -> bool:
+    return not _missing(project, encoder.fingerprint, limit=1)
+
+
+def _missing(project: Project, fingerprint: str, limit: int = CHUNK) -> list[str]:
+    """Return texts without a vector, in random order, so that the first ones are a fair sample."""
+    vectors = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
+    documents = Document.objects.filter(~Exists(vectors), project=project)
+    return list(documents.order_by("-lane", "sha256").values_list("text", flat=True)[:limit])

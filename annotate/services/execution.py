@@ -1,0 +1,201 @@
+"""One run from its row to the next batch: snapshot, train, judge, publish, choose."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from threading import Event, Thread
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
+from annotate.models.runs import RunState
+from annotate.services import embeddings, prelabeling, publishing, runs, snapshots
+from annotate.services.snapshots import Snapshot
+from training.pipeline import train_and_package
+from training.registry import FAMILIES, entry
+from training.types import FloatArray, Objective, RunReport, RunSpec, TrainingError
+
+logger = logging.getLogger(__name__)
+
+
+class Superseded(Exception):
+    """The run was cancelled, or another worker has it: this one stops without a trace."""
+
+
+def execute(*, run_id: int) -> ModelVersion | None:
+    """Work on a run if it is free; return the version that it published, if it did."""
+    run = runs.claim(run_id=run_id)
+    if run is None:
+        return None
+    with _beating(run):
+        try:
+            return _work(run)
+        except Superseded:
+            logger.info("Run %s was cancelled or taken over.", run.pk)
+        except TrainingError as error:
+            runs.finish(run=run, state=RunState.FAILED, error=str(error))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            runs.finish(run=run, state=RunState.FAILED, error=_disk_is_full())
+    return None
+
+
+def _disk_is_full() -> str:
+    return _("The disk is full, so no model could be written to %(folder)s. Make room and train again.") % {
+        "folder": settings.BUNDLE_ROOT
+    }
+
+
+@contextmanager
+def _beating(run: TrainingRun) -> Iterator[None]:
+    """Keep the lease through long stages, and give it up at once when the work breaks off."""
+    done, is_over = Event(), False
+    thread = Thread(target=_beat, args=(run, done), daemon=True)
+    thread.start()
+    try:
+        yield
+        is_over = True
+    finally:
+        done.set()
+        thread.join()
+        if not is_over:
+            runs.abandon(run=run)
+
+
+def _beat(run: TrainingRun, done: Event) -> None:
+    while not done.wait(settings.RUN_LEASE_SECONDS / 3):
+        try:
+            if not runs.beat(run=run):
+                return
+        finally:
+            connection.close()
+
+
+def _work(run: TrainingRun) -> ModelVersion | None:
+    project = run.project
+    _tell(run, "read", 0.0)
+    snapshot = snapshots.take(project=project)
+    TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot.summary())
+    encoder = embeddings.embedder() if "embedder" in entry(FAMILIES, run.family).needs else None
+    if encoder is not None:
+        # Those whose vectors are still being made come with a later run.
+        snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+    report = train_and_package(
+        _spec(run),
+        snapshot.dataset,
+        Path(settings.BUNDLE_ROOT) / _folder(run),
+        tuning=snapshot.tuning,
+        reporting=snapshot.reporting,
+        embedder=encoder,
+        encoder_root=settings.ENCODER_ROOT,
+        on_progress=lambda stage, done: _tell(run, stage, done),
+        replace_bundle=True,
+    )
+    version = _record(run, snapshot, report)
+    verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
+    version.verdict = verdict.reason
+    version.save(update_fields=["verdict"])
+    if verdict.publish:
+        _publish(run, version)
+        _choose(project, snapshot, version, report)
+    runs.finish(run=run, state=RunState.SUCCEEDED)
+    publishing.prune(project=project)
+    return version if verdict.publish else None
+
+
+def _tell(run: TrainingRun, stage: str, done: float) -> None:
+    if not runs.beat(run=run, stage=stage, progress=done):
+        raise Superseded
+
+
+def _publish(run: TrainingRun, version: ModelVersion) -> None:
+    try:
+        publishing.publish(version=version, token=run.token)
+    except publishing.NotPublished as error:
+        raise Superseded from error
+
+
+def _spec(run: TrainingRun) -> RunSpec:
+    project = run.project
+    return RunSpec(
+        family=run.family,
+        params=run.config,
+        objective=Objective(project.objective),
+        objective_value=project.objective_value,
+    )
+
+
+def _folder(run: TrainingRun) -> str:
+    return f"{run.project_id}/run-{run.pk}-{run.token}"
+
+
+def _choose(project: Project, snapshot: Snapshot, version: ModelVersion, report: RunReport) -> None:
+    prelabeling.choose(
+        project=project,
+        snapshot=snapshot,
+        version=version,
+        scores=report.pool_scores,
+        vectors=_vectors(project, snapshot),
+        thresholds=report.thresholds,
+    )
+
+
+def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
+    """Return the pool's vectors (documents, dimension) where all of them are there."""
+    texts = snapshot.pool_texts
+    if not embeddings.any_for(project=project):
+        return None
+    encoder = embeddings.embedder()
+    return encoder.embed(texts) if encoder.known(texts).all() else None
+
+
+@transaction.atomic
+def _record(run: TrainingRun, snapshot: Snapshot, report: RunReport) -> ModelVersion:
+    project = Project.objects.select_for_update().get(pk=run.project_id)
+    found = report.evaluation
+    number = (project.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    version = ModelVersion.objects.create(
+        project=project,
+        run=run,
+        number=number,
+        family=run.family,
+        bundle=_folder(run),
+        label_ids=list(snapshot.label_ids),
+        labelled=report.labelled,
+        holdout_documents=found.documents,
+        macro_f1=found.macro_f1,
+        macro_f1_low=found.macro_f1_low,
+        macro_f1_high=found.macro_f1_high,
+        micro_f1=found.micro_f1,
+        report=_stored(report),
+    )
+    ClassMetric.objects.bulk_create(
+        ClassMetric(
+            version=version,
+            label_id=int(row.key),
+            **{name: value for name, value in asdict(row).items() if name != "key"},
+        )
+        for row in found.per_class
+    )
+    return version
+
+
+def _stored(report: RunReport) -> dict[str, object]:
+    return {
+        "confusion": report.evaluation.confusion,
+        "calibration_error": report.evaluation.calibration_error,
+        "parity": asdict(report.parity),
+        "thresholds": list(report.thresholds),
+        "fit_seconds": report.fit_seconds,
+        "bundle_bytes": report.bundle_bytes,
+        "details": dict(report.details),
+    }

@@ -1,0 +1,150 @@
+"""Which version serves: what was measured decides, and one row changes hands."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import RunState, Stage
+from annotate.services.prelabeling import bundle_folder
+from training.bundle import BundleError, open_bundle
+from training.evaluate import paired_bootstrap
+from training.serve import Predictor
+from training.thresholds import Decisions, decide
+from training.types import Dataset, Embedder, TrainingError
+
+# Another family has to be better for sure: noise must not let two families take turns.
+SURE = 0.9
+KEPT_BUNDLES = 10
+
+
+class NotPublished(Exception):
+    """A version that cannot be published; the message is a sentence for the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to publish, and why, as a sentence."""
+
+    publish: bool
+    reason: str
+
+
+def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
+    """Compare a candidate with what is published, on the same reporting documents."""
+    if not version.project.publish_automatically:
+        return Verdict(False, _("This project leaves publishing to a lead."))
+    old = version.project.versions.published().first()
+    if old is None:
+        return Verdict(True, _("The project's first published model."))
+    if old.label_ids != version.label_ids:
+        return Verdict(
+            True,
+            _("The labels changed since version %(n)s, so the two cannot be compared.") % {"n": old.number},
+        )
+    try:
+        theirs = _decisions(old, reporting, embedder)
+    except TrainingError as error:
+        return Verdict(
+            True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
+        )
+    return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
+
+
+def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
+    predictor = Predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    fitting = embedder if embedder and embedder.fingerprint == predictor.manifest.encoder else None
+    scores = predictor.predict_proba(reporting.texts, embedder=fitting)
+    return decide(predictor.schema.task, scores, predictor.thresholds)
+
+
+def _compare(
+    new: ModelVersion, old: ModelVersion, ours: Decisions, theirs: Decisions, reporting: Dataset
+) -> Verdict:
+    found = paired_bootstrap(reporting.targets, ours, theirs, np.random.default_rng(0))
+    figures = {
+        "n": old.number,
+        "documents": len(reporting),
+        "difference": f"{found.difference:+.3f}",
+        "low": f"{found.low:+.3f}",
+        "high": f"{found.high:+.3f}",
+    }
+    measured = (
+        _(
+            "Macro-F1 %(difference)s against version %(n)s on %(documents)s holdout documents "
+            "(95 %% interval %(low)s to %(high)s)"
+        )
+        % figures
+    )
+    if not len(reporting):
+        measured = _("No holdout document is labelled yet, so nothing is measured")
+    if new.family == old.family:
+        if found.high < 0:
+            return Verdict(False, _("%(measured)s: worse, not published.") % {"measured": measured})
+        return Verdict(True, _("%(measured)s: not worse, published.") % {"measured": measured})
+    if found.probability_better >= SURE:
+        return Verdict(True, _("%(measured)s: better, published.") % {"measured": measured})
+    return Verdict(
+        False,
+        _("%(measured)s: not surely better than the other family, not published.") % {"measured": measured},
+    )
+
+
+@transaction.atomic
+def publish(*, version: ModelVersion, token: int | None = None, by: User | None = None) -> ModelVersion:
+    """Let `version` serve. A run gives its `token`; one whose lease went to another worker cannot publish."""
+    _check_bundle(version)
+    Project.objects.select_for_update().get(pk=version.project_id)
+    if token is not None:
+        current = TrainingRun.objects.filter(pk=version.run_id, token=token, state=RunState.RUNNING)
+        if not current.update(heartbeat_at=timezone.now()):
+            raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
+    ModelVersion.objects.published().filter(project=version.project_id).exclude(pk=version.pk).update(
+        stage=Stage.RETIRED
+    )
+    if by is not None:
+        version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
+    version.stage, version.published_at = Stage.PUBLISHED, timezone.now()
+    version.save(update_fields=["stage", "published_at", "verdict"])
+    return version
+
+
+def roll_back(*, project: Project, by: User) -> ModelVersion:
+    """Publish again what served before; raises `NotPublished` where nothing did."""
+    older = project.versions.filter(stage=Stage.RETIRED).exclude(bundle="").order_by("-published_at").first()
+    if older is None:
+        raise NotPublished(_("There is no earlier published version whose bundle is still kept."))
+    return publish(version=older, by=by)
+
+
+def _check_bundle(version: ModelVersion) -> None:
+    if not version.bundle:
+        raise NotPublished(
+            _("The bundle of version %(n)s was removed to save space; train again.") % {"n": version.number}
+        )
+    try:
+        open_bundle(bundle_folder(version))
+    except BundleError as error:
+        raise NotPublished(
+            _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}
+        ) from error
+
+
+def prune(*, project: Project) -> int:
+    """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went."""
+    old = project.versions.exclude(bundle="").order_by("-number")[KEPT_BUNDLES:]
+    gone = [version for version in old if version.stage != Stage.PUBLISHED]
+    for version in gone:
+        # NB: first the row, so that nobody publishes a bundle that is being removed.
+        folder = bundle_folder(version)
+        rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
+        if rows.update(bundle=""):
+            shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)

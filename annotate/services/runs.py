@@ -1,0 +1,163 @@
+"""A run's row is the job: when one is opened, who may work on it, and how a lost one comes back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Max, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import Annotation, Project, TrainingRun, User
+from annotate.models.runs import LIVE_STATES, RunState
+from training.registry import FAMILIES
+
+# In the order of the runs: the model that saves labels comes first.
+ORDER = ("embedding", "tfidf")
+ATTEMPTS = 3
+WAKE_SECONDS = 5
+
+
+class Reason:
+    LABELS = "labels"
+    IDLE = "idle"
+    LEAD = "lead"
+    NAMES = "names"
+
+
+def families() -> list[str]:
+    return sorted(FAMILIES, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
+
+
+def open_if_due(
+    *, project: Project, reason: str = Reason.LABELS, by: User | None = None
+) -> list[TrainingRun]:
+    """Open a run of each family that is due and has none live; the caller wakes a worker for each."""
+    if reason != Reason.LEAD and not project.training_enabled:
+        return []
+    latest = _latest(project)
+    newest: int | None = None
+    opened = []
+    for family in families()[:1] if reason == Reason.NAMES else families():
+        run = latest.get(family)
+        if run is not None and run.state in LIVE_STATES:
+            continue
+        seen = run.snapshot.get("annotation", 0) if run else 0
+        if not _is_due(project, reason, seen):
+            continue
+        if newest is None:
+            newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
+        opened += _open(project, family, reason, newest, by)
+    return opened
+
+
+def labels_until_next(*, project: Project) -> int:
+    """Return how many more labels trigger the next run."""
+    run = _latest(project).get(families()[0])
+    seen = run.snapshot.get("annotation", 0) if run else 0
+    return max(0, project.retrain_after - _new_labels(project, seen).count())
+
+
+def _latest(project: Project) -> dict[str, TrainingRun]:
+    recent = project.runs.only("family", "state", "snapshot").order_by("-pk")[: 4 * len(FAMILIES)]
+    return {run.family: run for run in reversed(recent)}
+
+
+def _is_due(project: Project, reason: str, seen: int) -> bool:
+    if reason in (Reason.LEAD, Reason.NAMES):
+        return True
+    fresh = _new_labels(project, seen)
+    if fresh.count() >= project.retrain_after:
+        return True
+    if reason != Reason.IDLE:
+        return False
+    since = timezone.now() - timedelta(seconds=project.retrain_idle_seconds)
+    last = fresh.order_by("-pk").values_list("created_at", flat=True).first()
+    return last is not None and last < since
+
+
+def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
+    return Annotation.objects.filter(project=project, pk__gt=seen).answered()
+
+
+def _open(project: Project, family: str, reason: str, newest: int, by: User | None) -> list[TrainingRun]:
+    try:
+        with transaction.atomic():
+            return [
+                TrainingRun.objects.create(
+                    project=project,
+                    family=family,
+                    reason=reason,
+                    requested_by=by,
+                    snapshot={"annotation": newest},
+                    woken_at=timezone.now(),
+                )
+            ]
+    except IntegrityError:  # somebody else has just opened it
+        return []
+
+
+@transaction.atomic
+def cancel(*, run: TrainingRun) -> bool:
+    """End a live run; a worker that is at it stops at its next step, and cannot publish."""
+    live = TrainingRun.objects.live().filter(pk=run.pk)
+    return bool(live.update(state=RunState.CANCELLED, finished_at=timezone.now(), stage=""))
+
+
+def claim(*, run_id: int) -> TrainingRun | None:
+    """Take a run for this worker, or return None where it is taken, over, or has been tried enough."""
+    now = timezone.now()
+    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_expires_at__lt=now)
+    taken = TrainingRun.objects.filter(free, pk=run_id, attempt__lt=ATTEMPTS).update(
+        state=RunState.RUNNING,
+        attempt=F("attempt") + 1,
+        token=F("token") + 1,
+        lease_expires_at=now + timedelta(seconds=settings.RUN_LEASE_SECONDS),
+        heartbeat_at=now,
+        started_at=now,
+        progress=0.0,
+        stage="",
+    )
+    return TrainingRun.objects.select_related("project").get(pk=run_id) if taken else None
+
+
+def beat(*, run: TrainingRun, stage: str | None = None, progress: float | None = None) -> bool:
+    """Extend the lease and note the progress; False where the run is no longer this worker's."""
+    now = timezone.now()
+    values = {"heartbeat_at": now, "lease_expires_at": now + timedelta(seconds=settings.RUN_LEASE_SECONDS)}
+    noted = {"stage": stage, "progress": progress}
+    values |= {name: value for name, value in noted.items() if value is not None}  # type: ignore[misc]
+    return bool(_held(run).update(**values))
+
+
+def finish(*, run: TrainingRun, state: str, error: str = "") -> bool:
+    """End the run of this worker."""
+    progress = {"progress": 1.0} if state == RunState.SUCCEEDED else {}
+    return bool(_held(run).update(state=state, error=error, stage="", finished_at=timezone.now(), **progress))
+
+
+def abandon(*, run: TrainingRun) -> None:
+    """Give up the lease at once, so that the next tick tries again without waiting for it to run out."""
+    _held(run).update(lease_expires_at=timezone.now())
+
+
+def recover() -> list[TrainingRun]:
+    """Fail what was tried enough, and return the runs that need a worker woken (again)."""
+    now = timezone.now()
+    lost = TrainingRun.objects.filter(state=RunState.RUNNING, lease_expires_at__lt=now)
+    lost.filter(attempt__gte=ATTEMPTS).update(
+        state=RunState.FAILED,
+        finished_at=now,
+        error=_("The worker stopped three times in the middle of this run; its log says why."),
+    )
+    waiting = TrainingRun.objects.filter(state=RunState.QUEUED) | lost.filter(attempt__lt=ATTEMPTS)
+    stale = now - timedelta(seconds=WAKE_SECONDS)
+    wanted = list(waiting.filter(Q(woken_at=None) | Q(woken_at__lt=stale)))
+    TrainingRun.objects.filter(pk__in=[run.pk for run in wanted]).update(woken_at=now)
+    return wanted
+
+
+def _held(run: TrainingRun) -> models.QuerySet[TrainingRun]:
+    return TrainingRun.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)

@@ -1,0 +1,95 @@
+"""Celery's way in: a message wakes a worker, the row in the database says what there is to do."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from celery import Task, shared_task
+from django.core.cache import cache
+from kombu.exceptions import OperationalError
+
+from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models.runs import Stage
+from annotate.services import coldstart, embeddings, execution, prelabeling, runs
+
+logger = logging.getLogger(__name__)
+
+EMBED_LOCK_SECONDS = 300
+LOOK_AROUND_SECONDS = 60
+
+
+def send(task: Task, *arguments: int) -> None:
+    """Send a message; with the broker away it is only logged, as the tick sends it again."""
+    try:
+        task.apply_async(arguments, retry=False)
+    except OperationalError as error:
+        logger.warning("The broker is away (%s): %s%s waits for the next tick.", error, task.name, arguments)
+
+
+def wake(opened: Iterable[TrainingRun]) -> None:
+    """Wake a worker for each run. Call it after the commit that opened them."""
+    for run in opened:
+        send(train, run.pk)
+
+
+@shared_task
+def train(run_id: int) -> None:
+    version = execution.execute(run_id=run_id)
+    if version is not None:
+        send(prelabel, version.pk)
+    project = Project.objects.filter(runs=run_id).first()
+    if project is not None:
+        wake(runs.open_if_due(project=project))
+
+
+@shared_task
+def prelabel(version_id: int) -> None:
+    version = ModelVersion.objects.select_related("project").get(pk=version_id)
+    encoder = embeddings.embedder() if embeddings.any_for(project=version.project) else None
+    prelabeling.rescore(project=version.project, version=version, embedder=encoder)
+
+
+@shared_task
+def embed(project_id: int) -> None:
+    """Embed for a while, then make way for runs and go on behind them."""
+    project = Project.objects.get(pk=project_id)
+    with _alone(f"embed-{project_id}") as is_alone:
+        if not is_alone:
+            return
+        encoder = embeddings.embedder()
+        embeddings.embed(project=project, encoder=encoder)
+        is_complete = embeddings.is_complete(project=project, encoder=encoder)
+        wake(coldstart.begin(project=project, encoder=encoder, is_complete=is_complete))
+    if not is_complete:
+        send(embed, project_id)
+
+
+@shared_task(ignore_result=True)
+def tick() -> None:
+    wake(runs.recover())
+    for project in Project.objects.filter(training_enabled=True):
+        wake(runs.open_if_due(project=project, reason=runs.Reason.IDLE))
+    if cache.add("look-around", 1, LOOK_AROUND_SECONDS):
+        _look_around()
+
+
+def _look_around() -> None:
+    """Send again what a lost message left undone: texts without vectors, versions without predictions."""
+    for project in Project.objects.filter(training_enabled=True):
+        if coldstart.is_waiting(project=project):
+            send(embed, project.pk)
+    for version in ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None):
+        send(prelabel, version.pk)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[bool]:
+    """Tell whether this process is the only one at it; a dead one's hold runs out by itself."""
+    is_alone = bool(cache.add(name, 1, EMBED_LOCK_SECONDS))
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            cache.delete(name)
