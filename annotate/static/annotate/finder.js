@@ -1,0 +1,61 @@
+// The search field above many labels: it filters the buttons, and Enter presses the best one.
+
+import { rank } from "./search.js";
+
+let inOrder = []; // the buttons as the project orders them
+let listed = null;
+
+function remember(list) {
+  if (listed === list) return;
+  listed = list;
+  inOrder = [...list.querySelectorAll(".choice")];
+}
+
+function say(count, first) {
+  const output = document.querySelector("#label-search-result");
+  const sentence = count ? output.dataset.some : output.dataset.none;
+  output.value = sentence.replace("{n}", String(count)).replace("{first}", first ?? "");
+}
+
+export function filter(field) {
+  const list = document.querySelector("#labels");
+  remember(list);
+  const names = inOrder.map((button) => button.querySelector(".choice-name").textContent);
+  const found = rank(field.value, names).map((index) => inOrder[index]);
+  const shown = new Set(found);
+  for (const button of inOrder) {
+    button.hidden = !shown.has(button);
+    button.classList.remove("best");
+  }
+  const nothing = list.querySelector(".no-match");
+  nothing.hidden = found.length > 0;
+  list.replaceChildren(...found, ...inOrder.filter((button) => button.hidden), nothing);
+  if (field.value && found[0]) found[0].classList.add("best");
+  if (field.value) say(found.length, found[0]?.querySelector(".choice-name").textContent);
+}
+
+export function clear(field) {
+  field.value = "";
+  filter(field);
+}
+
+function move(list, step) {
+  const shown = [...list.querySelectorAll(".choice:not([hidden])")];
+  const now = shown.findIndex((button) => button.classList.contains("best"));
+  const next = shown[Math.min(Math.max(now + step, 0), shown.length - 1)];
+  shown[now]?.classList.remove("best");
+  next?.classList.add("best");
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+// Return the button that Enter in the field presses, or null; other keys move within the matches.
+export function pressed(event, field) {
+  const list = document.querySelector("#labels");
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    move(list, event.key === "ArrowDown" ? 1 : -1);
+  }
+  if (event.key !== "Enter") return null;
+  event.preventDefault(); // the field's form would send its first button
+  return field.value ? list.querySelector(".choice.best") : null;
+}

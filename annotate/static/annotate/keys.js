@@ -1,0 +1,47 @@
+// Keys are clicks on real buttons: this file only says which button a key means.
+
+const COMMANDS = {
+  " ": "#skip",
+  f: "#flag",
+  backspace: "#back",
+  u: "#back",
+  escape: "#forward",
+  "/": "#label-search",
+  g: "#open-guidelines",
+  "?": "#open-keys",
+  ".": "#accept[type=button]",
+};
+const FIELDS = "input, textarea, select, [contenteditable]";
+const OWN_KEYS = "button, a, summary, input, textarea, select, dialog"; // they use Enter and Space themselves
+
+// On a layout without Latin letters or with digits under Shift the place of the key counts.
+function byPlace(code) {
+  const match = /^(?:Key|Digit|Numpad)([A-Z0-9])$/.exec(code);
+  return match ? match[1].toLowerCase() : "";
+}
+
+function labelButton(card, key) {
+  return key.length === 1 ? card.querySelector(`.choice[data-hotkey="${CSS.escape(key)}"]`) : null;
+}
+
+function enter(card) {
+  const kept = card.querySelector("[data-kept-choice]");
+  return kept ?? card.querySelector("#save") ?? card.querySelector("#suggestion:not([hidden]) #accept");
+}
+
+// Return the element that the key means on this card, or null.
+export function meaning(event, card) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return null;
+  if (document.querySelector("dialog[open]") || event.target.closest?.(FIELDS)) return null;
+  const key = event.key.toLowerCase();
+  const native = event.target.closest?.(OWN_KEYS);
+  if (key === "enter") return native ? null : enter(card);
+  if (key === " " && native) return null;
+  const place = event.shiftKey ? "" : byPlace(event.code);
+  return (
+    labelButton(card, key) ??
+    (COMMANDS[key] ? document.querySelector(COMMANDS[key]) : null) ??
+    labelButton(card, place) ??
+    (COMMANDS[place] ? document.querySelector(COMMANDS[place]) : null)
+  );
+}

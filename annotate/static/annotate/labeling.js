@@ -1,0 +1,161 @@
+// The labelling page: decisions go into the outbox, the server's answer to the last one is the next card.
+
+import * as finder from "./finder.js";
+import { Gate } from "./gate.js";
+import { meaning } from "./keys.js";
+import { Outbox } from "./outbox.js";
+import { bindPanels } from "./panels.js";
+import { askAfter, chosenLabels, markChosen, takeOver } from "./choice.js";
+import { Stopwatch } from "./stopwatch.js";
+
+const bench = document.querySelector("#bench");
+const notice = document.querySelector("#outbox");
+const gate = new Gate();
+const watch = new Stopwatch();
+const outbox = new Outbox({ ...bench.dataset, url: bench.dataset.url, onAnswer: show, onChange: report });
+
+const card = () => document.querySelector("#card");
+
+function show(html) {
+  const wasInside = !document.activeElement || document.activeElement === document.body
+    || card().contains(document.activeElement);
+  htmx.swap("#card", html, { swapStyle: "outerHTML" });
+  began(wasInside);
+  htmx.trigger("#progress", "decided");
+}
+
+function began(takesFocus) {
+  const text = card().querySelector("#document-text");
+  if (takesFocus) (text ?? card()).focus({ preventScroll: true });
+  announce(text ?? card());
+  markChosen(card());
+  gate.openAfterPaint(() => {
+    watch.start();
+    card().dataset.ready = "";
+  });
+}
+
+function announce(element) {
+  document.querySelector("#announcer").textContent = element.textContent.trim().slice(0, 5000);
+}
+
+function report({ size, problem }) {
+  const isWaiting = size > 0 || !navigator.onLine;
+  notice.hidden = !isWaiting;
+  document.querySelector("#outbox-login").hidden = problem !== "login";
+  if (!isWaiting) return;
+  let kind = problem === "network" || !problem ? "one" : problem;
+  if (kind === "one" && size > 1) kind = "many";
+  if (size === 0) kind = "none";
+  document.querySelector("#outbox-text").textContent = notice.dataset[kind].replace("{n}", String(size));
+}
+
+function decide(form, submitter) {
+  const fields = new FormData(form, submitter);
+  fields.delete("csrfmiddlewaretoken");
+  fields.set("seconds", watch.seconds().toFixed(2));
+  if (card().dataset.task === "multi" && form.id === "answer") {
+    for (const label of chosenLabels(card())) fields.append("labels", label);
+  }
+  if (form.id === "answer" && askAfter(card(), fields.getAll("labels"), submitter)) return;
+  gate.close();
+  delete card().dataset.ready;
+  outbox.add([...fields]);
+  card().setAttribute("aria-busy", "true");
+  outbox.flush();
+}
+
+async function open(link) {
+  gate.close();
+  await outbox.flush();
+  try {
+    if (outbox.size) throw new TypeError("decisions are waiting");
+    const response = await fetch(link.href, { headers: { "HX-Request": "true" }, redirect: "manual" });
+    if (response.ok) return show(await response.text());
+    location.assign(link.href); // the session has ended, or the server explains itself
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    report({ size: outbox.size, problem: outbox.problem });
+    if (!outbox.size) gate.openAfterPaint(() => {});
+  }
+}
+
+function clicked(event) {
+  const pressed = event.target.closest("#card button, #card a");
+  if (!pressed) return;
+  if (!gate.admitsClick(event)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  } else if (pressed.matches("#back, #forward")) {
+    event.preventDefault();
+    open(pressed);
+  } else if (pressed.matches(".choice[type=button]")) {
+    pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
+    markChosen(card());
+  } else if (pressed.matches("#accept[type=button]")) {
+    takeOver(card());
+  }
+}
+
+function inField(event) {
+  if (event.key === "Escape") {
+    if (event.target.id === "label-search") finder.clear(event.target);
+    card().querySelector("#document-text")?.focus();
+  } else if (event.target.id === "label-search") {
+    const found = finder.pressed(event, event.target);
+    if (!found || !gate.admitsKey(event)) return;
+    found.click();
+    finder.clear(event.target);
+  } else if (event.target.id === "reason" && event.key === "Enter") {
+    event.preventDefault();
+    if (gate.admitsKey(event)) document.querySelector(event.target.dataset.then ?? "#skip").click();
+  }
+}
+
+function pressedKey(event) {
+  if (event.defaultPrevented) return;
+  if (event.target.matches?.("#label-search, #reason")) return inField(event);
+  const target = meaning(event, card());
+  if (!target) return;
+  event.preventDefault();
+  if (target.closest("#card") && !gate.admitsKey(event)) return;
+  const reason = card().querySelector("#reason");
+  if (event.shiftKey && target.matches("#skip, #flag")) {
+    reason.dataset.then = `#${target.id}`;
+    reason.focus();
+  } else if (target.matches("input")) {
+    target.focus();
+  } else {
+    target.click();
+  }
+}
+
+// NB: keys and clicks are taken on the document, since the card is another element after each decision.
+document.addEventListener("keydown", pressedKey);
+document.addEventListener("click", clicked, true);
+document.addEventListener("mousedown", (event) => {
+  // A label that was clicked must not keep the focus: Enter would press it again instead of saving.
+  if (event.target.closest("#labels button")) event.preventDefault();
+});
+document.addEventListener("input", (event) => {
+  if (event.target.id === "label-search") finder.filter(event.target);
+});
+document.addEventListener("submit", (event) => {
+  if (!event.target.closest("#card")) return;
+  event.preventDefault();
+  if (gate.isOpen) decide(event.target, event.submitter);
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  // A log-in page is no part of this one.
+  if (!event.detail.xhr.responseURL.includes(bench.dataset.url)) event.detail.shouldSwap = false;
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id === "card") began(true);
+});
+addEventListener("online", () => outbox.flush());
+addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));
+
+bindPanels();
+// What an earlier page left behind goes out before this page's card takes a decision.
+if (outbox.size) outbox.flush();
+else began(true);

@@ -1,0 +1,112 @@
+// Decisions wait here until the server has acknowledged them: in this browser, in order, over a reload.
+
+const PATIENCE = 15000;
+const RETRY_FROM = 1000;
+const RETRY_TO = 10000;
+const TAKEN = new Set([200, 422]); // 422: the server refuses this decision for good and says why
+
+function csrfToken() {
+  const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
+  return cookie?.slice("csrftoken=".length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+}
+
+function problemOf(response) {
+  if (response.type === "opaqueredirect" || response.status === 403) return "login";
+  return response.status === 404 ? "refused" : "server";
+}
+
+export class Outbox {
+  #prefix;
+  #url;
+  #onAnswer;
+  #onChange;
+  #memory = new Map(); // where the browser stores nothing, decisions at least outlive the network
+  #delay = RETRY_FROM;
+  #timer = 0;
+  #sending = null;
+  #count = 0;
+  problem = "";
+
+  constructor({ owner, project, url, onAnswer, onChange }) {
+    this.#prefix = `winnow/outbox/${owner}/${project}/`;
+    this.#url = url;
+    this.#onAnswer = onAnswer;
+    this.#onChange = onChange;
+  }
+
+  get size() {
+    return this.#keys().length;
+  }
+
+  add(fields) {
+    // One entry per decision, so that two tabs never overwrite each other's.
+    const key = `${this.#prefix}${String(Date.now()).padStart(15, "0")}-${String(this.#count++).padStart(6, "0")}`;
+    try {
+      localStorage.setItem(key, JSON.stringify(fields));
+    } catch {
+      this.#memory.set(key, JSON.stringify(fields));
+    }
+  }
+
+  flush() {
+    this.#sending ??= this.#locked(() => this.#sendAll()).finally(() => {
+      this.#sending = null;
+    });
+    return this.#sending;
+  }
+
+  #locked(work) {
+    return navigator.locks ? navigator.locks.request(this.#prefix, work) : work();
+  }
+
+  async #sendAll() {
+    clearTimeout(this.#timer);
+    for (let key = this.#keys()[0]; key; key = this.#keys()[0]) {
+      const answer = await this.#send(this.#read(key));
+      if (!answer) break;
+      this.#remove(key);
+      this.#delay = RETRY_FROM;
+      if (this.size === 0 || answer.status === 422) this.#onAnswer(answer.html);
+      if (answer.status === 422) break;
+    }
+    this.#onChange(this);
+    if (this.size) this.#retryLater();
+  }
+
+  async #send(fields) {
+    try {
+      const response = await fetch(this.#url, {
+        method: "POST",
+        body: new URLSearchParams(fields),
+        headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() },
+        redirect: "manual",
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      this.problem = TAKEN.has(response.status) ? "" : problemOf(response);
+      return this.problem ? null : { html: await response.text(), status: response.status };
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
+      this.problem = "network";
+      return null;
+    }
+  }
+
+  #retryLater() {
+    this.#timer = setTimeout(() => this.flush(), this.#delay);
+    this.#delay = Math.min(this.#delay * 2, RETRY_TO);
+  }
+
+  #keys() {
+    const kept = Object.keys(localStorage).filter((key) => key.startsWith(this.#prefix));
+    return [...kept, ...this.#memory.keys()].sort();
+  }
+
+  #read(key) {
+    return JSON.parse(this.#memory.get(key) ?? localStorage.getItem(key) ?? "[]");
+  }
+
+  #remove(key) {
+    this.#memory.delete(key);
+    localStorage.removeItem(key);
+  }
+}

@@ -1,0 +1,121 @@
+"""What one card of the labelling page shows, read for its template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from annotate import hotkeys
+from annotate.models import Annotation, Assignment, Card, Document, Label, ModelVersion, Project, User
+from annotate.models.annotations import AssignmentState
+from annotate.models.documents import Lane
+from annotate.models.projects import Suggestions, TaskChoices
+from annotate.services import labeling, queue
+
+
+@dataclass(frozen=True)
+class Choice:
+    label: Label
+    key: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Suggested:
+    label: Label
+    percent: int
+
+
+@dataclass
+class CardView:
+    project: Project
+    notice: str = ""
+    card: Card | None = None
+    document: Document | None = None
+    version: int | None = None
+    annotation: Annotation | None = None
+    chosen: frozenset[int] = field(default_factory=frozenset)
+
+    @property
+    def is_multi(self) -> bool:
+        return self.project.task == TaskChoices.MULTI
+
+    @property
+    def is_suggested_after(self) -> bool:
+        return self.project.suggestions == Suggestions.AFTER
+
+    @cached_property
+    def choices(self) -> list[Choice]:
+        labels = hotkeys.assign(self.project.labels.live())
+        return [Choice(label, key, label.pk in self.chosen) for label, key in labels]
+
+    @property
+    def has_suggestion(self) -> bool:
+        """Tell whether one may be shown; in a multi-label project it can be that no label applies."""
+        is_wanted = self.project.suggestions != Suggestions.NEVER
+        is_pool = self.document is not None and self.document.lane == Lane.POOL
+        return is_wanted and is_pool and self.card is not None and bool(self.card.shown)
+
+    @cached_property
+    def suggestion(self) -> list[Suggested]:
+        """Return what the model would answer, best first; nothing where the project wants none shown."""
+        if not self.has_suggestion or self.card is None or self.card.shown is None:
+            return []
+        known = {choice.label.pk: choice.label for choice in self.choices}
+        scores = [(known[key], score) for key, score in self.card.shown if key in known]
+        if not self.is_multi:
+            scores = scores[:1]
+        else:
+            decided = self._decided()
+            scores = [(label, score) for label, score in scores if label.pk in decided]
+        return [Suggested(label, round(score * 100)) for label, score in scores]
+
+    def _decided(self) -> set[int]:
+        """Return the labels that passed the thresholds; a card keeps scores, their prediction the verdict."""
+        prediction = getattr(self.document, "prediction", None)
+        if prediction is None or self.card is None or prediction.version_id != self.card.shown_version_id:
+            return {key for key, score in (self.card.shown or []) if score >= 0.5} if self.card else set()
+        return set(prediction.decided)
+
+
+def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
+    if not project.labels.live().exists():
+        return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
+    place = queue.claim(project=project, annotator=annotator)
+    if place is None:
+        return CardView(project, notice or why_empty(project, annotator))
+    card = Card.objects.select_related("shown_version").get(key=place.card)
+    return CardView(project, notice, card, place.document, _version(place, card))
+
+
+def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:
+    """Return the decision before `before` (the latest without it); at the beginning, what is shown stays."""
+    annotation = labeling.previous(project=project, annotator=annotator, before=before)
+    notice = "" if annotation else _("There is no decision of yours before this one.")
+    annotation = annotation or before
+    if annotation is None:
+        return next_card(project, annotator, notice=notice)
+    card = labeling.reopen(annotation=annotation)
+    version = card.shown_version.number if card.shown_version else None
+    chosen = frozenset(annotation.choices.values_list("label_id", flat=True))
+    return CardView(project, notice, card, annotation.document, version, annotation, chosen)
+
+
+def why_empty(project: Project, annotator: User) -> str:
+    if not project.documents.exists():
+        return _("This project has no documents yet. A lead imports them.")
+    places = project.assignments.exclude(state=AssignmentState.DONE).exclude(annotator=annotator)
+    if places.exists():
+        return _("Every open document is with another annotator now. This page looks again by itself.")
+    return _("Every document has its decisions. Thank you: nothing is left to label here.")
+
+
+def _version(place: Assignment, card: Card) -> int | None:
+    """Return the number of the model that chose this document, else of the one that suggests on it."""
+    if place.batch_id:
+        number = ModelVersion.objects.filter(batches=place.batch_id).values_list("number", flat=True).first()
+        if number is not None:
+            return number
+    return card.shown_version.number if card.shown_version else None

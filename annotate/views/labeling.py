@@ -1,0 +1,115 @@
+"""The labelling page: a card, the decision on it, and the way back."""
+
+from __future__ import annotations
+
+import math
+import uuid
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotate import access
+from annotate.models import Annotation, Project, User
+from annotate.models.projects import Suggestions
+from annotate.services import labeling, progress, queue
+from annotate.views import cards
+from annotate.views.cards import CardView
+
+UNPROCESSABLE = 422
+MAX_KEY_DIGITS = 18  # what fits into a 64-bit key
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def label(request: HttpRequest, slug: str) -> HttpResponse:
+    project = access.project_for(request.user, slug)
+    annotator = access.signed_in(request.user)
+    if request.method == "POST":
+        return _decide(request, project, annotator)
+    if "back" in request.GET:
+        before = _annotation(project, annotator, request.GET["back"])
+        return _show(request, cards.previous_card(project, annotator, before=before))
+    return _show(request, cards.next_card(project, annotator))
+
+
+@never_cache
+@require_POST
+def pulse(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep the lease of the open card and answer with the line on progress."""
+    project = access.project_for(request.user, slug)
+    annotator = access.signed_in(request.user)
+    if card := _uuid(request.POST.get("card", "")):
+        queue.renew(annotator=annotator, card=card)
+    seen = progress.of(project=project, annotator=annotator)
+    return render(request, "labeling/_progress.html", {"project": project, "progress": seen})
+
+
+def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
+    try:
+        _submit(request.POST, project, annotator)
+    except labeling.Rejected as rejection:
+        return _refuse(request, project, annotator, str(rejection))
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("label", slug=project.slug)
+    return _show(request, cards.next_card(project, annotator))
+
+
+def _submit(sent: QueryDict, project: Project, annotator: User) -> Annotation:
+    card = _uuid(sent.get("card", ""))
+    if card is None or not all(map(_is_key, sent.getlist("labels"))):
+        raise labeling.Rejected(_("The decision came without a readable card or label. Decide once more."))
+    # With suggestions after the choice, one that agreed with it was never shown.
+    is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
+    return labeling.submit(
+        project=project,
+        annotator=annotator,
+        card=card,
+        outcome=sent.get("outcome", ""),
+        label_ids=[int(pk) for pk in sent.getlist("labels")],
+        seconds=_seconds(sent.get("seconds", "")),
+        # NB: PostgreSQL stores no NUL.
+        reason=sent.get("reason", "").replace("\0", "").strip(),
+        shown=[] if is_hidden else None,
+    )
+
+
+def _refuse(request: HttpRequest, project: Project, annotator: User, sentence: str) -> HttpResponse:
+    if not request.htmx:  # type: ignore[attr-defined]
+        messages.error(request, sentence)
+        return redirect("label", slug=project.slug)
+    return _show(request, cards.next_card(project, annotator, notice=sentence), status=UNPROCESSABLE)
+
+
+def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:
+    template = "labeling/_card.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
+    return render(request, template, {"project": view.project, "view": view}, status=status)
+
+
+def _annotation(project: Project, annotator: User, pk: str) -> Annotation | None:
+    if not _is_key(pk):
+        return None
+    mine = Annotation.objects.filter(project=project, annotator=annotator)
+    return mine.select_related("document").filter(pk=pk).first()
+
+
+def _is_key(text: str) -> bool:
+    return text.isdecimal() and len(text) <= MAX_KEY_DIGITS
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and 0 <= seconds < 86_400 else None
