@@ -48,8 +48,14 @@ def read(path: str | Path, options: Options | None = None, *, name: str = "") ->
 
 
 def sample(path: str | Path, count: int, options: Options | None = None, *, name: str = "") -> list[Row]:
-    """Return the first `count` rows."""
-    return list(islice(read(path, options, name=name), count))
+    """Return the first `count` rows, fewer where the file breaks off; raises `FileError` without any."""
+    rows: list[Row] = []
+    try:
+        rows.extend(islice(read(path, options, name=name), count))
+    except FileError:
+        if not rows:
+            raise
+    return rows
 
 
 def _reader(key: str) -> Reader:

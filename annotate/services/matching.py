@@ -1,0 +1,197 @@
+"""Which document a row is: the one with its external id, else the one with its text, else a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import Annotation, Assignment, Document, Prediction, Project
+from annotate.models.annotations import AssignmentState
+
+
+@dataclass(slots=True)
+class Entry:
+    """A row on its way: the document it was matched with, and what became of it."""
+
+    number: int
+    text: str
+    external_id: str
+    meta: dict[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+    split_key: str = ""
+    label_ids: frozenset[int] | None = None
+    document: Document | None = None
+    repeats: bool = False
+    state: str = "unchanged"
+    problem: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"id:{self.external_id}" if self.external_id else self.sha256
+
+
+class Seen:
+    """Which documents earlier rows of the same file were about; a bit a document, not an object."""
+
+    def __init__(self) -> None:
+        self.bits = bytearray()
+        self.unsaved: dict[int, int] = {}  # of a dry run: what rows would have been added
+
+    def __contains__(self, pk: int) -> bool:
+        byte = pk >> 3
+        return byte < len(self.bits) and bool(self.bits[byte] & (1 << (pk & 7)))
+
+    def note(self, entry: Entry, *, lasting: bool) -> None:
+        if entry.document is None or entry.problem:
+            return
+        if lasting or entry.state != "created":
+            self._add(entry.document.pk)
+        else:
+            self.unsaved[hash(entry.key)] = hash((entry.sha256, entry.label_ids))
+
+    def _add(self, pk: int) -> None:
+        byte = pk >> 3
+        if byte >= len(self.bits):
+            self.bits.extend(bytes(byte + 1 - len(self.bits) + 4096))
+        self.bits[byte] |= 1 << (pk & 7)
+
+
+class Known:
+    """The documents of a project that a chunk may be about, fetched at once."""
+
+    def __init__(self, project: Project, entries: Sequence[Entry], seen: Seen) -> None:
+        self.project, self.seen = project, seen
+        ids = {entry.external_id for entry in entries if entry.external_id}
+        digests = {entry.sha256 for entry in entries}
+        documents = Document.objects.filter(project=project)
+        self.by_id = {str(d.external_id): d for d in documents.filter(external_id__in=ids)}
+        self.by_text: dict[str, Document] = {}
+        for document in documents.filter(sha256__in=digests).order_by("pk"):
+            known = self.by_id.get(document.external_id or "", document)  # one object a document
+            if document.external_id is None or document.sha256 not in self.by_text:
+                self.by_text[document.sha256] = known
+        self.lanes = self._lanes(documents, {entry.split_key for entry in entries})
+        self.fixed = self._fixed([entry for entry in entries if entry.external_id in self.by_id])
+        self.created: list[Document] = []
+        self.changed: dict[int, Document] = {}
+        self.retexted: set[int] = set()
+        self.placed: set[int] = set()
+
+    @staticmethod
+    def _lanes(documents: QuerySet[Document], keys: Iterable[str]) -> dict[str, str]:
+        """Near duplicates lie in one lane, also where a lead has changed the share since."""
+        return dict(documents.filter(split_key__in=keys).values_list("split_key", "lane"))
+
+    def _fixed(self, entries: Sequence[Entry]) -> set[int]:
+        """Return the documents whose text somebody has decided on or has before them now.
+
+        The rows are locked, so that a decision that is just being sent waits, and is seen.
+        """
+        moved = [
+            self.by_id[entry.external_id].pk
+            for entry in entries
+            if self.by_id[entry.external_id].sha256 != entry.sha256
+        ]
+        if not moved:
+            return set()
+        list(Document.objects.select_for_update().filter(pk__in=moved).values_list("pk"))
+        decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
+        held = Assignment.objects.filter(
+            document__in=moved, state=AssignmentState.LEASED, expires_at__gt=timezone.now()
+        )
+        return {*decided.values_list("document_id", flat=True), *held.values_list("document_id", flat=True)}
+
+    def place(self, entry: Entry) -> None:
+        """Give an entry its document, new or known, changed in memory; or its problem."""
+        before = self.seen.unsaved.get(hash(entry.key))
+        if before is not None:
+            entry.repeats = True
+            if before != hash((entry.sha256, entry.label_ids)):
+                entry.problem = contradiction()
+            return
+        document = self._find(entry)
+        if document is None:
+            self._create(entry)
+            return
+        entry.document = document
+        entry.repeats = document.pk is None or document.pk in self.seen or document.pk in self.placed
+        self.placed.add(document.pk)
+        self._update(entry, document)
+
+    def _find(self, entry: Entry) -> Document | None:
+        if entry.external_id in self.by_id:
+            return self.by_id[entry.external_id]
+        found = self.by_text.get(entry.sha256)
+        # A text that came without an id earlier takes the id on; one that has another id is another document.
+        if found and entry.external_id and found.external_id:
+            return None
+        return found
+
+    def _create(self, entry: Entry) -> None:
+        entry.document = Document(
+            project=self.project,
+            external_id=entry.external_id or None,
+            text=entry.text,
+            sha256=entry.sha256,
+            split_key=entry.split_key,
+            meta=entry.meta,
+        )
+        entry.state = "created"
+        self.created.append(entry.document)
+        self._index(entry.document)
+
+    def _index(self, document: Document) -> None:
+        if document.external_id:
+            self.by_id[document.external_id] = document
+        self.by_text.setdefault(document.sha256, document)
+
+    def _update(self, entry: Entry, document: Document) -> None:
+        if document.sha256 != entry.sha256:
+            entry.problem = self._retext(entry, document)
+        if entry.problem or entry.repeats:
+            return
+        if entry.external_id and not document.external_id:
+            document.external_id = entry.external_id
+            self._index(document)
+            self._mark(entry, document)
+        merged = {**document.meta, **entry.meta}
+        if merged != document.meta:
+            document.meta = merged
+            self._mark(entry, document)
+
+    def _retext(self, entry: Entry, document: Document) -> str:
+        """A text under an answer must not change silently: the answer was given to the old one."""
+        if entry.repeats:
+            return contradiction()
+        if document.pk in self.fixed:
+            return _("The text of “%(id)s” has changed, but people have decided on the old one.") % {
+                "id": entry.external_id
+            }
+        if entry.label_ids is None and document.annotations.exists():
+            return _("The text of “%(id)s” has changed, but it has an imported label.") % {
+                "id": entry.external_id
+            }
+        document.text, document.sha256, document.split_key = entry.text, entry.sha256, entry.split_key
+        self.retexted.add(document.pk)
+        self._mark(entry, document)
+        return ""
+
+    def _mark(self, entry: Entry, document: Document) -> None:
+        entry.state = "updated"
+        self.changed[document.pk] = document
+
+    def save_changes(self) -> None:
+        """NB: a changed text keeps its lane: it may be in a queue, or in figures, already."""
+        Document.objects.bulk_update(
+            self.changed.values(), ["external_id", "text", "sha256", "split_key", "meta"], batch_size=200
+        )
+        Prediction.objects.filter(document__in=self.retexted).delete()
+
+
+def contradiction() -> str:
+    return _("An earlier row of this file says something else of the same document.")

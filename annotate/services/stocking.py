@@ -1,0 +1,63 @@
+"""Enough holdout documents of each label, where the labels are known before people start."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import Count, F, QuerySet
+
+from annotate.models import AnnotationLabel, Document, Label, Project
+from annotate.models.documents import Lane
+from training import splits
+
+ENOUGH = 20
+
+
+def stock_holdout(*, project: Project) -> int:
+    """Move pool documents to the holdout until each label has `ENOUGH` there; return how many were moved.
+
+    A label gives at most half of its documents away, for it must also be learned from. Only documents that
+    no person has seen are moved, in an order that never changes, with their near duplicates.
+    """
+    missing = _missing(project)
+    return sum(_move(project, label, count) for label, count in missing.items())
+
+
+def _missing(project: Project) -> dict[int, int]:
+    counts: dict[int, dict[str, int]] = {}
+    known = AnnotationLabel.objects.filter(
+        annotation__project=project, annotation__annotator__is_machine=True
+    )
+    lanes = known.values("label_id", lane=F("annotation__document__lane"))
+    for label, lane, count in lanes.annotate(count=Count("pk")).values_list("label_id", "lane", "count"):
+        counts.setdefault(label, {})[lane] = count
+    wanted = {
+        label: min(ENOUGH, sum(lanes.values()) // 2) - lanes.get(Lane.HOLDOUT, 0)
+        for label, lanes in counts.items()
+    }
+    live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
+    return {label: count for label, count in wanted.items() if count > 0 and label in live}
+
+
+@transaction.atomic
+def _move(project: Project, label: int, count: int) -> int:
+    untouched = _untouched(project)
+    candidates = untouched.filter(annotations__choices__label=label).order_by("split_key", "pk").distinct()
+    # Near duplicates come along, so a few more may be moved than are missing.
+    keys = dict.fromkeys(candidates.values_list("split_key", flat=True)[:count])
+    moved = 0
+    for key in keys:
+        if _is_free(project, key):
+            group = project.documents.filter(split_key=key, lane=Lane.POOL)
+            moved += group.update(lane=Lane.HOLDOUT, half=splits.half(key))
+    return moved
+
+
+def _untouched(project: Project) -> QuerySet[Document]:
+    pool = Document.objects.pool().filter(project=project, assignments=None).exclude(split_key="")
+    return pool.exclude(annotations__annotator__is_machine=False)
+
+
+def _is_free(project: Project, key: str) -> bool:
+    """Tell whether no near duplicate of a document is in a queue or was decided on by a person."""
+    group = project.documents.filter(split_key=key, lane=Lane.POOL)
+    return group.count() == _untouched(project).filter(split_key=key).count()
