@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.core.cache import cache
 from kombu.exceptions import OperationalError
 
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
-from annotate.services import coldstart, embeddings, execution, prelabeling, runs
+from annotate.services import coldstart, embeddings, execution, importing, prelabeling, runs
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +21,7 @@ EMBED_LOCK_SECONDS = 300
 LOOK_AROUND_SECONDS = 60
 
 
-def send(task: Task, *arguments: int) -> None:
+def send(task: Any, *arguments: int) -> None:
     """Send a message; with the broker away it is only logged, as the tick sends it again."""
     try:
         task.apply_async(arguments, retry=False)
@@ -66,9 +67,18 @@ def embed(project_id: int) -> None:
         send(embed, project_id)
 
 
+@shared_task
+def import_file(import_id: int) -> None:
+    upload = importing.run(import_id=import_id)
+    if upload is not None and not upload.dry_run and upload.created + upload.updated:
+        send(embed, upload.project_id)
+
+
 @shared_task(ignore_result=True)
 def tick() -> None:
     wake(runs.recover())
+    for import_id in importing.recover():
+        send(import_file, import_id)
     for project in Project.objects.filter(training_enabled=True):
         wake(runs.open_if_due(project=project, reason=runs.Reason.IDLE))
     if cache.add("look-around", 1, LOOK_AROUND_SECONDS):
