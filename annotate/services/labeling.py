@@ -40,7 +40,7 @@ def submit(
     if getattr(dealt, "is_answered", False):
         return Annotation.objects.get(**document)
     chosen = _checked_labels(project, outcome, label_ids)
-    values = {
+    values: dict[str, Any] = {
         "project": project,
         "outcome": outcome,
         "reason": reason[:10_000],

@@ -103,8 +103,8 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
     _check_bundle(version)
     Project.objects.select_for_update().get(pk=version.project_id)
     if token is not None:
-        current = TrainingRun.objects.filter(pk=version.run_id, token=token, state=RunState.RUNNING)
-        if not current.update(heartbeat_at=timezone.now()):
+        current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
+        if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
             raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
     ModelVersion.objects.published().filter(project=version.project_id).exclude(pk=version.pk).update(
         stage=Stage.RETIRED

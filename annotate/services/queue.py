@@ -95,7 +95,7 @@ def _deal(project: Project, place: Assignment) -> Card:
     return Card.objects.create(
         key=place.card,
         document=place.document,
-        annotator=place.annotator,
+        annotator_id=place.annotator_id,
         shown_version_id=shown.version_id if shown else None,
         shown=shown.scores if shown else None,
     )
