@@ -13,13 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate import access
+from annotate import access, tasks
 from annotate.api.errors import Problem
 from annotate.api.schema import PAGE_PARAMETERS, paged
 from annotate.api.views import checked, page
 from annotate.models import Annotation, Label, Project, User
 from annotate.models.annotations import Outcome
-from annotate.services import answering, labeling
+from annotate.services import answering, labeling, runs
 from annotate.services.tokens import Scope
 
 
@@ -100,6 +100,7 @@ class AnnotationsView(APIView):
             )
         except labeling.Rejected as rejection:
             raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
+        tasks.wake(runs.open_if_due(project=project))
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -7,18 +10,54 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate import access
+from annotate import access, tasks
 from annotate.api.schema import PAGE_PARAMETERS, paged
-from annotate.api.views import page
+from annotate.api.views import checked, page
 from annotate.models import Document, Project
 from annotate.models.documents import Lane
+from annotate.services import runs
+from annotate.services.storing import Counts, Row, store_rows
 from annotate.services.tokens import Scope
+
+MAX_DOCUMENTS = 5000
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
     class Meta:
         model = Document
         fields = ["id", "external_id", "text", "sha256", "meta", "lane", "created_at"]
+
+
+class NewDocument(serializers.Serializer[Any]):
+    text = serializers.CharField(max_length=settings.IMPORT_MAX_CELL, trim_whitespace=False)
+    external_id = serializers.CharField(required=False, allow_null=True, max_length=255)
+    meta = serializers.DictField(required=False, help_text="Anything that should stay with the document.")
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        required=False,
+        allow_null=True,
+        help_text="Kept as the answer of the annotator `import`; an empty list is the answer `none applies`.",
+    )
+
+
+class DocumentsRequest(serializers.Serializer[Any]):
+    documents = NewDocument(many=True, max_length=MAX_DOCUMENTS, allow_empty=False)
+    gold = serializers.BooleanField(default=False, help_text="Keep the labels as gold.")
+    create_labels = serializers.BooleanField(default=False, help_text="Make labels that do not exist yet.")
+    dry_run = serializers.BooleanField(default=False, help_text="Only say what would happen.")
+
+
+class RowProblem(serializers.Serializer[Any]):
+    index = serializers.IntegerField(help_text="The place in `documents`, from 0.")
+    reason = serializers.CharField()
+
+
+class DocumentsResponse(serializers.Serializer[Any]):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    broken = serializers.IntegerField(help_text="Rows that did not go in; the rest did.")
+    problems = RowProblem(many=True)
 
 
 class DocumentsView(APIView):
@@ -39,6 +78,43 @@ class DocumentsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         project = access.led_project_for(request.user, slug)
         return page(self, request, _wanted(project, request), DocumentSerializer)
+
+    @extend_schema(
+        operation_id="store_documents",
+        summary="Add documents, or update them by external id, else by text",
+        request=DocumentsRequest,
+        responses=DocumentsResponse,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        project = access.led_project_for(request.user, slug)
+        asked = checked(DocumentsRequest, request.data)
+        rows = [_row(number, document) for number, document in enumerate(asked.pop("documents"))]
+        counts = store_rows(project=project, rows=rows, **asked)
+        if not asked["dry_run"]:
+            tasks.send(tasks.embed, project.pk)
+            tasks.wake(runs.open_if_due(project=project))
+        return Response(_told(counts))
+
+
+def _row(number: int, document: dict[str, Any]) -> Row:
+    labels = document.get("labels")
+    return Row(
+        text=document["text"],
+        external_id=document.get("external_id") or "",
+        labels=None if labels is None else tuple(labels),
+        meta=document.get("meta", {}),
+        number=number,
+    )
+
+
+def _told(counts: Counts) -> dict[str, Any]:
+    return {
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "broken": counts.broken,
+        "problems": [{"index": number, "reason": reason} for number, reason in counts.problems],
+    }
 
 
 def _wanted(project: Project, request: Request) -> QuerySet[Document]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from django.shortcuts import get_object_or_404
@@ -9,10 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from annotate import access
+from annotate import access, tasks
+from annotate.api.errors import Problem
 from annotate.api.schema import PAGE_PARAMETERS, paged
 from annotate.api.views import page
 from annotate.models import ClassMetric, ModelVersion
+from annotate.services import publishing
 from annotate.services.tokens import Scope
 
 
@@ -75,3 +80,44 @@ class MetricsView(APIView):
         version = get_object_or_404(project.versions, number=number)
         metrics = version.class_metrics.select_related("label").order_by("label__position", "label_id")
         return Response(MetricsSerializer({"version": version, "per_class": metrics}).data)
+
+
+class PublishView(APIView):
+    scopes = {"POST": Scope.MODELS_WRITE}
+
+    @extend_schema(
+        operation_id="publish_model",
+        summary="Let a version serve",
+        request=None,
+        responses=ModelVersionSerializer,
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        user = access.signed_in(request.user)
+        project = access.led_project_for(user, slug)
+        version = get_object_or_404(project.versions, number=number)
+        return _now_serving(partial(publishing.publish, version=version, by=user))
+
+
+class RollBackView(APIView):
+    scopes = {"POST": Scope.MODELS_WRITE}
+
+    @extend_schema(
+        operation_id="roll_back_model",
+        summary="Publish again what served before",
+        request=None,
+        responses=ModelVersionSerializer,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        user = access.signed_in(request.user)
+        project = access.led_project_for(user, slug)
+        return _now_serving(partial(publishing.roll_back, project=project, by=user))
+
+
+def _now_serving(change: Callable[[], ModelVersion]) -> Response:
+    """Publish, and have the pool scored by the version that serves from now on."""
+    try:
+        version = change()
+    except publishing.NotPublished as refusal:
+        raise Problem(HTTPStatus.CONFLICT, "not_published", str(refusal)) from refusal
+    tasks.send(tasks.prelabel, version.pk)
+    return Response(ModelVersionSerializer(version).data)

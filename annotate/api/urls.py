@@ -5,7 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from annotate.api.annotations import AnnotationsView
 from annotate.api.documents import DocumentsView
 from annotate.api.missing import MissingView
-from annotate.api.models import MetricsView, ModelsView
+from annotate.api.models import MetricsView, ModelsView, PublishView, RollBackView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
 from annotate.api.schema import DocsView, SchemaView
@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/models", ModelsView.as_view(), name="api-models"),
     path(f"{PROJECT}/models/<int:number>/metrics", MetricsView.as_view(), name="api-metrics"),
+    path(f"{PROJECT}/models/<int:number>/publish", PublishView.as_view(), name="api-publish"),
+    path(f"{PROJECT}/models/roll-back", RollBackView.as_view(), name="api-roll-back"),
     # Unknown addresses get a problem detail as well, not the site's page.
     re_path(r"^.*$", MissingView.as_view(), name="api-missing"),
 ]

@@ -1,0 +1,60 @@
+"""A person's API keys: made with the scopes that are needed, shown once, revoked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotate.access import signed_in
+from annotate.services import tokens
+from annotate.services.tokens import Scope
+
+DAYS = [
+    (30, gettext_lazy("30 days")),
+    (90, gettext_lazy("90 days")),
+    (365, gettext_lazy("One year")),
+    (0, gettext_lazy("Never")),
+]
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("What will use this key.")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.TypedChoiceField(label=gettext_lazy("Expires after"), choices=DAYS, coerce=int, initial=90)
+
+
+# NB: the answer to the POST holds the secret, so no cache may keep it.
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    form, secret = KeyForm(request.POST or None), ""
+    if form.is_valid():
+        days = form.cleaned_data["days"]
+        expires_at = timezone.now() + timedelta(days=days) if days else None
+        name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
+        _key, secret = tokens.issue(user=user, name=name, scopes=scopes, expires_at=expires_at)
+        form = KeyForm()
+    rows = user.api_keys.filter(revoked_at=None).order_by("-pk")
+    context = {"form": form, "secret": secret, "rows": rows, "now": timezone.now()}
+    return render(request, "account/keys.html", context)
+
+
+@require_POST
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    if tokens.revoke(user=signed_in(request.user), pk=pk):
+        messages.success(request, _("The key is revoked; what used it is refused from now on."))
+    return redirect("api-keys")
