@@ -11,11 +11,13 @@ from celery import shared_task
 from django.core.cache import cache
 from kombu.exceptions import OperationalError
 
+from annotate import pulse
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
 from annotate.services import coldstart, embeddings, execution, importing, prelabeling, runs
 
 logger = logging.getLogger(__name__)
+__all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
 
 EMBED_LOCK_SECONDS = 300
 LOOK_AROUND_SECONDS = 60

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from annotate.models import Assignment, Document, Embedding, Project
+from annotate.services import coldstart, embeddings
+from annotate.services.embeddings import DatabaseStore, SiteEmbedder
+from tests.annotate.services.fakes import HashEmbedder
+from training.registry import STRATEGIES, Entry
+
+pytestmark = pytest.mark.django_db
+AddDocuments = Callable[..., list[Document]]
+
+
+@pytest.fixture
+def hashes() -> HashEmbedder:
+    return HashEmbedder()
+
+
+@pytest.fixture
+def encoder(hashes: HashEmbedder) -> SiteEmbedder:
+    return SiteEmbedder(hashes, DatabaseStore())
+
+
+def test_it_embeds_each_text_once_for_all_projects(
+    project: Project,
+    multi_project: Project,
+    add_documents: AddDocuments,
+    encoder: SiteEmbedder,
+    hashes: HashEmbedder,
+) -> None:
+    add_documents(project, "one", "two")
+    add_documents(multi_project, "two", "three")
+    assert embeddings.embed(project=project, encoder=encoder) == 2
+    assert embeddings.embed(project=multi_project, encoder=encoder) == 1
+    assert sorted(hashes.asked) == ["one", "three", "two"]
+    assert Embedding.objects.count() == 3
+
+
+def test_it_goes_on_where_it_stopped(
+    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder, hashes: HashEmbedder
+) -> None:
+    add_documents(project, *(f"text {i}" for i in range(embeddings.CHUNK + 5)))
+    assert embeddings.embed(project=project, encoder=encoder, seconds=0) == embeddings.CHUNK
+    assert not embeddings.is_complete(project=project, encoder=encoder)
+    assert embeddings.embed(project=project, encoder=encoder) == 5
+    assert embeddings.is_complete(project=project, encoder=encoder)
+
+
+def test_it_reads_back_the_vectors_that_it_stored(encoder: SiteEmbedder, hashes: HashEmbedder) -> None:
+    made = encoder.embed(["one", "two"])
+    again = SiteEmbedder(hashes, DatabaseStore())
+    assert again.known(["two", "three"]).tolist() == [True, False]
+    np.testing.assert_array_equal(again.embed(["two", "one"]), made[::-1])
+    assert len(hashes.asked) == 2
+
+
+def test_it_makes_vectors_of_another_encoder_anew(encoder: SiteEmbedder) -> None:
+    encoder.embed(["one"])
+    other = HashEmbedder()
+    other.fingerprint = "0" * 64
+    assert not SiteEmbedder(other, DatabaseStore()).known(["one"]).any()
+
+
+def test_it_forgets_old_vectors_rather_than_fill_the_memory(
+    encoder: SiteEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DatabaseStore, "LIMIT", 2)
+    encoder.embed(["one", "two"])
+    assert encoder.known(["one", "two", "three"]).tolist() == [True, True, False]
+
+
+def test_it_chooses_the_first_batch_by_the_vectors_and_learns_from_names(
+    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "tests.annotate.services.fakes:first_rows"
+    monkeypatch.setitem(STRATEGIES, "kmeans", Entry("K", path, "", needs=("vectors",)))
+    add_documents(project, "one", "two")
+    embeddings.embed(project=project, encoder=encoder)
+    opened = coldstart.begin(project=project, encoder=encoder, is_complete=True)
+    assert [(run.family, run.reason) for run in opened] == [("embedding", "names")]
+    assert project.batches.get().strategy == "kmeans"
+    assert Assignment.objects.count() == 2
+    assert coldstart.begin(project=project, encoder=encoder, is_complete=True) == []
+    assert project.batches.count() == 1
+
+
+def test_it_waits_with_the_first_batch_for_enough_vectors(
+    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder
+) -> None:
+    add_documents(project, "one")
+    assert coldstart.is_waiting(project=project)
+    coldstart.begin(project=project, encoder=encoder, is_complete=False)
+    assert not project.batches.exists()
