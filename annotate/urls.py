@@ -3,8 +3,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
-from annotate.views import keys
+from annotate.views import dashboard, documents, keys, labeling, models, projects
 from annotate.views.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -15,4 +16,29 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("projects/<slug:slug>/label/", labeling.label, name="label"),
+    path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),
+    path("", RedirectView.as_view(pattern_name="projects"), name="home"),
+    path("projects/", projects.project_list, name="projects"),
+    path("projects/new/", projects.create, name="project-create"),
+    path("projects/<slug:slug>/", dashboard.project, name="project"),
+    path("projects/<slug:slug>/live/", dashboard.live, name="project-live"),
+    path("projects/<slug:slug>/settings/", projects.settings, name="project-settings"),
+    path("projects/<slug:slug>/labels/", projects.labels, name="project-labels"),
+    path("projects/<slug:slug>/labels/add/", projects.add_labels, name="project-labels-add"),
+    path(
+        "projects/<slug:slug>/labels/<int:pk>/archive/", projects.archive_label, name="project-label-archive"
+    ),
+    path(
+        "projects/<slug:slug>/labels/<int:pk>/restore/", projects.restore_label, name="project-label-restore"
+    ),
+    path("projects/<slug:slug>/members/", projects.members, name="project-members"),
+    path("projects/<slug:slug>/members/<int:pk>/", projects.change_member, name="project-member"),
+    path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
+    path(
+        "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"
+    ),
+    path("projects/<slug:slug>/versions/", models.versions, name="versions"),
+    path("projects/<slug:slug>/versions/<int:number>/", models.version, name="version"),
+    path("projects/<slug:slug>/runs/", models.runs, name="runs"),
 ]

@@ -18,7 +18,10 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a documents page shows; `label` is what people answered, `decided` what the model decides."""
+    """What a documents page shows; `label` is what people answered, `decided` what the model decides.
+
+    `missed` and `wrong` are labels: documents that have it and the model does not say so, and the reverse.
+    """
 
     lane: str = ""
     half: str = ""
@@ -26,6 +29,8 @@ class Filters:
     label: int | None = None
     decided: int | None = None
     annotator: int | None = None
+    missed: int | None = None
+    wrong: int | None = None
     disagree: bool = False
     q: str = ""
 
@@ -41,6 +46,12 @@ def find(project: Project, filters: Filters) -> QuerySet[Document]:
     documents = _by_annotation(documents, filters)
     if filters.decided is not None:
         documents = documents.filter(_decided(filters.decided))
+    if filters.missed is not None:
+        documents = documents.exclude(prediction=None).filter(
+            _answered(filters.missed), ~_decided(filters.missed)
+        )
+    if filters.wrong is not None:
+        documents = documents.filter(_answered(), ~_answered(filters.wrong), _decided(filters.wrong))
     if filters.disagree:
         documents = documents.filter(pk__in=disagreements(project))
     return documents
@@ -98,6 +109,11 @@ def _by_annotation(documents: QuerySet[Document], filters: Filters) -> QuerySet[
         annotations = annotations.filter(Exists(chosen))
     is_asked = filters.annotator is not None or filters.outcome or filters.label is not None
     return documents.filter(Exists(annotations)) if is_asked else documents
+
+
+def _answered(label: int | None = None) -> Exists:
+    answers = Annotation.objects.answered().filter(document=OuterRef("pk"))
+    return Exists(answers.filter(choices__label=label) if label is not None else answers)
 
 
 def _decided(label: int) -> Exists:

@@ -1,0 +1,112 @@
+"""Plots as SVG that a template writes: no script, no style attribute, colours from the page's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import Any
+
+from django import template
+
+from annotate.models import ModelVersion
+from annotate.models.runs import Stage
+
+register = template.Library()
+
+WIDTH, HEIGHT = 720, 270
+LEFT, RIGHT, TOP, BOTTOM = 44, 12, 14, 42
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Maps values from `low` to `high` onto pixels from `start` to `end`."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    def __call__(self, value: float) -> float:
+        share = (value - self.low) / ((self.high - self.low) or 1)
+        return round(self.start + share * (self.end - self.start), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    x: float
+    y: float
+    version: ModelVersion
+    is_published: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    family: str
+    line: str
+    band: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    value: float
+
+
+@register.inclusion_tag("dashboard/_curve.html")
+def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
+    """Draw macro-F1 over the labels learned from, a line and an interval band for each family."""
+    lows = [_low(version) for version in versions]
+    highs = [_high(version) for version in versions]
+    bottom, top = floor(min(lows) * 10) / 10, ceil(max(highs) * 10) / 10
+    x = Scale(0, max(version.labelled for version in versions), LEFT, WIDTH - RIGHT)
+    y = Scale(bottom, top, HEIGHT - BOTTOM, TOP)
+    families = dict.fromkeys(version.family for version in versions)
+    return {
+        "versions": versions,
+        "series": [_series(family, versions, x, y) for family in families],
+        "x_ticks": [Tick(x(value), value) for value in _nice(x.high)],
+        "y_ticks": [Tick(y(value), value) for value in _tenths(bottom, top)],
+        "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        "axis": {"y": HEIGHT - BOTTOM, "label_y": HEIGHT - BOTTOM + 16, "title_y": HEIGHT - 6},
+        "middle": (LEFT + WIDTH - RIGHT) / 2,
+    }
+
+
+def _series(family: str, versions: Sequence[ModelVersion], x: Scale, y: Scale) -> Series:
+    own = [version for version in versions if version.family == family]
+    upper = [(x(version.labelled), y(_high(version))) for version in own]
+    lower = [(x(version.labelled), y(_low(version))) for version in own]
+    points = tuple(
+        Point(x(version.labelled), y(version.macro_f1 or 0.0), version, version.stage == Stage.PUBLISHED)
+        for version in own
+    )
+    line = _path((point.x, point.y) for point in points)
+    return Series(family, line, _path([*upper, *reversed(lower)]), points)
+
+
+def _path(points: Any) -> str:
+    return " ".join(f"{across},{down}" for across, down in points)
+
+
+def _low(version: ModelVersion) -> float:
+    return (version.macro_f1 or 0.0) if version.macro_f1_low is None else version.macro_f1_low
+
+
+def _high(version: ModelVersion) -> float:
+    return (version.macro_f1 or 0.0) if version.macro_f1_high is None else version.macro_f1_high
+
+
+def _nice(high: float) -> list[float]:
+    """Return about five round values from 0 to `high`."""
+    step = next(
+        size * 10**power for power in range(9) for size in (1, 2, 5) if high / (size * 10**power) <= 6
+    )
+    return [value * step for value in range(int(high // step) + 1)]
+
+
+def _tenths(bottom: float, top: float) -> list[float]:
+    first, last = round(bottom * 10), round(top * 10)
+    step = 2 if last - first > 5 else 1
+    return [tenth / 10 for tenth in range(first, last + 1, step)]

@@ -1,0 +1,62 @@
+"""How figures, families and scores are written on the lead's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, TrainingRun
+from training.registry import FAMILIES, STRATEGIES
+
+register = template.Library()
+
+
+@register.filter
+def figure(value: float | None) -> str:
+    """Write a share to two digits; none is not a zero."""
+    return _("not measurable yet") if value is None else number_format(value, 2)
+
+
+@register.filter
+def interval(row: Any) -> str:
+    """Write the interval of a row's F1 or macro-F1, or nothing where it has none."""
+    name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
+    low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    return "" if low is None or high is None else f"{number_format(low, 2)}–{number_format(high, 2)}"
+
+
+@register.filter
+def percent(share: float) -> int:
+    return round(100 * share)
+
+
+@register.filter
+def family_name(key: str) -> str:
+    return FAMILIES[key].label if key in FAMILIES else key
+
+
+@register.filter
+def strategy_name(key: str) -> str:
+    return STRATEGIES[key].label if key in STRATEGIES else key
+
+
+@register.filter
+def seconds_taken(run: TrainingRun) -> str:
+    """Write how long a run took, or has been running."""
+    if run.started_at is None:
+        return ""
+    taken = (run.finished_at or timezone.now()) - run.started_at
+    return _("%(seconds)s s") % {"seconds": number_format(taken.total_seconds(), 0)}
+
+
+@register.filter
+def named_scores(
+    scores: Sequence[tuple[int, float]], labels: Mapping[int, str]
+) -> list[tuple[int, str, float]]:
+    """Return (label id, name, score) of a prediction's scores, without labels that are gone."""
+    return [(pk, labels[pk], score) for pk, score in scores if pk in labels]

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from annotate.access import is_lead, led_project_for, project_for, signed_in
+from annotate.models import Project
+from annotate.services import reports
+
+
+@require_safe
+def project(request: HttpRequest, slug: str) -> HttpResponse:
+    """The lead's overview; an annotator has no use for it and goes on to the labelling page."""
+    project = project_for(request.user, slug)
+    if not is_lead(signed_in(request.user), project):
+        return redirect("label", slug)
+    context = _live(project)
+    version = context["version"]
+    context |= {
+        "progress": reports.progress(project),
+        "versions": reports.curve(project),
+        "metrics": reports.class_metrics(version) if version else [],
+        "confusions": reports.confusions(version) if version else [],
+        "annotators": reports.annotators(project),
+        "shown": version.number if version else 0,
+        "tab": "dashboard",
+    }
+    return render(request, "dashboard/page.html", context)
+
+
+@require_safe
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The part of the overview that changes while models train."""
+    project = led_project_for(request.user, slug)
+    context = _live(project)
+    number = context["version"].number if context["version"] else 0
+    shown = request.GET.get("shown", "")
+    context |= {"shown": shown, "is_stale": shown != str(number)}
+    return render(request, "dashboard/_live.html", context)
+
+
+def _live(project: Project) -> dict[str, Any]:
+    version, before = reports.published(project)
+    return {
+        "project": project,
+        "learning": reports.learning(project),
+        "version": version,
+        "before": before,
+    }

@@ -1,0 +1,152 @@
+"""Making a project and changing what it is: settings, labels, members."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate.access import is_lead, led_project_for, signed_in
+from annotate.forms import LabelForm, LabelsForm, MemberForm, ProjectForm, SettingsForm
+from annotate.models import Label, Membership, Project
+from annotate.models.projects import Role
+from annotate.services import projects as service
+from annotate.services.projects import LabelEdit, Refused
+
+
+@require_safe
+def project_list(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    own = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
+    projects = Project.objects.of(user).annotate(role=Subquery(own))
+    return render(request, "projects/list.html", {"projects": projects, "lead": Role.LEAD})
+
+
+def create(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    form = ProjectForm(request.POST or None)
+    if form.is_valid():
+        try:
+            project = service.create_project(by=user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            return redirect("project", project.slug)
+    return render(request, "projects/create.html", {"form": form})
+
+
+def settings(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    # NB: the form writes into its instance while it validates, so it gets its own.
+    form = SettingsForm(request.POST or None, instance=Project.objects.get(pk=project.pk))
+    if form.is_valid():
+        service.change_settings(project=project, changes=form.cleaned_data)
+        messages.success(request, _("The settings are saved."))
+        return redirect("project-settings", slug)
+    return render(request, "projects/settings.html", {"project": project, "form": form, "tab": "settings"})
+
+
+def labels(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    rows = [
+        (label, _label_form(request, label))
+        for label in project.labels.live().annotate(used=Count("choices"))
+    ]
+    if request.method == "POST" and all(form.is_valid() for _label, form in rows):
+        try:
+            service.update_labels(project=project, edits=[_edit(label, form) for label, form in rows])
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, _("The labels are saved."))
+            return redirect("project-labels", slug)
+    context = {
+        "project": project,
+        "rows": rows,
+        "archived": project.labels.exclude(archived_at=None).annotate(used=Count("choices")),
+        "new": LabelsForm(),
+        "tab": "labels",
+    }
+    return render(request, "projects/labels.html", context)
+
+
+def _label_form(request: HttpRequest, label: Label) -> LabelForm:
+    initial = {"name": label.name, "hotkey": label.hotkey, "description": label.description}
+    return LabelForm(request.POST or None, initial=initial, prefix=str(label.pk))
+
+
+def _edit(label: Label, form: LabelForm) -> LabelEdit:
+    return LabelEdit(pk=label.pk, **form.cleaned_data)
+
+
+@require_POST
+def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    form = LabelsForm(request.POST)
+    if form.is_valid():
+        try:
+            service.add_labels(project=project, labels=form.cleaned_data["labels"])
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+    else:
+        messages.error(request, _("Type at least one label."))
+    return redirect("project-labels", slug)
+
+
+@require_POST
+def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
+    kept = service.archive_label(label=label)
+    messages.success(
+        request,
+        ngettext(
+            "“%(name)s” is archived; %(kept)d annotation keeps it, and models no longer learn it.",
+            "“%(name)s” is archived; %(kept)d annotations keep it, and models no longer learn it.",
+            kept,
+        )
+        % {"name": label.name, "kept": kept},
+    )
+    return redirect("project-labels", slug)
+
+
+@require_POST
+def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
+    service.restore_label(label=label)
+    messages.success(request, _("“%(name)s” is offered again.") % {"name": label.name})
+    return redirect("project-labels", slug)
+
+
+def members(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    form = MemberForm(request.POST or None)
+    if form.is_valid():
+        try:
+            service.add_member(project=project, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("username", str(refusal))
+        else:
+            return redirect("project-members", slug)
+    mine = Count("user__annotations", filter=Q(user__annotations__project=project))
+    rows = project.memberships.select_related("user").annotate(decisions=mine).order_by("user__username")
+    context = {"project": project, "form": form, "rows": rows, "roles": Role.choices, "tab": "members"}
+    return render(request, "projects/members.html", context)
+
+
+@require_POST
+def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    membership = get_object_or_404(led_project_for(request.user, slug).memberships, pk=pk)
+    try:
+        if request.POST.get("remove"):
+            service.remove_member(membership=membership)
+        elif request.POST.get("role") in Role.values:
+            service.change_role(membership=membership, role=request.POST["role"])
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    # Who just gave up the role would meet a 404 on the members page.
+    still_lead = is_lead(signed_in(request.user), membership.project)
+    return redirect("project-members", slug) if still_lead else redirect("projects")
