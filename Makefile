@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FILE ?=
+ORACLE ?=
 PORT ?= 8000
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
@@ -14,7 +15,7 @@ help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.csv: with yours; PORT=8000)
-	@$(BIN)/python manage.py demo $(if $(FILE),--file "$(FILE)") --up --port $(PORT)
+	@$(BIN)/python manage.py demo $(if $(FILE),--file "$(FILE)") $(if $(ORACLE),--oracle $(ORACLE)) --up --port $(PORT)
 
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from annotate.embedded.programs import Program
@@ -56,7 +57,7 @@ class Child:
         self.process.wait()
 
 
-def _end_with(parent: int) -> object:
+def _end_with(parent: int) -> Callable[[], None] | None:
     """Return what a child runs first, so that it is told when its supervisor is killed."""
     if not sys.platform.startswith("linux"):
         return None
