@@ -40,5 +40,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("projects/<slug:slug>/versions/", models.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", models.version, name="version"),
+    path("projects/<slug:slug>/versions/roll-back/", models.roll_back, name="versions-roll-back"),
+    path("projects/<slug:slug>/versions/<int:number>/publish/", models.publish, name="version-publish"),
     path("projects/<slug:slug>/runs/", models.runs, name="runs"),
+    path("projects/<slug:slug>/runs/start/", models.start_run, name="run-start"),
+    path("projects/<slug:slug>/runs/<int:pk>/cancel/", models.cancel_run, name="run-cancel"),
 ]

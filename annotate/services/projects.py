@@ -8,13 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate.hotkeys import RESERVED, USUAL
 from annotate.models import Assignment, Label, Membership, Project, User
 from annotate.models.annotations import AssignmentState
 from annotate.models.projects import Role
-
-RESERVED_KEYS = frozenset("fug/? ")
-# NB: "u" is on the way from q to p, and it goes back to the previous decision.
-AUTOMATIC_KEYS = "1234567890qwertyiop"
 
 
 class Refused(Exception):
@@ -125,7 +122,7 @@ def _refuse_bad_keys(labels: Iterable[Label]) -> None:
         key = label.hotkey
         if not key:
             continue
-        if key in RESERVED_KEYS or len(key) != 1:
+        if key in RESERVED or len(key) != 1:
             raise Refused(
                 _("“%(name)s” cannot have the key “%(key)s”: the labelling page uses it itself.")
                 % {"name": label.name, "key": key}
@@ -140,7 +137,7 @@ def _refuse_bad_keys(labels: Iterable[Label]) -> None:
 
 def _free_keys(taken: Iterable[str]) -> Iterator[str]:
     used = set(taken)
-    return iter([key for key in AUTOMATIC_KEYS if key not in used])
+    return iter([key for key in USUAL if key not in used])
 
 
 @transaction.atomic

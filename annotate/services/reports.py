@@ -15,6 +15,7 @@ from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Projec
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.runs import RunState, Stage
+from annotate.services import runs
 
 PULSE_SECONDS = 30
 QUEUES = ("interactive", "training")
@@ -96,22 +97,11 @@ def learning(project: Project) -> Learning:
             live.append(run)
         latest.setdefault(run.family, run)
     return Learning(
-        missing=labels_until_next_run(project),
+        missing=runs.labels_until_next(project=project),
         live=tuple(live),
         failed=tuple(run for run in latest.values() if run.state == RunState.FAILED),
         silent_queues=silent_queues(timezone.now()),
     )
-
-
-def labels_until_next_run(project: Project) -> int:
-    return max(0, project.retrain_after - new_labels(project))
-
-
-def new_labels(project: Project) -> int:
-    """Count the answers in the pool lane since the latest run was opened."""
-    since = project.runs.aggregate(since=Max("created_at"))["since"]
-    answers = project.annotations.answered().filter(document__lane=Lane.POOL)
-    return (answers.filter(updated_at__gt=since) if since else answers).count()
 
 
 def silent_queues(now: datetime) -> tuple[str, ...]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_safe
+from functools import partial
 
-from annotate.access import led_project_for
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.models import ModelVersion
 from annotate.models.runs import LIVE_STATES
-from annotate.services import reports
+from annotate.services import publishing, reports
+from annotate.services import runs as run_service
+from annotate.services.publishing import NotPublished
 
 RUNS_SHOWN = 50
 
@@ -48,3 +57,50 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
     rows = project.runs.select_related("requested_by").prefetch_related("versions")[:RUNS_SHOWN]
     context = {"project": project, "runs": rows, "live_states": LIVE_STATES, "tab": "runs"}
     return render(request, "models/runs.html", context)
+
+
+@require_POST
+def start_run(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    user = signed_in(request.user)
+    opened = run_service.open_if_due(project=project, reason=run_service.Reason.LEAD, by=user)
+    transaction.on_commit(partial(tasks.wake, opened))
+    if not opened:
+        messages.info(request, _("Every model is training already."))
+    return redirect("project", slug)
+
+
+@require_POST
+def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    run = get_object_or_404(led_project_for(request.user, slug).runs, pk=pk)
+    if run_service.cancel(run=run):
+        messages.success(request, _("The run is cancelled; what was published stays."))
+    else:
+        messages.info(request, _("The run was over already."))
+    return redirect("project", slug)
+
+
+@require_POST
+def publish(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    version = get_object_or_404(project.versions.select_related("project"), number=number)
+    try:
+        _announce(request, publishing.publish(version=version, by=signed_in(request.user)))
+    except NotPublished as refusal:
+        messages.error(request, str(refusal))
+    return redirect("versions", slug)
+
+
+@require_POST
+def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    try:
+        _announce(request, publishing.roll_back(project=project, by=signed_in(request.user)))
+    except NotPublished as refusal:
+        messages.error(request, str(refusal))
+    return redirect("versions", slug)
+
+
+def _announce(request: HttpRequest, version: ModelVersion) -> None:
+    transaction.on_commit(partial(tasks.send, tasks.prelabel, version.pk))
+    messages.success(request, _("Version %(number)s is published.") % {"number": version.number})
