@@ -41,7 +41,7 @@ class NewDocument(serializers.Serializer[Any]):
 
 
 class DocumentsRequest(serializers.Serializer[Any]):
-    documents = NewDocument(many=True, max_length=MAX_DOCUMENTS, allow_empty=False)
+    documents = NewDocument(many=True, max_length=MAX_DOCUMENTS, allow_empty=False)  # type: ignore[call-arg]
     gold = serializers.BooleanField(default=False, help_text="Keep the labels as gold.")
     create_labels = serializers.BooleanField(default=False, help_text="Make labels that do not exist yet.")
     dry_run = serializers.BooleanField(default=False, help_text="Only say what would happen.")

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from annotate.api.annotations import AnnotationsView
 from annotate.api.documents import DocumentsView
+from annotate.api.exports import ExportView
 from annotate.api.missing import MissingView
 from annotate.api.models import MetricsView, ModelsView, PublishView, RollBackView
 from annotate.api.predict import PredictView
@@ -20,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
+    path(f"{PROJECT}/annotations/export.<str:format>", ExportView.as_view(), name="api-export"),
     path(f"{PROJECT}/models", ModelsView.as_view(), name="api-models"),
     path(f"{PROJECT}/models/<int:number>/metrics", MetricsView.as_view(), name="api-metrics"),
     path(f"{PROJECT}/models/<int:number>/publish", PublishView.as_view(), name="api-publish"),

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from django.http import Http404, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from annotate import access
+from annotate.services import exporting
+from annotate.services.tokens import Scope
+
+
+class ExportView(APIView):
+    scopes = {"GET": Scope.ANNOTATIONS_READ}
+
+    @extend_schema(
+        operation_id="export_annotations",
+        summary="Stream all annotations with their documents",
+        parameters=[
+            OpenApiParameter("format", str, OpenApiParameter.PATH, enum=sorted(exporting.FORMATS)),
+            OpenApiParameter("everything", bool, description="Also documents nobody has decided on."),
+        ],
+        responses={(200, kind): OpenApiTypes.BINARY for kind in ("application/x-ndjson", "text/csv")},
+    )
+    def get(self, request: Request, slug: str, format: str) -> StreamingHttpResponse:
+        project = access.led_project_for(request.user, slug)
+        if format not in exporting.FORMATS:
+            raise Http404
+        everything = request.query_params.get("everything", "").lower() in {"1", "true", "yes"}
+        return StreamingHttpResponse(
+            exporting.stream(project, format, everything=everything),
+            content_type=exporting.FORMATS[format],
+            headers={"Content-Disposition": f'attachment; filename="{project.slug}.{format}"'},
+        )

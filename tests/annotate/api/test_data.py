@@ -1,0 +1,212 @@
+"""Documents, annotations, exports, models and metrics: what a lead and an annotator get."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from annotate import tasks
+from annotate.models import Annotation, ClassMetric, Document, Project, User
+from annotate.models.runs import Stage
+from tests.annotate.bundles import add_version
+
+Api = Callable[..., Client]
+BASE = "/api/v1/projects/colours"
+
+
+@pytest.fixture(autouse=True)
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keep the messages that would go to the broker."""
+    messages: list[str] = []
+    monkeypatch.setattr(tasks, "send", lambda task, *_: messages.append(task.name.rpartition(".")[2]))
+    return messages
+
+
+def post(client: Client, address: str, **body: Any) -> Any:
+    return client.post(f"{BASE}{address}", body, content_type="application/json")
+
+
+def test_projects_are_those_of_the_user(project: Project, annotator: User, stranger: User, api: Api) -> None:
+    listed = api(annotator).get("/api/v1/projects").json()["results"]
+    assert [row["slug"] for row in listed] == ["colours"]
+    assert [label["name"] for label in listed[0]["labels"]] == ["red", "green", "blue"]
+    assert api(stranger).get("/api/v1/projects").json()["results"] == []
+
+
+def test_documents_go_in_and_again_change_nothing(
+    project: Project, lead: User, api: Api, sent: list[str]
+) -> None:
+    client = api(lead)
+    rows = [{"text": "a red tree", "external_id": "1", "labels": ["red"]}, {"text": "a sea"}]
+    first = post(client, "/documents", documents=rows).json()
+    assert (first["created"], first["broken"]) == (2, 0)
+    assert "embed" in sent
+    again = post(client, "/documents", documents=rows).json()
+    assert (again["created"], again["unchanged"]) == (0, 2)
+    assert Document.objects.count() == 2
+    assert Annotation.objects.get().annotator.is_machine
+
+
+def test_a_broken_document_is_named_and_the_rest_goes_in(project: Project, lead: User, api: Api) -> None:
+    rows = [{"text": "good"}, {"text": "bad", "labels": ["mauve"]}]
+    told = post(api(lead), "/documents", documents=rows).json()
+    assert (told["created"], told["broken"]) == (1, 1)
+    assert told["problems"][0]["index"] == 1
+    assert "mauve" in told["problems"][0]["reason"]
+
+
+def test_a_dry_run_stores_nothing(project: Project, lead: User, api: Api, sent: list[str]) -> None:
+    told = post(api(lead), "/documents", documents=[{"text": "a"}], dry_run=True).json()
+    assert told["created"] == 1
+    assert not Document.objects.exists()
+    assert not sent
+
+
+@pytest.mark.parametrize("address", ["documents", "models", "models/1/metrics", "annotations/export.csv"])
+def test_an_annotator_does_not_get_what_only_leads_see(
+    address: str, project: Project, annotator: User, api: Api
+) -> None:
+    assert api(annotator).get(f"{BASE}/{address}").status_code == 404
+
+
+def test_pages_stay_stable_while_documents_come_in(
+    project: Project, lead: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    client = api(lead)
+    known = [document.pk for document in add_documents(project, *"abcde")]
+    first = client.get(f"{BASE}/documents?limit=2").json()
+    Document.objects.filter(pk=known[0]).delete()
+    later = add_documents(project, "f")[0].pk
+    seen = [row["id"] for row in first["results"]]
+    address = first["next"]
+    while address:
+        found = client.get(address).json()
+        seen += [row["id"] for row in found["results"]]
+        address = found["next"]
+    assert seen == [*known, later]
+
+
+def test_documents_are_found_by_lane(
+    project: Project, lead: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "a", "b")
+    held = add_documents(project, "c", lane="holdout")[0]
+    client = api(lead)
+    rows = client.get(f"{BASE}/documents?lane=holdout").json()["results"]
+    assert [(row["id"], row["lane"]) for row in rows] == [(held.pk, "holdout")]
+    assert client.get(f"{BASE}/documents?lane=fast").status_code == 400
+
+
+def test_an_annotation_is_ones_own_and_said_to_come_by_api(
+    project: Project, annotator: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    document = add_documents(project, "a red tree")[0]
+    response = post(api(annotator), "/annotations", document=document.pk, labels=["red"], seconds=1.5)
+    assert response.status_code == 201
+    told = response.json()
+    assert (told["annotator"], told["labels"], told["source"]) == ("anton", ["red"], "api")
+    assert Annotation.objects.get().source == "api"
+
+
+def test_the_same_key_again_changes_nothing(
+    project: Project, annotator: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    document, client, key = add_documents(project, "a red tree")[0], api(annotator), str(uuid.uuid4())
+    post(client, "/annotations", document=document.pk, labels=["red"], key=key)
+    again = post(client, "/annotations", document=document.pk, labels=["blue"], key=key)
+    assert again.json()["labels"] == ["red"]
+    revised = post(client, "/annotations", document=document.pk, labels=["blue"])
+    assert revised.json()["labels"] == ["blue"]
+    assert Annotation.objects.count() == 1
+
+
+@pytest.mark.parametrize(("labels", "status"), [(["mauve"], 400), ([], 409), (["red", "blue"], 409)])
+def test_an_answer_that_does_not_fit_the_project_is_refused(
+    labels: list[str],
+    status: int,
+    project: Project,
+    annotator: User,
+    api: Api,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    document = add_documents(project, "a")[0]
+    assert post(api(annotator), "/annotations", document=document.pk, labels=labels).status_code == status
+    assert not Annotation.objects.exists()
+
+
+def test_a_document_of_another_project_is_not_found(
+    project: Project,
+    multi_project: Project,
+    annotator: User,
+    api: Api,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    other = add_documents(multi_project, "a")[0]
+    assert post(api(annotator), "/annotations", document=other.pk, labels=["red"]).status_code == 404
+
+
+def test_an_annotator_sees_own_annotations_and_a_lead_all(
+    project: Project, annotator: User, lead: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    document = add_documents(project, "a")[0]
+    for user in (annotator, lead):
+        post(api(user), "/annotations", document=document.pk, labels=["red"])
+    own = api(annotator).get(f"{BASE}/annotations").json()["results"]
+    assert [row["annotator"] for row in own] == ["anton"]
+    assert len(api(lead).get(f"{BASE}/annotations").json()["results"]) == 2
+
+
+def test_exports_stream_what_was_decided(
+    project: Project, lead: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    client = api(lead)
+    document = add_documents(project, "=1+1", "undecided")[0]
+    post(client, "/annotations", document=document.pk, labels=["red"])
+    response = client.get(f"{BASE}/annotations/export.jsonl")
+    lines = [json.loads(line) for line in b"".join(response).splitlines()]
+    assert [(line["text"], line["labels"]) for line in lines] == [("=1+1", ["red"])]
+    assert b"'=1+1" in b"".join(client.get(f"{BASE}/annotations/export.csv"))
+    assert client.get(f"{BASE}/annotations/export.xml").status_code == 404
+
+
+def test_a_lead_publishes_and_rolls_back(
+    project: Project, lead: User, annotator: User, api: Api, bundle_root: Path, sent: list[str]
+) -> None:
+    add_version(project, bundle_root)
+    add_version(project, bundle_root, number=2, stage=Stage.CANDIDATE)
+    client = api(lead)
+    assert post(api(annotator), "/models/2/publish").status_code == 404
+    assert post(client, "/models/2/publish").json()["stage"] == "published"
+    assert post(client, "/models/roll-back").json()["number"] == 1
+    assert sent == ["prelabel", "prelabel"]
+    assert {row["number"]: row["stage"] for row in client.get(f"{BASE}/models").json()["results"]} == {
+        1: "published",
+        2: "retired",
+    }
+
+
+def test_a_version_without_its_bundle_is_not_published(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    version = add_version(project, bundle_root, stage=Stage.CANDIDATE)
+    (bundle_root / version.bundle / "model.onnx").unlink()
+    response = post(api(lead), "/models/1/publish")
+    assert (response.status_code, response.json()["code"]) == (409, "not_published")
+    assert post(api(lead), "/models/roll-back").status_code == 409
+
+
+def test_metrics_leave_out_what_cannot_be_measured(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    version = add_version(project, bundle_root)
+    red, green, _blue = project.labels.all()
+    ClassMetric.objects.create(version=version, label=red, threshold=0.5, support=9, f1=0.8)
+    ClassMetric.objects.create(version=version, label=green, threshold=0.5, support=0)
+    per_class = api(lead).get(f"{BASE}/models/1/metrics").json()["per_class"]
+    assert [(row["label"], row["f1"]) for row in per_class] == [("red", 0.8), ("green", None)]
