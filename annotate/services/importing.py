@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from django.core.files import File
 from django.db import transaction
@@ -18,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Import, ImportProblem, Project, User
 from annotate.models.imports import ImportState
+from annotate.models.projects import TaskChoices
 from annotate.services.mapping import ColumnMapping, guess
 from annotate.services.storing import KEPT_PROBLEMS, Counts, Row, store_rows
 from training import records
@@ -32,9 +34,19 @@ class Superseded(Exception):
     """Another worker has taken this import over."""
 
 
-def begin(*, project: Project, user: User | None, file: File[bytes], name: str) -> Import:
-    """Keep an uploaded file with a guessed mapping; raises `FileError` for one that is no table."""
-    upload = Import(project=project, user=user, name=name[-255:])
+def begin(
+    *,
+    project: Project,
+    user: User | None,
+    file: File[bytes],
+    name: str,
+    declared: Mapping[str, Any] | None = None,
+) -> Import:
+    """Keep an uploaded file with a guessed mapping; raises `FileError` for one that is no table.
+
+    `declared` says what is known of the file beforehand, as its encoding or delimiter.
+    """
+    upload = Import(project=project, user=user, name=name[-255:], mapping=dict(declared or {}))
     # NB: the name is untrusted: it is shown as text, and only a tame form of it becomes a path.
     tame = get_valid_filename(Path(name).name or "file")[-80:]
     upload.file.save(tame, file, save=False)
@@ -43,10 +55,23 @@ def begin(*, project: Project, user: User | None, file: File[bytes], name: str) 
     except records.FileError:
         upload.file.delete(save=False)
         raise
-    multi, has_labels = project.task == "multi", project.labels.live().exists()
-    upload.mapping = guess(rows, multi=multi, has_labels=has_labels).dump()
+    upload.mapping = _guess(project, rows, upload.mapping)
     upload.save()
     return upload
+
+
+def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
+    """Read the first rows of a file as it is declared now, and guess its columns anew."""
+    upload.mapping = dict(declared)
+    rows, _mapping = preview(upload)
+    upload.mapping = _guess(upload.project, rows, declared)
+    upload.save(update_fields=["mapping"])
+
+
+def _guess(project: Project, rows: Sequence[records.Row], declared: Mapping[str, Any]) -> dict[str, Any]:
+    has_labels = project.labels.live().exists()
+    guessed = guess(rows, multi=project.task == TaskChoices.MULTI, has_labels=has_labels)
+    return {**guessed.dump(), **declared}
 
 
 def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping]:

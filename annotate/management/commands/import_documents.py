@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.files import File
+from django.core.management.base import BaseCommand, CommandError
+
+from annotate import tasks
+from annotate.models import Import, Project
+from annotate.models.imports import ImportState
+from annotate.services import importing
+from annotate.services.mapping import ColumnMapping
+from training.records import READERS, FileError
+
+
+class Command(BaseCommand):
+    help = "Import a file into a project: CSV, TSV, JSONL, JSON, XLSX, Parquet or plain lines."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("project", help="the project's short name")
+        parser.add_argument("file", type=Path)
+        for column in ("text", "id", "label"):
+            parser.add_argument(f"--{column}", help=f"the {column} column; guessed unless given")
+        parser.add_argument("--separator", help="what separates several labels in one cell")
+        parser.add_argument("--meta", action="append", help="a column to keep beside the text; repeat it")
+        parser.add_argument("--format", choices=sorted(READERS))
+        parser.add_argument("--encoding")
+        parser.add_argument("--delimiter")
+        parser.add_argument("--no-header", dest="header", action="store_false", default=None)
+        parser.add_argument("--gold", action="store_true", default=None, help="the labels are gold answers")
+        parser.add_argument("--create-labels", action="store_true", default=None)
+        parser.add_argument(
+            "--empty-is-answer", action="store_true", default=None, help="an empty label means: none applies"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would happen, change nothing")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        project = Project.objects.filter(slug=options["project"]).first()
+        if project is None:
+            raise CommandError(f"There is no project called {options['project']!r}.")
+        try:
+            upload = self._begin(project, options)
+        except (FileError, OSError) as error:
+            raise CommandError(str(error)) from error
+        done = importing.run(import_id=upload.pk)
+        if done is None:
+            raise CommandError(
+                "A worker has taken this import over; the site's import page shows how it goes."
+            )
+        self._report(done)
+        if not done.dry_run and done.created + done.updated:
+            tasks.send(tasks.embed, project.pk)
+
+    @staticmethod
+    def _begin(project: Project, options: dict[str, Any]) -> Import:
+        declared = ("format", "encoding", "delimiter", "header")
+        given = {key: value for key, value in options.items() if value is not None}
+        path: Path = options["file"]
+        with path.open("rb") as file:
+            upload = importing.begin(
+                project=project,
+                user=None,
+                file=File(file),
+                name=path.name,
+                declared={key: given[key] for key in declared if key in given},
+            )
+        mapping = ColumnMapping.load({**upload.mapping, **given})
+        importing.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
+        return upload
+
+    def _report(self, done: Import) -> None:
+        for problem in done.problems.all():
+            self.stderr.write(f"{done.name}:{problem.row}: {problem.reason}")
+        would = "would be " if done.dry_run else ""
+        self.stdout.write(
+            f"{done.created:,} {would}added, {done.updated:,} {would}updated, {done.unchanged:,} unchanged, "
+            f"{done.broken:,} broken."
+        )
+        if done.state == ImportState.FAILED:
+            raise CommandError(done.error)
