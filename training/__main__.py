@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
 
+from training.records import FileError
 from training.types import TrainingError
 
 _COMMANDS = ("training.cli.train", "training.cli.predict", "training.cli.bench", "training.simulate")
@@ -17,7 +19,9 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         parsed.run(parsed)
-    except (TrainingError, OSError) as error:
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (TrainingError, FileError, OSError) as error:
         print(f"{parsed.command}: {error}", file=sys.stderr)
         return 2
     return 0

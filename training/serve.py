@@ -14,6 +14,18 @@ from training.preprocess import load_preprocessor
 from training.thresholds import decide
 from training.types import Embedder, FloatArray, LabelSchema
 
+_state = ort.capi.onnxruntime_pybind11_state
+# What onnxruntime raises for a graph it cannot take; its classes share no base below Exception.
+_BROKEN_GRAPH = (
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NoSuchFile,
+    _state.NotImplemented,
+    _state.RuntimeException,
+)
+
 
 class Predictor:
     """A loaded bundle. Safe to share between threads: the session holds no state between calls."""
@@ -30,7 +42,7 @@ class Predictor:
             self._session = ort.InferenceSession(
                 bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
             )
-        except (KeyError, TypeError, ValueError, OSError, RuntimeError) as error:
+        except (*_BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError) as error:
             raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
 
     @property

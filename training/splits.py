@@ -16,9 +16,9 @@ _STEPS = 2**64
 def split_key(text: str) -> str:
     """Return the key (64 hexadecimal digits) that exact and near duplicates share.
 
-    It is the SHA-256 of the text in compatibility form, without case, accents aside from letters, digits,
-    punctuation, symbols and white space: two texts that differ only in those lie on one side of a split.
-    A text with nothing else, such as a row of emoji, is its own key.
+    It is the SHA-256 of the text in compatibility form, without case, digits, punctuation, symbols and white
+    space: texts that differ only in those lie on one side of a split. Of a text that has nothing else, such
+    as a row of emoji, it is the SHA-256 of the text itself.
     """
     folded = unicodedata.normalize("NFKC", text).casefold()
     kept = "".join(char for char in folded if unicodedata.category(char)[0] in "LM")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from training.records import Row, read
 from training.types import Dataset, Json, LabelSchema, LabelSpec, Task, TrainingError
 
 Answers = list[tuple[str, ...]]
@@ -24,15 +23,17 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
 
 def read_texts(path: Path, text: str) -> list[str]:
     """Return the text column; raises `TrainingError` naming the row that lacks it."""
-    return [str(_cell(row, text, path, number)) for number, row in _rows(path)]
+    return [str(_cell(row, text, path)) for row in read(path)]
 
 
 def read_answers(path: Path, text: str, label: str, multi: str | None) -> tuple[list[str], Answers]:
     """Return texts and their label keys; a list in a JSON row is taken as it is."""
     texts, answers = [], []
-    for number, row in _rows(path):
-        texts.append(str(_cell(row, text, path, number)))
-        answers.append(_labels(_cell(row, label, path, number), multi))
+    for row in read(path):
+        texts.append(str(_cell(row, text, path)))
+        answers.append(_labels(_cell(row, label, path), multi))
+        if answers[-1] == ("",):
+            raise TrainingError(f"{path}, row {row.number}: the label is empty.")
     if not texts:
         raise TrainingError(f"{path} has no rows.")
     return texts, answers
@@ -53,27 +54,15 @@ def _labels(value: Json, multi: str | None) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(dict.fromkeys(map(str, value)))
     if multi is None:
-        return (str(value),)
+        return (str(value).strip(),)
     return tuple(dict.fromkeys(part.strip() for part in str(value).split(multi) if part.strip()))
 
 
-def _cell(row: dict[str, Json], column: str, path: Path, number: int) -> Json:
-    value = row.get(column)
-    if value is None:
-        raise TrainingError(
-            f"{path}, row {number}: there is no {column!r}; it has {', '.join(map(str, row))}."
-        )
-    return value
-
-
-def _rows(path: Path) -> Iterable[tuple[int, dict[str, Json]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".jsonl":
-                yield from ((n, json.loads(line)) for n, line in enumerate(file, 1) if line.strip())
-            else:
-                yield from enumerate(
-                    csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","), 1
-                )
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} cannot be read: {error}.") from error
+def _cell(row: Row, column: str, path: Path) -> Json:
+    if row.problem:
+        raise TrainingError(f"{path}, row {row.number}: {row.problem}")
+    if column not in row.cells:
+        columns = ", ".join(row.cells)
+        raise TrainingError(f"{path}, row {row.number}: there is no column {column!r}; it has {columns}.")
+    value = row.cells[column]
+    return "" if value is None else value

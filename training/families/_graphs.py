@@ -17,14 +17,13 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    options = {"axis": 1} if task is Task.SINGLE else {}
-    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"  # Softmax is over the last axis: labels
     graph = helper.make_graph(
         [
             helper.make_node("Gather", ["weights", "ids"], ["rows"], axis=0),
             helper.make_node("MatMul", ["values", "rows"], ["sums"]),
             helper.make_node("Add", ["sums", "bias"], ["logits"]),
-            helper.make_node(activation, ["logits"], ["probabilities"], **options),
+            helper.make_node(activation, ["logits"], ["probabilities"]),
         ],
         "linear_over_ngrams",
         [

@@ -16,6 +16,8 @@ from training.types import Dataset, Exported, FloatArray, Task, TrainingError
 
 _DENSE_DOCUMENTS = 3_000  # up to here the documents' inner products are a smaller problem than the n-grams
 _ITERATIONS = 60
+_PENALISED_LESS = 10.0  # C for single-label, and for multi-label sets of up to _DENSE_DOCUMENTS
+_PENALISED_MORE = 3.0  # C for larger multi-label sets: measured 0.846 -> 0.854 and 0.408 -> 0.428 macro-F1
 _NEVER = -15.0  # bias of a label without any example
 
 
@@ -38,7 +40,7 @@ class TfidfModel:
         char_max: int = 4,
         max_features: int = 40_000,
     ) -> None:
-        """Store the settings; `C` 0 stands for 10 with one label and 3 with many."""
+        """Store the settings; `C` 0 stands for 10, or 3 with more than 3,000 multi-label documents."""
         self.seed = seed
         self.C = C
         self.balanced = balanced
@@ -76,13 +78,18 @@ class TfidfModel:
 
     def _learn(self, matrix: csr_matrix, targets: FloatArray) -> Head:
         single = self.task_ is Task.SINGLE
-        penalty = 1 / (self.C or (10.0 if single else 3.0))
+        penalty = 1 / (self.C or self._usual_c(len(targets)))
         weights = _balanced(targets) if single and self.balanced else np.ones((len(targets), 1), np.float32)
         if matrix.shape[0] > _DENSE_DOCUMENTS:
             return fit_head(self.task_, matrix, targets, weights, penalty=penalty, iterations=_ITERATIONS)
         rotated, back = _rotate(matrix)
         head = fit_head(self.task_, rotated, targets, weights, penalty=penalty, iterations=_ITERATIONS)
         return Head(np.asarray(matrix.T @ (back @ head.weights), np.float32), head.bias)
+
+    def _usual_c(self, documents: int) -> float:
+        if self.task_ is Task.SINGLE or documents <= _DENSE_DOCUMENTS:
+            return _PENALISED_LESS
+        return _PENALISED_MORE
 
     def _matrix(self, texts: tuple[str, ...]) -> csr_matrix:
         data, indices, ends = self.ngrams_.sparse(texts)
@@ -114,7 +121,7 @@ class TfidfModel:
         return model
 
     def export(self, folder: Path) -> Exported:
-        """Write the graph (gather the weights' rows, weigh, sum, add the bias, activate) and the vocabulary."""
+        """Write the graph (gather the weights' rows, weigh, sum, add bias, activate) and the vocabulary."""
         write_gather_graph(folder, self.task_, self.head_.weights, self.head_.bias)
         self.ngrams_.save(folder)
         return Exported("ngrams")
