@@ -5,7 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from annotate.views import dashboard, documents, keys, labeling, models, projects
+from annotate.views import dashboard, documents, imports, keys, labeling, models, projects
 from annotate.views.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -38,6 +38,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"
     ),
+    path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
+    path("projects/<slug:slug>/imports/<int:pk>/", imports.import_, name="import"),
+    path("projects/<slug:slug>/export/<str:format>/", imports.export, name="export"),
     path("projects/<slug:slug>/versions/", models.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", models.version, name="version"),
     path("projects/<slug:slug>/versions/roll-back/", models.roll_back, name="versions-roll-back"),

@@ -1,0 +1,134 @@
+"""Files in and out, for leads: upload, say which column is what, watch it run; export."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.import_forms import FileForm, MappingForm, declared, sample_table
+from annotate.models import Import, Project
+from annotate.models.imports import ImportState
+from annotate.services import exporting, importing
+from annotate.services.mapping import ColumnMapping
+from training.records import FileError
+
+IDLE = [ImportState.DONE, ImportState.FAILED]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def imports(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    form = FileForm(request.POST or None, request.FILES or None)
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            upload = importing.begin(
+                project=project, user=signed_in(request.user), file=file, name=file.name or "file"
+            )
+        except FileError as error:
+            form.add_error("file", str(error))
+        else:
+            return redirect("import", slug, upload.pk)
+    context = {"project": project, "form": form, "imports": project.imports.all()[:50], "tab": "imports"}
+    return render(request, "imports/list.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    upload = get_object_or_404(project.imports, pk=pk)
+    if request.method == "POST":
+        return _change(request, project, upload)
+    if request.htmx:
+        return render(request, "imports/_progress.html", _context(project, upload))
+    if upload.state == ImportState.UPLOADED or ("columns" in request.GET and upload.state in IDLE):
+        return _columns(request, project, upload)
+    return render(request, "imports/progress.html", _context(project, upload))
+
+
+def _context(project: Project, upload: Import) -> dict[str, Any]:
+    return {
+        "project": project,
+        "upload": upload,
+        "tab": "imports",
+        "is_live": upload.state in (ImportState.QUEUED, ImportState.RUNNING),
+        "problems": upload.problems.all()[:200],
+    }
+
+
+def _change(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
+    if "redeclare" in request.POST:
+        return _redeclare(request, project, upload)
+    if "repeat" in request.POST:
+        return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)
+    form = _mapping_form(upload, request.POST)
+    if not form.is_valid():
+        return _columns(request, project, upload, form)
+    return _start(request, project, upload, form.mapping(), dry_run="dry_run" in request.POST)
+
+
+def _start(
+    request: HttpRequest,
+    project: Project,
+    upload: Import,
+    mapping: ColumnMapping,
+    *,
+    dry_run: bool,
+) -> HttpResponse:
+    with transaction.atomic():
+        if importing.start(upload=upload, mapping=mapping, dry_run=dry_run):
+            transaction.on_commit(partial(tasks.send, tasks.import_file, upload.pk))
+        else:
+            messages.warning(request, _("This import is under way already."))
+    return redirect("import", project.slug, upload.pk)
+
+
+def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
+    """Read the file anew: another encoding, delimiter or header changes which columns there are."""
+    if upload.state not in (ImportState.UPLOADED, *IDLE):
+        return redirect("import", project.slug, upload.pk)
+    try:
+        importing.redeclare(upload=upload, declared=declared(request.POST))
+    except FileError as error:
+        messages.error(request, str(error))
+    return redirect(f"{request.path}?columns=1")
+
+
+def _mapping_form(upload: Import, data: Any = None) -> MappingForm:
+    rows, mapping = importing.preview(upload)
+    return MappingForm(data, rows=rows, mapping=mapping, task=upload.project.task)
+
+
+def _columns(
+    request: HttpRequest, project: Project, upload: Import, form: MappingForm | None = None
+) -> HttpResponse:
+    try:
+        form = form or _mapping_form(upload)
+    except FileError as error:
+        messages.error(request, str(error))
+        return redirect("imports", project.slug)
+    context = {**_context(project, upload), "form": form, "table": sample_table(form.rows)}
+    return render(request, "imports/columns.html", context, status=422 if form.errors else 200)
+
+
+@require_safe
+def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
+    project = led_project_for(request.user, slug)
+    if format not in exporting.FORMATS:
+        raise Http404
+    everything = "everything" in request.GET
+    return StreamingHttpResponse(
+        exporting.stream(project, format, everything=everything),
+        content_type=exporting.FORMATS[format],
+        headers={"Content-Disposition": f'attachment; filename="{project.slug}.{format}"'},
+    )

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from unittest.mock import Mock
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import StreamingHttpResponse
+from django.test import Client
+from django.urls import reverse
+
+from annotate import tasks
+from annotate.models import Import, Project, User
+from annotate.models.imports import ImportState
+from annotate.services import importing
+from annotate.services.storing import Row, store_rows
+
+CSV = b"id,text,label,city\n1,hello <b>there</b>,red,Bonn\n2,bye,blue,Kiel\n"
+
+
+@pytest.fixture
+def client(lead: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(lead)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """What would wake a worker."""
+    send = Mock()
+    monkeypatch.setattr(tasks, "send", send)
+    return send
+
+
+def upload(client: Client, project: Project, content: bytes = CSV, name: str = "mine.csv") -> Import:
+    answer = client.post(reverse("imports", args=[project.slug]), {"file": SimpleUploadedFile(name, content)})
+    assert answer.status_code == 302, answer.content
+    return Import.objects.latest("pk")
+
+
+def address(source: Import) -> str:
+    return reverse("import", args=[source.project.slug, source.pk])
+
+
+def test_strangers_and_annotators_find_no_import_pages(
+    project: Project, annotator: User, stranger: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    source = upload(sign_in(lead), project)
+    pages = [
+        reverse("imports", args=[project.slug]),
+        address(source),
+        reverse("export", args=[project.slug, "csv"]),
+    ]
+    for user in (annotator, stranger):
+        assert [sign_in(user).get(page).status_code for page in pages] == [404, 404, 404]
+        assert sign_in(user).post(address(source), {"text": "text"}).status_code == 404
+
+
+def test_an_import_of_another_project_is_not_found(
+    client: Client, project: Project, make_project: Callable[..., Project], lead: User
+) -> None:
+    other = Project.objects.create(slug="other", name="Other")
+    source = importing.begin(project=other, user=None, file=SimpleUploadedFile("a.csv", CSV), name="a.csv")
+    assert client.get(reverse("import", args=[project.slug, source.pk])).status_code == 404
+
+
+def test_the_columns_page_shows_the_first_rows_as_text_and_a_guess(client: Client, project: Project) -> None:
+    page = client.get(address(upload(client, project))).content.decode()
+    assert "hello &lt;b&gt;there&lt;/b&gt;" in page
+    assert '<option value="text" selected>' in page
+    assert '<option value="label" selected>' in page
+
+
+def test_a_dry_run_and_then_the_import(
+    client: Client, project: Project, sent: Mock, django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    source = upload(client, project)
+    columns = {"text": "text", "id": "id", "label": "label", "meta": ["city"]}
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+        client.post(address(source), {**columns, "dry_run": "1"})
+    sent.assert_called_once_with(tasks.import_file, source.pk)
+    tasks.import_file(source.pk)
+    assert "Would be added" in client.get(address(source)).content.decode()
+    assert project.documents.count() == 0
+    client.post(address(source), {"repeat": "1"})
+    tasks.import_file(source.pk)
+    assert project.documents.get(external_id="2").meta == {"city": "Kiel"}
+    assert sent.call_args.args == (tasks.embed, project.pk)
+
+
+def test_one_column_cannot_be_two_things(client: Client, project: Project) -> None:
+    answer = client.post(address(upload(client, project)), {"text": "text", "label": "text"})
+    assert answer.status_code == 422
+    assert "different column" in answer.content.decode()
+
+
+def test_progress_is_polled_only_while_a_worker_is_at_it(
+    client: Client, project: Project, sent: Mock
+) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    assert "hx-trigger" in client.get(address(source), headers={"HX-Request": "true"}).content.decode()
+    tasks.import_file(source.pk)
+    part = client.get(address(source), headers={"HX-Request": "true"}).content.decode()
+    assert "hx-trigger" not in part
+    assert "<html" not in part
+
+
+def test_a_file_that_is_not_what_it_says_gets_a_sentence(client: Client, project: Project) -> None:
+    answer = client.post(
+        reverse("imports", args=[project.slug]), {"file": SimpleUploadedFile("a.csv", b"\x1f\x8b\x08zzz")}
+    )
+    assert answer.status_code == 422
+    assert "compressed with gzip" in answer.content.decode()
+    assert not Import.objects.exists()
+
+
+def test_a_file_over_the_limit_gets_a_sentence(
+    client: Client, project: Project, settings: pytest.FixtureRequest
+) -> None:
+    settings.IMPORT_MAX_BYTES = 10  # type: ignore[attr-defined]
+    answer = client.post(reverse("imports", args=[project.slug]), {"file": SimpleUploadedFile("a.csv", CSV)})
+    assert "larger than" in answer.content.decode()
+
+
+def test_another_encoding_can_be_declared(client: Client, project: Project) -> None:
+    source = upload(client, project, "text\nстрока\n".encode("koi8-r"))
+    client.post(address(source), {"redeclare": "1", "encoding": "koi8-r"})
+    assert "строка" in client.get(address(source)).content.decode()
+
+
+def test_a_running_import_is_not_started_twice(client: Client, project: Project, sent: Mock) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    Import.objects.update(state=ImportState.RUNNING)
+    page = client.post(address(source), {"text": "text"}, follow=True)
+    assert "under way already" in page.content.decode()
+
+
+def test_the_export_is_a_stream_of_the_projects_annotations(client: Client, project: Project) -> None:
+    store_rows(project=project, rows=[Row("hello", labels=("red",))])
+    answer = client.get(reverse("export", args=[project.slug, "jsonl"]))
+    assert isinstance(answer, StreamingHttpResponse)
+    rows = [json.loads(line) for line in answer.getvalue().splitlines()]
+    assert [(row["text"], row["labels"]) for row in rows] == [("hello", ["red"])]
+    assert answer["Content-Disposition"] == 'attachment; filename="colours.jsonl"'
+    assert client.get(reverse("export", args=[project.slug, "exe"])).status_code == 404
