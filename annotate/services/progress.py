@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User, WorkerPulse
-from annotate.models.annotations import Outcome
+from annotate.services import runs
 
 SILENT_AFTER = timedelta(seconds=30)
 QUEUES = ("interactive", "training")
@@ -31,7 +31,7 @@ def of(*, project: Project, annotator: User) -> Progress:
     run = project.runs.live().order_by("pk").first()
     return Progress(
         decisions_today=decisions_today(project=project, annotator=annotator),
-        until_next_model=until_next_model(project=project) if project.training_enabled else None,
+        until_next_model=runs.labels_until_next(project=project) if project.training_enabled else None,
         run=run,
         published=project.versions.published().defer("report").first(),
         silent_queues=silent_queues(),
@@ -41,14 +41,6 @@ def of(*, project: Project, annotator: User) -> Progress:
 def decisions_today(*, project: Project, annotator: User) -> int:
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     return project.annotations.filter(annotator=annotator, updated_at__gte=midnight).count()
-
-
-def until_next_model(*, project: Project) -> int:
-    """Return how many answers are missing until a run opens; 0 where one is due."""
-    answered = project.annotations.filter(outcome=Outcome.ANSWERED)
-    if latest := project.runs.order_by("-pk").values_list("created_at", flat=True).first():
-        answered = answered.filter(updated_at__gt=latest)
-    return max(0, project.retrain_after - answered.count())
 
 
 def silent_queues() -> list[str]:

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotate import access
+from annotate import access, tasks
 from annotate.models import Annotation, Project, User
 from annotate.models.projects import Suggestions
-from annotate.services import labeling, progress, queue
+from annotate.services import labeling, progress, queue, runs
 from annotate.views import cards
 from annotate.views.cards import CardView
 
@@ -53,6 +53,7 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
         _submit(request.POST, project, annotator)
     except labeling.Rejected as rejection:
         return _refuse(request, project, annotator, str(rejection))
+    tasks.wake(runs.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("label", slug=project.slug)
     return _show(request, cards.next_card(project, annotator))

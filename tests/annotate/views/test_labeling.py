@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from annotate.models import Annotation, Card, Decision, Document, ModelVersion, Prediction, Project, User
+from annotate.models.documents import Lane
+from annotate.models.runs import Stage
+
+SignIn = Callable[[User], Client]
+AddDocuments = Callable[..., list[Document]]
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture(autouse=True)
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Collect the runs that a view wakes a worker for; no test of a page needs a broker."""
+    runs: list[Any] = []
+    monkeypatch.setattr("annotate.tasks.wake", runs.extend)
+    return runs
+
+
+@pytest.fixture
+def client(sign_in: SignIn, annotator: User) -> Client:
+    return sign_in(annotator)
+
+
+def url(project: Project) -> str:
+    return f"/projects/{project.slug}/label/"
+
+
+def card_in(html: str) -> str:
+    found = re.search(r'data-card="([^"]+)"', html)
+    assert found, html
+    return found[1]
+
+
+def get_card(client: Client, project: Project) -> str:
+    return card_in(client.get(url(project)).content.decode())
+
+
+def label_pk(project: Project, name: str) -> int:
+    return project.labels.get(name=name).pk
+
+
+def send(client: Client, project: Project, card: str, **fields: Any) -> Any:
+    sent = {"card": card, "outcome": "answered", "seconds": "2.5", **fields}
+    return client.post(url(project), sent, headers=HTMX)
+
+
+def suggest(project: Project, document: Document, *scores: tuple[str, float]) -> ModelVersion:
+    version, _ = ModelVersion.objects.get_or_create(
+        project=project,
+        number=3,
+        defaults={
+            "family": "tfidf",
+            "bundle": "b",
+            "stage": Stage.PUBLISHED,
+            "labelled": 1,
+            "holdout_documents": 0,
+        },
+    )
+    pairs = [[label_pk(project, name), score] for name, score in scores]
+    decided = [key for key, score in pairs if score >= 0.5]
+    Prediction.objects.create(document=document, version=version, scores=pairs, decided=decided, margin=0.1)
+    return version
+
+
+def test_a_stranger_finds_no_labelling_page(sign_in: SignIn, stranger: User, project: Project) -> None:
+    assert sign_in(stranger).get(url(project)).status_code == 404
+    assert sign_in(stranger).post(url(project)).status_code == 404
+    assert sign_in(stranger).post(f"{url(project)}pulse/").status_code == 404
+
+
+def test_a_visitor_is_sent_to_the_log_in_page(project: Project) -> None:
+    assert Client().get(url(project)).headers["Location"].startswith("/login/")
+
+
+def test_html_in_a_text_is_shown_as_text(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "<script>alert(1)</script> & <b>")
+    html = client.get(url(project)).content.decode()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;b&gt;</div>" in html
+    assert "<script>alert" not in html
+
+
+def test_a_decision_is_kept_and_answered_with_the_next_card(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    card = get_card(client, project)
+    response = send(client, project, card, labels=[label_pk(project, "green")])
+    assert response.status_code == 200
+    assert card_in(response.content.decode()) != card
+    kept = Annotation.objects.get()
+    assert [label.name for label in kept.labels.all()] == ["green"]
+    assert kept.seconds == 2.5
+
+
+def test_the_same_card_twice_is_one_decision(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    card = get_card(client, project)
+    first = send(client, project, card, labels=[label_pk(project, "green")])
+    second = send(client, project, card, labels=[label_pk(project, "red")])
+    assert card_in(first.content.decode()) == card_in(second.content.decode())
+    assert Decision.objects.count() == 1
+    assert Annotation.objects.get().labels.get().name == "green"
+
+
+def test_without_scripts_a_decision_leads_back_to_the_page(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one")
+    card = get_card(client, project)
+    sent = {"card": card, "outcome": "skipped", "reason": "not readable"}
+    response = client.post(url(project), sent)
+    assert (response.status_code, response.headers["Location"]) == (302, url(project))
+    assert Annotation.objects.get().reason == "not readable"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"labels": ["999999"]},
+        {"labels": []},
+        {"labels": ["9" * 40]},
+        {"labels": ["x"]},
+        {"outcome": "shouted"},
+        {"card": "no card"},
+        {"card": str(uuid.uuid4())},
+    ],
+)
+def test_a_decision_that_cannot_be_kept_is_refused_with_a_sentence(
+    client: Client, project: Project, add_documents: AddDocuments, fields: dict[str, Any]
+) -> None:
+    add_documents(project, "one")
+    sent = {"card": get_card(client, project), "labels": [label_pk(project, "red")], **fields}
+    response = send(client, project, sent.pop("card"), **sent)
+    assert response.status_code == 422
+    assert 'role="alert"' in response.content.decode()
+    assert not Annotation.objects.exists()
+
+
+def test_a_suggestion_is_shown_and_recorded_with_the_answer(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    (document,) = add_documents(project, "one")
+    version = suggest(project, document, ("blue", 0.82), ("red", 0.1))
+    html = client.get(url(project)).content.decode()
+    assert 'id="suggestion"' in html
+    assert "82 %" in html
+    send(client, project, card_in(html), labels=[label_pk(project, "red")])
+    kept = Annotation.objects.get()
+    assert kept.shown_version == version
+    assert kept.shown[0] == [label_pk(project, "blue"), 0.82]
+
+
+def test_holdout_documents_have_no_suggestion(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    (document,) = add_documents(project, "one", lane=Lane.HOLDOUT)
+    suggest(project, document, ("blue", 0.82))
+    html = client.get(url(project)).content.decode()
+    assert 'id="suggestion"' not in html
+    send(client, project, card_in(html), labels=[label_pk(project, "red")])
+    assert not Annotation.objects.get().shown
+
+
+def test_a_project_without_suggestions_shows_none(
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    for task in ("single", "multi"):
+        project = make_project(slug=task, task=task, suggestions="never")
+        suggest(project, add_documents(project, "one")[0], ("blue", 0.82))
+        assert 'id="suggestion"' not in client.get(url(project)).content.decode()
+
+
+@pytest.mark.parametrize(("revealed", "is_recorded"), [("1", True), ("", False)])
+def test_a_suggestion_after_the_choice_is_recorded_only_where_it_was_shown(
+    client: Client,
+    make_project: Callable[..., Project],
+    add_documents: AddDocuments,
+    revealed: str,
+    is_recorded: bool,
+) -> None:
+    project = make_project(suggestions="after")
+    suggest(project, add_documents(project, "one")[0], ("blue", 0.82))
+    html = client.get(url(project)).content.decode()
+    assert re.search(r'id="suggestion"[^>]* hidden', html)
+    send(client, project, card_in(html), labels=[label_pk(project, "red")], revealed=revealed)
+    assert bool(Annotation.objects.get().shown) is is_recorded
+
+
+def test_back_shows_the_previous_decision_and_an_answer_changes_it(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    send(client, project, get_card(client, project), labels=[label_pk(project, "green")])
+    html = client.get(f"{url(project)}?back", headers=HTMX).content.decode()
+    kept = Annotation.objects.get()
+    assert f'data-annotation="{kept.pk}"' in html
+    send(client, project, card_in(html), labels=[label_pk(project, "blue")])
+    assert Annotation.objects.get().labels.get().name == "blue"
+    assert Decision.objects.count() == 2
+
+
+def test_back_before_the_first_decision_says_so(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one")
+    assert "no decision of yours before this one" in client.get(f"{url(project)}?back").content.decode()
+
+
+def test_back_never_shows_somebody_elses_decision(
+    client: Client, sign_in: SignIn, lead: User, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    theirs = sign_in(lead)
+    send(theirs, project, get_card(theirs, project), labels=[label_pk(project, "green")])
+    pk = Annotation.objects.get().pk
+    html = client.get(f"{url(project)}?back={pk}").content.decode()
+    assert "data-annotation" not in html
+
+
+@pytest.mark.parametrize("labels", [(), ("red",)])
+def test_an_empty_queue_says_why(
+    client: Client, make_project: Callable[..., Project], labels: tuple[str, ...]
+) -> None:
+    html = client.get(url(make_project(labels=labels))).content.decode()
+    assert "data-empty" in html
+    assert ("no documents yet" if labels else "no labels yet") in html
+
+
+def test_enough_labels_wake_a_worker(
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments, woken: list[Any]
+) -> None:
+    project = make_project(retrain_after=1)
+    add_documents(project, "one", "two")
+    send(client, project, get_card(client, project), labels=[label_pk(project, "red")])
+    assert [run.project for run in woken] == [project] * len(woken)
+    assert woken
+
+
+def test_the_pulse_keeps_the_lease_and_tells_progress(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    send(client, project, get_card(client, project), labels=[label_pk(project, "red")])
+    card = get_card(client, project)
+    place = project.assignments.get(card=card)
+    project.assignments.filter(pk=place.pk).update(expires_at=None)
+    html = client.post(f"{url(project)}pulse/", {"card": card}).content.decode()
+    place.refresh_from_db()
+    assert place.expires_at is not None
+    assert "1 decision today" in html
+    assert "9 more labels until the next model" in html
+    assert "training" in html
+
+
+def test_a_card_says_nothing_of_the_lane(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", lane=Lane.HOLDOUT)
+    assert "holdout" not in client.get(url(project)).content.decode().lower()
+    assert Card.objects.count() == 1
