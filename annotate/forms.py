@@ -170,7 +170,7 @@ class FilterForm(forms.Form):
     wrong = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, *, project: Project, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(label_suffix="", **kwargs)
         labels = [("", _("All")), *project.labels.values_list("pk", "name")]
         people = User.objects.filter(annotations__project=project).distinct().order_by("username")
         for name, choices in (

@@ -10,6 +10,8 @@ from annotate.access import is_lead, led_project_for, project_for, signed_in
 from annotate.models import Project
 from annotate.services import reports
 
+WORST = 15  # labels on the overview; the version's own page has them all
+
 
 @require_safe
 def project(request: HttpRequest, slug: str) -> HttpResponse:
@@ -22,7 +24,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     context |= {
         "progress": reports.progress(project),
         "versions": reports.curve(project),
-        "metrics": reports.class_metrics(version) if version else [],
+        "metrics": reports.class_metrics(version)[:WORST] if version else [],
         "confusions": reports.confusions(version) if version else [],
         "annotators": reports.annotators(project),
         "shown": version.number if version else 0,

@@ -1,0 +1,115 @@
+"""Who reaches which page: walked over every address of the lead's site."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate.models import Annotation, Document, ModelVersion, Project, TrainingRun, User
+
+PAGES = [
+    "project-settings",
+    "project-labels",
+    "project-members",
+    "project-live",
+    "documents",
+    "versions",
+    "version",
+    "runs",
+]
+ACTIONS = [
+    "project-labels-add",
+    "project-label-archive",
+    "project-label-restore",
+    "project-member",
+    "document-return",
+    "version-publish",
+    "versions-roll-back",
+    "run-start",
+    "run-cancel",
+]
+
+
+@pytest.fixture
+def address(
+    project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> Callable[[str], str]:
+    """Return the address of a page about things that exist."""
+    (document,) = add_documents(project, "a text")
+    annotation = Annotation.objects.create(
+        project=project, document=document, annotator=annotator, outcome="skipped"
+    )
+    label, member = project.labels.first(), project.memberships.get(user=annotator)
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    version = ModelVersion.objects.create(
+        project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
+    )
+    extra: dict[str, list[Any]] = {
+        "project-label-archive": [label.pk],
+        "project-label-restore": [label.pk],
+        "project-member": [member.pk],
+        "document-return": [annotation.pk],
+        "version": [version.number],
+        "version-publish": [version.number],
+        "run-cancel": [run.pk],
+    }
+    return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_for_a_lead_and_for_nobody_else(
+    name: str,
+    address: Callable[[str], str],
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    stranger: User,
+) -> None:
+    statuses = [sign_in(user).get(address(name)).status_code for user in (lead, annotator, stranger)]
+    assert statuses == [200, 404, 404]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_is_hidden_from_all_but_leads(
+    name: str,
+    address: Callable[[str], str],
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    stranger: User,
+) -> None:
+    assert sign_in(annotator).post(address(name)).status_code == 404
+    assert sign_in(stranger).post(address(name)).status_code == 404
+    assert sign_in(lead).get(address(name)).status_code == 405
+    assert sign_in(lead).post(address(name)).status_code == 302
+
+
+@pytest.mark.parametrize("name", [*PAGES, *ACTIONS, "project"])
+def test_who_is_not_logged_in_is_asked_to(name: str, address: Callable[[str], str], client: Client) -> None:
+    for response in (client.get(address(name)), client.post(address(name))):
+        assert response.status_code == 302
+        assert response["Location"].startswith(reverse("login"))
+
+
+def test_the_projects_address_sends_an_annotator_to_the_labelling_page(
+    address: Callable[[str], str],
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    stranger: User,
+) -> None:
+    assert sign_in(lead).get(address("project")).status_code == 200
+    assert sign_in(annotator).get(address("project"))["Location"] == address("label")
+    assert sign_in(stranger).get(address("project")).status_code == 404
+
+
+def test_a_label_of_another_project_cannot_be_archived(
+    project: Project, make_project: Callable[..., Project], sign_in: Callable[[User], Client], lead: User
+) -> None:
+    other = make_project(slug="shapes", labels=("round",))
+    where = reverse("project-label-archive", args=[project.slug, other.labels.get().pk])
+    assert sign_in(lead).post(where).status_code == 404
