@@ -61,6 +61,9 @@ STRATEGIES: dict[str, Entry] = {
     ),
 }
 
+# What turns a strategy's choice into a batch; heavy, and reached by path like the strategies themselves.
+CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
+
 DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 from annotate.models import Batch, Document, ModelVersion, Prediction, Project
 from annotate.services import queue
 from annotate.services.snapshots import Snapshot
-from training.registry import STRATEGIES, entry
+from training.registry import CHOOSER, STRATEGIES, entry
 from training.serve import Predictor
 from training.types import Embedder, FloatArray, PoolView, Task
 
@@ -44,9 +44,8 @@ def choose(
     )
     rng = np.random.default_rng()
     n = min(project.batch_size, view.size)
-    selection = entry(STRATEGIES, key).load()(view, n, rng)
-    rows = _with_random(selection.indices, view.size, project.random_share, rng)
-    documents = snapshot.pool_ids[rows].tolist()
+    selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
+    documents = snapshot.pool_ids[selection.indices].tolist()
     return queue.refill(project=project, strategy=key, version=version, documents=documents)
 
 
@@ -56,14 +55,6 @@ def _strategy(project: Project, *, scores: FloatArray | None, vectors: FloatArra
     if "scores" not in wanted.needs or scores is not None:
         return project.query_strategy if "vectors" not in wanted.needs or vectors is not None else "random"
     return "kmeans" if vectors is not None else "random"
-
-
-def _with_random(chosen: np.ndarray, size: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Replace a share of the batch, the least wanted first, by rows drawn by chance, at random places."""
-    kept = chosen[: len(chosen) - int(rng.binomial(len(chosen), share))]
-    rest = np.setdiff1d(np.arange(size), kept)
-    drawn = rng.choice(rest, size=min(len(chosen) - len(kept), len(rest)), replace=False)
-    return np.insert(kept, np.sort(rng.integers(0, len(kept) + 1, len(drawn))), drawn)
 
 
 def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:

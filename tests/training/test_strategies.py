@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.registry import STRATEGIES, entry
+from training.strategies.diversity import diverse, kmeans
+from training.strategies.multilabel import label_turns
+from training.strategies.uncertainty import entropy, least_confidence, margin
+from training.strategies.wrappers import choose_batch
+from training.types import FloatArray, PoolView, TrainingError
+
+BROKEN = {
+    "missing": None,
+    "empty": np.zeros((0, 3), np.float32),
+    "constant": np.full((4, 3), 0.5, np.float32),
+    "not numbers": np.full((4, 3), np.nan, np.float32),
+}
+
+
+def a_pool(scores: FloatArray | None, *, vectors: FloatArray | None = None, counts: int = 0) -> PoolView:
+    given = scores if scores is not None else vectors
+    assert given is not None
+    labels = scores.shape[1] if scores is not None else 3
+    return PoolView(len(given), scores, vectors, None, np.full(labels, counts, np.int64))
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def scores(rng: np.random.Generator) -> FloatArray:
+    return rng.dirichlet(np.ones(5), 200).astype(np.float32)
+
+
+def test_margin_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.Generator) -> None:
+    ordered = np.sort(scores, axis=1)
+    expected = np.argsort(ordered[:, -1] - ordered[:, -2], kind="stable")[:20]
+    assert margin(a_pool(scores), 20, rng).indices.tolist() == expected.tolist()
+
+
+def test_entropy_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.Generator) -> None:
+    widths = -(scores * np.log(scores)).sum(axis=1)
+    assert set(entropy(a_pool(scores), 20, rng).indices) == set(np.argsort(-widths)[:20])
+
+
+def test_least_confidence_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.Generator) -> None:
+    expected = np.argsort(scores.max(axis=1))[:20]
+    assert set(least_confidence(a_pool(scores), 20, rng).indices) == set(expected)
+
+
+@pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if "scores" in strategy.needs])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        np.zeros((0, 3), np.float32),
+        np.full((4, 3), 0.5, np.float32),
+        np.full((4, 3), np.nan, np.float32),
+    ],
+    ids=["missing", "empty", "constant", "not numbers"],
+)
+def test_scores_that_say_nothing_are_an_error_and_not_a_random_order(
+    key: str, broken: FloatArray | None, rng: np.random.Generator
+) -> None:
+    pool = PoolView(4, broken, None, None, np.zeros(3, np.int64))
+    with pytest.raises(TrainingError):
+        entry(STRATEGIES, key).load()(pool, 2, rng)
+
+
+def test_labels_take_turns_picks_near_each_labels_own_threshold(rng: np.random.Generator) -> None:
+    scores = rng.random((300, 2)).astype(np.float32)
+    thresholds = np.array([0.2, 0.8], np.float32)
+    pool = PoolView(300, scores, None, thresholds, np.zeros(2, np.int64))
+    chosen = label_turns(pool, 20, rng).indices
+    nearest = np.abs(scores[chosen] - thresholds).min(axis=1)
+    assert nearest.max() < 0.1
+    assert len(set(chosen.tolist())) == 20
+
+
+def test_a_rare_label_gets_more_turns_than_a_frequent_one(rng: np.random.Generator) -> None:
+    scores = np.vstack([np.eye(2, dtype=np.float32)[[0] * 200], np.eye(2, dtype=np.float32)[[1] * 200]])
+    scores = np.clip(scores + rng.normal(0, 0.01, scores.shape), 0, 1).astype(np.float32)
+    thresholds = np.ones(2, np.float32)  # a label's own documents lie nearest
+    pool = PoolView(400, scores, None, thresholds, np.array([400, 0], np.int64))
+    chosen = label_turns(pool, 100, rng).indices
+    assert (chosen >= 200).sum() > 80
+
+
+def test_every_text_can_be_chosen_by_turns(rng: np.random.Generator) -> None:
+    scores = rng.random((10, 3)).astype(np.float32)
+    assert sorted(label_turns(a_pool(scores), 10, rng).indices) == list(range(10))
+
+
+def test_kmeans_picks_from_every_cluster(rng: np.random.Generator) -> None:
+    centres = np.eye(6, dtype=np.float32) * 10
+    vectors = np.repeat(centres, 30, axis=0) + rng.normal(0, 0.1, (180, 6)).astype(np.float32)
+    pool = PoolView(180, None, vectors, None, np.zeros(2, np.int64))
+    chosen = kmeans(pool, 20, rng).indices
+    assert len(set(chosen.tolist())) == 20
+    assert {int(row) // 30 for row in chosen} == set(range(6))
+
+
+def test_the_diversity_step_leaves_out_copies_of_one_text(rng: np.random.Generator) -> None:
+    """Ten copies are the most uncertain; by scores alone they would fill the batch."""
+    scores = np.vstack([np.full((10, 2), 0.5), rng.dirichlet([9, 1], 90)]).astype(np.float32)
+    vectors = np.vstack([np.ones((10, 4)), rng.normal(0, 1, (90, 4))]).astype(np.float32)
+    pool = PoolView(100, scores, vectors, None, np.zeros(2, np.int64))
+    assert sum(margin(pool, 10, rng).indices < 10) == 10
+    assert sum(diverse(margin, pool, 10, rng).indices < 10) <= 2
+
+
+def test_a_batch_holds_its_random_share_and_no_document_twice(
+    scores: FloatArray, rng: np.random.Generator
+) -> None:
+    pool = a_pool(scores)
+    plain = set(margin(pool, 100, rng).indices.tolist())
+    chosen = choose_batch("margin", pool, 100, rng, random_share=0.5).indices.tolist()
+    assert len(set(chosen)) == 100
+    assert 10 < len(set(chosen) - plain) < 60
+
+
+def test_a_pool_smaller_than_the_batch_is_chosen_whole(scores: FloatArray, rng: np.random.Generator) -> None:
+    pool = a_pool(scores[:7], vectors=scores[:7])
+    for key in ("margin", "kmeans", "random"):
+        assert sorted(choose_batch(key, pool, 50, rng).indices) == list(range(7))

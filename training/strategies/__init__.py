@@ -1,0 +1,1 @@
+"""Query strategies: functions over stored scores and vectors, found through the registry."""

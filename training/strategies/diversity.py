@@ -1,0 +1,74 @@
+"""Choosing texts unlike each other, by k-means over their vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from training.protocol import QueryStrategy
+from training.types import FloatArray, IntArray, PoolView, Selection, TrainingError
+
+SAMPLE = 10_000  # rows that centres are learned from; more change the centres little and cost much
+OVERSAMPLE = 10
+
+
+def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
+    """Choose the text nearest to each of n centres: the first batch, before there is a model.
+
+    The scores are the distances to the centres. Raises `TrainingError` before texts have vectors.
+    """
+    vectors = _checked_vectors(pool)
+    wanted = min(n, len(vectors))
+    sample = vectors if len(vectors) <= SAMPLE else vectors[rng.choice(len(vectors), SAMPLE, replace=False)]
+    centres = _centres(sample, wanted, rng)
+    similarity = vectors @ centres.T - 0.5 * (centres**2).sum(axis=1)  # (documents, centres)
+    picked: dict[int, float] = {}
+    for centre in range(wanted):
+        row = _first_free(np.argsort(-similarity[:, centre], kind="stable"), picked)
+        picked[row] = float(np.linalg.norm(vectors[row] - centres[centre]))
+    return Selection(np.array(list(picked), np.int64), np.array(list(picked.values()), np.float32))
+
+
+def diverse(base: QueryStrategy, pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
+    """Choose with `base` ten times as many as wanted, and keep the most wanted one of each of n clusters.
+
+    Without vectors the choice of `base` stands as it is. The order stays that of `base`.
+    """
+    if pool.vectors is None or n >= pool.size:
+        return base(pool, n, rng)
+    candidates = base(pool, min(OVERSAMPLE * n, pool.size), rng)
+    if len(candidates.indices) <= n:
+        return candidates
+    clusters = _clusters(pool.vectors[candidates.indices], n, rng)
+    _, first = np.unique(clusters, return_index=True)  # candidates come best first
+    kept = np.sort(np.concatenate([first, _fill(len(candidates.indices), first, n)]))
+    return Selection(candidates.indices[kept], candidates.scores[kept])
+
+
+def _checked_vectors(pool: PoolView) -> FloatArray:
+    if pool.vectors is None or not len(pool.vectors):
+        raise TrainingError("The texts have no vectors yet to run k-means on. Wait for the encoder.")
+    return pool.vectors
+
+
+def _fitted(vectors: FloatArray, n: int, rng: np.random.Generator) -> KMeans:
+    seed = int(rng.integers(2**31))
+    return KMeans(n, init="random", n_init=1, max_iter=20, random_state=seed).fit(vectors)
+
+
+def _centres(vectors: FloatArray, n: int, rng: np.random.Generator) -> FloatArray:
+    return np.asarray(_fitted(vectors, n, rng).cluster_centers_, np.float32)
+
+
+def _clusters(vectors: FloatArray, n: int, rng: np.random.Generator) -> IntArray:
+    return np.asarray(_fitted(vectors, n, rng).labels_, np.int64)
+
+
+def _first_free(order: IntArray, picked: dict[int, float]) -> int:
+    return next(int(row) for row in order if int(row) not in picked)
+
+
+def _fill(candidates: int, taken: IntArray, n: int) -> IntArray:
+    """Return the best candidates not taken, as many as empty clusters (equal vectors) left open."""
+    rest = np.setdiff1d(np.arange(candidates), taken)
+    return rest[: max(n - len(taken), 0)].astype(np.int64)
