@@ -1,0 +1,85 @@
+"""What a bench does inside its site, in its own process: `python -m bench.inside ACTION`, JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
+django.setup()
+
+from django.db.models import Count  # noqa: E402 (after setup)
+
+from annotate.models import Annotation, Card, Document, ModelVersion, Project, User  # noqa: E402
+from annotate.services import projects, tokens  # noqa: E402
+from annotate.services.storing import Row, store_rows  # noqa: E402
+
+SLUG = "bench"
+PASSWORD = "only for a bench in a temporary folder"
+
+
+def seed(
+    *, texts: list[str], labels: list[str], multi: bool, people: int, training: bool, fields: dict[str, Any]
+) -> dict[str, Any]:
+    """Make the project, its documents and its people; tell label keys, the lane of each document, a token."""
+    lead = User.objects.create_user("lead", password=PASSWORD)
+    project = projects.create_project(
+        by=lead,
+        name="Bench",
+        slug=SLUG,
+        task="multi" if multi else "single",
+        labels=[(x, "") for x in labels],
+    )
+    projects.change_settings(project=project, changes={"training_enabled": training, **fields})
+    rows = (Row(text, external_id=str(number), number=number) for number, text in enumerate(texts))
+    store_rows(project=project, rows=rows)
+    for number in range(people):
+        User.objects.create_user(_name(number), password=PASSWORD)
+        projects.add_member(project=project, username=_name(number), role="annotator")
+    _key, secret = tokens.issue(user=lead, name="bench", scopes=[scope.value for scope in tokens.Scope])
+    documents = Document.objects.filter(project=project).values_list("pk", "external_id", "lane")
+    return {
+        "slug": SLUG,
+        "password": PASSWORD,
+        "people": [_name(number) for number in range(people)],
+        "labels": {label.name: label.pk for label in project.labels.live()},
+        "documents": {pk: [int(number), lane] for pk, number, lane in documents},
+        "token": secret,
+    }
+
+
+def _name(number: int) -> str:
+    return f"annotator{number}"
+
+
+def tally() -> dict[str, Any]:
+    """Tell what the database holds after the bench."""
+    annotations = Annotation.objects.filter(project__slug=SLUG)
+    shown = Card.objects.values("document").annotate(people=Count("annotator", distinct=True))
+    versions = ModelVersion.objects.filter(project__slug=SLUG).select_related("run").order_by("number")
+    return {
+        "annotations": list(annotations.values_list("document_id", "annotator__username")),
+        "doubled": annotations.values("document").annotate(n=Count("pk")).filter(n__gt=1).count(),
+        "shown_to_two": shown.filter(people__gt=1).count(),
+        "live_runs": Project.objects.get(slug=SLUG).runs.live().count(),
+        "versions": [_version(version) for version in versions],
+    }
+
+
+def _version(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "number": version.number,
+        "family": version.family,
+        "labelled": version.labelled,
+        "triggered_at": version.run.created_at.timestamp() if version.run else None,
+        "published_at": version.published_at.timestamp() if version.published_at else None,
+    }
+
+
+if __name__ == "__main__":
+    action = {"seed": seed, "tally": tally}[sys.argv[1]]
+    json.dump(action(**json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,230 @@
+"""The whole loop over HTTP: N annotators label a file's texts, models learn, the published one is judged.
+
+python bench/loop.py --train F --test F --text COL --label COL --annotators 4 --budget 1000 --json OUT
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.person import Person, Shown
+from bench.site import Site, percentiles
+
+Truth = list[tuple[str, list[str]]]
+MARKS = [50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000]
+CALL = 500
+
+
+class Labelling:
+    """What all annotators share: the budget, the truth, what was acknowledged, which model chose cards."""
+
+    def __init__(self, seeded: dict[str, Any], truth: Truth, budget: int, think: tuple[float, float]) -> None:
+        self.truth, self.budget, self.think = truth, budget, think
+        self.keys: dict[str, int] = seeded["labels"]
+        self.documents: dict[str, tuple[int, str]] = seeded["documents"]
+        self.given = {"pool": 0, "holdout": 0}
+        self.acknowledged: list[tuple[int, str]] = []
+        self.took: list[float] = []
+        self.first_seen: dict[int, float] = {}
+        self.lock = threading.Lock()
+        self.going = threading.Event()
+        self.going.set()
+        self.errors = 0
+        self.target = budget
+
+    def answer_of(self, card: Shown) -> list[int]:
+        place, _lane = self.documents[str(card.document)]
+        return [self.keys[name] for name in self.truth[place][1]]
+
+    def keep(self, name: str, card: Shown, following: Shown | None, took: float) -> None:
+        with self.lock:
+            self.given[self.documents[str(card.document)][1]] += 1
+            self.acknowledged.append((card.document, name))
+            self.took.append(took)
+            self.saw(following)
+            if self.given["pool"] >= self.target:
+                self.going.clear()
+
+    def saw(self, card: Shown | None) -> None:
+        if card is not None and card.version is not None:
+            self.first_seen.setdefault(card.version, card.at)
+
+    def work(self, person: Person) -> None:
+        rng, card = random.Random(person.name), None
+        while self.given["pool"] < self.budget:
+            if not self.going.wait(timeout=0.5):
+                continue
+            try:
+                card = card or person.look()
+                if card is None:
+                    time.sleep(0.2)
+                    continue
+                time.sleep(rng.uniform(*self.think))
+                following, took = person.decide(card, self.answer_of(card))
+            except httpx.HTTPError:
+                self.errors += 1
+                card = None
+                continue
+            self.keep(person.name, card, following, took)
+            card = following
+
+
+def read(path: Path, text: str, label: str, multi: str) -> Truth:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        return [(row[text], _cut(row[label], multi)) for row in rows]
+
+
+def _cut(cell: str, multi: str) -> list[str]:
+    return [part for part in cell.split(multi) if part] if multi else [cell]
+
+
+def judge(url: str, seeded: dict[str, Any], test: Truth) -> dict[str, Any]:
+    """Ask the published model for the test file's texts; return macro-F1, and the version that answered."""
+    headers = {"Authorization": f"Bearer {seeded['token']}"}
+    found: list[list[str]] = []
+    version = None
+    with httpx.Client(base_url=url, headers=headers, timeout=300) as client:
+        for start in range(0, len(test), CALL):
+            texts = [text for text, _labels in test[start : start + CALL]]
+            answer = client.post(f"/api/v1/projects/{seeded['slug']}/predict", json={"texts": texts})
+            if answer.status_code == 503:  # nothing is published yet
+                return {"version": None, "macro_f1": None}
+            answer.raise_for_status()
+            version = answer.json()["version"]
+            found += [text["labels"] for text in answer.json()["predictions"]]
+    return {"version": version, "macro_f1": round(macro_f1([labels for _text, labels in test], found), 4)}
+
+
+def macro_f1(truth: list[list[str]], found: list[list[str]]) -> float:
+    """Return the mean F1 over the labels that the truth holds."""
+    scores = []
+    for name in sorted({name for labels in truth for name in labels}):
+        pairs = [(name in expected, name in given) for expected, given in zip(truth, found, strict=True)]
+        both = pairs.count((True, True))
+        scores.append(2 * both / (2 * both + pairs.count((True, False)) + pairs.count((False, True))))
+    return sum(scores) / len(scores)
+
+
+def drive(site: Site, seeded: dict[str, Any], work: Labelling, test: Truth) -> list[dict[str, Any]]:
+    """Let people label up to each mark, judge the published model there, go on; return the curve."""
+    marks = [mark for mark in MARKS if mark < work.budget]
+    work.target = marks[0] if marks else work.budget
+    people = [Person(site.url, seeded["slug"], name, seeded["password"]) for name in seeded["people"]]
+    threads = [threading.Thread(target=work.work, args=[person]) for person in people]
+    for thread in threads:
+        thread.start()
+    curve = []
+    for mark, following in zip(marks, [*marks[1:], work.budget], strict=True):
+        while work.going.is_set():
+            time.sleep(0.1)
+        curve.append({"labels": work.given["pool"], **judge(site.url, seeded, test)})
+        print(f"{mark} labels: {curve[-1]}", file=sys.stderr)
+        work.target = following
+        work.going.set()
+    for thread in threads:
+        thread.join()
+    settle(site, people[0], work)
+    curve.append({"labels": work.given["pool"], **judge(site.url, seeded, test)})
+    return curve
+
+
+def settle(site: Site, person: Person, work: Labelling, patience: float = 120) -> None:
+    """Wait until what the last labels started is done, and see the next card."""
+    until = time.monotonic() + patience
+    quiet = 0
+    while time.monotonic() < until and quiet < 2:
+        quiet = quiet + 1 if site.shell("tally")["live_runs"] == 0 else 0
+        work.saw(person.look())
+        time.sleep(1)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    train = read(options.train, options.text, options.label, options.multi)
+    test = read(options.test, options.text, options.label, options.multi)
+    labels = sorted({name for _text, names in train for name in names})
+    # The site keeps one document of texts that are equal, the first one's labels with it.
+    train = list({text: names for text, names in reversed(train)}.items())[::-1]
+    with Site(database=options.database, redis=options.redis) as site:
+        seeded = site.shell(
+            "seed",
+            texts=[text for text, _names in train],
+            labels=labels,
+            multi=bool(options.multi),
+            people=options.annotators,
+            training=True,
+            fields=dict(options.set),
+        )
+        work = Labelling(seeded, train, options.budget, options.think)
+        curve = drive(site, seeded, work, test)
+        return report(work, curve, site.shell("tally"))
+
+
+def report(work: Labelling, curve: list[dict[str, Any]], tally: dict[str, Any]) -> dict[str, Any]:
+    kept = {(document, name) for document, name in tally["annotations"]}
+    waits = [
+        round(work.first_seen[version["number"]] - version["triggered_at"], 2)
+        for version in tally["versions"]
+        if version["number"] in work.first_seen and version["triggered_at"]
+    ]
+    return {
+        "macro_f1": curve[-1]["macro_f1"],
+        "curve": curve,
+        "pool_answers": work.given["pool"],
+        "holdout_answers": work.given["holdout"],
+        **percentiles(work.took, "post_"),
+        "lost": sum(key not in kept for key in work.acknowledged),
+        "doubled": max(tally["doubled"], tally["shown_to_two"]),
+        "errors": work.errors,
+        # The last waits are those at the full budget; the median says what is usual.
+        "trigger_to_card_s": waits[-1] if waits else None,
+        "trigger_to_card_median_s": sorted(waits)[len(waits) // 2] if waits else None,
+        "trigger_to_card_all_s": waits,
+        "versions": tally["versions"],
+    }
+
+
+def _range(value: str) -> tuple[float, float]:
+    low, _comma, high = value.partition(",")
+    return float(low), float(high or low)
+
+
+def _setting(value: str) -> tuple[str, Any]:
+    name, _equals, given = value.partition("=")
+    return name, json.loads(given)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    for name in ("--train", "--test", "--json"):
+        parser.add_argument(name, type=Path, required=True)
+    for name in ("--text", "--label"):
+        parser.add_argument(name, required=True)
+    parser.add_argument("--multi", default="", metavar="SEP", help="what separates labels in a cell")
+    parser.add_argument("--annotators", type=int, default=4)
+    parser.add_argument("--budget", type=int, default=1000, help="answers in the pool lane")
+    parser.add_argument("--think", type=_range, default=(1.0, 2.0), metavar="LOW,HIGH", help="seconds a card")
+    parser.add_argument("--set", type=_setting, action="append", default=[], metavar="FIELD=JSON")
+    parser.add_argument("--database", default="", metavar="URL")
+    parser.add_argument("--redis", default="", metavar="URL")
+    options = parser.parse_args()
+    result = measure(options)
+    options.json.write_text(json.dumps(result, indent=2))
+    print(json.dumps({key: value for key, value in result.items() if key != "versions"}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
