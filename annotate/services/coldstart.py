@@ -15,7 +15,11 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
     """Choose the first batch once there are vectors for it, and open the run that learns from names."""
     if not project.batches.exists():
         _choose_first(project, encoder, is_complete)
-    if is_complete and project.training_enabled and not project.runs.filter(family="embedding").exists():
+    if (
+        is_complete
+        and project.training_enabled
+        and not project.runs.filter(family=runs.LEARNS_FROM_NAMES).exists()
+    ):
         return runs.open_if_due(project=project, reason=runs.Reason.NAMES)
     return []
 

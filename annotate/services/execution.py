@@ -106,7 +106,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     version.save(update_fields=["verdict"])
     if verdict.publish:
         _publish(run, version)
-        _choose(project, snapshot, version, report)
+        _choose(run, snapshot, version, report)
     runs.finish(run=run, state=RunState.SUCCEEDED)
     publishing.prune(project=project)
     return version if verdict.publish else None
@@ -138,15 +138,20 @@ def _folder(run: TrainingRun) -> str:
     return f"{run.project_id}/run-{run.pk}-{run.token}"
 
 
-def _choose(project: Project, snapshot: Snapshot, version: ModelVersion, report: RunReport) -> None:
-    prelabeling.choose(
-        project=project,
-        snapshot=snapshot,
-        version=version,
-        scores=report.pool_scores,
-        vectors=_vectors(project, snapshot),
-        thresholds=report.thresholds,
-    )
+def _choose(run: TrainingRun, snapshot: Snapshot, version: ModelVersion, report: RunReport) -> None:
+    """Fill the queue by the new model; where it cannot choose, the version serves and the log says why."""
+    try:
+        prelabeling.choose(
+            project=run.project,
+            snapshot=snapshot,
+            version=version,
+            scores=report.pool_scores,
+            vectors=_vectors(run.project, snapshot),
+            thresholds=report.thresholds,
+        )
+    except TrainingError as error:
+        sentence = _("The next batch could not be chosen, so documents come in random order: %(why)s")
+        TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"why": error})
 
 
 def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:

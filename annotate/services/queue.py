@@ -67,7 +67,7 @@ def _lease(project: Project, annotator: User) -> Assignment | None:
             place.state, place.annotator, place.expires_at = AssignmentState.LEASED, annotator, expiry
             if key != place.card:
                 place.card = key
-                _deal(project, place)
+                _deal(project, place, annotator)
             return place
     return None
 
@@ -87,7 +87,7 @@ def _is_open(place: Assignment, annotator: User) -> bool:
     return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
 
 
-def _deal(project: Project, place: Assignment) -> Card:
+def _deal(project: Project, place: Assignment, annotator: User) -> Card:
     """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
     shown = None
     if project.suggestions != Suggestions.NEVER and place.document.lane == Lane.POOL:
@@ -95,7 +95,7 @@ def _deal(project: Project, place: Assignment) -> Card:
     return Card.objects.create(
         key=place.card,
         document=place.document,
-        annotator_id=place.annotator_id,
+        annotator=annotator,
         shown_version_id=shown.version_id if shown else None,
         shown=shown.scores if shown else None,
     )

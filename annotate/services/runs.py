@@ -11,11 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Project, TrainingRun, User
+from annotate.models.documents import Lane
 from annotate.models.runs import LIVE_STATES, RunState
 from training.registry import FAMILIES
 
 # In the order of the runs: the model that saves labels comes first.
 ORDER = ("embedding", "tfidf")
+LEARNS_FROM_NAMES = "embedding"
 ATTEMPTS = 3
 WAKE_SECONDS = 5
 
@@ -40,7 +42,8 @@ def open_if_due(
     latest = _latest(project)
     newest: int | None = None
     opened = []
-    for family in families()[:1] if reason == Reason.NAMES else families():
+    able = [key for key in families() if reason != Reason.NAMES or key == LEARNS_FROM_NAMES]
+    for family in able:
         run = latest.get(family)
         if run is not None and run.state in LIVE_STATES:
             continue
@@ -79,7 +82,8 @@ def _is_due(project: Project, reason: str, seen: int) -> bool:
 
 
 def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
-    return Annotation.objects.filter(project=project, pk__gt=seen).answered()
+    """Return answers that a model can learn from; those of the holdout lane only measure."""
+    return Annotation.objects.filter(project=project, pk__gt=seen, document__lane=Lane.POOL).answered()
 
 
 def _open(project: Project, family: str, reason: str, newest: int, by: User | None) -> list[TrainingRun]:
