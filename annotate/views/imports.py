@@ -49,7 +49,7 @@ def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     upload = get_object_or_404(project.imports, pk=pk)
     if request.method == "POST":
         return _change(request, project, upload)
-    if request.htmx:
+    if request.htmx:  # type: ignore[attr-defined]
         return render(request, "imports/_progress.html", _context(project, upload))
     if upload.state == ImportState.UPLOADED or ("columns" in request.GET and upload.state in IDLE):
         return _columns(request, project, upload)

@@ -42,6 +42,7 @@ FOREIGN = [
     (b"\x89PNG", "is an image"),
     (b"\xff\xd8\xff", "is an image"),
 ]
+CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r\x1a\x1b"))  # bytes that text hardly ever holds
 HTML = ("<!doctype html", "<html", "<head", "<body")
 
 
@@ -112,7 +113,7 @@ def detect_encoding(path: Path, name: str) -> str:
             return encoding
     if wide := _utf16_without_mark(head):
         return wide
-    if head.count(0) > len(head) // 100:
+    if len(head) - len(head.translate(None, CONTROL)) > len(head) // 50:
         raise FileError(f"{name} is not a text file.")
     sample = _not_utf8(path)
     if sample is None or _mostly_utf8(sample):
