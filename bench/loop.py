@@ -156,8 +156,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     train = read(options.train, options.text, options.label, options.multi)
     test = read(options.test, options.text, options.label, options.multi)
     labels = sorted({name for _text, names in train for name in names})
-    # The site keeps one document of texts that are equal, the first one's labels with it.
-    train = list({text: names for text, names in reversed(train)}.items())[::-1]
     with Site(database=options.database, redis=options.redis) as site:
         seeded = site.shell(
             "seed",

@@ -1,0 +1,18 @@
+# Two stages to run: `web` serves pages and predictions without PyTorch, `worker` trains.
+FROM python:3.11-slim AS web
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 WINNOW_HOME=/home/winnow/data
+RUN useradd --create-home --uid 10001 winnow && install -d -o winnow /home/winnow/data
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./
+COPY annotate annotate
+COPY training training
+COPY templates templates
+RUN pip install --constraint constraints.txt --editable .
+USER winnow
+VOLUME /home/winnow/data
+EXPOSE 8000
+
+FROM web AS worker
+USER root
+RUN pip install --constraint constraints.txt --editable ".[train]"
+USER winnow
