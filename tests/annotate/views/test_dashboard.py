@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotate.models import (
+    Annotation,
+    ClassMetric,
+    Document,
+    ModelVersion,
+    Project,
+    TrainingRun,
+    User,
+    WorkerPulse,
+)
+
+
+@pytest.fixture
+def page(sign_in: Callable[[User], Client], lead: User, project: Project) -> Callable[[], str]:
+    client = sign_in(lead)
+    return lambda: client.get(reverse("project", args=[project.slug])).content.decode()
+
+
+def _version(project: Project, number: int, f1: float | None, **fields: object) -> ModelVersion:
+    bounds = {"macro_f1_low": f1 - 0.05, "macro_f1_high": f1 + 0.05} if f1 is not None else {}
+    return ModelVersion.objects.create(
+        project=project,
+        number=number,
+        family="tfidf",
+        labelled=10 * number,
+        holdout_documents=312,
+        macro_f1=f1,
+        published_at=timezone.now() + timedelta(minutes=number),
+        **bounds,
+        **fields,
+    )
+
+
+def test_an_empty_project_says_what_to_do_first(page: Callable[[], str]) -> None:
+    assert "Import texts" in page()
+
+
+def test_it_tells_how_many_labels_the_next_model_needs(
+    page: Callable[[], str],
+    project: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    for document in add_documents(project, "one", "two"):
+        Annotation.objects.create(project=project, document=document, annotator=annotator, outcome="answered")
+    assert "8 more labels until the next model." in page()
+
+
+def test_a_live_run_shows_its_family_and_progress(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    TrainingRun.objects.create(
+        project=project, family="embedding", state="running", progress=0.74, started_at=timezone.now()
+    )
+    content = page()
+    assert "Training: embedding, 0 s, 74 %" in content
+    assert 'hx-trigger="every 2s"' in content
+
+
+def test_a_failed_run_says_why(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    TrainingRun.objects.create(
+        project=project, family="tfidf", state="failed", error="There is one label only."
+    )
+    assert "There is one label only." in page()
+
+
+def test_a_queue_without_a_worker_is_named(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    now = timezone.now()
+    WorkerPulse.objects.create(queue="interactive", seen_at=now)
+    WorkerPulse.objects.create(queue="training", seen_at=now - timedelta(seconds=31))
+    content = page()
+    assert "queue “training”" in content
+    assert "queue “interactive”" not in content
+
+
+def test_the_published_version_stands_beside_the_one_before(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    _version(project, 6, 0.78, stage="retired")
+    version = _version(project, 7, 0.81, stage="published")
+    red, green, _blue = project.labels.all()
+    ClassMetric.objects.create(version=version, label=red, threshold=0.5, support=0)
+    ClassMetric.objects.create(
+        version=version, label=green, threshold=0.5, support=4, precision=0.5, recall=0.25, f1=0.33
+    )
+    content = page()
+    assert "macro-F1 <strong>0.81</strong> (0.76–0.86) on 312 holdout documents, version 6: 0.78." in content
+    assert content.index(">green<") < content.index(">red<")
+    assert "not measurable yet" in content
+    assert "<polyline" in content
+    assert "style=" not in content
+
+
+def test_a_page_about_an_older_version_says_so(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    _version(project, 2, 0.8, stage="published")
+    where = reverse("project-live", args=[project.slug])
+    client = sign_in(lead)
+    assert "older version" in client.get(where, {"shown": "1"}).content.decode()
+    assert "older version" not in client.get(where, {"shown": "2"}).content.decode()
+
+
+def test_a_project_of_many_rows_costs_no_more_queries(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+    django_assert_max_num_queries: Callable[[int], object],
+) -> None:
+    for document in add_documents(project, *[f"text {i}" for i in range(40)]):
+        Annotation.objects.create(
+            project=project, document=document, annotator=annotator, outcome="answered", seconds=2.0
+        )
+    for number in range(1, 12):
+        _version(project, number, 0.5, stage="published" if number == 11 else "retired")
+        TrainingRun.objects.create(project=project, family="tfidf", state="succeeded")
+    client = sign_in(lead)
+    with django_assert_max_num_queries(24):  # type: ignore[attr-defined]
+        client.get(reverse("project", args=[project.slug]))

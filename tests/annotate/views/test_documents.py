@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate.models import (
+    Annotation,
+    AnnotationLabel,
+    Assignment,
+    Document,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+)
+from annotate.models.annotations import AssignmentState
+from annotate.models.documents import Lane
+from annotate.services import queue
+from annotate.services.browsing import PAGE
+
+
+def _answer(document: Document, user: User, label: str = "", outcome: str = "answered") -> Annotation:
+    annotation = Annotation.objects.create(
+        project=document.project, document=document, annotator=user, outcome=outcome
+    )
+    if label:
+        AnnotationLabel.objects.create(annotation=annotation, label=document.project.labels.get(name=label))
+    return annotation
+
+
+def _predict(document: Document, *labels: str) -> None:
+    version, _new = ModelVersion.objects.get_or_create(
+        project=document.project,
+        number=1,
+        defaults={"family": "tfidf", "labelled": 1, "holdout_documents": 1},
+    )
+    ids = [document.project.labels.get(name=label).pk for label in labels]
+    Prediction.objects.create(
+        document=document, version=version, scores=[[pk, 0.8] for pk in ids], decided=ids, margin=0.5
+    )
+
+
+@pytest.fixture
+def shown(sign_in: Callable[[User], Client], lead: User, project: Project) -> Callable[..., list[str]]:
+    client = sign_in(lead)
+
+    def shown(**query: object) -> list[str]:
+        response = client.get(reverse("documents", args=[project.slug]), query)
+        return sorted(document.text for document in response.context["rows"])
+
+    return shown
+
+
+@pytest.fixture
+def colours(
+    project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> dict[str, Document]:
+    """Three holdout documents: one decided rightly, one wrongly, one not answered; and two of the pool."""
+    right, wrong, silent = add_documents(project, "right", "wrong", "silent", lane=Lane.HOLDOUT)
+    skipped, flagged = add_documents(project, "skipped", "flagged")
+    _answer(right, annotator, "red")
+    _answer(wrong, annotator, "green")
+    _answer(skipped, annotator, outcome="skipped")
+    _answer(flagged, annotator, outcome="flagged")
+    for document in (right, wrong, silent):
+        _predict(document, "red")
+    return {"right": right, "wrong": wrong, "skipped": skipped}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"lane": "pool"}, ["flagged", "skipped"]),
+        ({"outcome": "skipped"}, ["skipped"]),
+        ({"outcome": "flagged"}, ["flagged"]),
+        ({"outcome": "none"}, ["silent"]),
+        ({"disagree": "1"}, ["wrong"]),
+        ({"q": "sil"}, ["silent"]),
+        ({"before": "nonsense", "label": "9" * 30, "q": "right"}, ["right"]),
+    ],
+)
+def test_a_filter_shows_the_documents_it_names(
+    colours: dict[str, Document],
+    shown: Callable[..., list[str]],
+    query: dict[str, str],
+    expected: list[str],
+) -> None:
+    assert shown(**query) == expected
+
+
+def test_labels_find_what_people_and_what_the_model_said(
+    colours: dict[str, Document], shown: Callable[..., list[str]], project: Project, annotator: User
+) -> None:
+    red, green, _blue = project.labels.values_list("pk", flat=True)
+    assert shown(label=red) == ["right"]
+    assert shown(decided=red) == ["right", "silent", "wrong"]
+    assert shown(label=green, decided=red) == ["wrong"]
+    assert shown(missed=green) == ["wrong"]
+    assert shown(wrong=red) == ["wrong"]
+    assert shown(annotator=annotator.pk, outcome="answered") == ["right", "wrong"]
+
+
+def test_a_gold_answer_decides_what_counts_as_wrong(
+    colours: dict[str, Document], shown: Callable[..., list[str]], lead: User
+) -> None:
+    gold = _answer(colours["right"], lead, "blue")
+    assert shown(disagree=1) == ["wrong"]
+    gold.is_gold = True
+    gold.save()
+    assert shown(disagree=1) == ["right", "wrong"]
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    add_documents(project, *[f"text {i:03}" for i in range(PAGE + 3)])
+    client, where = sign_in(lead), reverse("documents", args=[project.slug])
+    first = client.get(where, {"lane": "pool"})
+    second = client.get(where + first.context["next_url"])
+    texts = [row.text for row in [*first.context["rows"], *second.context["rows"]]]
+    assert texts == [f"text {i:03}" for i in reversed(range(PAGE + 3))]
+    assert second.context["next_url"] == ""
+
+
+def test_markup_in_a_text_is_shown_as_text(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    add_documents(project, "<script>alert(1)</script>")
+    content = sign_in(lead).get(reverse("documents", args=[project.slug])).content.decode()
+    assert "&lt;script&gt;alert(1)" in content
+
+
+def test_a_skipped_document_comes_back_to_its_annotator(
+    colours: dict[str, Document],
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    project: Project,
+) -> None:
+    document = colours["skipped"]
+    Assignment.objects.create(
+        project=project, document=document, rank=1, state=AssignmentState.DONE, annotator=annotator
+    )
+    annotation = document.annotations.get()
+    response = sign_in(lead).post(
+        reverse("document-return", args=[project.slug, annotation.pk]), {"next": "https://elsewhere.example/"}
+    )
+    assert response["Location"] == reverse("documents", args=[project.slug])
+    place = queue.claim(project=project, annotator=annotator)
+    assert place is not None
+    assert place.document == document
+
+
+def test_answers_and_predictions_cost_no_query_per_document(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+    django_assert_max_num_queries: Callable[[int], object],
+) -> None:
+    for document in add_documents(project, *[f"text {i}" for i in range(30)]):
+        _answer(document, annotator, "red")
+        _predict(document, "red")
+    client = sign_in(lead)
+    with django_assert_max_num_queries(13):  # type: ignore[attr-defined]
+        client.get(reverse("documents", args=[project.slug]))

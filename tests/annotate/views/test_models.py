@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import RunState
+
+
+def test_a_lead_starts_a_run_of_each_family_once(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where)
+    client.post(where)
+    assert sorted(project.runs.values_list("family", "requested_by")) == [
+        ("embedding", lead.pk),
+        ("tfidf", lead.pk),
+    ]
+
+
+def test_a_cancelled_run_is_over(sign_in: Callable[[User], Client], lead: User, project: Project) -> None:
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    sign_in(lead).post(reverse("run-cancel", args=[project.slug, run.pk]))
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+
+
+def test_a_version_without_its_bundle_is_not_published_and_says_why(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    version = ModelVersion.objects.create(
+        project=project, number=3, family="tfidf", labelled=5, holdout_documents=0
+    )
+    response = sign_in(lead).post(reverse("version-publish", args=[project.slug, 3]), follow=True)
+    assert "The bundle of version 3 was removed" in response.content.decode()
+    version.refresh_from_db()
+    assert version.stage == "candidate"
+
+
+def test_a_roll_back_with_nothing_before_says_so(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    response = sign_in(lead).post(reverse("versions-roll-back", args=[project.slug]), follow=True)
+    assert "no earlier published version" in response.content.decode()
+
+
+def test_the_confused_labels_open_their_documents(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    red, green, blue = project.labels.values_list("pk", flat=True)
+    ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="tfidf",
+        labelled=5,
+        holdout_documents=9,
+        label_ids=[red, green, blue],
+        report={"confusion": [[2, 7, 0], [0, 3, 1], [0, 0, 2]]},
+    )
+    response = sign_in(lead).get(reverse("version", args=[project.slug, 1]))
+    pairs = [(pair.label.pk, pair.decided.pk, pair.documents) for pair in response.context["confusions"]]
+    assert pairs == [(red, green, 7), (green, blue, 1)]
+    assert f"label={red}&amp;decided={green}" in response.content.decode()
+
+
+def test_a_failed_run_shows_its_error_and_log(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    TrainingRun.objects.create(
+        project=project,
+        family="tfidf",
+        state="failed",
+        error="One class only.",
+        log="read 5 documents",
+        started_at=timezone.now(),
+    )
+    content = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert "One class only." in content
+    assert "read 5 documents" in content

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.test import Client
+from django.urls import reverse
+
+from annotate.forms import strategy_choices
+from annotate.models import Project, User
+from annotate.models.projects import Role
+from training.types import Task
+
+
+def test_a_project_is_created_from_typed_labels(sign_in: Callable[[User], Client], stranger: User) -> None:
+    typed = "refund: wants money back\n\ncard\n"
+    fields = {"name": "Bank", "slug": "bank", "task": "single", "labels": typed, "guidelines": "Be kind."}
+    response = sign_in(stranger).post(reverse("project-create"), fields)
+    assert response["Location"] == reverse("project", args=["bank"])
+    project = Project.objects.get(slug="bank")
+    assert list(project.labels.values_list("name", "description", "hotkey")) == [
+        ("refund", "wants money back", "1"),
+        ("card", "", "2"),
+    ]
+    assert project.memberships.get(user=stranger).role == Role.LEAD
+
+
+def test_one_label_is_too_few_for_a_single_label_project(
+    sign_in: Callable[[User], Client], stranger: User
+) -> None:
+    fields = {"name": "Bank", "slug": "bank", "task": "single", "labels": "card"}
+    response = sign_in(stranger).post(reverse("project-create"), fields)
+    assert "at least two labels" in response.content.decode()
+    assert not Project.objects.exists()
+
+
+def test_a_repeated_label_is_named_and_nothing_is_created(
+    sign_in: Callable[[User], Client], stranger: User
+) -> None:
+    fields = {"name": "Bank", "slug": "bank", "task": "single", "labels": "card\ncard"}
+    response = sign_in(stranger).post(reverse("project-create"), fields)
+    assert "“card” would exist twice" in response.content.decode()
+    assert not Project.objects.exists()
+
+
+def test_the_list_shows_only_projects_of_the_person(
+    sign_in: Callable[[User], Client], lead: User, stranger: User, project: Project
+) -> None:
+    assert project.name in sign_in(lead).get(reverse("projects")).content.decode()
+    assert project.name not in sign_in(stranger).get(reverse("projects")).content.decode()
+
+
+def test_saved_settings_bump_the_guidelines_version(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("project-settings", args=[project.slug])
+    form = client.get(where).context["form"]
+    fields = {name: form[name].value() for name in form.fields}
+    client.post(where, {**fields, "guidelines": "Read twice.", "batch_size": 30})
+    project.refresh_from_db()
+    assert (project.guidelines_version, project.batch_size, project.strategy) == (2, 30, "")
+
+
+def test_a_strategy_of_the_other_task_is_not_offered() -> None:
+    single, multi = (dict(strategy_choices(task)) for task in (Task.SINGLE, Task.MULTI))
+    assert "margin" in single
+    assert "label_turns" not in single
+    assert "label_turns" in multi
+
+
+def _label_fields(project: Project, **hotkeys: str) -> dict[str, str]:
+    fields = {}
+    for label in project.labels.live():
+        fields[f"{label.pk}-name"] = label.name
+        fields[f"{label.pk}-hotkey"] = hotkeys.get(label.name, label.hotkey)
+        fields[f"{label.pk}-description"] = label.description
+    return fields
+
+
+def test_a_clash_of_keys_keeps_what_was_typed_and_says_why(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    where = reverse("project-labels", args=[project.slug])
+    response = sign_in(lead).post(where, _label_fields(project, blue="1"))
+    assert "“red” and “blue”" in response.content.decode()
+    assert project.labels.get(name="blue").hotkey == "3"
+
+
+def test_an_archived_label_moves_to_its_own_table(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    red = project.labels.get(name="red")
+    client = sign_in(lead)
+    response = client.post(reverse("project-label-archive", args=[project.slug, red.pk]), follow=True)
+    assert [label.name for label in response.context["archived"]] == ["red"]
+    client.post(reverse("project-label-restore", args=[project.slug, red.pk]))
+    assert project.labels.live().filter(name="red").exists()
+
+
+def test_the_last_lead_is_told_why_nothing_changed(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    own = project.memberships.get(user=lead)
+    response = sign_in(lead).post(
+        reverse("project-member", args=[project.slug, own.pk]), {"remove": "1"}, follow=True
+    )
+    assert "only lead" in response.content.decode()
+
+
+def test_a_member_is_added_by_user_name(
+    sign_in: Callable[[User], Client], lead: User, stranger: User, project: Project
+) -> None:
+    where = reverse("project-members", args=[project.slug])
+    sign_in(lead).post(where, {"username": "stefan", "role": "annotator"})
+    assert project.memberships.get(user=stranger).role == Role.ANNOTATOR
