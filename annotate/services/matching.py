@@ -24,6 +24,7 @@ class Entry:
     meta: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     split_key: str = ""
+    names: frozenset[str] = frozenset()  # keys of labels that a dry run makes do not last
     label_ids: frozenset[int] | None = None
     document: Document | None = None
     repeats: bool = False
@@ -52,7 +53,7 @@ class Seen:
         if lasting or entry.state != "created":
             self._add(entry.document.pk)
         else:
-            self.unsaved[hash(entry.key)] = hash((entry.sha256, entry.label_ids))
+            self.unsaved[hash(entry.key)] = hash((entry.sha256, entry.names))
 
     def _add(self, pk: int) -> None:
         byte = pk >> 3
@@ -111,7 +112,7 @@ class Known:
         before = self.seen.unsaved.get(hash(entry.key))
         if before is not None:
             entry.repeats = True
-            if before != hash((entry.sha256, entry.label_ids)):
+            if before != hash((entry.sha256, entry.names)):
                 entry.problem = contradiction()
             return
         document = self._find(entry)

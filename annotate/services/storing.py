@@ -124,6 +124,7 @@ def _entry(row: Row, labels: ImportedLabels) -> Entry:
     entry.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
     entry.split_key = splits.split_key(row.text)
     if row.labels is not None:
+        entry.names = frozenset(row.labels)
         entry.label_ids, entry.problem = labels.resolve(row.labels)
     return entry
 
