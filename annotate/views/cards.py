@@ -84,7 +84,7 @@ def next_card(project: Project, annotator: User, *, notice: str = "") -> CardVie
     if not project.labels.live().exists():
         return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
     place = queue.claim(project=project, annotator=annotator)
-    if place is None:
+    if place is None or place.card is None:
         return CardView(project, notice or why_empty(project, annotator))
     card = Card.objects.select_related("shown_version").get(key=place.card)
     return CardView(project, notice, card, place.document, _version(place, card))

@@ -1,0 +1,68 @@
+"""The lead's way from nothing to a project that people can label, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from annotate.models import ClassMetric, Document, ModelVersion, Project, User
+from tests.browser.test_labeling import violations
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def published(project: Project, add_documents: Callable[..., list[Document]]) -> Project:
+    add_documents(project, "one", "two", "three")
+    for number, f1 in ((1, 0.5), (2, 0.8)):
+        version = ModelVersion.objects.create(
+            project=project,
+            number=number,
+            family="tfidf",
+            labelled=10 * number,
+            holdout_documents=40,
+            macro_f1=f1,
+            macro_f1_low=f1 - 0.1,
+            macro_f1_high=f1 + 0.1,
+            stage="published" if number == 2 else "retired",
+            published_at=project.created_at,
+        )
+    for label in project.labels.all():
+        ClassMetric.objects.create(version=version, label=label, threshold=0.5, support=0)
+    return project
+
+
+def test_a_lead_makes_a_project_and_learns_what_comes_next(
+    open_as: Callable[[User, str], Page], lead: User
+) -> None:
+    page = open_as(lead, reverse("project-create"))
+    page.get_by_label("Name", exact=False).first.fill("Questions")
+    page.locator("[name=slug]").fill("questions")
+    page.locator("[name=labels]").fill("refund: wants money back\ncard")
+    page.get_by_role("button", name="Create project").click()
+    expect(page.get_by_role("heading", name="Import texts")).to_be_visible()
+
+
+def test_a_clash_of_keys_is_explained_on_the_page(
+    open_as: Callable[[User, str], Page], lead: User, project: Project
+) -> None:
+    page = open_as(lead, reverse("project-labels", args=[project.slug]))
+    page.get_by_label("Key of green").fill("1")
+    page.get_by_role("button", name="Save labels").click()
+    expect(page.get_by_text("“red” and “green”")).to_be_visible()
+
+
+PAGES = ["project", "documents", "versions", "runs", "project-labels", "project-members", "project-settings"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_and_fits_a_phone(
+    name: str, open_as: Callable[[User, str], Page], lead: User, published: Project
+) -> None:
+    page = open_as(lead, reverse(name, args=[published.slug]))
+    assert violations(page) == []
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
