@@ -36,7 +36,7 @@ class Filters:
 
 
 def find(project: Project, filters: Filters) -> QuerySet[Document]:
-    documents = project.documents.all()
+    documents: QuerySet[Document] = project.documents.all()
     if filters.lane:
         documents = documents.filter(lane=filters.lane)
     if filters.half:

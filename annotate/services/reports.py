@@ -70,7 +70,7 @@ def progress(project: Project) -> Progress:
     return Progress(
         lanes=tuple(
             LaneProgress(
-                lane.value, lane.label, documents.get(lane, 0), counts.get((lane, Outcome.ANSWERED), 0)
+                lane.value, str(lane.label), documents.get(lane, 0), counts.get((lane, Outcome.ANSWERED), 0)
             )
             for lane in Lane
         ),
@@ -180,7 +180,12 @@ def annotators(project: Project) -> list[AnnotatorProgress]:
         Annotation.objects.filter(project=project)
         .order_by()
         .values("annotator", "annotator__username", "annotator__is_machine")
-        .annotate(latest=Max("updated_at"), **{outcome.value: _count(outcome) for outcome in Outcome})
+        .annotate(
+            latest=Max("updated_at"),
+            answered=_count(Outcome.ANSWERED),
+            skipped=_count(Outcome.SKIPPED),
+            flagged=_count(Outcome.FLAGGED),
+        )
     )
     seconds = _median_seconds(project.annotations.exclude(seconds=None))
     found = [
