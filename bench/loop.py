@@ -101,7 +101,7 @@ def judge(url: str, seeded: dict[str, Any], test: Truth) -> dict[str, Any]:
         for start in range(0, len(test), CALL):
             texts = [text for text, _labels in test[start : start + CALL]]
             answer = client.post(f"/api/v1/projects/{seeded['slug']}/predict", json={"texts": texts})
-            if answer.status_code == 503:  # nothing is published yet
+            if answer.status_code == 409:  # nothing is published yet
                 return {"version": None, "macro_f1": None}
             answer.raise_for_status()
             version = answer.json()["version"]
@@ -124,7 +124,7 @@ def drive(site: Site, seeded: dict[str, Any], work: Labelling, test: Truth) -> l
     marks = [mark for mark in MARKS if mark < work.budget]
     work.target = marks[0] if marks else work.budget
     people = [Person(site.url, seeded["slug"], name, seeded["password"]) for name in seeded["people"]]
-    threads = [threading.Thread(target=work.work, args=[person]) for person in people]
+    threads = [threading.Thread(target=work.work, args=[person], daemon=True) for person in people]
     for thread in threads:
         thread.start()
     curve = []
