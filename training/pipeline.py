@@ -33,6 +33,7 @@ from training.types import (
 
 FOLDS = 3
 ENOUGH_FOR_TEMPERATURE = 100  # documents: one number is fitted
+ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it
 ENOUGH_POSITIVES = 20  # of the median label: each label's threshold is fitted
 
 
@@ -187,12 +188,19 @@ def _out_of_fold(
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
     if isinstance(model, ScoresOutOfFold):
         return model.out_of_fold(folds), dataset.targets
-    parts = [_score_fold(spec, dataset, folds == fold, embedder) for fold in range(FOLDS)]
+    scored = range(_folds_to_score(dataset))
+    parts = [_score_fold(spec, dataset, folds == fold, embedder) for fold in scored]
     kept = [part for part in parts if part is not None]
     if not kept:
         return None
     scores, targets = (np.concatenate(pair) for pair in zip(*kept, strict=True))
     return scores, targets
+
+
+def _folds_to_score(dataset: Dataset) -> int:
+    """Return 1 where one fold's documents are enough for a temperature, as each fold costs one more fit."""
+    enough = dataset.schema.task is Task.SINGLE and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
+    return 1 if enough else FOLDS
 
 
 def _score_fold(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import make_dataset
-from training import export
+from training import export, pipeline
 from training.export import ParityError
 from training.families.tfidf import TfidfModel
 from training.pipeline import calibrate_and_tune, evaluate_bundle, fit_model, train_and_package
@@ -114,6 +114,15 @@ def test_a_family_may_score_itself_out_of_fold(dataset: Dataset, monkeypatch: py
     assert calibrate_and_tune(SPEC, dataset, none_of(dataset), model).source == "out of fold"
     assert len(asked) == 1
     assert len(asked[0]) == len(dataset)
+
+
+def test_one_fold_is_scored_where_it_has_documents_enough(
+    task: Task, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "ENOUGH_FOR_ONE_FOLD", 30)
+    model = fit_model(SPEC, dataset, none_of(dataset)).model
+    tuned = calibrate_and_tune(SPEC, dataset, none_of(dataset), model)
+    assert tuned.documents == (30 if task is Task.SINGLE else 90)
 
 
 def test_the_objective_reaches_the_thresholds(tmp_path: Path) -> None:
