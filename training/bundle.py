@@ -161,13 +161,19 @@ def open_bundle(folder: Path) -> Manifest:
 
 
 def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) -> Path | None:
-    """Return where the bundle's encoder is: inside it, else in `encoder_root` by fingerprint, else None."""
+    """Return where the bundle's encoder is: inside it, else in `encoder_root` by fingerprint, else None.
+
+    Raises `BundleError` for a folder whose graph is another one: its vectors would mean something else.
+    """
     if manifest.encoder is None:
         return None
     places = [folder / ENCODER]
     if encoder_root is not None:
         places.append(encoder_root / manifest.encoder)
-    return next((place for place in places if place.is_dir()), None)
+    found = next((place for place in places if (place / GRAPH).is_file()), None)
+    if found is not None and file_checksum(found / GRAPH) != manifest.encoder:
+        raise BundleError(f"The encoder at {found} was changed or damaged; prepare it again.")
+    return found
 
 
 def bundle_bytes(folder: Path) -> int:

@@ -51,7 +51,15 @@ class Predictor:
         return self.manifest.schema
 
     def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
-        """Return the graph's own probabilities (texts, labels), before calibration."""
+        """Return the graph's own probabilities (texts, labels), before calibration.
+
+        Raises `BundleError` for an `embedder` whose vectors are not those of the bundle's encoder.
+        """
+        if embedder is not None and self.manifest.encoder not in (None, embedder.fingerprint):
+            raise BundleError(
+                f"The bundle needs vectors of the encoder {self.manifest.encoder}, "
+                f"and was given those of {embedder.fingerprint}; embed the texts again."
+            )
         feeds = self._preprocessor.feeds(texts, embedder=embedder)
         rows = [np.asarray(self._session.run(None, feed)[0], np.float32) for feed in feeds]
         empty = np.zeros((0, len(self.schema)), np.float32)

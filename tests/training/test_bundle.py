@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -130,20 +131,31 @@ def test_an_empty_folder_is_no_bundle(tmp_path: Path) -> None:
         open_bundle(tmp_path)
 
 
+GRAPH = b"x" * 10_000
+FINGERPRINT = hashlib.sha256(GRAPH).hexdigest()
+
+
 def encoder(root: Path) -> Path:
     root.mkdir(parents=True)
-    (root / "model.onnx").write_bytes(b"x" * 10_000)
+    (root / "model.onnx").write_bytes(GRAPH)
     return root
 
 
 def test_an_encoder_is_found_inside_the_bundle_before_the_shared_root(tmp_path: Path) -> None:
-    manifest = Manifest("embedding", SCHEMA, (), {}, "encoder", encoder="abc")
-    shared = encoder(tmp_path / "encoders" / "abc")
+    manifest = Manifest("embedding", SCHEMA, (), {}, "encoder", encoder=FINGERPRINT)
+    shared = encoder(tmp_path / "encoders" / FINGERPRINT)
     folder = tmp_path / "one"
     assert bundles.encoder_folder(folder, manifest, None) is None
     assert bundles.encoder_folder(folder, manifest, tmp_path / "encoders") == shared
     inside = encoder(folder / "encoder")
     assert bundles.encoder_folder(folder, manifest, tmp_path / "encoders") == inside
+
+
+def test_another_encoder_under_the_same_name_is_refused(tmp_path: Path) -> None:
+    manifest = Manifest("embedding", SCHEMA, (), {}, "encoder", encoder=FINGERPRINT)
+    (encoder(tmp_path / FINGERPRINT) / "model.onnx").write_bytes(b"other")
+    with pytest.raises(BundleError, match="encoder at .* was changed"):
+        bundles.encoder_folder(tmp_path / "one", manifest, tmp_path)
 
 
 def test_an_encoder_inside_does_not_count_as_the_bundle(tmp_path: Path) -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import training
-from tests.training.conftest import make_dataset
-from training.bundle import BundleDraft, BundleError, Manifest
+from tests.training.conftest import WordEmbedder, make_dataset
+from training.bundle import BundleDraft, BundleError, Manifest, open_bundle
 from training.pipeline import train_and_package
 from training.serve import Predictor
 from training.types import Dataset, RunSpec, Task
@@ -95,3 +97,14 @@ def test_a_bundle_that_cannot_be_loaded_is_a_sentence(
         draft.publish()
     with pytest.raises(BundleError, match="cannot be loaded"):
         Predictor(tmp_path / "bad")
+
+
+def test_vectors_of_another_encoder_are_refused(tmp_path: Path, bundle: Path) -> None:
+    manifest = replace(open_bundle(bundle), encoder="f" * 64)
+    with BundleDraft(tmp_path / "other") as draft:
+        for name in manifest.files:
+            shutil.copy(bundle / name, draft.folder)
+        draft.write_manifest(manifest)
+        draft.publish()
+    with pytest.raises(BundleError, match="embed the texts again"):
+        Predictor(tmp_path / "other").predict_raw(["card"], embedder=WordEmbedder())
