@@ -7,8 +7,10 @@ import os
 from importlib import import_module
 from pathlib import Path
 
+from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES, entry
 from training.types import Embedder
+from training.vectors import CachedEmbedder, FolderStore
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,5 @@ def embedder_for(family: str, arguments: argparse.Namespace) -> tuple[Embedder |
     # Loaded by name only now: it brings packages that TF-IDF and prediction do without.
     encoders = import_module("training.encoders")
     root = arguments.cache / "encoders"
-    name = arguments.encoder or encoders.DEFAULT_ENCODER
-    embedder: Embedder = encoders.open_embedder(name, arguments.cache / "vectors", root)
-    return embedder, root
+    folder = encoders.prepare_encoder(arguments.encoder or encoders.DEFAULT_ENCODER, root)
+    return CachedEmbedder(OnnxEncoder(folder), FolderStore(arguments.cache / "vectors")), root
