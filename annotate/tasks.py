@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from annotate import pulse
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
-from annotate.services import coldstart, embeddings, execution, importing, prelabeling, runs
+from annotate.services import coldstart, embeddings, execution, importing, neighbourhoods, prelabeling, runs
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -64,6 +64,8 @@ def embed(project_id: int) -> None:
         encoder = embeddings.embedder()
         embeddings.embed(project=project, encoder=encoder)
         is_complete = embeddings.is_complete(project=project, encoder=encoder)
+        if is_complete:
+            neighbourhoods.find(project=project, encoder=encoder)
         wake(coldstart.begin(project=project, encoder=encoder, is_complete=is_complete))
     if not is_complete:
         send(embed, project_id)

@@ -6,10 +6,11 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Event, Thread
 
+import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
@@ -17,11 +18,12 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.models.runs import RunState
-from annotate.services import embeddings, prelabeling, publishing, runs, snapshots
+from annotate.services import embeddings, neighbourhoods, prelabeling, publishing, runs, snapshots
+from annotate.services.embeddings import SiteEmbedder
 from annotate.services.snapshots import Snapshot
 from training.pipeline import train_and_package
 from training.registry import FAMILIES, entry
-from training.types import FloatArray, Objective, RunReport, RunSpec, TrainingError
+from training.types import FloatArray, Objective, Pool, RunReport, RunSpec, TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +90,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     encoder = embeddings.embedder() if "embedder" in entry(FAMILIES, run.family).needs else None
     if encoder is not None:
         # Those whose vectors are still being made come with a later run.
-        snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+        snapshot = _with_neighbours(project, snapshot.only(encoder.known(snapshot.pool_texts)), encoder)
     report = train_and_package(
         _spec(run),
         snapshot.dataset,
@@ -110,6 +112,13 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     runs.finish(run=run, state=RunState.SUCCEEDED)
     publishing.prune(project=project)
     return version if verdict.publish else None
+
+
+def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder) -> Snapshot:
+    documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
+    found = neighbourhoods.among(project=project, encoder=encoder, documents=documents)
+    dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, found))
+    return replace(snapshot, dataset=dataset)
 
 
 def _tell(run: TrainingRun, stage: str, done: float) -> None:

@@ -6,6 +6,7 @@ import math
 import uuid
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -50,13 +51,16 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
     try:
-        _submit(request.POST, project, annotator)
+        # One transaction for the decision and the next lease: one wait for the disk, not two.
+        with transaction.atomic():
+            _submit(request.POST, project, annotator)
+            card = cards.next_card(project, annotator)
     except labeling.Rejected as rejection:
         return _refuse(request, project, annotator, str(rejection))
     tasks.wake(runs.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("label", slug=project.slug)
-    return _show(request, cards.next_card(project, annotator))
+    return _show(request, card)
 
 
 def _submit(sent: QueryDict, project: Project, annotator: User) -> Annotation:

@@ -1,0 +1,105 @@
+"""The nearest texts of each text: exact up to 100,000 rows, approximate beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.types import FloatArray, IntArray, Neighbours, TrainingError
+
+EXACT_ROWS = 100_000
+_BLOCK_CELLS = 20_000_000  # similarities held at once: 80 MB
+
+
+def nearest(vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS) -> Neighbours:
+    """Return the k rows of the highest cosine for each unit vector (rows, dimension), best first.
+
+    A row is not its own neighbour, but equal texts are each other's. With fewer than k + 1 rows there are
+    as many columns as there are other rows.
+    """
+    found = nearest_to(vectors, vectors, min(k + 1, len(vectors)), exact_rows=exact_rows)
+    return _without_self(found, min(k, max(len(vectors) - 1, 0)))
+
+
+def nearest_to(
+    queries: FloatArray, vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS
+) -> Neighbours:
+    """Return for each query the k rows of `vectors` with the highest cosine, best first; shapes (queries, k)."""
+    wanted = min(k, len(vectors))
+    if not wanted or not len(queries):
+        shape = (len(queries), wanted)
+        return Neighbours(np.zeros(shape, np.int64), np.zeros(shape, np.float32))
+    if len(vectors) > exact_rows:
+        return _approximate(queries, vectors, wanted)
+    block = max(1, _BLOCK_CELLS // len(vectors))
+    parts = [
+        _exact(queries[start : start + block], vectors, wanted) for start in range(0, len(queries), block)
+    ]
+    return Neighbours(
+        np.concatenate([part.indices for part in parts]),
+        np.concatenate([part.similarities for part in parts]),
+    )
+
+
+def smooth(
+    vectors: FloatArray, neighbours: Neighbours, *, share: float = 0.5, power: float = 3.0
+) -> FloatArray:
+    """Mix each unit vector with the mean of its neighbours, weighted by similarity to the power.
+
+    Returns unit vectors (rows, dimension). A row without neighbours stays as it is.
+    """
+    from scipy.sparse import csr_matrix
+
+    rows, k = neighbours.indices.shape
+    weights = np.maximum(neighbours.similarities, 0.0) ** power
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    ends = np.arange(rows + 1) * k
+    table = csr_matrix((weights.ravel(), neighbours.indices.ravel(), ends), shape=(rows, len(vectors)))
+    mixed = (1.0 - share) * vectors[:rows] + share * _unit(table @ vectors)
+    return _unit(np.asarray(mixed, np.float32))
+
+
+def _exact(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
+    cosines = queries @ vectors.T  # (queries, rows)
+    if k < len(vectors):
+        rows = np.argpartition(cosines, len(vectors) - k, axis=1)[:, -k:]
+    else:
+        rows = np.broadcast_to(np.arange(k), cosines.shape)
+    found = np.take_along_axis(cosines, rows, axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
+    return Neighbours(
+        np.take_along_axis(rows, order, axis=1).astype(np.int64),
+        np.take_along_axis(found, order, axis=1).astype(np.float32),
+    )
+
+
+def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
+    """Search a graph of small worlds (Malkov and Yashunin, 2016): about 99 of 100 true neighbours."""
+    try:
+        import faiss
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"Neighbours of more than {EXACT_ROWS:,} texts need faiss: run pip install '.[train]'."
+        ) from error
+    index = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = 80, max(64, 2 * k)
+    index.add(np.ascontiguousarray(vectors))
+    similarities, rows = index.search(np.ascontiguousarray(queries), k)
+    # NB: places that the search could not fill hold -1; a neighbour of no weight stands there instead.
+    similarities[rows < 0] = 0.0
+    return Neighbours(np.maximum(rows, 0).astype(np.int64), similarities.astype(np.float32))
+
+
+def _without_self(found: Neighbours, k: int) -> Neighbours:
+    """Drop each row's own column; where equal texts pushed it out, drop the last column instead."""
+    own = found.indices == np.arange(len(found.indices))[:, None]
+    own[~own.any(axis=1), -1:] = True
+    return Neighbours(_kept(found.indices, ~own, k), _kept(found.similarities, ~own, k))
+
+
+def _kept(values: IntArray | FloatArray, mask: NDArray[np.bool_], k: int) -> NDArray:  # type: ignore[type-arg]
+    return values[mask].reshape(len(values), -1)[:, :k]
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), np.float32)
