@@ -140,7 +140,17 @@ def _spec(run: TrainingRun) -> RunSpec:
         params=run.config,
         objective=Objective(project.objective),
         objective_value=project.objective_value,
+        previous=_previous(run),
     )
+
+
+def _previous(run: TrainingRun) -> Path | None:
+    """Return the latest bundle of the run's family: the next one starts from it."""
+    bundles = (
+        run.project.versions.filter(family=run.family).order_by("-number").values_list("bundle", flat=True)
+    )
+    folders = (Path(settings.BUNDLE_ROOT) / bundle for bundle in bundles[: publishing.KEPT_BUNDLES])
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _folder(run: TrainingRun) -> str:

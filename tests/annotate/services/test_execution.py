@@ -9,6 +9,7 @@ import pytest
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.services import execution, prelabeling, publishing, runs
 from annotate.services.prelabeling import bundle_folder
+from training.types import RunSpec, TrainingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
 LabelColours = Callable[..., None]
@@ -177,3 +178,19 @@ def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, le
     first.refresh_from_db()
     assert bundle_folder(first).is_dir()
     assert not (bundle_folder(first).parent.parent / "2").exists()
+
+
+def test_a_run_starts_from_the_latest_bundle_of_its_family(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(colours)
+    asked = []
+
+    def record(spec: RunSpec, *args: object, **kwargs: object) -> None:
+        asked.append(spec.previous)
+        raise TrainingError("Only asked.")
+
+    monkeypatch.setattr(execution, "train_and_package", record)
+    assert train(colours) is None
+    assert first is not None
+    assert asked == [bundle_folder(first)]
