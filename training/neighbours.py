@@ -24,7 +24,7 @@ def nearest(vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS) -
 def nearest_to(
     queries: FloatArray, vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS
 ) -> Neighbours:
-    """Return for each query the k rows of `vectors` with the highest cosine, best first; shapes (queries, k)."""
+    """Return for each query its k nearest rows of `vectors` by cosine, best first, as (queries, k)."""
     wanted = min(k, len(vectors))
     if not wanted or not len(queries):
         shape = (len(queries), wanted)

@@ -36,3 +36,39 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(model)
     (folder / GRAPH).write_bytes(model.SerializeToString())
+
+
+def write_vector_graph(folder: Path, task: Task, weights: FloatArray, bias: FloatArray) -> None:
+    """Write activation(vectors @ weights + bias): `vectors` (rows, dimension) to (rows, labels), float32."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["vectors", "weights"], ["sums"]),
+            helper.make_node("Add", ["sums", "bias"], ["logits"]),
+            helper.make_node(activation, ["logits"], ["probabilities"]),
+        ],
+        "linear_over_vectors",
+        [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["rows", len(weights)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", len(bias)])],
+        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    (folder / GRAPH).write_bytes(model.SerializeToString())
+
+
+def read_vector_graph(folder: Path) -> tuple[FloatArray, FloatArray]:
+    """Return weights (dimension, labels) and bias (labels,) of a graph that `write_vector_graph` wrote."""
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from onnx import numpy_helper
+
+    try:
+        graph = onnx.load(str(folder / GRAPH)).graph
+    except DecodeError as error:
+        raise ValueError(f"{folder / GRAPH} is not an ONNX graph") from error
+    arrays = {entry.name: numpy_helper.to_array(entry) for entry in graph.initializer}
+    return arrays["weights"].copy(), arrays["bias"].copy()

@@ -90,5 +90,6 @@ def _softmax_cost(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> 
 
 def _sigmoid_cost(logits: FloatArray, targets: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the binary cross-entropy of every cell and its slope by the logits, both (documents, labels)."""
-    cost = np.logaddexp(0.0, logits) - targets * logits
-    return cost, 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))) - targets
+    cost = np.asarray(np.logaddexp(0.0, logits) - targets * logits, np.float32)
+    slope = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))) - targets
+    return cost, np.asarray(slope, np.float32)

@@ -1,0 +1,173 @@
+"""A frozen encoder with a logistic head, taught by labels, by their names, and by the unlabelled pool."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from training.families._choice import ENOUGH, choose_parts, possible_parts
+from training.families._graphs import write_vector_graph
+from training.families._heads import Head, activate
+from training.families._memory import WEIGHTS, Memory, is_due, read_memory, recall, remember
+from training.families._names import name_vectors
+from training.families._recipe import Material, Parts, fit_plain, fit_student, fit_teacher, seen_by_teacher
+from training.neighbours import smooth
+from training.preprocess.encoder import EncoderPreprocessor
+from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
+
+_FOLD_POOL = 2_000  # pool documents that the student of one fold learns from
+
+
+class EmbeddingModel:
+    """Logistic regression on sentence vectors.
+
+    *Names*: each label's name is one more training example, and before the first label the whole model.
+    *Neighbours*: a teacher learns and scores the pool on vectors mixed with those of their neighbours.
+    *Student*: the published head learns from people's labels and, with less weight, from the teacher's.
+    Each is used where cross-validation does not speak against it (see `_choice`), and each can be switched
+    off. `penalty` 0 lets cross-validation choose.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        seed: int = 0,
+        previous: Path | None = None,
+        names: bool = True,
+        neighbours: bool = True,
+        student: bool = True,
+        penalty: float = 0.0,
+    ) -> None:
+        """Store the settings; `previous` is a folder of this family's to start warm from."""
+        self.embedder = embedder
+        self.seed = seed
+        self.previous = previous
+        self.names = names
+        self.neighbours = neighbours
+        self.student = student
+        self.penalty = penalty
+
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn the head; `valid` is not looked at."""
+        self._check(dataset)
+        self.schema_ = dataset.schema
+        self._material = self._gather(dataset)
+        memory = recall(self.previous, dataset.schema, self.embedder.fingerprint)
+        self._decide(memory, len(dataset))
+        self.head_ = self._learn(memory.head if memory else None)
+        self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
+        return self
+
+    def _check(self, dataset: Dataset) -> None:
+        if self.penalty < 0:
+            raise TrainingError("The penalty must not be negative.")
+        if len(dataset.schema) < 2 and dataset.schema.task is Task.SINGLE:
+            raise TrainingError("A single-label task needs at least two labels; add another one.")
+        if self.names and len(dataset.schema):
+            return
+        used = int(dataset.targets.any(axis=0).sum())
+        if used < 2 and dataset.schema.task is Task.SINGLE:
+            raise TrainingError(
+                "Documents of at least two labels are needed; label some of another one first."
+            )
+        if not used:
+            raise TrainingError("No labelled document has any label; label some that do first.")
+
+    def _gather(self, dataset: Dataset) -> Material:
+        pool = dataset.pool
+        texts = dataset.texts + (pool.texts if pool else ())
+        vectors = self.embedder.embed(texts)
+        smoothed = smooth(vectors, pool.neighbours) if pool and pool.neighbours and self.neighbours else None
+        n = len(dataset)
+        return Material(
+            task=dataset.schema.task,
+            vectors=vectors[:n],
+            targets=dataset.targets,
+            names=name_vectors(dataset.schema, self.embedder) if self.names else None,
+            smoothed=None if smoothed is None else smoothed[:n],
+            pool=vectors[n:] if pool else None,
+            smoothed_pool=None if smoothed is None else smoothed[n:],
+        )
+
+    def _decide(self, memory: Memory | None, documents: int) -> None:
+        """Choose the parts anew where the labels have grown by half since they were chosen."""
+        wanted = Parts(self.names, self.neighbours, self.student, self.penalty)
+        self._offered = possible_parts(self._material, wanted)
+        if memory and not is_due(memory, self._offered, documents, ENOUGH):
+            self.parts_, self.decided_at_ = memory.parts, memory.decided_at
+        else:
+            self.parts_ = choose_parts(self._material, wanted, np.random.default_rng(self.seed))
+            self.decided_at_ = documents
+
+    def _learn(self, start: Head | None) -> Head:
+        parts, material = self.parts_, self._material
+        plain = not (parts.neighbours or parts.student) or material.pool is None
+        self._teacher = None if plain else fit_teacher(material, parts)
+        if self._teacher is None or not parts.student:
+            return fit_plain(material, parts, start=start)
+        return fit_student(material, parts, self._teacher, np.random.default_rng(self.seed), start=start)
+
+    def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
+        """Return probabilities (texts, labels)."""
+        return activate(self.schema_.task, self.head_.logits(self.embedder.embed(texts)))
+
+    def pool_scores(self) -> FloatArray:
+        """Return the teacher's scores (pool texts, labels) where there is one, else the head's."""
+        if self._material.pool is None:
+            raise TrainingError("The model was fitted without a pool, so there is none to score.")
+        if self._teacher is None:
+            return activate(self.schema_.task, self.head_.logits(self._material.pool))
+        seen = seen_by_teacher(self._material, self.parts_)[1]
+        assert seen is not None
+        return activate(self.schema_.task, self._teacher.logits(seen))
+
+    def out_of_fold(self, folds: IntArray) -> FloatArray:
+        """Return scores (documents, labels), each by a head that learned without the document's fold."""
+        scores = np.zeros_like(self._material.targets)
+        for fold in np.unique(folds):
+            held = np.flatnonzero(folds == fold)
+            learn = self._material.rows(np.flatnonzero(folds != fold))
+            scores[held] = self._fold_head(learn).logits(self._material.vectors[held])
+        return activate(self.schema_.task, scores)
+
+    def _fold_head(self, learn: Material) -> Head:
+        if self._teacher is None or not self.parts_.student:
+            return fit_plain(learn, self.parts_)
+        teacher = fit_teacher(learn, self.parts_)
+        rng = np.random.default_rng(self.seed)
+        return fit_student(learn, self.parts_, teacher, rng, limit=_FOLD_POOL)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, schema, parts and which encoder they belong to."""
+        self._remember(folder)
+        np.savez(folder / WEIGHTS, weights=self.head_.weights, bias=self.head_.bias)
+
+    @classmethod
+    def load(cls, folder: Path, *, embedder: Embedder) -> Self:
+        """Read what `save` wrote; an embedder of another encoder is a `TrainingError`."""
+        memory = read_memory(folder)
+        if memory.encoder != embedder.fingerprint:
+            raise TrainingError(
+                f"The model in {folder} needs the vectors of the encoder {memory.encoder[:12]}."
+            )
+        model = cls(embedder=embedder)
+        model.schema_, model.head_, model.parts_ = memory.schema, memory.head, memory.parts
+        model._offered, model.decided_at_ = memory.offered, memory.decided_at
+        return model
+
+    def _remember(self, folder: Path) -> None:
+        fingerprint = self.embedder.fingerprint
+        memory = Memory(self.schema_, fingerprint, self.parts_, self._offered, self.decided_at_, self.head_)
+        remember(memory, folder)
+
+    def export(self, folder: Path) -> Exported:
+        """Write the head's graph; its input is `vectors` (rows, dimension) of the encoder it names."""
+        write_vector_graph(folder, self.schema_.task, self.head_.weights, self.head_.bias)
+        EncoderPreprocessor(self.embedder.fingerprint).save(folder)
+        self._remember(folder)
+        precision = str(getattr(self.embedder, "precision", "fp32"))
+        return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision)
