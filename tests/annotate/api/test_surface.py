@@ -18,6 +18,20 @@ from annotate.services import predicting, tokens
 Api = Callable[..., Client]
 PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
+OPERATIONS = {
+    "annotate",
+    "export_annotations",
+    "list_annotations",
+    "list_documents",
+    "list_models",
+    "list_projects",
+    "predict",
+    "publish_model",
+    "read_metrics",
+    "read_project",
+    "roll_back_model",
+    "store_documents",
+}
 
 
 def problem(response: Any, status: int, code: str) -> dict[str, Any]:
@@ -184,6 +198,12 @@ def test_several_errors_are_each_pointed_at(lead: User, project: Project, api: A
 
 def test_the_schema_is_described_without_a_warning() -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
+
+
+def test_the_schema_describes_every_operation(client: Client) -> None:
+    paths = client.get("/api/v1/schema").json()["paths"]
+    found = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
+    assert found == OPERATIONS
 
 
 def test_the_docs_relax_styles_but_no_scripts(client: Client) -> None:
