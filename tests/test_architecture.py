@@ -1,0 +1,126 @@
+"""What holds for all files at once: layers, sizes, forbidden calls, clean templates, a light web process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MOST_LINES = 300
+UNSAFE_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+UNSAFE_CALLS = {"eval", "exec", "mark_safe", "SafeString", "torch.load"}
+HEAVY = {
+    "fasttext",
+    "modAL",
+    "onnx",
+    "optimum",
+    "pandas",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "torch",
+    "transformers",
+}
+IN_SCRIPTS = re.compile(
+    r"\b(innerHTML|insertAdjacentHTML|document\.write|eval|new Function)\b|\.outerHTML\s*="
+)
+IN_TEMPLATES = {
+    "marks text as safe": re.compile(r"\|\s*safe(seq)?\b|{%\s*autoescape\s+off"),
+    "has a script inside": re.compile(r"<script(?![^>]*\bsrc=)", re.IGNORECASE),
+    "has a style inside": re.compile(r"<style\b|<[^>]*\sstyle\s*=", re.IGNORECASE),
+    "has an event attribute": re.compile(r"<[^>]*\son[a-z]+\s*=", re.IGNORECASE),
+    "loads from elsewhere": re.compile(
+        r"<(script|link|img)\b[^>]*(src|href)\s*=\s*[\"']?(https?:)?//", re.IGNORECASE
+    ),
+}
+
+
+def python_files(*folders: str) -> list[Path]:
+    """Return the project's Python files, all of them or those under folders; migrations are left out."""
+    starts = [ROOT / folder for folder in folders or ("annotate", "training", "tests", "bench")]
+    found = sorted(path for start in starts for path in start.rglob("*.py"))
+    assert found
+    return [path for path in found if "migrations" not in path.parts]
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def calls_and_imports(path: Path) -> Iterator[str]:
+    """Yield the names that a file imports, as `import X`, and those that it calls."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (f"import {alias.name.partition('.')[0]}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield f"import {node.module.partition('.')[0]}"
+        elif isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+def test_the_layers_hold() -> None:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    lengths = {shown(path): len(path.read_text(encoding="utf-8").splitlines()) for path in python_files()}
+    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_nothing_loads_or_runs_what_could_be_code() -> None:
+    forbidden = {f"import {name}" for name in UNSAFE_MODULES} | UNSAFE_CALLS
+    used = {
+        shown(path): forbidden & set(calls_and_imports(path)) for path in python_files("annotate", "training")
+    }
+    assert {name: found for name, found in used.items() if found} == {}
+
+
+def test_numpy_files_are_read_without_pickle() -> None:
+    loads = [
+        (shown(path), node.lineno, {word.arg: ast.unparse(word.value) for word in node.keywords})
+        for path in python_files("annotate", "training")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "np.load"
+    ]
+    assert [where for *where, words in loads if words.get("allow_pickle") != "False"] == []
+
+
+def test_scripts_write_text_never_markup() -> None:
+    scripts = sorted((ROOT / "annotate" / "static" / "annotate").glob("*.js"))
+    assert scripts
+    assert {shown(path) for path in scripts if IN_SCRIPTS.search(path.read_text(encoding="utf-8"))} == set()
+
+
+@pytest.mark.parametrize("fault", IN_TEMPLATES)
+def test_no_template(fault: str) -> None:
+    templates = sorted((ROOT / "templates").rglob("*.html"))
+    assert templates
+    assert {
+        shown(path) for path in templates if IN_TEMPLATES[fault].search(path.read_text(encoding="utf-8"))
+    } == set()
+
+
+def test_a_web_process_loads_no_learning_library(tmp_path: Path) -> None:
+    script = (
+        "import json, sys; import annotate.wsgi, annotate.urls; "
+        "from django.urls import get_resolver; get_resolver().url_patterns; "
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "annotate.settings", "WINNOW_HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout))
+    assert {"django", "annotate", "training"} <= loaded
+    assert loaded & HEAVY == set()
