@@ -185,7 +185,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Winnow",
-    "DESCRIPTION": "Documents, annotations, models and predictions of the projects that a token's user is in.",
+    "DESCRIPTION": "Documents, annotations, models and predictions of the projects of a token's user.",
     "VERSION": "1",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
