@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import Max, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.models.projects import TaskChoices
+from annotate.services.inserting import insert
 from annotate.services.matching import Entry, contradiction
 
 MACHINE = "import"
@@ -136,29 +138,29 @@ class ImportedLabels:
         annotation.choices.all().delete()
         annotation.is_gold = self.gold
         annotation.save()
-        self._choose([(annotation, entry)])
+        self._choose([(annotation.pk, entry)])
         entry.state = "updated"
 
     def _add(self, entries: Sequence[Entry]) -> None:
-        annotations = Annotation.objects.bulk_create(self._annotation(entry) for entry in entries)
-        self._choose(list(zip(annotations, entries, strict=True)))
-
-    def _annotation(self, entry: Entry) -> Annotation:
         assert self.annotator is not None
-        return Annotation(
-            project=self.project,
-            document=entry.document,
-            annotator=self.annotator,
-            outcome=Outcome.ANSWERED,
-            source=Source.IMPORT,
-            is_gold=self.gold,
-            guidelines_version=self.project.guidelines_version,
-        )
+        now = timezone.now()
+        shared = {
+            "project_id": self.project.pk,
+            "annotator_id": self.annotator.pk,
+            "outcome": Outcome.ANSWERED.value,
+            "source": Source.IMPORT.value,
+            "is_gold": self.gold,
+            "guidelines_version": self.project.guidelines_version,
+            "created_at": now,
+            "updated_at": now,
+        }
+        documents = [(entry.document.pk,) for entry in entries if entry.document]
+        keys = insert(Annotation, documents, ["document_id"], shared)
+        self._choose(list(zip(keys, entries, strict=True)))
 
     @staticmethod
-    def _choose(pairs: Sequence[tuple[Annotation, Entry]]) -> None:
-        AnnotationLabel.objects.bulk_create(
-            AnnotationLabel(annotation=annotation, label_id=label)
-            for annotation, entry in pairs
-            for label in sorted(entry.label_ids or ())
-        )
+    def _choose(pairs: Sequence[tuple[int, Entry]]) -> None:
+        choices = [
+            (annotation, label) for annotation, entry in pairs for label in sorted(entry.label_ids or ())
+        ]
+        insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})

@@ -6,20 +6,23 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Project
 from annotate.models.documents import Lane
 from annotate.services import stocking
 from annotate.services.imported_labels import ImportedLabels
+from annotate.services.inserting import insert
 from annotate.services.matching import Entry, Known, Seen
 from training import splits
 
-CHUNK = 1000
+CHUNK = 2000
 KEPT_PROBLEMS = 1000
 LONGEST_ID = 255
 
@@ -155,7 +158,11 @@ def _save(project: Project, known: Known) -> None:
         lane = known.lanes.get(document.split_key) or splits.lane(document.split_key, share)
         document.lane = lane
         document.half = splits.half(document.split_key) if lane == Lane.HOLDOUT else ""
-    Document.objects.bulk_create(known.created)
+    columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
+    rows = list(map(attrgetter(*columns), known.created))
+    keys = insert(Document, rows, columns, {"project_id": project.pk, "created_at": timezone.now()})
+    for document, key in zip(known.created, keys, strict=True):
+        document.pk = key
     known.save_changes()
 
 

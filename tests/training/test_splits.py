@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -75,3 +78,13 @@ def test_duplicates_share_a_fold() -> None:
     )
     folds = assign_folds(doubled, 3, np.random.default_rng(0))
     np.testing.assert_array_equal(folds[:30], folds[30:])
+
+
+def test_the_short_way_for_ascii_gives_the_key_of_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    texts = [chr(code) for code in range(128)]
+    texts += ["".join(map(chr, rng.integers(0, most, 40))) for most in (128, 256, 0x500) for _ in range(100)]
+    for text in texts:
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        kept = "".join(char for char in folded if unicodedata.category(char)[0] in "LM")
+        assert split_key(text) == hashlib.sha256((kept or text).encode()).hexdigest()
