@@ -1,0 +1,74 @@
+"""What README and docs say exists: settings, commands, targets, files behind links."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+READERS = {"env", "env_bool", "env_int", "env_list"}
+ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \|", re.MULTILINE)
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+TARGET = re.compile(r"(?:`|\$ |^)make ([a-z]+)", re.MULTILINE)
+COMMAND = re.compile(r"manage\.py ([a-z_]+)")
+
+
+def read_settings() -> dict[str, object]:
+    """Return each variable that the settings read, with its default where the code spells it out."""
+    found: dict[str, object] = {}
+    for name in ("settings.py", "environment.py"):
+        for node in ast.walk(ast.parse((ROOT / "annotate" / name).read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and ast.unparse(node.func) in READERS):
+                continue
+            key, *default = node.args
+            if isinstance(key, ast.Constant):
+                constant = default and isinstance(default[0], ast.Constant)
+                found[key.value] = default[0].value if constant else None  # type: ignore[attr-defined]
+    return found
+
+
+def shown_settings() -> dict[str, str]:
+    return dict(ROW.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+
+
+def test_the_table_of_settings_is_what_the_code_reads() -> None:
+    assert len(read_settings()) > 10
+    assert set(shown_settings()) == set(read_settings())
+
+
+def test_the_table_shows_the_defaults_of_the_code() -> None:
+    shown = shown_settings()
+    differing = {
+        name: (shown[name], default)
+        for name, default in read_settings().items()
+        if default is not None and shown[name] != f"`{default}`"
+    }
+    assert differing == {}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_target_and_command_named_exists_in(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(TARGET.findall(text)) - targets == set()
+    assert set(COMMAND.findall(text)) - set(get_commands()) == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_from(page: Path) -> None:
+    links = [
+        link.partition("#")[0] for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link
+    ]
+    assert [link for link in links if link and not (page.parent / link).exists()] == []
+
+
+def test_the_readme_names_commands_and_links_that_the_tests_can_see() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert {"demo", "install", "test"} <= set(TARGET.findall(text))
+    assert {"demo", "up"} <= set(COMMAND.findall(text))
+    assert len(LINK.findall(text)) > 3
