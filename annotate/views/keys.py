@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate.access import signed_in
+from annotate.models import User
 from annotate.services import tokens
 from annotate.services.tokens import Scope
 
@@ -36,21 +37,31 @@ class KeyForm(forms.Form):
     days = forms.TypedChoiceField(label=gettext_lazy("Expires after"), choices=DAYS, coerce=int, initial=90)
 
 
-# NB: the answer to the POST holds the secret, so no cache may keep it.
+NEW_SECRET = "new_api_key"  # in the session, from the redirect after making a key to the page that shows it
+
+
+# NB: the page shows a new secret once, so no cache may keep it.
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)
-    form, secret = KeyForm(request.POST or None), ""
+    form = KeyForm(request.POST or None)
     if form.is_valid():
-        days = form.cleaned_data["days"]
-        expires_at = timezone.now() + timedelta(days=days) if days else None
-        name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
-        _key, secret = tokens.issue(user=user, name=name, scopes=scopes, expires_at=expires_at)
-        form = KeyForm()
+        request.session[NEW_SECRET] = _made(user, form)
+        return redirect("api-keys")
+    # NB: HEAD shows nothing, so it must not use up the one showing.
+    secret = "" if request.method == "HEAD" else request.session.pop(NEW_SECRET, "")
     rows = user.api_keys.filter(revoked_at=None).order_by("-pk")
     context = {"form": form, "secret": secret, "rows": rows, "now": timezone.now()}
     return render(request, "account/keys.html", context)
+
+
+def _made(user: User, form: KeyForm) -> str:
+    days = form.cleaned_data["days"]
+    expires_at = timezone.now() + timedelta(days=days) if days else None
+    name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
+    _key, secret = tokens.issue(user=user, name=name, scopes=scopes, expires_at=expires_at)
+    return secret
 
 
 @require_POST

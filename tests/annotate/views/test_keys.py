@@ -8,13 +8,14 @@ from django.utils import timezone
 
 from annotate.models import ApiKey, User
 from annotate.services import tokens
+from annotate.views.keys import NEW_SECRET
 
 SignIn = Callable[[User], Client]
 
 
 def make(client: Client, **changes: object) -> str:
     fields = {"name": "robot", "scopes": ["predict", "models:read"], "days": "90", **changes}
-    return client.post("/account/keys/", fields).content.decode()
+    return client.post("/account/keys/", fields, follow=True).content.decode()
 
 
 def test_a_new_key_is_shown_once_and_works(annotator: User, sign_in: SignIn) -> None:
@@ -29,6 +30,30 @@ def test_a_new_key_is_shown_once_and_works(annotator: User, sign_in: SignIn) -> 
     again = client.get("/account/keys/").content.decode()
     assert secret not in again
     assert key.prefix in again
+
+
+def test_making_a_key_redirects_so_that_a_reload_makes_no_second_one(
+    annotator: User, sign_in: SignIn
+) -> None:
+    client = sign_in(annotator)
+    fields = {"name": "robot", "scopes": ["predict"], "days": "90"}
+    response = client.post("/account/keys/", fields)
+    assert (response.status_code, response["Location"]) == (302, "/account/keys/")
+    client.head("/account/keys/")
+    assert b"<code>winnow_" in client.get("/account/keys/").content
+    client.get("/account/keys/")
+    assert ApiKey.objects.count() == 1
+    assert NEW_SECRET not in client.session
+
+
+def test_a_refused_form_keeps_what_was_typed(annotator: User, sign_in: SignIn) -> None:
+    page = make(sign_in(annotator), scopes=[])
+    assert 'value="robot"' in page
+    assert "field-error" in page
+
+
+def test_every_page_leads_to_the_keys(annotator: User, sign_in: SignIn) -> None:
+    assert 'href="/account/keys/"' in sign_in(annotator).get("/projects/", follow=True).content.decode()
 
 
 def test_the_page_that_shows_a_key_is_not_cached(annotator: User, sign_in: SignIn) -> None:
