@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
@@ -17,6 +18,18 @@ from annotate.models.projects import TaskChoices
 
 class Rejected(Exception):
     """A decision that cannot be kept; the message is a sentence for the annotator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was sent for one card; `shown` is the suggestion where the page showed another than recorded."""
+
+    card: uuid.UUID
+    outcome: str
+    label_ids: Sequence[int] = ()
+    seconds: float | None = None
+    reason: str = ""
+    shown: list[list[Any]] | None = None
 
 
 @transaction.atomic
@@ -31,40 +44,35 @@ def submit(
     reason: str = "",
     shown: list[list[Any]] | None = None,
 ) -> Annotation:
-    """Keep a decision and return the annotation as it stands; the same card again changes nothing.
+    """Keep a decision and return the annotation as it stands; the same card again changes nothing."""
+    answer = Answer(card, outcome, label_ids, seconds, reason, shown)
+    return keep(project=project, annotator=annotator, answer=answer)
 
-    `shown` is the suggestion where the page showed another one than its card records.
-    """
-    dealt = _card(project, annotator, card)
-    document = {"document_id": dealt.document_id, "annotator": annotator}
-    if getattr(dealt, "is_answered", False):
-        return Annotation.objects.get(**document)
-    chosen = _checked_labels(project, outcome, label_ids)
-    values: dict[str, Any] = {
-        "project": project,
-        "outcome": outcome,
-        "reason": reason[:10_000],
-        "seconds": seconds,
-        "guidelines_version": project.guidelines_version,
-        "shown_version_id": dealt.shown_version_id,
-        "shown": dealt.shown if shown is None else shown,
-    }
-    annotation = Annotation.objects.filter(**document).first()
+
+def keep(
+    *, project: Project, annotator: User, answer: Answer, offered: Collection[int] | None = None
+) -> Annotation:
+    """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
+    dealt = _card(project, annotator, answer.card)
+    annotation = _standing(dealt)
+    if annotation is not None and getattr(annotation, "is_answered", False):
+        return annotation
+    chosen = _checked_labels(project, answer, offered)
     created = annotation is None
-    annotation = annotation or Annotation(**document)
-    for name, value in values.items():
-        setattr(annotation, name, value)
+    annotation = annotation or Annotation(document_id=dealt.document_id, annotator=annotator)
+    _write(annotation, project, dealt, answer)
     annotation.save(force_insert=created)
     _choose(annotation, chosen, created=created)
     Decision.objects.create(
         annotation=annotation,
-        card=card,
-        outcome=outcome,
+        card=answer.card,
+        outcome=answer.outcome,
         label_ids=chosen,
-        reason=values["reason"],
-        seconds=seconds,
+        reason=annotation.reason,
+        seconds=answer.seconds,
     )
-    Assignment.objects.filter(**document).update(state=AssignmentState.DONE, expires_at=None)
+    places = Assignment.objects.filter(document=dealt.document_id, annotator=annotator)
+    places.update(state=AssignmentState.DONE, expires_at=None)
     return annotation
 
 
@@ -88,26 +96,45 @@ def reopen(*, annotation: Annotation) -> Card:
 
 
 def _card(project: Project, annotator: User, key: uuid.UUID) -> Card:
-    answered = Exists(Decision.objects.filter(card=OuterRef("key")))
-    # The lock makes the second of two equal requests wait, and then find the decision of the first.
+    # The lock makes the second of two equal requests wait for the decision of the first.
     cards = Card.objects.select_for_update(of=("self",))
-    cards = cards.filter(key=key, annotator=annotator, document__project=project)
-    found = cards.annotate(is_answered=answered).first()
+    found = cards.filter(key=key, annotator=annotator, document__project=project).first()
     if found is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
     return found
 
 
-def _checked_labels(project: Project, outcome: str, label_ids: Sequence[int]) -> list[int]:
-    if outcome not in Outcome.values:
+def _standing(card: Card) -> Annotation | None:
+    """Return what stands, and whether it came with this card.
+
+    NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
+    """
+    answered = Exists(Decision.objects.filter(card=card.key))
+    mine = Annotation.objects.filter(document=card.document_id, annotator=card.annotator_id)
+    return mine.annotate(is_answered=answered).first()
+
+
+def _write(annotation: Annotation, project: Project, dealt: Card, answer: Answer) -> None:
+    annotation.project = project
+    annotation.outcome = answer.outcome
+    annotation.reason = answer.reason[:10_000]
+    annotation.seconds = answer.seconds
+    annotation.guidelines_version = project.guidelines_version
+    annotation.shown_version_id = dealt.shown_version_id
+    annotation.shown = dealt.shown if answer.shown is None else answer.shown
+
+
+def _checked_labels(project: Project, answer: Answer, offered: Collection[int] | None) -> list[int]:
+    if answer.outcome not in Outcome.values:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
-    if outcome != Outcome.ANSWERED:
+    if answer.outcome != Outcome.ANSWERED:
         return []
-    wanted = list(dict.fromkeys(label_ids))
+    wanted = list(dict.fromkeys(answer.label_ids))
     if project.task == TaskChoices.SINGLE and len(wanted) != 1:
         raise Rejected(_("Choose exactly one label for this document."))
-    known = set(Label.objects.live().filter(project=project, pk__in=wanted).values_list("pk", flat=True))
-    if known != set(wanted):
+    if offered is None:
+        offered = Label.objects.live().filter(project=project, pk__in=wanted).values_list("pk", flat=True)
+    if not set(wanted) <= set(offered):
         raise Rejected(
             _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
         )
@@ -119,4 +146,4 @@ def _choose(annotation: Annotation, chosen: Sequence[int], *, created: bool) -> 
         annotation.choices.exclude(label__in=chosen).delete()
     rows = [AnnotationLabel(annotation=annotation, label_id=key) for key in chosen]
     if rows:
-        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=True)
+        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)

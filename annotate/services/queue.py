@@ -6,10 +6,11 @@ import random
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from annotate.models import (
@@ -33,9 +34,24 @@ BRIDGE = 20
 PULSE_SECONDS = 30
 
 
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """A leased place with its card; `version` is the number of the model that chose or suggests."""
+
+    place: Assignment
+    card: Card
+    version: int | None
+
+
 @transaction.atomic
 def claim(*, project: Project, annotator: User) -> Assignment | None:
     """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
+    dealt = deal(project=project, annotator=annotator)
+    return dealt.place if dealt else None
+
+
+def deal(*, project: Project, annotator: User) -> Dealt | None:
+    """Do what `claim` does within the caller's transaction, and return the card with the place."""
     found = _lease(project, annotator)
     if found is None and top_up(project=project):
         found = _lease(project, annotator)
@@ -55,7 +71,7 @@ def release(*, annotator: User, card: uuid.UUID) -> bool:
     return mine.update(state=AssignmentState.WAITING, annotator=None, expires_at=None, card=None) == 1
 
 
-def _lease(project: Project, annotator: User) -> Assignment | None:
+def _lease(project: Project, annotator: User) -> Dealt | None:
     now = timezone.now()
     while place := _candidate(project, annotator, now):
         mine = place.annotator_id == annotator.pk
@@ -64,16 +80,23 @@ def _lease(project: Project, annotator: User) -> Assignment | None:
         key = place.card if mine and place.card else uuid.uuid4()
         expiry = _expiry(project, now)
         if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
+            is_shown = key == place.card
             place.state, place.annotator, place.expires_at = AssignmentState.LEASED, annotator, expiry
-            if key != place.card:
-                place.card = key
-                _deal(project, place, annotator)
-            return place
+            place.card = key
+            return _shown(place, key) if is_shown else _deal(project, place, key, annotator)
     return None
 
 
 def _candidate(project: Project, annotator: User, now: datetime) -> Assignment | None:
-    places = Assignment.objects.filter(project=project).select_related("document")
+    # Everything that the card needs comes with the place: each query more is time in the transaction.
+    places = (
+        Assignment.objects.filter(project=project)
+        .select_related("document__prediction")
+        .annotate(
+            chosen_by=F("batch__version__number"), suggested_by=F("document__prediction__version__number")
+        )
+    )
+    places = places.defer("document__meta")
     lock = places.select_for_update(skip_locked=True, of=("self",))
     own_first = Case(When(annotator=annotator, then=Value(0)), default=Value(1))
     held = lock.leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now)).order_by(own_first, "rank")
@@ -87,18 +110,26 @@ def _is_open(place: Assignment, annotator: User) -> bool:
     return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
 
 
-def _deal(project: Project, place: Assignment, annotator: User) -> Card:
+def _shown(place: Assignment, key: uuid.UUID) -> Dealt:
+    card = Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
+    suggested_by = card.shown_version.number if card.shown_version else None
+    return Dealt(place, card, getattr(place, "chosen_by", None) or suggested_by)
+
+
+def _deal(project: Project, place: Assignment, key: uuid.UUID, annotator: User) -> Dealt:
     """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
-    shown = None
+    shown: Prediction | None = None
     if project.suggestions != Suggestions.NEVER and place.document.lane == Lane.POOL:
-        shown = Prediction.objects.filter(document=place.document_id).first()
-    return Card.objects.create(
-        key=place.card,
+        shown = getattr(place.document, "prediction", None)
+    card = Card.objects.create(
+        key=key,
         document=place.document,
         annotator=annotator,
         shown_version_id=shown.version_id if shown else None,
         shown=shown.scores if shown else None,
     )
+    suggested_by = getattr(place, "suggested_by", None) if shown else None
+    return Dealt(place, card, getattr(place, "chosen_by", None) or suggested_by)
 
 
 def _expiry(project: Project, now: datetime) -> datetime:

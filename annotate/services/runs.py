@@ -42,13 +42,16 @@ def open_if_due(
     latest = _latest(project)
     newest: int | None = None
     opened = []
+    due: dict[int, bool] = {}  # families that have seen the same labels are due together
     able = [key for key in families() if reason != Reason.NAMES or key == LEARNS_FROM_NAMES]
     for family in able:
         run = latest.get(family)
         if run is not None and run.state in LIVE_STATES:
             continue
         seen = run.snapshot.get("annotation", 0) if run else 0
-        if not _is_due(project, reason, seen):
+        if seen not in due:
+            due[seen] = _is_due(project, reason, seen)
+        if not due[seen]:
             continue
         if newest is None:
             newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
@@ -72,7 +75,8 @@ def _is_due(project: Project, reason: str, seen: int) -> bool:
     if reason in (Reason.LEAD, Reason.NAMES):
         return True
     fresh = _new_labels(project, seen)
-    if fresh.count() >= project.retrain_after:
+    # The slice ends the count where it is decided, however many labels a project has.
+    if fresh[: project.retrain_after].count() >= project.retrain_after:
         return True
     if reason != Reason.IDLE:
         return False

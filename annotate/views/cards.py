@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
 
+from django.template.loader import render_to_string
 from django.utils.functional import cached_property
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Annotation, Assignment, Card, Document, Label, ModelVersion, Project, User
+from annotate.models import Annotation, Card, Document, Label, Project, User
 from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions, TaskChoices
-from annotate.services import labeling, queue
+from annotate.services import labeling, queue, turns
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class CardView:
     version: int | None = None
     annotation: Annotation | None = None
     chosen: frozenset[int] = field(default_factory=frozenset)
+    labels: Sequence[Label] | None = None
 
     @property
     def is_multi(self) -> bool:
@@ -48,8 +54,16 @@ class CardView:
 
     @cached_property
     def choices(self) -> list[Choice]:
-        labels = hotkeys.assign(self.project.labels.live())
-        return [Choice(label, key, label.pk in self.chosen) for label, key in labels]
+        labels = self.project.labels.live() if self.labels is None else self.labels
+        return [Choice(label, key, label.pk in self.chosen) for label, key in hotkeys.assign(labels)]
+
+    @property
+    def buttons(self) -> str:
+        """Return the rendered choices. They are the same on every new card, and are most of its work."""
+        if self.annotation is not None:
+            return _buttons(self.choices, is_multi=self.is_multi, annotation=self.annotation)
+        shown = tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
+        return _fresh_buttons(shown, self.is_multi, get_language())
 
     @property
     def has_suggestion(self) -> bool:
@@ -81,13 +95,19 @@ class CardView:
 
 
 def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
-    if not project.labels.live().exists():
+    labels = list(project.labels.live())
+    with turns.in_turn():
+        return dealt_card(project, annotator, labels=labels, notice=notice)
+
+
+def dealt_card(project: Project, annotator: User, *, labels: Sequence[Label], notice: str = "") -> CardView:
+    """Do what `next_card` does within the caller's transaction."""
+    if not labels:
         return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
-    place = queue.claim(project=project, annotator=annotator)
-    if place is None or place.card is None:
+    dealt = queue.deal(project=project, annotator=annotator)
+    if dealt is None:
         return CardView(project, notice or why_empty(project, annotator))
-    card = Card.objects.select_related("shown_version").get(key=place.card)
-    return CardView(project, notice, card, place.document, _version(place, card))
+    return CardView(project, notice, dealt.card, dealt.place.document, dealt.version, labels=labels)
 
 
 def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:
@@ -112,10 +132,15 @@ def why_empty(project: Project, annotator: User) -> str:
     return _("Every document has its decisions. Thank you: nothing is left to label here.")
 
 
-def _version(place: Assignment, card: Card) -> int | None:
-    """Return the number of the model that chose this document, else of the one that suggests on it."""
-    if place.batch_id:
-        number = ModelVersion.objects.filter(batches=place.batch_id).values_list("number", flat=True).first()
-        if number is not None:
-            return number
-    return card.shown_version.number if card.shown_version else None
+@lru_cache(maxsize=64)
+def _fresh_buttons(shown: tuple[tuple[int, str, str, str], ...], is_multi: bool, language: str | None) -> str:
+    choices = [
+        {"label": {"pk": pk, "name": name, "description": description}, "key": key}
+        for pk, name, description, key in shown
+    ]
+    return _buttons(choices, is_multi=is_multi, annotation=None)
+
+
+def _buttons(choices: Sequence[Any], *, is_multi: bool, annotation: Annotation | None) -> str:
+    view = {"choices": choices, "is_multi": is_multi, "annotation": annotation}
+    return render_to_string("labeling/_choices.html", {"view": view})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Sequence
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, tasks
-from annotate.models import Annotation, Project, User
+from annotate.models import Annotation, Label, Project, User
 from annotate.models.projects import Suggestions
-from annotate.services import labeling, progress, queue, runs
+from annotate.services import labeling, progress, queue, runs, turns
 from annotate.views import cards
 from annotate.views.cards import CardView
 
@@ -50,11 +50,12 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
+    labels = list(project.labels.live())
     try:
         # One transaction for the decision and the next lease: one wait for the disk, not two.
-        with transaction.atomic():
-            _submit(request.POST, project, annotator)
-            card = cards.next_card(project, annotator)
+        with turns.in_turn():
+            _keep(request.POST, project, annotator, labels)
+            card = cards.dealt_card(project, annotator, labels=labels)
     except labeling.Rejected as rejection:
         return _refuse(request, project, annotator, str(rejection))
     tasks.wake(runs.open_if_due(project=project))
@@ -63,15 +64,13 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
     return _show(request, card)
 
 
-def _submit(sent: QueryDict, project: Project, annotator: User) -> Annotation:
+def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:
     card = _uuid(sent.get("card", ""))
     if card is None or not all(map(_is_key, sent.getlist("labels"))):
         raise labeling.Rejected(_("The decision came without a readable card or label. Decide once more."))
     # With suggestions after the choice, one that agreed with it was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
-    return labeling.submit(
-        project=project,
-        annotator=annotator,
+    answer = labeling.Answer(
         card=card,
         outcome=sent.get("outcome", ""),
         label_ids=[int(pk) for pk in sent.getlist("labels")],
@@ -80,6 +79,8 @@ def _submit(sent: QueryDict, project: Project, annotator: User) -> Annotation:
         reason=sent.get("reason", "").replace("\0", "").strip(),
         shown=[] if is_hidden else None,
     )
+    offered = [label.pk for label in labels]
+    return labeling.keep(project=project, annotator=annotator, answer=answer, offered=offered)
 
 
 def _refuse(request: HttpRequest, project: Project, annotator: User, sentence: str) -> HttpResponse:

@@ -141,7 +141,7 @@ def test_it_takes_few_queries_to_decide_and_claim(
     place = claim(project, annotator)
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(15):
         labeling.submit(
             project=project, annotator=annotator, card=place.card, outcome="answered", label_ids=chosen
         )

@@ -271,3 +271,25 @@ def test_a_card_says_nothing_of_the_lane(
     add_documents(project, "one", lane=Lane.HOLDOUT)
     assert "holdout" not in client.get(url(project)).content.decode().lower()
     assert Card.objects.count() == 1
+
+
+def test_a_decision_and_the_next_card_take_few_queries(
+    client: Client, project: Project, add_documents: AddDocuments, django_assert_max_num_queries: Any
+) -> None:
+    """Everybody's decisions pass through this one request, and on SQLite one after another."""
+    add_documents(project, *(f"text {i}" for i in range(4)))
+    card = get_card(client, project)
+    card = card_in(send(client, project, card, labels=label_pk(project, "red")).content.decode())
+    with django_assert_max_num_queries(19):
+        send(client, project, card, labels=label_pk(project, "green"))
+
+
+def test_a_renamed_label_is_on_the_next_card(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one")
+    get_card(client, project)
+    project.labels.filter(name="red").update(name="crimson <i>")
+    html = client.get(url(project), headers=HTMX).content.decode()
+    assert "crimson &lt;i&gt;</span>" in html
+    assert ">red<" not in html
