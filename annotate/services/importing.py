@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 from annotate.models import Import, ImportProblem, Project, User
 from annotate.models.imports import ImportState
 from annotate.models.projects import TaskChoices
+from annotate.services import stocking
 from annotate.services.mapping import ColumnMapping, guess
 from annotate.services.storing import KEPT_PROBLEMS, Counts, Row, store_rows
 from training import records
@@ -136,8 +138,9 @@ def run(*, import_id: int) -> Import | None:
 def _store(upload: Import) -> None:
     mapping = ColumnMapping.load(upload.mapping)
     progress, broken_off = _Progress(upload), list[records.FileError]()
+    options = replace(mapping.options(), meter=progress.meter)
     with _on_disk(upload) as path:
-        read = _up_to_the_break(records.read(path, mapping.options(), name=upload.name), broken_off)
+        read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
         store_rows(
             project=upload.project,
             # What an earlier worker stored is not read twice: its rows were counted with its documents.
@@ -147,6 +150,8 @@ def _store(upload: Import) -> None:
             dry_run=upload.dry_run,
             on_chunk=progress.add,
         )
+    if upload.rows and mapping.label and not upload.dry_run:  # labels that a lost worker stored count too
+        stocking.stock_holdout(project=upload.project)
     if broken_off:
         raise broken_off[0]
 
@@ -166,10 +171,12 @@ class _Progress:
 
     def __init__(self, upload: Import) -> None:
         self.upload, self.rows, self.listed = upload, upload.rows, upload.problems.count()
+        self.meter = records.Meter()
 
     def add(self, counts: Counts) -> None:
         mine = Import.objects.filter(pk=self.upload.pk, state=ImportState.RUNNING, rows=self.rows)
         kept = mine.update(
+            bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,
             updated=F("updated") + counts.updated,

@@ -62,6 +62,9 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "upload": upload,
         "tab": "imports",
         "is_live": upload.state in (ImportState.QUEUED, ImportState.RUNNING),
+        "percent": min(100, 100 * upload.bytes_read // max(1, upload.file.size))
+        if upload.bytes_read
+        else None,
         "problems": upload.problems.all()[:200],
     }
 

@@ -21,9 +21,12 @@ def open_text(path: Path, name: str, options: Options) -> TextIO:
     """Open with the declared or detected encoding; bytes that do not decode come out as surrogates."""
     encoding = options.encoding or detect_encoding(path, name)
     try:
-        return path.open(encoding=encoding, errors="surrogateescape", newline="")
+        file = path.open(encoding=encoding, errors="surrogateescape", newline="")
     except LookupError as error:
         raise FileError(f"There is no encoding called {encoding!r}.") from error
+    if options.meter:
+        options.meter.file = file
+    return file
 
 
 def read_lines(path: Path, name: str, options: Options) -> Iterator[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TextIO
 
 from training.types import Json
 
@@ -25,13 +26,27 @@ class Row:
     problem: str = ""
 
 
+class Meter:
+    """Tells how far into a file of text a reader is; of a packed file it stays at 0."""
+
+    def __init__(self) -> None:
+        self.file: TextIO | None = None
+        self.last = 0
+
+    def bytes_read(self) -> int:
+        """Return how many bytes were taken from the file so far, or before it was closed when last asked."""
+        if self.file and not self.file.closed:
+            self.last = self.file.buffer.tell()
+        return self.last
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to read a file; an empty string, or None, means "find out".
 
     `format` is a key of `reading.READERS`, `delimiter` one character, `header` whether the first row holds
     the column names. `max_cell` counts characters, `max_bytes` is also the most
-    that a packed file unpacks to.
+    that a packed file unpacks to. `meter` is given the file while it is read.
     """
 
     format: str = ""
@@ -41,3 +56,4 @@ class Options:
     max_cell: int = 1_000_000
     max_columns: int = 500
     max_bytes: int = 2 * 1024**3
+    meter: Meter | None = None
