@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import median
 
 from django.db.models import Count, F, Max, Q, QuerySet
-from django.utils import timezone
 
-from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun, WorkerPulse
+from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.runs import RunState, Stage
 from annotate.services import runs
+from annotate.services.progress import silent_queues
 
-PULSE_SECONDS = 30
-QUEUES = ("interactive", "training")
 # Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
 RECENT_DECISIONS = 5000
 
@@ -100,15 +98,8 @@ def learning(project: Project) -> Learning:
         missing=runs.labels_until_next(project=project),
         live=tuple(live),
         failed=tuple(run for run in latest.values() if run.state == RunState.FAILED),
-        silent_queues=silent_queues(timezone.now()),
+        silent_queues=tuple(silent_queues()),
     )
-
-
-def silent_queues(now: datetime) -> tuple[str, ...]:
-    """Name the queues that no worker has been seen on for half a minute."""
-    alive = WorkerPulse.objects.filter(seen_at__gte=now - timedelta(seconds=PULSE_SECONDS))
-    seen = set(alive.values_list("queue", flat=True))
-    return tuple(queue for queue in QUEUES if queue not in seen)
 
 
 def published(project: Project) -> tuple[ModelVersion | None, ModelVersion | None]:
