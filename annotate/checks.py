@@ -1,0 +1,80 @@
+"""Settings that parse but would not work or not be safe; `manage.py check` and every start show them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+SHORTEST_KEY = 32
+ENGINES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
+BROKER_SCHEMES = {"redis", "rediss", "unix"}
+Apps = Sequence[AppConfig] | None
+
+
+@register(Tags.security)
+def secret_key_is_long(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG or len(settings.SECRET_KEY) >= SHORTEST_KEY:
+        return []
+    hint = "Leave SECRET_KEY empty to let this installation make one, or set 50 random characters."
+    return [Warning(f"SECRET_KEY has fewer than {SHORTEST_KEY} characters.", hint=hint, id="annotate.W001")]
+
+
+@register(Tags.security)
+def some_host_is_allowed(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    if settings.DEBUG or settings.ALLOWED_HOSTS:
+        return []
+    hint = "Name the site's hosts, with commas between them: ALLOWED_HOSTS=label.example.org"
+    return [Error("ALLOWED_HOSTS is empty: every request is refused.", hint=hint, id="annotate.E002")]
+
+
+@register(Tags.security)
+def https_behind_a_proxy_can_send_forms(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.HTTPS:
+        return []
+    found: list[CheckMessage] = []
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        hint = "Set WINNOW_BEHIND_PROXY=1 if a proxy speaks HTTPS and sets X-Forwarded-Proto itself."
+        message = "WINNOW_HTTPS is on, but no proxy is believed: plain requests are redirected for ever."
+        found.append(Warning(message, hint=hint, id="annotate.W003"))
+    elif not settings.CSRF_TRUSTED_ORIGINS:
+        hint = "Name the address that browsers show: CSRF_TRUSTED_ORIGINS=https://label.example.org"
+        message = (
+            "WINNOW_HTTPS is on behind a proxy, and CSRF_TRUSTED_ORIGINS is empty: forms may be refused."
+        )
+        found.append(Warning(message, hint=hint, id="annotate.W004"))
+    return found
+
+
+@register(Tags.database)
+def database_is_known(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    engine = settings.DATABASES["default"]["ENGINE"]
+    if engine in ENGINES:
+        return []
+    hint = "Use sqlite:///… or postgres://user:password@host/name."
+    return [Error(f"DATABASE_URL names the engine {engine}.", hint=hint, id="annotate.E005")]
+
+
+@register()
+def broker_is_known(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    scheme = urlsplit(settings.REDIS_URL).scheme
+    if scheme in BROKER_SCHEMES:
+        return []
+    hint = "Use redis://host:6379/0, rediss://… with TLS, or unix:///path; empty: the embedded broker."
+    return [Error(f"REDIS_URL has the scheme “{scheme}”.", hint=hint, id="annotate.E006")]
+
+
+@register()
+def home_can_be_written(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    home: Path = settings.HOME
+    standing = next(folder for folder in (home, *home.parents) if folder.exists())
+    if standing.is_dir() and os.access(standing, os.W_OK | os.X_OK):
+        return []
+    hint = "Give this user the folder, or name another one in WINNOW_HOME."
+    return [Error(f"Winnow cannot write to {home}.", hint=hint, id="annotate.E007")]

@@ -1,0 +1,71 @@
+"""Each setting that would not work is named once, with what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+
+GOOD = {
+    "DEBUG": False,
+    "SECRET_KEY": "k" * 50,
+    "ALLOWED_HOSTS": ["localhost"],
+    "HTTPS": False,
+    "SECURE_PROXY_SSL_HEADER": None,
+    "CSRF_TRUSTED_ORIGINS": [],
+    "REDIS_URL": "redis://localhost:6379/0",
+}
+HTTPS_BY_PROXY = {"HTTPS": True, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
+
+
+@pytest.fixture
+def found(settings: Any, tmp_path: Path) -> Any:
+    """Return a function that gives the ids of our checks that speak, for good settings with some changed."""
+
+    def run(**changed: Any) -> list[str]:
+        for name, value in {**GOOD, "HOME": tmp_path, **changed}.items():
+            setattr(settings, name, value)
+        ours = [message for message in run_checks() if str(message.id).startswith("annotate.")]
+        assert all(message.hint for message in ours)
+        return [str(message.id) for message in ours]
+
+    return run
+
+
+def test_good_settings_are_silent(found: Any) -> None:
+    assert found() == []
+    assert found(**HTTPS_BY_PROXY, CSRF_TRUSTED_ORIGINS=["https://label.example.org"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"SECRET_KEY": "short"}, "annotate.W001"),
+        ({"ALLOWED_HOSTS": []}, "annotate.E002"),
+        ({"HTTPS": True}, "annotate.W003"),
+        (HTTPS_BY_PROXY, "annotate.W004"),
+        ({"REDIS_URL": "amqp://localhost"}, "annotate.E006"),
+        ({"REDIS_URL": "localhost:6379"}, "annotate.E006"),
+    ],
+)
+def test_it_names(changed: dict[str, Any], expected: str, found: Any) -> None:
+    assert found(**changed) == [expected]
+
+
+def test_it_names_a_database_that_nobody_tried(
+    found: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.mysql")
+    assert found() == ["annotate.E005"]
+
+
+def test_it_names_a_home_that_is_a_file(found: Any, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    assert found(HOME=tmp_path / "taken") == ["annotate.E007"]
+    assert found(HOME=tmp_path / "taken" / "below") == ["annotate.E007"]
+
+
+def test_a_home_that_will_be_made_is_fine(found: Any, tmp_path: Path) -> None:
+    assert found(HOME=tmp_path / "not" / "yet") == []
