@@ -16,7 +16,7 @@ from training.types import Embedder, FloatArray, LabelSchema
 
 _state = ort.capi.onnxruntime_pybind11_state
 # What onnxruntime raises for a graph it cannot take; its classes share no base below Exception.
-_BROKEN_GRAPH = (
+BROKEN_GRAPH = (
     _state.Fail,
     _state.InvalidArgument,
     _state.InvalidGraph,
@@ -42,7 +42,7 @@ class Predictor:
             self._session = ort.InferenceSession(
                 bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
             )
-        except (*_BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError) as error:
+        except (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError) as error:
             raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
 
     @property

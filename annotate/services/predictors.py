@@ -8,28 +8,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from onnxruntime.capi import onnxruntime_pybind11_state as onnx_errors
-
 from training.bundle import BundleError
-from training.serve import Predictor
+from training.serve import BROKEN_GRAPH, Predictor
 from training.types import TrainingError
 
-# NB: each error of onnxruntime derives straight from Exception, so they are named one by one.
-UNUSABLE: tuple[type[Exception], ...] = (
-    TrainingError,
-    KeyError,
-    TypeError,
-    ValueError,
-    OSError,
-    RuntimeError,
-    onnx_errors.Fail,
-    onnx_errors.InvalidArgument,
-    onnx_errors.InvalidGraph,
-    onnx_errors.InvalidProtobuf,
-    onnx_errors.NoSuchFile,
-    onnx_errors.NotImplemented,
-    onnx_errors.RuntimeException,
-)
+# What a first prediction may raise where a loaded bundle does not fit its preprocessing or its encoder.
+UNUSABLE = (*BROKEN_GRAPH, TrainingError, KeyError, TypeError, ValueError, OSError, RuntimeError)
 Key = tuple[int, Path]
 FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at every request
 
@@ -82,7 +66,7 @@ def _load(place: _Place, bundle: Path, encoder_root: Path) -> Predictor:
 
 
 def _tried(bundle: Path, encoder_root: Path) -> Predictor:
-    """Load and ask once: what a bundle lacks at work, its encoder say, is to fail here and not at a request."""
+    """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
     try:
         predictor = Predictor(bundle, encoder_root=encoder_root)
         predictor.predict_proba(["."])
