@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from training.types import FloatArray, IntArray, Neighbours, TrainingError
+from training.types import FloatArray, Neighbours, TrainingError
 
 EXACT_ROWS = 100_000
 _BLOCK_CELLS = 20_000_000  # similarities held at once: 80 MB
@@ -94,11 +93,11 @@ def _without_self(found: Neighbours, k: int) -> Neighbours:
     """Drop each row's own column; where equal texts pushed it out, drop the last column instead."""
     own = found.indices == np.arange(len(found.indices))[:, None]
     own[~own.any(axis=1), -1:] = True
-    return Neighbours(_kept(found.indices, ~own, k), _kept(found.similarities, ~own, k))
-
-
-def _kept(values: IntArray | FloatArray, mask: NDArray[np.bool_], k: int) -> NDArray:  # type: ignore[type-arg]
-    return values[mask].reshape(len(values), -1)[:, :k]
+    order = np.argsort(own, axis=1, kind="stable")[:, :k]  # its own column goes behind all others
+    return Neighbours(
+        np.take_along_axis(found.indices, order, axis=1),
+        np.take_along_axis(found.similarities, order, axis=1),
+    )
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
