@@ -30,7 +30,7 @@ admin.site.register(models.User, UserAdmin)
 
 @admin.register(models.Project)
 class ProjectAdmin(ReadOnlyAdmin):
-    list_display = ["name", "slug", "task", "created_at"]
+    list_display = ["name", "slug", "task", "families", "created_at"]
     search_fields = ["name", "slug"]
 
 

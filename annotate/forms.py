@@ -3,13 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Role
-from training.registry import STRATEGIES
+from annotate.services.runs import able_families
+from training.registry import FAMILIES, STRATEGIES
 from training.types import Task
 
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
@@ -80,7 +82,13 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (_("What comes next"), ("strategy", "batch_size", "random_share")),
         (
             _("Training"),
-            ("training_enabled", "retrain_after", "retrain_idle_seconds", "publish_automatically"),
+            (
+                "training_enabled",
+                "families",
+                "retrain_after",
+                "retrain_idle_seconds",
+                "publish_automatically",
+            ),
         ),
         (_("Thresholds"), ("objective", "objective_value")),
     )
@@ -99,6 +107,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "batch_size",
             "random_share",
             "training_enabled",
+            "families",
             "retrain_after",
             "retrain_idle_seconds",
             "publish_automatically",
@@ -117,6 +126,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "batch_size": _("How many documents are chosen at a time."),
             "random_share": _("The part of each batch drawn at random, which finds what the model misses."),
             "training_enabled": _("Without it, models learn only when you press “Train now”."),
+            "families": _(
+                "The best on the holdout is published. Any other family learns when a lead starts it "
+                "on the runs page; fine-tuning takes minutes."
+            ),
             "retrain_after": _("A run starts once this many new labels came in since the last one."),
             "retrain_idle_seconds": _(
                 "Or once there is any new label and nobody has labelled for this long."
@@ -134,6 +147,12 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             required=False,
             choices=strategy_choices(Task(self.instance.task)),
         )
+        self.fields["families"] = forms.MultipleChoiceField(
+            label=self.fields["families"].label,
+            help_text=self.fields["families"].help_text,
+            choices=family_choices(self.instance.task),
+            widget=forms.CheckboxSelectMultiple,
+        )
 
     def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
         return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
@@ -149,6 +168,22 @@ def strategy_choices(task: Task) -> list[tuple[str, Any]]:
     """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
     fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if task in entry.tasks]
     return [("", _("The default of the task")), *fitting]
+
+
+def family_choices(task: str) -> list[tuple[str, str]]:
+    return [(key, FAMILIES[key].label) for key in able_families(task)]
+
+
+class TrainForm(forms.Form):
+    """What a lead trains now: the automatic families, or one that is named."""
+
+    family = forms.ChoiceField(label=_("Model family"), required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, project: Project) -> None:
+        super().__init__(data, label_suffix="")
+        field = self.fields["family"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [("", _("Those that train by themselves")), *family_choices(project.task)]
 
 
 class FilterForm(forms.Form):

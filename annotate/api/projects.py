@@ -20,10 +20,22 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
     labels = serializers.SerializerMethodField()
+    families = serializers.ListField(
+        child=serializers.CharField(), help_text="The model families that train by themselves."
+    )
 
     class Meta:
         model = Project
-        fields = ["slug", "name", "task", "guidelines", "guidelines_version", "created_at", "labels"]
+        fields = [
+            "slug",
+            "name",
+            "task",
+            "guidelines",
+            "guidelines_version",
+            "families",
+            "created_at",
+            "labels",
+        ]
 
     @extend_schema_field(LabelSerializer(many=True))
     def get_labels(self, project: Project) -> list[dict[str, object]]:

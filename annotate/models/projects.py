@@ -1,14 +1,31 @@
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
-from training.registry import DEFAULT_STRATEGY
+from training.registry import DEFAULT_STRATEGY, FAMILIES
 from training.types import Objective, Task
 
 SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
+
+
+def quick_families() -> list[str]:
+    """Return the families that train in seconds: a new project's automatic ones."""
+    return ["embedding", "tfidf"]
+
+
+def validate_families(keys: object) -> None:
+    if not isinstance(keys, list) or not keys:
+        raise ValidationError(_("Choose at least one model family."))
+    unknown = [str(key) for key in keys if key not in FAMILIES]
+    if unknown:
+        raise ValidationError(
+            _("There is no model family %(unknown)s; choose among %(known)s."),
+            params={"unknown": ", ".join(unknown), "known": ", ".join(FAMILIES)},
+        )
 
 
 class TaskChoices(models.TextChoices):
@@ -62,6 +79,9 @@ class Project(models.Model):
 
     # When and how models learn.
     training_enabled = models.BooleanField(_("train automatically"), default=True)
+    families = models.JSONField(
+        _("model families that train by themselves"), default=quick_families, validators=[validate_families]
+    )
     retrain_after = models.PositiveIntegerField(_("new labels until the next model"), default=10)
     retrain_idle_seconds = models.PositiveIntegerField(_("idle seconds until the next model"), default=20)
     publish_automatically = models.BooleanField(_("publish a model that is not worse"), default=True)

@@ -53,6 +53,7 @@ class TrainingRun(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "family", "-id"], name="run_latest_of_family")]
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "family"],

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Max, Q
+from django.db.models import F, Max, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,6 +14,7 @@ from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
 from annotate.models.runs import LIVE_STATES, RunState
 from training.registry import FAMILIES
+from training.types import Task
 
 # In the order of the runs: the model that saves labels comes first.
 ORDER = ("embedding", "tfidf")
@@ -29,46 +30,68 @@ class Reason:
     NAMES = "names"
 
 
-def families() -> list[str]:
-    return sorted(FAMILIES, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
+def able_families(task: str) -> list[str]:
+    """Return the families that can learn the task, in the order of their runs."""
+    able = [key for key, entry in FAMILIES.items() if Task(task) in entry.tasks]
+    return sorted(able, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
+
+
+def families(project: Project) -> list[str]:
+    """Return the families that train by themselves; a key that the registry no longer has is left out."""
+    return [key for key in able_families(project.task) if key in project.families]
 
 
 def open_if_due(
-    *, project: Project, reason: str = Reason.LABELS, by: User | None = None
+    *, project: Project, reason: str = Reason.LABELS, by: User | None = None, family: str = ""
 ) -> list[TrainingRun]:
-    """Open a run of each family that is due and has none live; the caller wakes a worker for each."""
+    """Open a run of each automatic family that is due and has none live, or of the one `family` named.
+
+    The caller wakes a worker for each.
+    """
     if reason != Reason.LEAD and not project.training_enabled:
         return []
-    latest = _latest(project)
+    able = [family] if family else families(project)
+    if reason == Reason.NAMES:
+        able = [key for key in able if key == LEARNS_FROM_NAMES]
+    latest = _latest(project, able)
     newest: int | None = None
     opened = []
     due: dict[int, bool] = {}  # families that have seen the same labels are due together
-    able = [key for key in families() if reason != Reason.NAMES or key == LEARNS_FROM_NAMES]
-    for family in able:
-        run = latest.get(family)
+    for key in able:
+        run = latest.get(key)
         if run is not None and run.state in LIVE_STATES:
             continue
-        seen = run.snapshot.get("annotation", 0) if run else 0
+        seen = _seen(run)
         if seen not in due:
             due[seen] = _is_due(project, reason, seen)
         if not due[seen]:
             continue
         if newest is None:
             newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-        opened += _open(project, family, reason, newest, by)
+        opened += _open(project, key, reason, newest, by)
     return opened
 
 
 def labels_until_next(*, project: Project) -> int:
     """Return how many more labels trigger the next run."""
-    run = _latest(project).get(families()[0])
-    seen = run.snapshot.get("annotation", 0) if run else 0
+    able = families(project)
+    latest = _latest(project, able)
+    # A slow family that is still training is not what people wait for next.
+    waiting = [key for key in able if key not in latest or latest[key].state not in LIVE_STATES]
+    seen = min((_seen(latest.get(key)) for key in waiting or able), default=0)
     return max(0, project.retrain_after - _new_labels(project, seen).count())
 
 
-def _latest(project: Project) -> dict[str, TrainingRun]:
-    recent = project.runs.only("family", "state", "snapshot").order_by("-pk")[: 4 * len(FAMILIES)]
-    return {run.family: run for run in reversed(recent)}
+def _latest(project: Project, keys: list[str]) -> dict[str, TrainingRun]:
+    latest = [Subquery(project.runs.filter(family=key).order_by("-pk").values("pk")[:1]) for key in keys]
+    return {
+        run.family: run for run in project.runs.only("family", "state", "snapshot").filter(Q(pk__in=latest))
+    }
+
+
+def _seen(run: TrainingRun | None) -> int:
+    """Return the newest annotation that the run knew, 0 for none."""
+    return int(run.snapshot.get("annotation", 0)) if run else 0
 
 
 def _is_due(project: Project, reason: str, seen: int) -> bool:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
+from annotate.forms import TrainForm
 from annotate.models import ModelVersion
 from annotate.models.runs import LIVE_STATES
 from annotate.services import publishing, reports
@@ -55,18 +56,29 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def runs(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     rows = project.runs.select_related("requested_by").prefetch_related("versions")[:RUNS_SHOWN]
-    context = {"project": project, "runs": rows, "live_states": LIVE_STATES, "tab": "runs"}
+    context = {
+        "project": project,
+        "runs": rows,
+        "live_states": LIVE_STATES,
+        "form": TrainForm(project=project),
+        "tab": "runs",
+    }
     return render(request, "models/runs.html", context)
 
 
 @require_POST
 def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    user = signed_in(request.user)
-    opened = run_service.open_if_due(project=project, reason=run_service.Reason.LEAD, by=user)
+    form = TrainForm(request.POST, project=project)
+    if not form.is_valid():
+        messages.error(request, _("This project has no such model family: choose one of the list."))
+        return redirect("runs", slug)
+    opened = run_service.open_if_due(
+        project=project, reason=run_service.Reason.LEAD, by=signed_in(request.user), **form.cleaned_data
+    )
     transaction.on_commit(partial(tasks.wake, opened))
     if not opened:
-        messages.info(request, _("Every model is training already."))
+        messages.info(request, _("What you asked for is training already."))
     return redirect("project", slug)
 
 

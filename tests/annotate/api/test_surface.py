@@ -53,6 +53,13 @@ def test_a_session_is_no_token(lead: User, project: Project, sign_in: Callable[[
     problem(sign_in(lead).get("/api/v1/projects"), 401, "not_authenticated")
 
 
+def test_a_project_names_the_families_that_train_by_themselves(
+    annotator: User, project: Project, api: Api
+) -> None:
+    body = api(annotator).get("/api/v1/projects/colours").json()
+    assert body["families"] == ["embedding", "tfidf"]
+
+
 @pytest.mark.parametrize("secret", ["", "winnow_0_wrong", "é", "x" * 5000])
 def test_a_wrong_token_is_refused(secret: str, client: Client, project: Project) -> None:
     response = client.get(

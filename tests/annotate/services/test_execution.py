@@ -9,6 +9,7 @@ import pytest
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.services import execution, prelabeling, publishing, runs
 from annotate.services.prelabeling import bundle_folder
+from training.registry import FAMILIES, Entry
 from training.types import RunSpec, TrainingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
@@ -44,6 +45,17 @@ def test_it_publishes_a_first_version_and_fills_the_queue_by_it(
     assert {place.batch.version for place in Assignment.objects.select_related("batch__version")} == {version}
     run = TrainingRun.objects.get()
     assert (run.state, run.progress, run.snapshot["labelled"]) == ("succeeded", 1.0, 18)
+
+
+def test_a_family_whose_packages_are_missing_says_how_to_install_them(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "extra", Entry("The extra one", "no_such_package:Model", "fancy"))
+    (run,) = runs.open_if_due(project=colours, reason=runs.Reason.LEAD, family="extra")
+    assert execution.execute(run_id=run.pk) is None
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "pip install '.[fancy]'" in run.error
 
 
 def test_it_predicts_every_document_once(colours: Project, add_documents: AddDocuments) -> None:

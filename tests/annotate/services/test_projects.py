@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Membership, Project, User
 from annotate.models.annotations import AssignmentState
@@ -29,6 +30,13 @@ def test_a_new_project_has_its_lead_and_keys_that_leave_out_the_pages_own(lead: 
 def test_a_short_name_is_given_once(project: Project, lead: User) -> None:
     with pytest.raises(Refused, match="colours"):
         projects.create_project(by=lead, name="Other", slug="colours", task="single", labels=[("a", "")])
+
+
+@pytest.mark.parametrize("families", [[], ["nonsense"], "tfidf"])
+def test_families_that_do_not_exist_are_refused(project: Project, families: object) -> None:
+    with pytest.raises(ValidationError) as refused:
+        projects.change_settings(project=project, changes={"families": families})
+    assert "families" in refused.value.message_dict
 
 
 def test_a_clash_of_keys_is_refused_naming_both_labels(project: Project) -> None:

@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from annotate.models import Annotation, Document, Project, TrainingRun, User
 from annotate.services import runs
-from training.registry import FAMILIES
+from training.registry import FAMILIES, Entry
+from training.types import Task
 
 pytestmark = pytest.mark.django_db
 
@@ -49,8 +50,44 @@ def test_it_opens_a_run_of_each_family_once_enough_labels_are_new(
     assert runs.open_if_due(project=project) == []
     assert runs.labels_until_next(project=project) == 1
     labels(1)
-    assert [run.family for run in runs.open_if_due(project=project)] == runs.families()
-    assert runs.families()[0] == "embedding"
+    assert [run.family for run in runs.open_if_due(project=project)] == ["embedding", "tfidf"]
+
+
+def test_only_the_project_s_families_train_by_themselves(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    project.families = ["tfidf", "gone from the registry"]
+    labels(10)
+    assert [run.family for run in runs.open_if_due(project=project)] == ["tfidf"]
+    assert runs.labels_until_next(project=project) == 10
+
+
+def test_a_lead_starts_one_family_that_is_not_automatic(project: Project) -> None:
+    project.families = ["tfidf"]
+    lead = runs.Reason.LEAD
+    assert [run.family for run in runs.open_if_due(project=project, reason=lead)] == ["tfidf"]
+    opened = runs.open_if_due(project=project, reason=lead, family="embedding")
+    assert [run.family for run in opened] == ["embedding"]
+    assert runs.open_if_due(project=project, reason=lead, family="embedding") == []
+
+
+def test_a_family_that_cannot_do_the_task_is_not_one_of_its_families(
+    project: Project, multi_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "one", Entry("One", "nowhere:One", "train", tasks=(Task.SINGLE,)))
+    assert "one" in runs.able_families(project.task)
+    assert "one" not in runs.able_families(multi_project.task)
+
+
+def test_a_slow_run_that_is_alive_does_not_count_as_due(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    TrainingRun.objects.create(project=project, family="embedding", reason="lead", state="running")
+    labels(10)
+    (quick,) = runs.open_if_due(project=project)
+    assert quick.family == "tfidf"
+    TrainingRun.objects.filter(pk=quick.pk).update(state="succeeded")
+    assert runs.labels_until_next(project=project) == project.retrain_after
 
 
 def test_it_counts_from_the_last_run_on(project: Project, labels: Callable[[int], None]) -> None:
@@ -60,11 +97,11 @@ def test_it_counts_from_the_last_run_on(project: Project, labels: Callable[[int]
     labels(9)
     assert runs.open_if_due(project=project) == []
     labels(1)
-    assert len(runs.open_if_due(project=project)) == len(FAMILIES)
+    assert len(runs.open_if_due(project=project)) == len(project.families)
 
 
 def test_it_keeps_one_live_run_per_family(project: Project) -> None:
-    assert len(runs.open_if_due(project=project, reason=runs.Reason.LEAD)) == len(FAMILIES)
+    assert len(runs.open_if_due(project=project, reason=runs.Reason.LEAD)) == len(project.families)
     assert runs.open_if_due(project=project, reason=runs.Reason.LEAD) == []
 
 
@@ -72,7 +109,7 @@ def test_it_trains_on_few_labels_when_people_pause(project: Project, labels: Cal
     labels(1)
     assert runs.open_if_due(project=project, reason=runs.Reason.IDLE) == []
     Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
-    assert len(runs.open_if_due(project=project, reason=runs.Reason.IDLE)) == len(FAMILIES)
+    assert len(runs.open_if_due(project=project, reason=runs.Reason.IDLE)) == len(project.families)
     finish_all()
     assert runs.open_if_due(project=project, reason=runs.Reason.IDLE) == []
 

@@ -22,6 +22,24 @@ def test_a_lead_starts_a_run_of_each_family_once(
     ]
 
 
+def test_a_lead_starts_the_one_family_that_was_chosen(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where, {"family": "tfidf"})
+    assert list(project.runs.values_list("family", flat=True)) == ["tfidf"]
+    answer = client.post(where, {"family": "nonsense"}, follow=True)
+    assert "no such model family" in answer.content.decode()
+    assert project.runs.count() == 1
+
+
+def test_the_runs_page_offers_each_family_by_name(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert '<option value="tfidf">TF-IDF with logistic regression</option>' in page
+
+
 def test_a_cancelled_run_is_over(sign_in: Callable[[User], Client], lead: User, project: Project) -> None:
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
     sign_in(lead).post(reverse("run-cancel", args=[project.slug, run.pk]))

@@ -60,6 +60,23 @@ def test_saved_settings_bump_the_guidelines_version(
     assert (project.guidelines_version, project.batch_size, project.strategy) == (2, 30, "")
 
 
+def test_a_lead_chooses_which_families_train_by_themselves(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("project-settings", args=[project.slug])
+    form = client.get(where).context["form"]
+    fields = {name: form[name].value() for name in form.fields}
+    assert fields["families"] == ["embedding", "tfidf"]
+    client.post(where, {**fields, "families": ["tfidf"]})
+    project.refresh_from_db()
+    assert project.families == ["tfidf"]
+    for wrong in ([], ["nonsense"]):
+        refused = client.post(where, {**fields, "families": wrong})
+        assert refused.context["form"].errors["families"]
+    project.refresh_from_db()
+    assert project.families == ["tfidf"]
+
+
 def test_a_strategy_of_the_other_task_is_not_offered() -> None:
     single, multi = (dict(strategy_choices(task)) for task in (Task.SINGLE, Task.MULTI))
     assert "margin" in single
