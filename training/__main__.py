@@ -1,4 +1,4 @@
-"""The command line: `python -m training train | predict | bench | simulate`."""
+"""The command line: `python -m training train | compare | predict | bench | simulate`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from importlib.util import find_spec
 from training.records import FileError
 from training.types import TrainingError
 
-_COMMANDS = ("training.cli.train", "training.cli.predict", "training.cli.bench", "training.simulate")
+_COMMANDS = (
+    "training.cli.train",
+    "training.cli.compare",
+    "training.cli.predict",
+    "training.cli.bench",
+    "training.simulate",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

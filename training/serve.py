@@ -11,20 +11,11 @@ import onnxruntime as ort
 from training import calibration
 from training.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
 from training.preprocess import load_preprocessor
+from training.preprocess.broken import BROKEN_GRAPH
 from training.thresholds import decide
 from training.types import Embedder, FloatArray, LabelSchema
 
-_state = ort.capi.onnxruntime_pybind11_state
-# What onnxruntime raises for a graph it cannot take; its classes share no base below Exception.
-BROKEN_GRAPH = (
-    _state.Fail,
-    _state.InvalidArgument,
-    _state.InvalidGraph,
-    _state.InvalidProtobuf,
-    _state.NoSuchFile,
-    _state.NotImplemented,
-    _state.RuntimeException,
-)
+__all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
 
 
 class Predictor:
@@ -32,6 +23,7 @@ class Predictor:
 
     def __init__(self, bundle: Path, *, encoder_root: Path | None = None, threads: int = 1) -> None:
         """Verify and load the bundle; raises `BundleError` with the reason where that fails."""
+        self.bundle = bundle
         self.manifest: Manifest = open_bundle(bundle)
         self.thresholds: FloatArray = np.array(self.manifest.thresholds, np.float32)
         encoder = encoder_folder(bundle, self.manifest, encoder_root)
@@ -50,10 +42,16 @@ class Predictor:
         """The labels, in the order of the columns of every score array."""
         return self.manifest.schema
 
+    @property
+    def graph_name(self) -> str:
+        """What the graph calls itself, such as "linear_over_ngrams"."""
+        return str(self._session.get_modelmeta().graph_name)
+
     def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
         """Return the graph's own probabilities (texts, labels), before calibration.
 
-        Raises `BundleError` for an `embedder` whose vectors are not those of the bundle's encoder.
+        Raises `BundleError` for an `embedder` whose vectors are not those of the bundle's encoder, and for a
+        graph that does not fit what its preprocessing makes.
         """
         if embedder is not None and self.manifest.encoder not in (None, embedder.fingerprint):
             raise BundleError(
@@ -61,7 +59,10 @@ class Predictor:
                 f"and was given those of {embedder.fingerprint}; embed the texts again."
             )
         feeds = self._preprocessor.feeds(texts, embedder=embedder)
-        rows = [np.asarray(self._session.run(None, feed)[0], np.float32) for feed in feeds]
+        try:
+            rows = [np.asarray(self._session.run(None, feed)[0], np.float32) for feed in feeds]
+        except BROKEN_GRAPH as error:
+            raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
         empty = np.zeros((0, len(self.schema)), np.float32)
         return np.concatenate([empty, *rows])
 

@@ -20,12 +20,16 @@ def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, default=cache, metavar="DIR", help=f"default: {cache}")
 
 
-def embedder_for(family: str, arguments: argparse.Namespace) -> tuple[Embedder | None, Path | None]:
+def embedder_for(
+    family: str, arguments: argparse.Namespace, *, precision: str = "int8"
+) -> tuple[Embedder | None, Path | None]:
     """Return the embedder and the encoders' folder for a family that needs them, else (None, None)."""
     if "embedder" not in entry(FAMILIES, family).needs:
         return None, None
     # Loaded by name only now: it brings packages that TF-IDF and prediction do without.
     encoders = import_module("training.encoders")
     root = arguments.cache / "encoders"
-    folder = encoders.prepare_encoder(arguments.encoder or encoders.DEFAULT_ENCODER, root)
+    folder = encoders.prepare_encoder(
+        arguments.encoder or encoders.DEFAULT_ENCODER, root, precision=precision
+    )
     return CachedEmbedder(OnnxEncoder(folder), FolderStore(arguments.cache / "vectors")), root

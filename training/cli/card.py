@@ -1,0 +1,66 @@
+"""The report card as lines for a terminal."""
+
+from __future__ import annotations
+
+from training.reportcard import Candidate, Card
+
+_HEAD = (
+    "candidate",
+    "macro-F1 (95 %)",
+    "calibr.",
+    "p50 ms",
+    "p99 ms",
+    "texts/s",
+    "bundle MB",
+    "+encoder",
+    "train s",
+    "explains",
+)
+
+
+def show(card: Card) -> str:
+    """Return the table, what is to be known beside it, and the recommendation."""
+    rows = [_HEAD, *(_cells(candidate) for candidate in card.candidates if not candidate.problem)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    lines += [f"{c.name}: {c.problem}" for c in card.candidates if c.problem]
+    lines += [f"{c.name}: {note}" for c in card.candidates for note in _notes(c)]
+    lines += [
+        f"{pair.int8} against {pair.fp32}: {pair.speedup:.2f} times the speed, {pair.size_ratio:.2f} of the "
+        f"size, {pair.macro_f1_loss:+.4f} macro-F1 lost"
+        for pair in card.quantised
+    ]
+    lines += [
+        f"{card.documents} texts, {card.classes} labels; speeds on {card.machine['processor']}, one thread, "
+        f"load {card.machine['load']}",
+        "",
+        card.recommendation.reason,
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _cells(candidate: Candidate) -> tuple[str, ...]:
+    found, speed = candidate.evaluation, candidate.speed
+    assert found is not None
+    assert speed is not None
+    return (
+        candidate.name,
+        f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})",
+        _number(found.calibration_error),
+        f"{speed.p50_ms:.3g}",
+        f"{speed.p99_ms:.3g}",
+        f"{speed.texts_per_s:.0f}",
+        f"{candidate.bundle_bytes / 1e6:.1f}",
+        f"{candidate.encoder_bytes / 1e6:.1f}" if candidate.encoder_bytes else "",
+        f"{candidate.train_seconds:.1f}",
+        "yes" if candidate.explainable else "no",
+    )
+
+
+def _notes(candidate: Candidate) -> list[str]:
+    cut = f"{candidate.cut_share:.1%} of the texts are longer than it reads"
+    return [*candidate.notes, *([cut] if candidate.cut_share else [])]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

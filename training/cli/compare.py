@@ -1,0 +1,193 @@
+"""`python -m training compare`: train families on one file, measure them on another, recommend one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.cli.card import show
+from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.files import add_file_arguments, read_datasets
+from training.cli.settings import parse_settings
+from training.measuring import Measured, machine, measure
+from training.pipeline import rows_of, train_and_package
+from training.recommendation import TOLERANCE, quantised_pairs, recommend
+from training.registry import FAMILIES, entry
+from training.reportcard import Candidate, Card, Constraints
+from training.types import Dataset, Embedder, Json, RunSpec, TrainingError
+
+_OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that are not its family's
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One candidate before it is trained: `name` is its family, or `family:variant`."""
+
+    name: str
+    family: str
+    params: dict[str, Json]
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("compare", help="measure families side by side and recommend one")
+    add_file_arguments(parser)
+    parser.add_argument("--tuning", type=Path, metavar="F", help="tune thresholds on this file")
+    parser.add_argument(
+        "--families", required=True, metavar="A,B,B:VARIANT", help=f"of {', '.join(sorted(FAMILIES))}"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME.KEY=VALUE", help="a candidate's parameter"
+    )
+    parser.add_argument("--latency-ms", type=float, metavar="X", help="p99 of a single text at most")
+    parser.add_argument("--size-mb", type=float, metavar="Y", help="bundle and encoder at most")
+    parser.add_argument("--explainable", action="store_true", help="it must say which words decided")
+    parser.add_argument("--languages", nargs="+", default=[], metavar="CODE", help="such as en ru")
+    parser.add_argument("--labels", type=int, metavar="N", help="train on N documents: the labels at hand")
+    parser.add_argument(
+        "--tolerance", type=float, default=TOLERANCE, help="macro-F1 that is not worth paying"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--bundles", type=Path, metavar="DIR", help="keep the bundles there")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the card there")
+    add_encoder_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train and measure every candidate, then print the card."""
+    plans = _plans(arguments.families, arguments.set)
+    others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    train, test, *rest = read_datasets(arguments.train, others, **columns)
+    train = _at_hand(train, arguments.labels, arguments.seed)
+    tuning = rest[0] if rest else rows_of(train, np.zeros(len(train), bool))
+    with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
+        folder = arguments.bundles or Path(scratch)
+        rows = [_row(plan, train, tuning, test, folder, arguments) for plan in plans]
+    card = _card(rows, test, arguments)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
+    print(show(card))
+
+
+def _plans(families: str, settings: Iterable[str]) -> list[Plan]:
+    names = [name.strip() for name in families.split(",") if name.strip()]
+    if len(set(names)) != len(names):
+        raise TrainingError("--families names a candidate twice; tell them apart as family:variant.")
+    params: dict[str, dict[str, Json]] = {name: {} for name in names}
+    for key, value in parse_settings(settings).items():
+        name, dot, parameter = key.partition(".")
+        if not dot or name not in params:
+            raise TrainingError(f"--set {key}: write NAME.KEY=VALUE, NAME being one of {', '.join(names)}.")
+        params[name][parameter] = value
+    for name in names:
+        entry(FAMILIES, name.partition(":")[0])
+    return [Plan(name, name.partition(":")[0], params[name]) for name in names]
+
+
+def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
+    """Return as many documents as the project has labels, so that the figures are those of its start."""
+    if labels is None or labels >= len(train):
+        return train
+    if labels < 1:
+        raise TrainingError("--labels must be at least 1.")
+    return rows_of(train, np.random.default_rng(seed).choice(len(train), labels, replace=False))
+
+
+def _row(
+    plan: Plan, train: Dataset, tuning: Dataset, test: Dataset, folder: Path, arguments: argparse.Namespace
+) -> Candidate | Measured:
+    print(f"{plan.name} ...", file=sys.stderr, flush=True)
+    start = Candidate(plan.name, plan.family, plan.params, labelled=len(train))
+    try:
+        return _trained(start, train, tuning, test, folder / plan.name.replace(":", "-"), arguments)
+    except (TrainingError, OSError, MemoryError) as error:
+        return replace(start, problem=str(error) or type(error).__name__)
+
+
+def _trained(
+    start: Candidate,
+    train: Dataset,
+    tuning: Dataset,
+    test: Dataset,
+    bundle: Path,
+    arguments: argparse.Namespace,
+) -> Measured:
+    embedder, root, params = _encoder(start, arguments)
+    if embedder is not None:
+        embedder.embed(train.texts + tuning.texts)  # kept for all candidates of this encoder: not their time
+    began = time.perf_counter()
+    train_and_package(
+        RunSpec(start.family, params, seed=arguments.seed),
+        train,
+        bundle,
+        tuning=tuning,
+        reporting=rows_of(test, np.zeros(len(test), bool)),  # measured below, where the clock does not run
+        embedder=embedder,
+        encoder_root=root,
+        self_contained=True,
+        replace_bundle=True,
+    )
+    start = replace(start, train_seconds=time.perf_counter() - began)
+    return _with_embedding_note(measure(start, bundle, test, embedder=embedder, seed=arguments.seed))
+
+
+def _with_embedding_note(found: Measured) -> Measured:
+    speed, candidate = found.candidate.speed, found.candidate
+    if not candidate.encoder_bytes or speed is None:
+        return found
+    note = (
+        f"training starts from kept vectors; to make those of {candidate.labelled} texts takes "
+        f"{candidate.labelled / speed.texts_per_s:.0f} s at the measured texts a second"
+    )
+    return replace(found, candidate=replace(candidate, notes=(*candidate.notes, note)))
+
+
+def _encoder(
+    start: Candidate, arguments: argparse.Namespace
+) -> tuple[Embedder | None, Path | None, dict[str, Json]]:
+    """Return the embedder, its root, and the parameters that are left for the family itself."""
+    if "embedder" not in entry(FAMILIES, start.family).needs:
+        return None, None, dict(start.params)
+    own = {key: str(value) for key, value in start.params.items() if key in _OF_THE_ENCODER}
+    rest = {key: value for key, value in start.params.items() if key not in own}
+    chosen = argparse.Namespace(cache=arguments.cache, encoder=own.get("encoder", arguments.encoder))
+    embedder, root = embedder_for(start.family, chosen, precision=own.get("precision", "int8"))
+    return embedder, root, rest
+
+
+def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.Namespace) -> Card:
+    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
+    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    constraints = Constraints(
+        latency_ms=arguments.latency_ms,
+        size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
+        explainable=arguments.explainable,
+        languages=tuple(code for part in arguments.languages for code in part.split(",")),
+        labels=arguments.labels,
+    )
+    return Card(
+        documents=len(test),
+        classes=len(test.schema),
+        machine=machine(),
+        constraints=constraints,
+        candidates=candidates,
+        recommendation=recommend(
+            candidates,
+            decisions,
+            test.targets,
+            constraints,
+            tolerance=arguments.tolerance,
+            seed=arguments.seed,
+        ),
+        quantised=quantised_pairs(candidates),
+    )

@@ -1,0 +1,134 @@
+"""A bundle measured for the report card: figures, speed on this machine, sizes, and what it does not read."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.bundle import bundle_bytes, encoder_folder
+from training.calibration import reliability
+from training.coverage import foreign_note, languages, open_tokenizer
+from training.evaluate import evaluate
+from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder
+from training.reportcard import Candidate, Speed
+from training.serve import Predictor
+from training.thresholds import Decisions, decide
+from training.types import Dataset, Embedder, Json, TrainingError
+
+_WARM = 20
+_SINGLES = 1_000
+_SECONDS = 4.0  # for each of the two speeds; a slow model is measured on fewer texts
+_AT_LEAST = 50
+_CHUNK = 64
+_EXPLAINED = "linear_over_ngrams"  # the graph whose decisions are a sum over the n-grams of a text
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A candidate with its decisions (documents, labels), from which models are compared."""
+
+    candidate: Candidate
+    decisions: Decisions
+
+
+def measure(
+    start: Candidate,
+    bundle: Path,
+    reporting: Dataset,
+    *,
+    embedder: Embedder | None = None,
+    encoder_root: Path | None = None,
+    seed: int = 0,
+) -> Measured:
+    """Return `start` filled with what its bundle reaches on `reporting`, with one thread.
+
+    A given `embedder` spares embedding the texts for the figures; speed is always that of the bundle's own
+    encoder. Raises `BundleError` for a bundle that cannot be loaded.
+    """
+    predictor = Predictor(bundle, encoder_root=encoder_root)
+    scores = predictor.predict_proba(reporting.texts, embedder=embedder)
+    schema, targets = reporting.schema, reporting.targets
+    found = replace(
+        start,
+        evaluation=evaluate(schema, targets, scores, predictor.thresholds, np.random.default_rng(seed)),
+        reliability=reliability(schema.task, scores, targets),
+        speed=speed(predictor, reporting.texts),
+        bundle_bytes=bundle_bytes(bundle),
+        precision=predictor.manifest.precision,
+        explainable=predictor.graph_name == _EXPLAINED,
+    )
+    encoder = encoder_folder(bundle, predictor.manifest, encoder_root)
+    if encoder is not None:
+        found = _with_encoder(found, encoder, reporting.texts)
+    elif (bundle / TOKENIZER_FILE).is_file():
+        found = _with_tokenizer(found, bundle, "", reporting.texts)
+    return Measured(found, decide(schema.task, scores, predictor.thresholds))
+
+
+def speed(predictor: Predictor, texts: Sequence[str]) -> Speed:
+    """Time single texts one after the other, then texts together; the bundle must have been opened with one
+    thread. Raises `TrainingError` without texts.
+    """
+    if not texts:
+        raise TrainingError("There is no text to measure the speed with.")
+    p50, p99 = np.percentile(_singles(predictor, texts), (50, 99)) * 1_000
+    return Speed(float(p50), float(p99), _together(predictor, texts), threads=1)
+
+
+def machine() -> dict[str, Json]:
+    """Return what the speeds depend on: processor, cores, and how busy the machine is now."""
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    return {"processor": _processor(), "cores": cores, "load": round(load, 2), "threads": 1}
+
+
+def _singles(predictor: Predictor, texts: Sequence[str]) -> list[float]:
+    seconds: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while len(seconds) < _WARM + _AT_LEAST or (len(seconds) < _SINGLES and time.perf_counter() < end):
+        text = texts[len(seconds) % len(texts)]
+        started = time.perf_counter()
+        predictor.decide(predictor.predict_proba([text]))
+        seconds.append(time.perf_counter() - started)
+    return seconds[_WARM:]
+
+
+def _together(predictor: Predictor, texts: Sequence[str]) -> float:
+    done, started = 0, time.perf_counter()
+    while not done or (done < len(texts) and time.perf_counter() < started + _SECONDS):
+        chunk = texts[done : done + _CHUNK]
+        predictor.decide(predictor.predict_proba(chunk))
+        done += len(chunk)
+    return done / (time.perf_counter() - started)
+
+
+def _with_encoder(candidate: Candidate, folder: Path, texts: Sequence[str]) -> Candidate:
+    encoder = OnnxEncoder(folder)
+    found = replace(
+        candidate,
+        encoder_bytes=sum(file.stat().st_size for file in folder.iterdir()),
+        precision=encoder.config.precision,
+        cut_share=encoder.cut(texts) / len(texts),
+    )
+    return _with_tokenizer(found, folder, encoder.config.name, texts)
+
+
+def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequence[str]) -> Candidate:
+    tokenizer = open_tokenizer(folder / TOKENIZER_FILE)
+    note = foreign_note(tokenizer, texts)
+    notes = (*candidate.notes, *([note] if note else []))
+    return replace(candidate, languages=languages(tokenizer, name), notes=notes)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
