@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
 from annotate.models.annotations import AssignmentState, Outcome
 from annotate.models.projects import TaskChoices
+from annotate.services import lookups
 
 
 class Rejected(Exception):
@@ -54,8 +54,8 @@ def keep(
 ) -> Annotation:
     """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
     dealt = _card(project, annotator, answer.card)
-    annotation = _standing(dealt)
-    if annotation is not None and getattr(annotation, "is_answered", False):
+    annotation, is_answered = _standing(dealt)
+    if annotation is not None and is_answered:
         return annotation
     chosen = _checked_labels(project, answer, offered)
     created = annotation is None
@@ -96,22 +96,22 @@ def reopen(*, annotation: Annotation) -> Card:
 
 
 def _card(project: Project, annotator: User, key: uuid.UUID) -> Card:
-    # The lock makes the second of two equal requests wait for the decision of the first.
-    cards = Card.objects.select_for_update(of=("self",))
-    found = cards.filter(key=key, annotator=annotator, document__project=project).first()
+    found = lookups.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
     if found is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
-    return found
+    document, version, shown = found
+    return Card(key=key, document_id=document, annotator=annotator, shown_version_id=version, shown=shown)
 
 
-def _standing(card: Card) -> Annotation | None:
+def _standing(card: Card) -> tuple[Annotation | None, bool]:
     """Return what stands, and whether it came with this card.
 
     NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
     """
-    answered = Exists(Decision.objects.filter(card=card.key))
-    mine = Annotation.objects.filter(document=card.document_id, annotator=card.annotator_id)
-    return mine.annotate(is_answered=answered).first()
+    row = lookups.STANDING.first(document=card.document_id, annotator=card.annotator_id, card=card.key)
+    if row is None:
+        return None, False
+    return Annotation.objects.get(pk=row[0]), bool(row[1])
 
 
 def _write(annotation: Annotation, project: Project, dealt: Card, answer: Answer) -> None:

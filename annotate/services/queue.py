@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate.models import (
@@ -27,6 +26,7 @@ from annotate.models import (
 from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
+from annotate.services import lookups
 
 TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
@@ -36,22 +36,38 @@ PULSE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Dealt:
-    """A leased place with its card; `version` is the number of the model that chose or suggests."""
+    """A card with its document; `version` is the number of the model that chose or suggests.
 
-    place: Assignment
+    Of the document its key, text, lane and prediction are read, the rest on demand.
+    """
+
+    place: int
     card: Card
+    document: Document
     version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row of `lookups.PLACE`: a place of the queue as it was found."""
+
+    pk: int
+    document: int
+    state: str
+    card: uuid.UUID | None
+    annotator: int | None
+    chosen_by: int | None
 
 
 @transaction.atomic
 def claim(*, project: Project, annotator: User) -> Assignment | None:
     """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
     dealt = deal(project=project, annotator=annotator)
-    return dealt.place if dealt else None
+    return Assignment.objects.select_related("document").get(pk=dealt.place) if dealt else None
 
 
 def deal(*, project: Project, annotator: User) -> Dealt | None:
-    """Do what `claim` does within the caller's transaction, and return the card with the place."""
+    """Do what `claim` does within the caller's transaction, and return the card with its document."""
     found = _lease(project, annotator)
     if found is None and top_up(project=project):
         found = _lease(project, annotator)
@@ -74,62 +90,65 @@ def release(*, annotator: User, card: uuid.UUID) -> bool:
 def _lease(project: Project, annotator: User) -> Dealt | None:
     now = timezone.now()
     while place := _candidate(project, annotator, now):
-        mine = place.annotator_id == annotator.pk
         # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
         unchanged = Assignment.objects.filter(pk=place.pk, state=place.state, card=place.card)
-        key = place.card if mine and place.card else uuid.uuid4()
+        is_shown = place.card if place.annotator == annotator.pk else None
+        key = is_shown or uuid.uuid4()
         expiry = _expiry(project, now)
         if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
-            is_shown = key == place.card
-            place.state, place.annotator, place.expires_at = AssignmentState.LEASED, annotator, expiry
-            place.card = key
             return _shown(place, key) if is_shown else _deal(project, place, key, annotator)
     return None
 
 
-def _candidate(project: Project, annotator: User, now: datetime) -> Assignment | None:
-    # Everything that the card needs comes with the place: each query more is time in the transaction.
-    places = (
-        Assignment.objects.filter(project=project)
-        .select_related("document__prediction")
-        .annotate(
-            chosen_by=F("batch__version__number"), suggested_by=F("document__prediction__version__number")
-        )
-    )
-    places = places.defer("document__meta")
-    lock = places.select_for_update(skip_locked=True, of=("self",))
-    own_first = Case(When(annotator=annotator, then=Value(0)), default=Value(1))
-    held = lock.leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now)).order_by(own_first, "rank")
-    for place in held:
-        if place.annotator_id == annotator.pk or _is_open(place, annotator):
+def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:
+    """Return the own place, else one whose lease ran out, else the first that waits."""
+    held = [
+        _Place(*row) for row in lookups.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
+    ]
+    for place in sorted(held, key=lambda place: place.annotator != annotator.pk):
+        if place.annotator == annotator.pk or _is_open(place, annotator):
             return place
-    return lock.waiting().open_to(annotator).order_by("rank").first()
+    row = lookups.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
+    return _Place(*row) if row else None
 
 
-def _is_open(place: Assignment, annotator: User) -> bool:
+def _is_open(place: _Place, annotator: User) -> bool:
     return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
 
 
-def _shown(place: Assignment, key: uuid.UUID) -> Dealt:
+def _shown(place: _Place, key: uuid.UUID) -> Dealt:
     card = Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
     suggested_by = card.shown_version.number if card.shown_version else None
-    return Dealt(place, card, getattr(place, "chosen_by", None) or suggested_by)
+    document, _number = _document(place.document)
+    return Dealt(place.pk, card, document, place.chosen_by or suggested_by)
 
 
-def _deal(project: Project, place: Assignment, key: uuid.UUID, annotator: User) -> Dealt:
+def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> Dealt:
     """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
+    document, number = _document(place.document)
     shown: Prediction | None = None
-    if project.suggestions != Suggestions.NEVER and place.document.lane == Lane.POOL:
-        shown = getattr(place.document, "prediction", None)
+    if project.suggestions != Suggestions.NEVER and document.lane == Lane.POOL:
+        shown = getattr(document, "prediction", None)
     card = Card.objects.create(
         key=key,
-        document=place.document,
+        document=document,
         annotator=annotator,
         shown_version_id=shown.version_id if shown else None,
         shown=shown.scores if shown else None,
     )
-    suggested_by = getattr(place, "suggested_by", None) if shown else None
-    return Dealt(place, card, getattr(place, "chosen_by", None) or suggested_by)
+    return Dealt(place.pk, card, document, place.chosen_by or (number if shown else None))
+
+
+def _document(pk: int) -> tuple[Document, int | None]:
+    """Return a document with its prediction, if any, and the number of the version that predicted."""
+    row = lookups.DOCUMENT.first(document=pk)
+    assert row is not None  # the place refers to it
+    text, lane, version, number, scores, decided = row
+    document = Document.from_db(connection.alias, ["id", "text", "lane"], [pk, text, lane])
+    found = Prediction(document_id=pk, version_id=version, scores=scores, decided=decided)
+    # None is noted as well: asked for a prediction, the document would look for one again.
+    Document.prediction.related.set_cached_value(document, found if version is not None else None)
+    return document, number
 
 
 def _expiry(project: Project, now: datetime) -> datetime:

@@ -107,7 +107,7 @@ def dealt_card(project: Project, annotator: User, *, labels: Sequence[Label], no
     dealt = queue.deal(project=project, annotator=annotator)
     if dealt is None:
         return CardView(project, notice or why_empty(project, annotator))
-    return CardView(project, notice, dealt.card, dealt.place.document, dealt.version, labels=labels)
+    return CardView(project, notice, dealt.card, dealt.document, dealt.version, labels=labels)
 
 
 def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:

@@ -141,11 +141,10 @@ def test_it_takes_few_queries_to_decide_and_claim(
     place = claim(project, annotator)
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
-    with django_assert_max_num_queries(15):
-        labeling.submit(
-            project=project, annotator=annotator, card=place.card, outcome="answered", label_ids=chosen
-        )
-        claim(project, annotator)
+    answer = labeling.Answer(card=place.card, outcome="answered", label_ids=chosen)
+    with django_assert_max_num_queries(11):
+        labeling.keep(project=project, annotator=annotator, answer=answer, offered=chosen)
+        assert queue.deal(project=project, annotator=annotator)
 
 
 def test_it_puts_a_batch_in_place_of_untouched_documents(
