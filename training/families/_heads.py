@@ -1,13 +1,24 @@
-"""Logistic regression on vectors: soft targets, weights per cell, warm starts, one thread, float32."""
+"""Linear heads on vectors: soft targets, weights per cell, warm starts, one thread, float32."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 from scipy.optimize import minimize
 
 from training.types import FloatArray, Task
+
+FILE = "weights.npz"
+NEVER = -15.0  # logit of a label without any example
+Cost = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
+"""Returns what logits (documents, labels) cost and the cost's slope by them.
+
+Given are logits, targets, and the targets' sum by document; logits may be overwritten.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +31,16 @@ class Head:
     def logits(self, vectors: FloatArray) -> FloatArray:
         """Return scores before the activation (documents, labels)."""
         return vectors @ self.weights + self.bias
+
+    def save(self, folder: Path) -> None:
+        """Write both arrays."""
+        np.savez(folder / FILE, weights=self.weights, bias=self.bias)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(folder / FILE, allow_pickle=False) as arrays:
+            return cls(arrays["weights"], arrays["bias"])
 
 
 def activate(task: Task, logits: FloatArray) -> FloatArray:
@@ -37,30 +58,30 @@ def fit_head(
     weights: FloatArray,
     *,
     penalty: float,
+    cost: Cost | None = None,
     start: Head | None = None,
     iterations: int = 60,
 ) -> Head:
-    """Minimise weighted cross-entropy plus `penalty / 2 * |weights|^2` by L-BFGS.
+    """Minimise a weighted cost, cross-entropy without `cost`, plus `penalty / 2 * |weights|^2` by L-BFGS.
 
     `targets` (documents, labels) may be soft. `weights` is (documents, 1), or (documents, labels) for
-    multi-label. The bias is not penalised. Deterministic; `start` only saves iterations.
+    multi-label and for costs that are summed over labels. The bias is not penalised. Deterministic; `start`
+    only saves iterations.
     """
     dimension, labels = vectors.shape[1], targets.shape[1]
     target_mass = targets.sum(axis=1, keepdims=True)
+    cost_of = cost or (_sigmoid_cost if task is Task.MULTI else _softmax_cost)
 
     def loss(flat: FloatArray) -> tuple[float, FloatArray]:
         table = flat.astype(np.float32).reshape(dimension + 1, labels)
         logits = vectors @ table[:-1]
         logits += table[-1]
-        if task is Task.MULTI:
-            cost, slope = _sigmoid_cost(logits, targets)
-        else:
-            cost, slope = _softmax_cost(logits, targets, target_mass)
+        costs, slope = cost_of(logits, targets, target_mass)
         slope *= weights
         gradient = np.empty_like(table)
         gradient[:-1] = vectors.T @ slope + penalty * table[:-1]
         gradient[-1] = slope.sum(axis=0)
-        total = float((cost * weights).sum()) + 0.5 * penalty * float((table[:-1] ** 2).sum())
+        total = float((costs * weights).sum()) + 0.5 * penalty * float((table[:-1] ** 2).sum())
         return total, gradient.ravel().astype(np.float64)
 
     first = np.zeros((dimension + 1, labels))
@@ -88,7 +109,7 @@ def _softmax_cost(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> 
     return cost, odds
 
 
-def _sigmoid_cost(logits: FloatArray, targets: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _sigmoid_cost(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the binary cross-entropy of every cell and its slope by the logits, both (documents, labels)."""
     cost = np.asarray(np.logaddexp(0.0, logits) - targets * logits, np.float32)
     slope = 1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))) - targets

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from training.families._graphs import read_vector_graph
+from training.families._heads import FILE as WEIGHTS
 from training.families._heads import Head
 from training.families._recipe import Parts
+from training.families._trees import FILE as TREES
+from training.families._trees import TreeHead
 from training.types import LabelSchema, LabelSpec, Task, TrainingError
 
 FILE = "recipe.json"
-WEIGHTS = "weights.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Memory:
     parts: Parts
     offered: Parts
     decided_at: int  # labelled documents when the parts were chosen
-    head: Head
+    head: Head | TreeHead
 
 
 def remember(memory: Memory, folder: Path) -> None:
@@ -70,11 +72,14 @@ def recall(folder: Path | None, schema: LabelSchema, encoder: str) -> Memory | N
         memory = read_memory(folder)
     except TrainingError:
         return None
-    if memory.encoder != encoder or memory.schema.task is not schema.task:
+    if (
+        memory.encoder != encoder
+        or memory.schema.task is not schema.task
+        or isinstance(memory.head, TreeHead)
+    ):
         return None
-    return Memory(
-        schema, encoder, memory.parts, memory.offered, memory.decided_at, _reordered(memory, schema)
-    )
+    head = _reordered(memory.head, memory.schema, schema)
+    return Memory(schema, encoder, memory.parts, memory.offered, memory.decided_at, head)
 
 
 def is_due(memory: Memory, offered: Parts, documents: int, enough: int) -> bool:
@@ -83,20 +88,19 @@ def is_due(memory: Memory, offered: Parts, documents: int, enough: int) -> bool:
     return offered != memory.offered or grown or documents < memory.decided_at
 
 
-def _read_head(folder: Path) -> Head:
-    if not (folder / WEIGHTS).exists():
-        return Head(*read_vector_graph(folder))
-    with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-        return Head(arrays["weights"], arrays["bias"])
+def _read_head(folder: Path) -> Head | TreeHead:
+    if (folder / TREES).exists():
+        return TreeHead.load(folder)
+    return Head.load(folder) if (folder / WEIGHTS).exists() else Head(*read_vector_graph(folder))
 
 
-def _reordered(memory: Memory, schema: LabelSchema) -> Head:
+def _reordered(head: Head, before: LabelSchema, schema: LabelSchema) -> Head:
     """Return the head with the columns of `schema`; a new label starts at zero."""
-    old = {key: j for j, key in enumerate(memory.schema.keys)}
+    old = {key: j for j, key in enumerate(before.keys)}
     kept = [(j, old[key]) for j, key in enumerate(schema.keys) if key in old]
     new = [j for j, _ in kept]
-    weights = np.zeros((len(memory.head.weights), len(schema)), np.float32)
+    weights = np.zeros((len(head.weights), len(schema)), np.float32)
     bias = np.zeros(len(schema), np.float32)
-    weights[:, new] = memory.head.weights[:, [j for _, j in kept]]
-    bias[new] = memory.head.bias[[j for _, j in kept]]
+    weights[:, new] = head.weights[:, [j for _, j in kept]]
+    bias[new] = head.bias[[j for _, j in kept]]
     return Head(weights, bias)

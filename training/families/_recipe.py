@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from training.families import _imbalance as imbalances
 from training.families._heads import Head, activate, fit_head
 from training.types import FloatArray, IntArray, Task
 
@@ -36,17 +37,60 @@ class Material:
     smoothed: FloatArray | None = None  # (documents, dimension)
     pool: FloatArray | None = None  # (pool, dimension)
     smoothed_pool: FloatArray | None = None  # (pool, dimension)
+    weights: FloatArray | None = None  # (documents, 1) or (documents, labels); None is 1 for each
 
     def rows(self, chosen: IntArray) -> Material:
         """Return the material with only these labelled documents; the pool stays."""
-        smoothed = None if self.smoothed is None else self.smoothed[chosen]
-        return replace(self, vectors=self.vectors[chosen], targets=self.targets[chosen], smoothed=smoothed)
+        return replace(
+            self,
+            vectors=self.vectors[chosen],
+            targets=self.targets[chosen],
+            smoothed=None if self.smoothed is None else self.smoothed[chosen],
+            weights=None if self.weights is None else self.weights[chosen],
+        )
+
+    def weighed(self) -> FloatArray:
+        """Return the weights of the documents, (documents, 1) or (documents, labels)."""
+        return np.ones((len(self.vectors), 1), np.float32) if self.weights is None else self.weights
 
     def with_pool(self, chosen: IntArray) -> Material:
         """Return the material with only these pool documents."""
         pool = None if self.pool is None else self.pool[chosen]
         smoothed = None if self.smoothed_pool is None else self.smoothed_pool[chosen]
         return replace(self, pool=pool, smoothed_pool=smoothed)
+
+
+def rebalanced(material: Material, imbalance: str, rng: np.random.Generator) -> Material:
+    """Return the material with weights, with documents left out, or with vectors made up for rare labels.
+
+    Only for fitting: what is scored or cross-validated must be the documents as they are.
+    """
+    if imbalance == imbalances.BALANCED:
+        return replace(material, weights=imbalances.balanced_weights(material.task, material.targets))
+    if imbalance == imbalances.UNDERSAMPLE:
+        return material.rows(imbalances.undersampled(material.targets, rng))
+    return _with_made_up(material, rng) if imbalance == imbalances.SMOTE else material
+
+
+def _with_made_up(material: Material, rng: np.random.Generator) -> Material:
+    """Mix plain and smoothed vectors by the same neighbours and steps, side by side in one array."""
+    views = [material.vectors] if material.smoothed is None else [material.vectors, material.smoothed]
+    mixed, targets = imbalances.made_up(np.concatenate(views, axis=1), material.targets, rng)
+    grown = [
+        np.concatenate([old, _unit(new)])
+        for old, new in zip(views, np.split(mixed, len(views), axis=1), strict=True)
+    ]
+    return replace(
+        material,
+        vectors=grown[0],
+        smoothed=None if material.smoothed is None else grown[1],
+        targets=np.concatenate([material.targets, targets]),
+    )
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return np.asarray(vectors / length, np.float32)
 
 
 def fit_plain(material: Material, parts: Parts, *, start: Head | None = None, iterations: int = 60) -> Head:
@@ -106,7 +150,7 @@ def _fit(
     extra: tuple[FloatArray, FloatArray, np.float32] | None = None,
 ) -> Head:
     inputs, targets = [vectors], [material.targets]
-    weights = [np.ones((len(vectors), 1), np.float32)]
+    weights = [material.weighed()]
     if parts.names and material.names is not None:
         inputs.append(material.names)
         targets.append(np.eye(len(material.names), dtype=np.float32))
@@ -121,8 +165,14 @@ def _fit(
         material.task,
         np.concatenate(inputs),
         np.concatenate(targets),
-        np.concatenate(weights),
+        _stacked(weights),
         penalty=penalty,
         start=start,
         iterations=iterations,
     )
+
+
+def _stacked(weights: list[FloatArray]) -> FloatArray:
+    """Return weights (documents, 1) or (documents, labels) one below the other, as wide as the widest."""
+    width = max(block.shape[1] for block in weights)
+    return np.concatenate([np.broadcast_to(block, (len(block), width)) for block in weights])

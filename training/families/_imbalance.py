@@ -1,0 +1,133 @@
+"""What is done where some labels are rare: documents weighed, left out, or made up from others."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.types import FloatArray, IntArray, Task, TrainingError
+
+NONE, BALANCED, UNDERSAMPLE, SMOTE, AUGMENT = "none", "balanced", "undersample", "smote", "augment"
+_COPIES = 5  # of one document at most: more of the same words teach nothing new
+_DROPPED = 0.1  # share of words
+_MOST_NEIGHBOURS = 5
+
+
+def check_imbalance(wanted: str, offered: tuple[str, ...], family: str) -> None:
+    """Raise `TrainingError` where a family cannot do what is wanted."""
+    if wanted in offered:
+        return
+    reason = {
+        SMOTE: " SMOTE mixes vectors, and its features are words.",
+        AUGMENT: " Augmentation changes words, and it learns from vectors.",
+    }.get(wanted, "")
+    raise TrainingError(
+        f"The family {family!r} has no imbalance {wanted!r}.{reason} Choose one of {', '.join(offered)}."
+    )
+
+
+def balanced_weights(task: Task, targets: FloatArray) -> FloatArray:
+    """Return weights by which every label counts alike (King and Zeng, 2001); their mean is 1.
+
+    Of single-label targets by document (documents, 1); of multi-label ones by cell (documents, labels), where
+    a label's documents count as much as all others together.
+    """
+    counts = targets.sum(axis=0)  # (labels,)
+    if task is Task.SINGLE:
+        worth = len(targets) / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
+        return np.asarray(targets @ worth, np.float32)[:, None]
+    with_it = len(targets) / (2 * np.maximum(counts, 1))
+    without = len(targets) / (2 * np.maximum(len(targets) - counts, 1))
+    one_sided = (counts == 0) | (counts == len(targets))
+    return np.asarray(np.where(one_sided, 1, np.where(targets > 0, with_it, without)), np.float32)
+
+
+def undersampled(targets: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return the rows to learn from: drawn at random until each of their labels has its share.
+
+    The share is the geometric mean of the rarest and the commonest label's documents, so a ratio of 100
+    becomes one of 10. Documents of rare labels come first, those without a label are a label of their own,
+    and one is left out only where every label of it has its share (after Charte et al., ML-RUS, 2015).
+    """
+    groups = _with_none(targets)  # (documents, labels + 1)
+    counts = groups.sum(axis=0)
+    share = even_share(counts)
+    rarity = np.where(groups, counts, np.inf).min(axis=1)
+    kept, have = [], np.zeros(len(counts))
+    for i in sorted(rng.permutation(len(targets)).tolist(), key=lambda i: float(rarity[i])):
+        if (have[groups[i]] < share).any():
+            kept.append(i)
+            have += groups[i]
+    return np.sort(np.array(kept, np.int64))
+
+
+def oversampled(targets: FloatArray, rng: np.random.Generator) -> IntArray:
+    """Return rows to repeat, in changed form: each label up to its share, no row more than five times."""
+    counts, share = targets.sum(axis=0), even_share(targets.sum(axis=0))
+    rows: list[int] = []
+    for j in np.argsort(counts, kind="stable"):
+        having = np.flatnonzero(targets[:, j])
+        missing = int(share - counts[j] - targets[rows, j].sum()) if len(having) else 0
+        wanted = min(missing, _COPIES * len(having))
+        if wanted > 0:
+            rows += np.resize(rng.permutation(having), wanted).tolist()
+    return np.array(rows, np.int64)
+
+
+def even_share(counts: FloatArray) -> float:
+    """Return the geometric mean of the smallest and the largest count above zero."""
+    there = counts[counts > 0]
+    return float(np.sqrt(there.min() * there.max())) if len(there) else 0.0
+
+
+def reworded(text: str, rng: np.random.Generator) -> str:
+    """Return a text with a tenth of its words left out and two neighbours swapped (Wei and Zou, EDA, 2019).
+
+    Words are what spaces separate; a text of one word comes back as it is.
+    """
+    words = text.split()
+    kept = [word for word, dice in zip(words, rng.random(len(words)), strict=True) if dice >= _DROPPED]
+    words = kept or words
+    if len(words) > 1:
+        i = int(rng.integers(len(words) - 1))
+        words[i], words[i + 1] = words[i + 1], words[i]
+    return " ".join(words)
+
+
+def made_up(
+    task: Task, vectors: FloatArray, targets: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Return new (vectors, targets) between neighbours of one rare label (Chawla et al., SMOTE, 2002).
+
+    Each label goes up to the geometric mean of the rarest and the commonest. A label of fewer than six
+    documents has fewer neighbours, and one of a single document stays alone. Of multi-label documents only
+    those with exactly one label have such neighbours; the others stay as they are.
+    """
+    from imblearn.over_sampling import SMOTE as Smote
+
+    alone = np.flatnonzero(targets.sum(axis=1) == 1)
+    own, answers = vectors[alone], targets[alone].argmax(axis=1)
+    wanted, found, said = _wanted(targets, answers), [vectors[:0]], [answers[:0]]
+    for neighbours in sorted({neighbours for neighbours, _ in wanted.values()}):
+        goals = {j: goal for j, (near, goal) in wanted.items() if near == neighbours}
+        smote = Smote(sampling_strategy=goals, k_neighbors=neighbours, random_state=int(rng.integers(2**31)))
+        mixed, labels = smote.fit_resample(own, answers)  # what is new stands at the end
+        found.append(mixed[len(own) :])
+        said.append(labels[len(own) :])
+    return np.concatenate(found), np.eye(targets.shape[1], dtype=np.float32)[np.concatenate(said)]
+
+
+def _wanted(targets: FloatArray, answers: IntArray) -> dict[int, tuple[int, int]]:
+    """Return for each label to be raised its neighbours and how many documents of it alone there shall be."""
+    counts, alone = targets.sum(axis=0), np.bincount(answers, minlength=targets.shape[1])
+    missing = (even_share(counts) - counts).astype(np.int64)
+    return {
+        int(j): (min(_MOST_NEIGHBOURS, int(alone[j]) - 1), int(alone[j] + missing[j]))
+        for j in np.flatnonzero((alone > 1) & (missing > 0))
+    }
+
+
+def _with_none(targets: FloatArray) -> NDArray[np.bool_]:
+    """Return targets as booleans with one more column: has no label."""
+    has = targets > 0
+    return np.column_stack([has, ~has.any(axis=1)])
