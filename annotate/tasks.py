@@ -49,9 +49,7 @@ def train(run_id: int) -> None:
 
 @shared_task
 def prelabel(version_id: int) -> None:
-    version = ModelVersion.objects.select_related("project").get(pk=version_id)
-    encoder = embeddings.embedder() if embeddings.any_for(project=version.project) else None
-    prelabeling.rescore(project=version.project, version=version, embedder=encoder)
+    prelabeling.prelabel(version=ModelVersion.objects.select_related("project").get(pk=version_id))
 
 
 @shared_task

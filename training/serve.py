@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from training import calibration
 from training.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
-from training.preprocess import load_preprocessor
+from training.preprocess import Feed, load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
 from training.thresholds import decide
 from training.types import Embedder, FloatArray, LabelSchema
@@ -59,12 +59,15 @@ class Predictor:
                 f"and was given those of {embedder.fingerprint}; embed the texts again."
             )
         feeds = self._preprocessor.feeds(texts, embedder=embedder)
-        try:
-            rows = [np.asarray(self._session.run(None, feed)[0], np.float32) for feed in feeds]
-        except BROKEN_GRAPH as error:
-            raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
+        rows = [self._run(feed) for feed in feeds]
         empty = np.zeros((0, len(self.schema)), np.float32)
         return np.concatenate([empty, *rows])
+
+    def _run(self, feed: Feed) -> FloatArray:
+        try:
+            return np.asarray(self._session.run(None, feed)[0], np.float32)
+        except (*BROKEN_GRAPH, ValueError) as error:  # a ValueError where an input is missing
+            raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
 
     def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
         """Return calibrated scores (texts, labels).

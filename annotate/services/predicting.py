@@ -68,6 +68,16 @@ def predict(*, project: Project, texts: Sequence[str]) -> Predictions:
     )
 
 
+def warning(*, project: Project) -> str:
+    """Say what is wrong with the published bundle; nothing where it serves or none is published."""
+    try:
+        return _serving(project)[2]
+    except NothingPublished:
+        return ""
+    except NothingServes as error:
+        return str(error)
+
+
 def _serving(project: Project) -> tuple[ModelVersion, Predictor, str]:
     version = ModelVersion.objects.published().filter(project=project).first()
     if version is None:

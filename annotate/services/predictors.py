@@ -58,14 +58,14 @@ def _load(place: _Place, bundle: Path, encoder_root: Path) -> Predictor:
     if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
         raise place.error
     try:
-        place.predictor = _tried(bundle, encoder_root)
+        place.predictor = tried(bundle, encoder_root=encoder_root)
     except BundleError as error:
         place.error, place.failed_at = error, time.monotonic()
         raise
     return place.predictor
 
 
-def _tried(bundle: Path, encoder_root: Path) -> Predictor:
+def tried(bundle: Path, *, encoder_root: Path) -> Predictor:
     """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
     try:
         predictor = Predictor(bundle, encoder_root=encoder_root)

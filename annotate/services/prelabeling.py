@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from django.conf import settings
+from django.utils.translation import gettext as _
 
-from annotate.models import Batch, Document, ModelVersion, Prediction, Project
-from annotate.services import queue
+from annotate.models import Batch, Document, ModelVersion, Prediction, Project, TrainingRun
+from annotate.services import embeddings, queue
 from annotate.services.snapshots import Snapshot
-from training.registry import CHOOSER, STRATEGIES, entry
+from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
 from training.serve import Predictor
-from training.types import Embedder, FloatArray, PoolView, Task
+from training.types import Embedder, FloatArray, PoolView, Task, TrainingError
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 250  # rows of one transaction: on SQLite annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
@@ -55,6 +59,31 @@ def _strategy(project: Project, *, scores: FloatArray | None, vectors: FloatArra
     if "scores" not in wanted.needs or scores is not None:
         return project.query_strategy if "vectors" not in wanted.needs or vectors is not None else "random"
     return "kmeans" if vectors is not None else "random"
+
+
+def prelabel(*, version: ModelVersion) -> int:
+    """Predict every document by a published version; return how many.
+
+    Where its bundle or its encoder is broken, the predictions of the version before stay and the run says so.
+    """
+    try:
+        return rescore(project=version.project, version=version, embedder=_embedder(version))
+    except TrainingError as error:
+        logger.error("Version %s of %s predicts nothing: %s", version.number, version.project, error)
+        sentence = _(
+            "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
+        )
+        run = TrainingRun.objects.filter(versions=version)
+        run.update(error=sentence % {"number": version.number, "why": error})
+        return 0
+
+
+def _embedder(version: ModelVersion) -> Embedder | None:
+    """Return the site's encoder for a version that needs one and a project whose vectors are kept."""
+    needs = FAMILIES[version.family].needs if version.family in FAMILIES else ()
+    if "embedder" not in needs or not embeddings.any_for(project=version.project):
+        return None
+    return embeddings.embedder()
 
 
 def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:

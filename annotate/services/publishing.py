@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState, Stage
+from annotate.services.predictors import tried
 from annotate.services.prelabeling import bundle_folder
 from training.bundle import BundleError, open_bundle
 from training.evaluate import paired_bootstrap
@@ -99,8 +100,11 @@ def _compare(
 
 @transaction.atomic
 def publish(*, version: ModelVersion, token: int | None = None, by: User | None = None) -> ModelVersion:
-    """Let `version` serve. A run gives its `token`; one whose lease went to another worker cannot publish."""
-    _check_bundle(version)
+    """Let `version` serve. A run gives its `token`; one whose lease went to another worker cannot publish.
+
+    What a run publishes it has just measured; what a person publishes may have lost its encoder since.
+    """
+    _check_bundle(version, is_measured=token is not None)
     Project.objects.select_for_update().get(pk=version.project_id)
     if token is not None:
         current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
@@ -124,13 +128,16 @@ def roll_back(*, project: Project, by: User) -> ModelVersion:
     return publish(version=older, by=by)
 
 
-def _check_bundle(version: ModelVersion) -> None:
+def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
     if not version.bundle:
         raise NotPublished(
             _("The bundle of version %(n)s was removed to save space; train again.") % {"n": version.number}
         )
     try:
-        open_bundle(bundle_folder(version))
+        if is_measured:
+            open_bundle(bundle_folder(version))
+        else:
+            tried(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
     except BundleError as error:
         raise NotPublished(
             _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}

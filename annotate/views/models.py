@@ -16,7 +16,7 @@ from annotate.access import led_project_for, signed_in
 from annotate.forms import TrainForm
 from annotate.models import ModelVersion
 from annotate.models.runs import LIVE_STATES
-from annotate.services import publishing, reports
+from annotate.services import predicting, publishing, reports
 from annotate.services import runs as run_service
 from annotate.services.publishing import NotPublished
 
@@ -33,6 +33,7 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
         "current": current,
         "before": before,
         "curve": reports.curve(project),
+        "warning": predicting.warning(project=project),
         "tab": "versions",
     }
     return render(request, "models/versions.html", context)

@@ -13,8 +13,9 @@ import pytest
 import training
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.bundle import BundleDraft, BundleError, Manifest, open_bundle
+from training.families._graphs import write_vector_graph
 from training.pipeline import train_and_package
-from training.serve import Predictor
+from training.serve import BROKEN_GRAPH, Predictor
 from training.types import Dataset, RunSpec, Task
 
 HEAVY = ("sklearn", "torch", "transformers", "pandas", "scipy", "optimum", "onnx", "django", "celery")
@@ -97,6 +98,23 @@ def test_a_bundle_that_cannot_be_loaded_is_a_sentence(
         draft.publish()
     with pytest.raises(BundleError, match="cannot be loaded"):
         Predictor(tmp_path / "bad")
+
+
+def test_a_graph_that_wants_other_inputs_is_a_sentence(tmp_path: Path, bundle: Path) -> None:
+    with BundleDraft(tmp_path / "other") as draft:
+        for name in open_bundle(bundle).files:
+            shutil.copy(bundle / name, draft.folder)
+        zeros = np.zeros((4, 3), np.float32)
+        write_vector_graph(draft.folder, Task.SINGLE, zeros, zeros[0])
+        draft.write_manifest(open_bundle(bundle))
+        draft.publish()
+    with pytest.raises(BundleError, match="cannot predict"):
+        Predictor(tmp_path / "other").predict_raw(["card"])
+
+
+def test_every_error_of_the_runtime_counts_as_a_broken_graph() -> None:
+    names = {kind.__name__ for kind in BROKEN_GRAPH}
+    assert {"Fail", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented", "EPFail"} <= names
 
 
 def test_vectors_of_another_encoder_are_refused(tmp_path: Path, bundle: Path) -> None:

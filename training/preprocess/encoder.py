@@ -14,20 +14,13 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from training.preprocess.broken import BROKEN_GRAPH
 from training.types import Embedder, FloatArray, TrainingError
 
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "encoder.json"
 POOLINGS = ("mean", "cls")
-_state = ort.capi.onnxruntime_pybind11_state
-_BROKEN = (
-    _state.Fail,
-    _state.InvalidProtobuf,
-    _state.InvalidGraph,
-    _state.NoSuchFile,
-    _state.RuntimeException,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +168,7 @@ def _open_session(path: Path, threads: int) -> ort.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except _BROKEN as error:
+    except BROKEN_GRAPH as error:
         raise TrainingError(f"The encoder {path} cannot be opened ({error}). Prepare it again.") from error
 
 

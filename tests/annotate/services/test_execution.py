@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.services import execution, prelabeling, publishing, runs
 from annotate.services.prelabeling import bundle_folder
+from training.bundle import BundleDraft, open_bundle
+from training.families._graphs import write_vector_graph
+from training.preprocess.encoder import EncoderPreprocessor
 from training.registry import FAMILIES, Entry
-from training.types import RunSpec, TrainingError
+from training.types import RunSpec, Task, TrainingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
 LabelColours = Callable[..., None]
@@ -171,6 +176,33 @@ def test_it_refuses_to_publish_a_damaged_bundle_and_the_other_goes_on(colours: P
     with pytest.raises(publishing.NotPublished, match="lacks its file"):
         publishing.publish(version=first, by=lead)
     assert colours.versions.published().get() == second
+
+
+def test_a_lead_cannot_publish_a_bundle_whose_encoder_is_gone(colours: Project, lead: User) -> None:
+    first, second = train(colours), train(colours)
+    assert first is not None
+    with BundleDraft(bundle_folder(first)) as draft:
+        graph = np.zeros((4, 3), np.float32)
+        write_vector_graph(draft.folder, Task.SINGLE, graph, graph[0])
+        EncoderPreprocessor("f" * 64).save(draft.folder)
+        manifest = open_bundle(bundle_folder(first))
+        draft.write_manifest(replace(manifest, preprocessing="encoder", encoder="f" * 64))
+        draft.publish(replace=True)
+    with pytest.raises(publishing.NotPublished, match="not on this machine"):
+        publishing.publish(version=first, by=lead)
+    assert colours.versions.published().get() == second
+
+
+def test_a_broken_bundle_leaves_the_predictions_of_the_version_before(colours: Project) -> None:
+    first = train(colours)
+    assert first is not None
+    prelabeling.prelabel(version=first)
+    second = train(colours)
+    assert second is not None
+    (bundle_folder(second) / "model.onnx").write_bytes(b"damaged")
+    assert prelabeling.prelabel(version=second) == 0
+    assert set(Prediction.objects.values_list("version", flat=True)) == {first.pk}
+    assert "cannot predict" in TrainingRun.objects.get(pk=second.run_id).error
 
 
 def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, lead: User) -> None:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import RunState
+from annotate.models.runs import RunState, Stage
+from annotate.services import predicting
+from tests.annotate.bundles import add_version
 
 
 def test_a_lead_starts_a_run_of_each_family_once(
@@ -57,6 +61,21 @@ def test_a_version_without_its_bundle_is_not_published_and_says_why(
     assert "The bundle of version 3 was removed" in response.content.decode()
     version.refresh_from_db()
     assert version.stage == "candidate"
+
+
+def test_the_versions_page_says_which_version_answers_for_a_broken_one(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    predicting.CACHE.clear()
+    add_version(project, tmp_path, number=1, stage=Stage.RETIRED)
+    broken = add_version(project, tmp_path, number=2)
+    where = reverse("versions", args=[project.slug])
+    assert "answers in its place" not in sign_in(lead).get(where).content.decode()
+    predicting.CACHE.clear()
+    (tmp_path / broken.bundle / "model.onnx").write_bytes(b"damaged")
+    page = sign_in(lead).get(where).content.decode()
+    assert "Version 2 cannot be loaded, version 1 answers in its place." in page
 
 
 def test_a_roll_back_with_nothing_before_says_so(
