@@ -30,6 +30,7 @@ class Manifest:
     """What a bundle is and how its scores are to be read.
 
     `thresholds` (labels,) are in schema order, `calibration` is what `training.calibration` stores,
+    `note` says why `precision` is not the one that was asked for,
     `encoder` the fingerprint of the encoder it needs, `files` the SHA-256 of each file of the bundle.
     """
 
@@ -39,6 +40,7 @@ class Manifest:
     calibration: Mapping[str, Json]
     preprocessing: str
     precision: str = "fp32"
+    note: str = ""
     encoder: str | None = None
     figures: Mapping[str, Json] = field(default_factory=dict)
     created: str = ""

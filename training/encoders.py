@@ -7,12 +7,21 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from training.checkpoints import WEIGHTS, Checkpoint, find_checkpoint
-from training.preprocess.encoder import MODEL_FILE, TOKENIZER_FILE, EncoderConfig, file_checksum, write_config
+from training.preprocess.agreement import LEAST_COSINE, mean_cosine
+from training.preprocess.encoder import (
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    EncoderConfig,
+    OnnxEncoder,
+    file_checksum,
+    write_config,
+)
 from training.types import TrainingError
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
@@ -20,9 +29,11 @@ PRECISIONS = ("int8", "fp32")
 _LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
 
 
-def prepare_encoder(name: str, root: Path, *, precision: str = "int8") -> Path:
+def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Sequence[str] = ()) -> Path:
     """Return `root/<sha256 of model.onnx>` with the exported encoder, exporting it where it is not there yet.
 
+    An INT8 encoder whose vectors of `texts` (else of a small sample) are too far from those of its FP32
+    original is not used: the original takes its place, and its `encoder.json` says so.
     Cheap when it is there. Safe to run twice at once: a folder appears by one rename. Raises `TrainingError`
     where the checkpoint is not found or cannot be used (see `checkpoints.find_checkpoint`).
     """
@@ -35,7 +46,7 @@ def prepare_encoder(name: str, root: Path, *, precision: str = "int8") -> Path:
     root.mkdir(parents=True, exist_ok=True)
     checkpoint = find_checkpoint(name)
     with tempfile.TemporaryDirectory(dir=root, prefix=".export-") as scratch:
-        folder = _export(checkpoint, Path(scratch), precision)
+        folder = _export(checkpoint, Path(scratch), precision, texts)
         kept = _keep(folder, root)
     _write_note(note, {"name": name, "precision": precision, "fingerprint": kept.name})
     return kept
@@ -66,7 +77,7 @@ def _write_note(note: Path, content: dict[str, str]) -> None:
     scratch.replace(note)
 
 
-def _export(checkpoint: Checkpoint, scratch: Path, precision: str) -> Path:
+def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
     """Write the three files of the encoder into a new folder in `scratch` and return it."""
     try:
         from optimum.exporters.onnx import main_export
@@ -75,8 +86,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str) -> Path:
         raise TrainingError(
             f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
         ) from error
-    raw, done = scratch / "raw", scratch / "done"
-    done.mkdir()
+    raw = scratch / "raw"
     with _one_torch_thread():
         main_export(
             str(checkpoint.folder),
@@ -89,22 +99,42 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str) -> Path:
         )
     _require_tokenizer(checkpoint, raw)
     config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
-    graph = _quantize(raw, scratch / "int8") if precision == "int8" else raw / MODEL_FILE
-    shutil.move(graph, done / MODEL_FILE)
-    shutil.move(raw / TOKENIZER_FILE, done / TOKENIZER_FILE)
-    write_config(
-        EncoderConfig(
-            name=checkpoint.name,
-            dimension=int(config.hidden_size),
-            max_length=_max_length(checkpoint, config.model_type, int(config.max_position_embeddings)),
-            precision=precision,
-            pooling=checkpoint.pooling,
-            prompt=checkpoint.prompt,
-            lowercase=checkpoint.lowercase,
-        ),
-        done,
+    original = EncoderConfig(
+        name=checkpoint.name,
+        dimension=int(config.hidden_size),
+        max_length=_max_length(checkpoint, config.model_type, int(config.max_position_embeddings)),
+        precision="fp32",
+        pooling=checkpoint.pooling,
+        prompt=checkpoint.prompt,
+        lowercase=checkpoint.lowercase,
     )
-    return done
+    return _chosen(raw, original, scratch, precision, texts)
+
+
+def _chosen(raw: Path, original: EncoderConfig, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
+    """Return the folder of the encoder to use: INT8 where that is wanted and says the same, else FP32."""
+    full = _assemble(raw / MODEL_FILE, raw, original, scratch / "fp32")
+    if precision == "fp32":
+        return full
+    graph = _quantize(raw, scratch / "quantized")
+    small = _assemble(graph, raw, replace(original, precision="int8"), scratch / "int8")
+    cosine = mean_cosine(OnnxEncoder(small), OnnxEncoder(full), texts)
+    if cosine >= LEAST_COSINE:
+        return small
+    note = (
+        f"The INT8 encoder differs too much from its original (mean cosine {cosine:.3f}, at least "
+        f"{LEAST_COSINE} is wanted), so the FP32 one is used"
+    )
+    write_config(replace(original, note=note), full)
+    return full
+
+
+def _assemble(graph: Path, raw: Path, config: EncoderConfig, folder: Path) -> Path:
+    folder.mkdir()
+    shutil.copy(graph, folder / MODEL_FILE)
+    shutil.copy(raw / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+    write_config(config, folder)
+    return folder
 
 
 @contextmanager

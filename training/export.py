@@ -43,6 +43,7 @@ def export_model(model: TextModel, draft: BundleDraft, manifest_fields: dict[str
     manifest = Manifest(
         preprocessing=exported.preprocessing,
         precision=exported.precision,
+        note=exported.note,
         encoder=exported.encoder,
         **manifest_fields,
     )
@@ -73,6 +74,7 @@ def _parity(predictor: Predictor, expected: FloatArray, found: FloatArray) -> Pa
         max_difference=float(np.abs(expected - found).max()) if expected.size else 0.0,
         same_decisions=float(np.all(same[0], axis=1).mean()) if len(expected) else 1.0,
         precision=predictor.manifest.precision,
+        note=predictor.manifest.note,
     )
 
 

@@ -10,12 +10,18 @@ import onnxruntime as ort
 
 from training import calibration
 from training.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
-from training.preprocess import Feed, load_preprocessor
+from training.preprocess import Feed, FindsNgrams, load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
+from training.preprocess.explaining import contributions, weightiest
 from training.thresholds import decide
-from training.types import Embedder, FloatArray, LabelSchema
+from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
 
 __all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
+
+ROWS = "rows"  # output of a graph that can be explained: the weights (features, labels) of a text's features
+
+UNLOADABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError)
+UNRUNNABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, ValueError)  # the latter for a missing input
 
 
 class Predictor:
@@ -34,7 +40,8 @@ class Predictor:
             self._session = ort.InferenceSession(
                 bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
             )
-        except (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError) as error:
+            self._scores, *self._more = (output.name for output in self._session.get_outputs())
+        except UNLOADABLE as error:
             raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
 
     @property
@@ -65,8 +72,8 @@ class Predictor:
 
     def _run(self, feed: Feed) -> FloatArray:
         try:
-            return np.asarray(self._session.run(None, feed)[0], np.float32)
-        except (*BROKEN_GRAPH, ValueError) as error:  # a ValueError where an input is missing
+            return np.asarray(self._session.run([self._scores], feed)[0], np.float32)
+        except UNRUNNABLE as error:
             raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
 
     def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
@@ -75,6 +82,28 @@ class Predictor:
         A given `embedder` stands in for the bundle's encoder, so that vectors kept from before are used.
         """
         return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
+
+    @property
+    def explains(self) -> bool:
+        """Tell whether `explain` can be asked: a linear head over n-grams, exported with its rows."""
+        return ROWS in self._more and isinstance(self._preprocessor, FindsNgrams)
+
+    def explain(
+        self, texts: Sequence[str], labels: Sequence[int], n: int
+    ) -> tuple[tuple[NgramWeight, ...], ...]:
+        """Return for each text the at most `n` weightiest n-grams for the label of that column.
+
+        Raises `BundleError` where the bundle cannot tell, as one of trees or of vectors.
+        """
+        if ROWS not in self._more or not isinstance(self._preprocessor, FindsNgrams):
+            raise BundleError(f"The bundle at {self.bundle} cannot explain its decisions.")
+        found = []
+        for text, label, feed in zip(texts, labels, self._preprocessor.feeds(texts), strict=True):
+            rows = np.asarray(self._session.run([ROWS], feed)[0], np.float32)
+            values = np.asarray(feed["values"][0], np.float32)
+            added = contributions(self.schema.task, values, rows, label)
+            found.append(weightiest(self._preprocessor.places(text), feed["ids"], added, n))
+        return tuple(found)
 
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row: one for single-label, any number for multi-label."""

@@ -54,6 +54,16 @@ class CachedEmbedder:
         """The length of every vector."""
         return self._encoder.dimension
 
+    @property
+    def precision(self) -> str:
+        """The precision of the encoder behind the store, where it tells one."""
+        return str(getattr(self._encoder, "precision", "fp32"))
+
+    @property
+    def note(self) -> str:
+        """What the encoder behind the store has to say of its precision."""
+        return str(getattr(self._encoder, "note", ""))
+
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return unit vectors (texts, dimension)."""
         keys = [text_key(text) for text in texts]

@@ -20,6 +20,7 @@ from training.vectors import CachedEmbedder, text_key
 CHUNK = 64  # texts between two transactions: what a stopped worker does again
 READ = 500  # keys of one query; SQLite takes a limited number of parameters
 SLICE_SECONDS = 20.0  # after these a task makes way for runs, and goes on behind them
+COMPARED = 200  # texts; each is embedded twice, once for all
 STORED = np.dtype("<f4")
 
 
@@ -72,8 +73,13 @@ class SiteEmbedder(CachedEmbedder):
 @lru_cache(maxsize=1)
 def embedder() -> SiteEmbedder:
     """Return this process's encoder over the database; raises `TrainingError` where there is none."""
-    folder = prepare_encoder(settings.ENCODER, settings.ENCODER_ROOT)
+    folder = prepare_encoder(settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
     return SiteEmbedder(OnnxEncoder(folder), DatabaseStore())
+
+
+def _some_texts() -> list[str]:
+    """Return texts of this site on which an INT8 encoder has to agree with its original."""
+    return list(Document.objects.order_by("-pk").values_list("text", flat=True)[:COMPARED])
 
 
 def any_for(*, project: Project) -> bool:

@@ -13,7 +13,15 @@ from training.serve import BROKEN_GRAPH, Predictor
 from training.types import TrainingError
 
 # What a first prediction may raise where a loaded bundle does not fit its preprocessing or its encoder.
-UNUSABLE = (*BROKEN_GRAPH, TrainingError, KeyError, TypeError, ValueError, OSError, RuntimeError)
+UNUSABLE: tuple[type[Exception], ...] = (
+    *BROKEN_GRAPH,
+    TrainingError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    RuntimeError,
+)
 Key = tuple[int, Path]
 FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at every request
 

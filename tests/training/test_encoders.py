@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from training import checkpoints
+from tests.training.conftest import WordEmbedder
+from training import checkpoints, encoders
 from training.checkpoints import PackagedCheckpoint, find_checkpoint
 from training.encoders import DEFAULT_ENCODER, prepare_encoder
-from training.preprocess.encoder import EncoderPreprocessor, OnnxEncoder
-from training.types import TrainingError
+from training.preprocess.agreement import LEAST_COSINE, mean_cosine
+from training.preprocess.encoder import EncoderConfig, EncoderPreprocessor, OnnxEncoder, read_config
+from training.types import FloatArray, TrainingError
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +122,37 @@ def test_a_head_refuses_vectors_of_another_encoder(encoder_folder: Path, tmp_pat
         list(EncoderPreprocessor.load(tmp_path, encoder=encoder_folder).feeds(["text"]))
     with pytest.raises(TrainingError, match="not on this machine"):
         list(EncoderPreprocessor.load(tmp_path).feeds(["text"]))
+
+
+class Crooked(WordEmbedder):
+    """Gives each text the vector of another one."""
+
+    def embed(self, texts: Sequence[str]) -> FloatArray:
+        return super().embed([f"{text} and nothing of the kind" for text in texts])
+
+
+def test_the_gate_measures_how_far_two_encoders_are_apart() -> None:
+    assert mean_cosine(WordEmbedder(), WordEmbedder(), ["a card"]) == pytest.approx(1)
+    assert mean_cosine(Crooked(), WordEmbedder()) < LEAST_COSINE
+
+
+@pytest.mark.parametrize(("cosine", "precision"), [(0.99, "int8"), (0.5, "fp32"), (float("nan"), "fp32")])
+def test_an_int8_encoder_that_says_otherwise_is_replaced_by_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cosine: float, precision: str
+) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name in ("model.onnx", "small.onnx", "tokenizer.json"):
+        (raw / name).write_text(name)
+    monkeypatch.setattr(encoders, "_quantize", lambda raw, target: raw / "small.onnx")
+    monkeypatch.setattr(encoders, "OnnxEncoder", lambda folder: folder)
+    monkeypatch.setattr(encoders, "mean_cosine", lambda small, full, texts: cosine)
+    original = EncoderConfig("mine", 3, 128, "fp32")
+    config = read_config(encoders._chosen(raw, original, tmp_path, "int8", ["a text"]))
+    assert config.precision == precision
+    assert ("FP32 one is used" in config.note) == (precision == "fp32")
+
+
+def test_the_default_encoder_passes_the_gate(encoder_folder: Path) -> None:
+    config = read_config(encoder_folder)
+    assert (config.precision, config.note) == ("int8", "")

@@ -27,6 +27,7 @@ from training.families._tree_graphs import write_vector_trees
 from training.families._trees import TreeHead, fit_trees
 from training.neighbours import smooth
 from training.preprocess.encoder import EncoderPreprocessor
+from training.teaching import with_scores, with_surest
 from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
 
 LOGISTIC, LIGHTGBM = "logistic", "lightgbm"
@@ -79,6 +80,11 @@ class EmbeddingModel:
         self.head_ = self._learn(memory.head if memory and isinstance(memory.head, Head) else None)
         self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
         return self
+
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn from a teacher's probabilities too; trees from its surest decisions."""
+        joined = with_scores(dataset) if self.head == LOGISTIC else with_surest(dataset)
+        return self.fit(joined, valid=valid)
 
     def _check(self, dataset: Dataset) -> None:
         if self.head not in HEADS:
@@ -162,11 +168,15 @@ class EmbeddingModel:
         return activate(self.schema_.task, self._teacher.logits(seen))
 
     def out_of_fold(self, folds: IntArray) -> FloatArray:
-        """Return scores (documents, labels), each by a head that learned without the document's fold."""
-        scores = np.zeros_like(self._material.targets)
+        """Return scores (documents, labels), each by a head that learned without the document's fold.
+
+        What a teacher said comes after the documents, is in no fold, and is always learned from.
+        """
+        scores = np.zeros((len(folds), len(self.schema_)), np.float32)
+        taught = np.arange(len(folds), len(self._material.targets))
         for fold in np.unique(folds):
             held = np.flatnonzero(folds == fold)
-            learn = self._material.rows(np.flatnonzero(folds != fold))
+            learn = self._material.rows(np.concatenate([np.flatnonzero(folds != fold), taught]))
             scores[held] = self._fold_head(learn).logits(self._material.vectors[held])
         return activate(self.schema_.task, scores)
 
@@ -214,4 +224,5 @@ class EmbeddingModel:
             write_vector_graph(folder, task, self.head_.weights, self.head_.bias)
             self._remember(folder)
         precision = str(getattr(self.embedder, "precision", "fp32"))
-        return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision)
+        note = str(getattr(self.embedder, "note", ""))
+        return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision, note=note)

@@ -34,6 +34,7 @@ class EncoderConfig:
     pooling: str = "mean"
     prompt: str = ""  # put before every text, where the checkpoint was trained so
     lowercase: bool = False
+    note: str = ""  # why it is not what was asked for, as a sentence
 
 
 def file_checksum(path: Path) -> str:
@@ -86,6 +87,16 @@ class OnnxEncoder:
     def dimension(self) -> int:
         """The length of every vector."""
         return self.config.dimension
+
+    @property
+    def precision(self) -> str:
+        """The precision of the graph, "int8" or "fp32"."""
+        return self.config.precision
+
+    @property
+    def note(self) -> str:
+        """Why the precision is not the one that was asked for; else empty."""
+        return self.config.note
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return unit vectors (texts, dimension); only the first `max_length` tokens of a text count."""
