@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from training.types import Dataset, Exported, FloatArray, IntArray, PoolView, Selection
+from training.types import Dataset, Exported, FloatArray, IntArray, NgramWeight, PoolView, Selection
 
 
 class TextModel(Protocol):
@@ -61,6 +62,27 @@ class ScoresOutOfFold(Protocol):
         """Return scores (documents, labels): each document's from a model fitted without its fold.
 
         `folds` (documents,) numbers the fold of each document of the dataset given to `fit`.
+        """
+
+
+@runtime_checkable
+class LearnsSoftly(Protocol):
+    """A model that learns from probabilities as well as from labels."""
+
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn as `fit` does, and from the scores of `dataset.taught`, each text of it weighing one."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A model that can tell which parts of a text spoke for a label and which against it."""
+
+    def explain(
+        self, texts: Sequence[str], labels: Sequence[int], n: int
+    ) -> tuple[tuple[NgramWeight, ...], ...]:
+        """Return for each text the at most `n` weightiest n-grams for the label of that column.
+
+        `labels` (texts,) are columns of the schema. Raises `TrainingError` where the head cannot tell.
         """
 
 

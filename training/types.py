@@ -103,17 +103,30 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """What a teacher says of unlabelled texts: calibrated `scores` and 0/1 `decisions`, (texts, labels).
+
+    Never measured, calibrated or tuned on: only labels of people are the truth.
+    """
+
+    texts: tuple[str, ...]
+    scores: FloatArray
+    decisions: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Dataset:
     """Labelled texts: `targets` is 0/1 of shape (documents, labels) in schema order.
 
     A single-label dataset is one-hot. It may be empty: a family that can start from label names alone
-    then does, others raise `TrainingError`.
+    then does, others raise `TrainingError`. `taught` is to be learned from on top.
     """
 
     schema: LabelSchema
     texts: tuple[str, ...]
     targets: FloatArray
     pool: Pool | None = None
+    taught: Taught | None = None
 
     def __post_init__(self) -> None:
         expected = (len(self.texts), len(self.schema))
@@ -201,6 +214,18 @@ class Exported:
     encoder: str | None = None
     precision: str = "fp32"  # or "int8"
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NgramWeight:
+    """An n-gram of a text and what it adds to a label's score before the activation; below 0: against it.
+
+    `span` is where it first stands, [start, end) in characters; None where that cannot be told.
+    """
+
+    ngram: str
+    contribution: float
+    span: tuple[int, int] | None
 
 
 @dataclass(frozen=True, slots=True)

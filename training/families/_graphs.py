@@ -12,7 +12,8 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     """Write activation(values @ weights[ids] + bias): a sparse row times a dense matrix.
 
     Inputs: `ids` (features,) int64, `values` (1, features) float32; output (1, labels). Only the rows of
-    the n-grams that a text has are touched, so the time does not grow with the vocabulary.
+    the n-grams that a text has are touched, so the time does not grow with the vocabulary. They are a second
+    output, `rows` (features, labels): who asks for it can explain a decision without a copy of the weights.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -30,7 +31,10 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
             helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
             helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
         ],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)]),
+            helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["features", len(bias)]),
+        ],
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -108,4 +108,5 @@ def _not_above(threshold: float) -> float:
     LightGBM splits at doubles; rounded up, a value right at the split would go the other way.
     """
     rounded = np.float32(threshold)
-    return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > threshold else rounded)
+    # NB: without float() NumPy would round the threshold before it compares.
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded)

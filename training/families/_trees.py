@@ -88,7 +88,7 @@ def fit_trees(task: Task, matrix: Any, targets: FloatArray, weights: FloatArray,
     else:
         settings |= {"objective": "binary"}
         spread = np.broadcast_to(weights, targets.shape)
-        boosters = [_boost(settings, matrix, targets[:, j], spread[:, j]) for j in columns]
+        boosters = [_boost(settings, matrix, targets[:, j].copy(), spread[:, j].copy()) for j in columns]
     return TreeHead(tuple(boosters), columns, targets.shape[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,8 +16,10 @@ from training.families._ngram_heads import HEADS, IMBALANCES, LIGHTGBM, LOGISTIC
 from training.families._ngram_matrix import most_telling, ngram_matrix
 from training.families._tree_graphs import write_gather_trees
 from training.families._trees import TreeHead
+from training.preprocess.explaining import contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
-from training.types import Dataset, Exported, FloatArray, Task, TrainingError
+from training.teaching import with_scores, with_surest
+from training.types import Dataset, Exported, FloatArray, NgramWeight, Task, TrainingError
 
 _TREE_NGRAMS = 2_000  # more take trees longer and were no better
 
@@ -63,6 +66,11 @@ class TfidfModel:
         self.head_ = recipe.learn(self.ngrams_, dataset)
         return self
 
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn from a teacher's probabilities too; other heads than logistic from its surest decisions."""
+        joined = with_scores(dataset) if self.head == LOGISTIC else with_surest(dataset)
+        return self.fit(joined, valid=valid)
+
     def _check(self, dataset: Dataset) -> None:
         if self.head not in HEADS:
             raise TrainingError(f"There is no head {self.head!r}; choose one of {', '.join(HEADS)}.")
@@ -83,6 +91,20 @@ class TfidfModel:
         """Return probabilities (texts, labels)."""
         logits = self.head_.logits(ngram_matrix(self.ngrams_, texts))
         return activate(self.task_, np.asarray(logits, np.float32))
+
+    def explain(
+        self, texts: Sequence[str], labels: Sequence[int], n: int
+    ) -> tuple[tuple[NgramWeight, ...], ...]:
+        """Return for each text the at most `n` weightiest n-grams for the label of that column."""
+        if isinstance(self.head_, TreeHead):
+            raise TrainingError("Trees weigh n-grams together, so none has a weight of its own to tell.")
+        found = []
+        for text, label in zip(texts, labels, strict=True):
+            ids, values = (np.array(part) for part in self.ngrams_.weights(text))
+            rows = self.head_.weights[ids.astype(np.int64)]
+            added = contributions(self.task_, values.astype(np.float32), rows, label)
+            found.append(weightiest(self.ngrams_.places(text), ids, added, n))
+        return tuple(found)
 
     def save(self, folder: Path) -> None:
         """Write vocabulary, head and task."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.preprocess.places import Place
 from training.types import Embedder
 
 Feed = dict[str, NDArray[np.generic]]
@@ -20,6 +21,7 @@ Feed = dict[str, NDArray[np.generic]]
 KINDS = {
     "ngrams": "training.preprocess.ngrams:NgramPreprocessor",
     "encoder": "training.preprocess.encoder:EncoderPreprocessor",
+    "tokens": "training.preprocess.tokens:TokenPreprocessor",
 }
 
 
@@ -42,6 +44,14 @@ class Preprocessor(Protocol):
         `encoder` is the folder of the bundle's encoder, None where the bundle has none or it is not on this
         machine; a preprocessor that needs it says so only when it has to embed without an `embedder`.
         """
+
+
+@runtime_checkable
+class FindsNgrams(Protocol):
+    """A preprocessor that knows where the features of its feeds stand in a text."""
+
+    def places(self, text: str) -> dict[int, Place]:
+        """Return where each feature of a text first stands, by its number in `ids`."""
 
 
 def load_preprocessor(

@@ -15,6 +15,7 @@ from typing import Self
 import numpy as np
 
 from training.preprocess import Feed
+from training.preprocess.places import Place, char_places, original_spans, word_places
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "ngrams.json"
@@ -134,6 +135,20 @@ class NgramPreprocessor:
             if not ids:  # a text without any known n-gram is decided by the bias alone
                 ids, values = [0], [0.0]
             yield {"ids": np.array(ids, np.int64), "values": np.array([values], np.float32)}
+
+    def places(self, text: str) -> dict[int, Place]:
+        """Return where each known n-gram of a text first stands, by feature id: those of `weights`."""
+        normalised, settings = normalise(text), self.settings
+        spans = original_spans(text, normalised, normalise)
+        words = word_places(_WORD.finditer(normalised), settings.word_max)
+        chars = char_places(normalised, settings.char_min, settings.char_max)
+        found: dict[int, Place] = {}
+        for known, places in ((self._word_ids, words), (self._char_ids, chars)):
+            for gram, (start, end) in places:
+                if gram in known and known[gram] not in found:
+                    span = (spans[start][0], spans[end - 1][1]) if spans else None
+                    found[known[gram]] = Place(gram, (start, end), span)
+        return found
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the settings as one JSON file."""

@@ -1,0 +1,43 @@
+"""The n-grams that weigh most for or against a label, from what each adds to the label's score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from training.preprocess.places import Place, Span
+from training.types import FloatArray, NgramWeight, Task
+
+
+def contributions(task: Task, values: FloatArray, rows: FloatArray, label: int) -> FloatArray:
+    """Return what each n-gram adds to a label's logit (n-grams,), of values (n-grams,) and rows of weights.
+
+    `rows` is (n-grams, labels). A softmax does not change where all labels gain alike, so for single-label
+    the labels' mean is taken off: what is left speaks for this label or against it.
+    """
+    own = rows[:, label] - (rows.mean(axis=1) if task is Task.SINGLE else 0)
+    return np.asarray(values * own, np.float32)
+
+
+def weightiest(
+    places: Mapping[int, Place], ids: np.ndarray, added: FloatArray, n: int
+) -> tuple[NgramWeight, ...]:
+    """Return at most `n` n-grams by the size of what they add, none of which overlaps a weightier one.
+
+    "card", "ard" and "car" of one word say the same, so only the weightiest of them is told.
+    """
+    taken: list[Span] = []
+    found: list[NgramWeight] = []
+    for i in np.argsort(-np.abs(added), kind="stable"):
+        if len(found) == n or not added[i]:
+            break
+        place = places[int(ids[i])]
+        if not any(_overlap(place.normalised, other) for other in taken):
+            taken.append(place.normalised)
+            found.append(NgramWeight(place.ngram, float(added[i]), place.span))
+    return tuple(found)
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]

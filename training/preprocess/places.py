@@ -1,0 +1,58 @@
+"""Where n-grams stand in a text, for people who ask why a model decided as it did."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Span = tuple[int, int]  # [start, end) in characters
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The first occurrence of an n-gram: its span in the normalised text, and in the text as it was given.
+
+    The second is None where normalising moved characters so that they cannot be told apart any more.
+    """
+
+    ngram: str
+    normalised: Span
+    span: Span | None
+
+
+def word_places(found: Iterator[re.Match[str]], most: int) -> Iterator[tuple[str, Span]]:
+    """Yield the n-grams of up to `most` words with their spans, in the order in which they are counted."""
+    words = [(match.group(), match.span()) for match in found]
+    for n in range(1, most + 1):
+        for i in range(len(words) - n + 1):
+            gram = " ".join(word for word, _ in words[i : i + n])
+            yield gram, (words[i][1][0], words[i + n - 1][1][1])
+
+
+def char_places(normalised: str, least: int, most: int) -> Iterator[tuple[str, Span]]:
+    """Yield the n-grams of characters within tokens; the space around a token is outside its span."""
+    for match in re.finditer(r"\S+", normalised):
+        padded, (start, end) = f" {match.group()} ", match.span()
+        for n in range(least, min(most, len(padded)) + 1):
+            for i in range(len(padded) - n + 1):
+                yield padded[i : i + n], (max(start, start + i - 1), min(end, start + i - 1 + n))
+
+
+def original_spans(text: str, normalised: str, normalise: Callable[[str], str]) -> list[Span] | None:
+    """Return for each character of a normalised text the span in the text that it comes from.
+
+    A character and the marks on it are normalised together. None where the parts do not add up to the whole.
+    """
+    if text.isascii():
+        return [(i, i + 1) for i in range(len(text))]
+    spans: list[Span] = []
+    parts: list[str] = []
+    start = 0
+    for end in range(1, len(text) + 1):
+        if end == len(text) or not unicodedata.combining(text[end]):
+            parts.append(normalise(text[start:end]))
+            spans += [(start, end)] * len(parts[-1])
+            start = end
+    return spans if "".join(parts) == normalised else None
