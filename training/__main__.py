@@ -1,4 +1,4 @@
-"""The command line: `python -m training train | compare | predict | bench | simulate`."""
+"""The command line: `python -m training train | compare | distil | predict | bench | simulate`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from training.types import TrainingError
 _COMMANDS = (
     "training.cli.train",
     "training.cli.compare",
+    "training.cli.distil",
     "training.cli.predict",
     "training.cli.bench",
     "training.simulate",

@@ -17,6 +17,7 @@ from training.models import build_model
 from training.protocol import ScoresOutOfFold, ScoresPool, TextModel
 from training.serve import Predictor
 from training.splits import assign_folds
+from training.teaching import fit_taught
 from training.types import (
     Dataset,
     Embedder,
@@ -117,7 +118,7 @@ def fit_model(spec: RunSpec, dataset: Dataset, valid: Dataset, embedder: Embedde
     """Build the family that `spec` names and fit it; wrong parameters are a `TrainingError`."""
     model = build_model(spec, embedder)
     started = time.perf_counter()
-    model.fit(dataset, valid=valid)
+    fit_taught(model, dataset, valid=valid)
     return Fitted(model, time.perf_counter() - started)
 
 
@@ -214,10 +215,10 @@ def _score_fold(
 
 
 def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:
-    """Return the documents of a mask or of indices, without the pool."""
+    """Return the documents of a mask or of indices, without the pool; what a teacher said stays."""
     chosen = np.arange(len(dataset))[rows]
     texts = tuple(dataset.texts[i] for i in chosen)
-    return Dataset(dataset.schema, texts, dataset.targets[chosen])
+    return Dataset(dataset.schema, texts, dataset.targets[chosen], taught=dataset.taught)
 
 
 def _manifest_fields(spec: RunSpec, dataset: Dataset, tuned: Tuned) -> dict[str, Json]:

@@ -6,23 +6,23 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import add_file_arguments, read_datasets
 from training.cli.settings import parse_settings
-from training.measuring import Measured, machine, measure
-from training.pipeline import rows_of, train_and_package
+from training.measuring import Measured, machine
+from training.pipeline import rows_of
 from training.recommendation import TOLERANCE, quantised_pairs, recommend
 from training.registry import FAMILIES, entry
 from training.reportcard import Candidate, Card, Constraints
-from training.types import Dataset, Embedder, Json, RunSpec, TrainingError
+from training.types import Dataset, Json, TrainingError
 
 _OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that are not its family's
 
@@ -68,11 +68,12 @@ def run(arguments: argparse.Namespace) -> None:
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test, *rest = read_datasets(arguments.train, others, **columns)
-    train = _at_hand(train, arguments.labels, arguments.seed)
-    tuning = rest[0] if rest else rows_of(train, np.zeros(len(train), bool))
+    files = Files(
+        _at_hand(train, arguments.labels, arguments.seed), rest[0] if rest else none_of(train), test
+    )
     with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
         folder = arguments.bundles or Path(scratch)
-        rows = [_row(plan, train, tuning, test, folder, arguments) for plan in plans]
+        rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
     card = _card(rows, test, arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
@@ -103,66 +104,24 @@ def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
     return rows_of(train, np.random.default_rng(seed).choice(len(train), labels, replace=False))
 
 
-def _row(
-    plan: Plan, train: Dataset, tuning: Dataset, test: Dataset, folder: Path, arguments: argparse.Namespace
-) -> Candidate | Measured:
+def _row(plan: Plan, files: Files, bundle: Path, arguments: argparse.Namespace) -> Candidate | Measured:
     print(f"{plan.name} ...", file=sys.stderr, flush=True)
-    start = Candidate(plan.name, plan.family, plan.params, labelled=len(train))
+    start = Candidate(plan.name, plan.family, plan.params, labelled=len(files.train))
     try:
-        return _trained(start, train, tuning, test, folder / plan.name.replace(":", "-"), arguments)
+        vectors, params = _vectors(plan, arguments)
+        return train_and_measure(start, params, files, bundle, vectors, seed=arguments.seed)
     except (TrainingError, OSError, MemoryError) as error:
         return replace(start, problem=str(error) or type(error).__name__)
 
 
-def _trained(
-    start: Candidate,
-    train: Dataset,
-    tuning: Dataset,
-    test: Dataset,
-    bundle: Path,
-    arguments: argparse.Namespace,
-) -> Measured:
-    embedder, root, params = _encoder(start, arguments)
-    if embedder is not None:
-        embedder.embed(train.texts + tuning.texts)  # kept for all candidates of this encoder: not their time
-    began = time.perf_counter()
-    train_and_package(
-        RunSpec(start.family, params, seed=arguments.seed),
-        train,
-        bundle,
-        tuning=tuning,
-        reporting=rows_of(test, np.zeros(len(test), bool)),  # measured below, where the clock does not run
-        embedder=embedder,
-        encoder_root=root,
-        self_contained=True,
-        replace_bundle=True,
-    )
-    start = replace(start, train_seconds=time.perf_counter() - began)
-    return _with_embedding_note(measure(start, bundle, test, embedder=embedder, seed=arguments.seed))
-
-
-def _with_embedding_note(found: Measured) -> Measured:
-    speed, candidate = found.candidate.speed, found.candidate
-    if not candidate.encoder_bytes or speed is None:
-        return found
-    note = (
-        f"training starts from kept vectors; to make those of {candidate.labelled} texts takes "
-        f"{candidate.labelled / speed.texts_per_s:.0f} s at the measured texts a second"
-    )
-    return replace(found, candidate=replace(candidate, notes=(*candidate.notes, note)))
-
-
-def _encoder(
-    start: Candidate, arguments: argparse.Namespace
-) -> tuple[Embedder | None, Path | None, dict[str, Json]]:
-    """Return the embedder, its root, and the parameters that are left for the family itself."""
-    if "embedder" not in entry(FAMILIES, start.family).needs:
-        return None, None, dict(start.params)
-    own = {key: str(value) for key, value in start.params.items() if key in _OF_THE_ENCODER}
-    rest = {key: value for key, value in start.params.items() if key not in own}
+def _vectors(plan: Plan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
+    """Return the candidate's encoder, and the parameters that are left for the family itself."""
+    if "embedder" not in entry(FAMILIES, plan.family).needs:
+        return Vectors(), plan.params
+    own = {key: str(value) for key, value in plan.params.items() if key in _OF_THE_ENCODER}
+    rest = {key: value for key, value in plan.params.items() if key not in own}
     chosen = argparse.Namespace(cache=arguments.cache, encoder=own.get("encoder", arguments.encoder))
-    embedder, root = embedder_for(start.family, chosen, precision=own.get("precision", "int8"))
-    return embedder, root, rest
+    return Vectors(*embedder_for(plan.family, chosen, precision=own.get("precision", "int8"))), rest
 
 
 def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.Namespace) -> Card:

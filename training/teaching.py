@@ -1,0 +1,50 @@
+"""Learning from a teacher: its probabilities where a family takes them, else its surest decisions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from training.protocol import LearnsSoftly, TextModel
+from training.types import Dataset, FloatArray, Task
+
+SUREST = 0.9  # share of the texts that hard labels are taken from
+
+
+def fit_taught(model: TextModel, dataset: Dataset, *, valid: Dataset) -> TextModel:
+    """Fit `model` on the labelled documents, and on what a teacher said where `dataset` has that."""
+    if dataset.taught is None:
+        return model.fit(dataset, valid=valid)
+    if isinstance(model, LearnsSoftly):
+        model.fit_softly(dataset, valid=valid)
+        return model
+    return model.fit(with_surest(dataset), valid=valid)
+
+
+def with_scores(dataset: Dataset) -> Dataset:
+    """Return the labelled documents, then the taught ones with soft targets (Hinton et al., 2015)."""
+    taught = dataset.taught
+    return dataset if taught is None else _joined(dataset, taught.texts, taught.scores)
+
+
+def with_surest(dataset: Dataset) -> Dataset:
+    """Return the labelled documents, then the taught ones that the teacher is surest of, with 0/1 targets."""
+    taught = dataset.taught
+    if taught is None:
+        return dataset
+    sureness = _sureness(dataset.schema.task, taught.scores)
+    kept = np.sort(np.argsort(-sureness, kind="stable")[: int(SUREST * len(taught.texts))])
+    return _joined(dataset, tuple(taught.texts[i] for i in kept), taught.decisions[kept])
+
+
+def _sureness(task: Task, scores: FloatArray) -> FloatArray:
+    """Return how sure (texts,) a teacher is: of the best label, or of all its yes and no together."""
+    if task is Task.SINGLE:
+        return np.asarray(scores.max(axis=1))
+    return np.asarray(np.maximum(scores, 1 - scores).prod(axis=1))
+
+
+def _joined(dataset: Dataset, texts: tuple[str, ...], targets: FloatArray) -> Dataset:
+    targets = np.concatenate([dataset.targets, targets])
+    return replace(dataset, texts=dataset.texts + texts, targets=targets, taught=None)
