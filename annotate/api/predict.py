@@ -17,8 +17,10 @@ from annotate.api.throttles import TextThrottle
 from annotate.services import predicting
 from annotate.services.predicting import NothingPublished, NothingServes, Predictions, TextPrediction
 from annotate.services.tokens import Scope
+from training.types import NgramWeight
 
 MAX_TEXTS = 1000
+MAX_EXPLAINED = 100  # an explanation takes several times as long as its prediction
 
 
 def _text_field(**options: Any) -> serializers.CharField:
@@ -35,10 +37,17 @@ class PredictRequest(serializers.Serializer[Any]):
     top = serializers.IntegerField(
         required=False, min_value=1, default=5, help_text="How many scores of each text come back."
     )
+    explain = serializers.BooleanField(
+        required=False, default=False, help_text="Tell why; for up to 100 texts of a request."
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("text" in attrs) == ("texts" in attrs):
             raise serializers.ValidationError(_("Give either `text` or `texts`."))
+        if attrs["explain"] and len(attrs.get("texts", ())) > MAX_EXPLAINED:
+            raise serializers.ValidationError(
+                {"texts": _("At most %(n)s texts can be explained in one request.") % {"n": MAX_EXPLAINED}}
+            )
         return attrs
 
 
@@ -47,9 +56,28 @@ class LabelScore(serializers.Serializer[Any]):
     score = serializers.FloatField(help_text="Calibrated, 0 to 1.")
 
 
+class Ngram(serializers.Serializer[Any]):
+    ngram = serializers.CharField(trim_whitespace=False)
+    contribution = serializers.FloatField(help_text="What it adds to the score's logit; below 0: against.")
+    start = serializers.IntegerField(allow_null=True, help_text="First character in the text, from 0.")
+    end = serializers.IntegerField(allow_null=True, help_text="One after the last character.")
+
+
+class Explanation(serializers.Serializer[Any]):
+    label = serializers.CharField()  # type: ignore[assignment]
+    ngrams = Ngram(many=True, help_text="Up to five that do not overlap, the weightiest first.")
+
+
 class PredictedText(serializers.Serializer[Any]):
     labels = serializers.ListField(child=serializers.CharField())
     scores = LabelScore(many=True, help_text="Best first.")
+    explanation = Explanation(
+        many=True,
+        required=False,
+        allow_null=True,
+        help_text="Only with `explain`: for each decided label, or the best one where none is decided. "
+        "Null where the family of the version cannot tell.",
+    )
 
 
 class PredictResponse(serializers.Serializer[Any]):
@@ -79,20 +107,24 @@ class PredictView(APIView):
         form.is_valid(raise_exception=True)
         asked = form.validated_data
         try:
-            answer = predicting.predict(project=project, texts=asked.get("texts") or [asked["text"]])
+            texts = asked.get("texts") or [asked["text"]]
+            answer = predicting.predict(project=project, texts=texts, explain=asked["explain"])
         except NothingPublished as error:
             raise Problem(HTTPStatus.CONFLICT, "nothing_published", str(error)) from error
         except NothingServes as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing_serves", str(error)) from error
-        return Response(_body(answer, asked["top"]))
+        return Response(_body(answer, asked["top"], asked["explain"]))
 
 
-def _body(answer: Predictions, top: int) -> dict[str, Any]:
+def _body(answer: Predictions, top: int, explain: bool) -> dict[str, Any]:
     return {
         "version": answer.version,
         "family": answer.family,
         "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
-        "predictions": [_text(answer, text, top) for text in answer.texts],
+        "predictions": [
+            _text(answer, text, top) | ({"explanation": _explanation(answer, text)} if explain else {})
+            for text in answer.texts
+        ],
         "warning": answer.warning,
     }
 
@@ -105,3 +137,17 @@ def _text(answer: Predictions, text: TextPrediction, top: int) -> dict[str, Any]
         "labels": [answer.labels[pk] for pk, _score in told if pk in decided],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in told],
     }
+
+
+def _explanation(answer: Predictions, text: TextPrediction) -> list[dict[str, Any]] | None:
+    if text.reasons is None:
+        return None
+    return [
+        {"label": answer.labels[reason.label_id], "ngrams": [_ngram(weight) for weight in reason.ngrams]}
+        for reason in text.reasons
+    ]
+
+
+def _ngram(weight: NgramWeight) -> dict[str, Any]:
+    start, end = weight.span or (None, None)
+    return {"ngram": weight.ngram, "contribution": weight.contribution, "start": start, "end": end}

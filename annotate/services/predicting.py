@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Label, ModelVersion, Project
+from annotate.services.explaining import Reason, reasons
 from annotate.services.predictors import PredictorCache
 from training.bundle import BundleError
 from training.serve import Predictor
@@ -18,6 +19,7 @@ from training.types import FloatArray, Task
 logger = logging.getLogger(__name__)
 
 CACHE = PredictorCache(size=8)
+MOST_NGRAMS = 5  # of one reason
 FALLBACKS = 3  # how many earlier versions are tried where the published one cannot be loaded
 
 
@@ -31,10 +33,15 @@ class NothingServes(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextPrediction:
-    """One text's decided labels, and its calibrated scores as (label id, score), best first."""
+    """One text's decided labels, and its calibrated scores as (label id, score), best first.
+
+    `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
+    not asked for or the version cannot tell.
+    """
 
     label_ids: tuple[int, ...]
     scores: tuple[tuple[int, float], ...]
+    reasons: tuple[Reason, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +59,31 @@ class Predictions:
     warning: str = ""
 
 
-def predict(*, project: Project, texts: Sequence[str]) -> Predictions:
+def predict(*, project: Project, texts: Sequence[str], explain: bool = False) -> Predictions:
     version, predictor, warning = _serving(project)
     labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
     columns = [pk if pk in labels else None for pk in version.label_ids]
-    scores = predictor.predict_proba(list(texts))
+    read = _read(predictor, predictor.predict_proba(list(texts)), columns)
     multi = predictor.schema.task is Task.MULTI
     return Predictions(
         version=version.number,
         family=version.family,
         labels=labels,
         thresholds=_thresholds(predictor, columns) if multi else {},
-        texts=tuple(_read(predictor, scores, columns)),
+        texts=tuple(_explained(version, predictor, texts, read) if explain else read),
         warning=warning,
+    )
+
+
+def _explained(
+    version: ModelVersion, predictor: Predictor, texts: Sequence[str], read: list[TextPrediction]
+) -> list[TextPrediction]:
+    asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in read]
+    told = reasons(
+        predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
+    )
+    return (
+        read if told is None else [replace(text, reasons=why) for text, why in zip(read, told, strict=True)]
     )
 
 

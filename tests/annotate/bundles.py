@@ -15,7 +15,13 @@ from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.types import LabelSchema, LabelSpec, Task
 
 
-def write_bundle(target: Path, schema: LabelSchema, thresholds: tuple[float, ...] | None = None) -> Path:
+def write_bundle(
+    target: Path,
+    schema: LabelSchema,
+    thresholds: tuple[float, ...] | None = None,
+    *,
+    explains: bool = True,
+) -> Path:
     """Write a bundle that decides for the labels whose names are in the text."""
     ngrams = NgramPreprocessor.fit(
         [label.name for label in schema.labels], NgramSettings(word_max=1, char_min=30, char_max=30)
@@ -24,7 +30,7 @@ def write_bundle(target: Path, schema: LabelSchema, thresholds: tuple[float, ...
     for j, label in enumerate(schema.labels):
         weights[ngrams.weights(label.name)[0], j] = 8.0
     with BundleDraft(target) as draft:
-        (draft.folder / "model.onnx").write_bytes(_graph(schema.task, weights))
+        (draft.folder / "model.onnx").write_bytes(_graph(schema.task, weights, explains=explains))
         ngrams.save(draft.folder)
         draft.write_manifest(
             Manifest(
@@ -38,13 +44,17 @@ def write_bundle(target: Path, schema: LabelSchema, thresholds: tuple[float, ...
         return draft.publish()
 
 
-def _graph(task: Task, weights: np.ndarray) -> bytes:
+def _graph(task: Task, weights: np.ndarray, *, explains: bool) -> bytes:
     last = (
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)
         if task is Task.SINGLE
         else helper.make_node("Sigmoid", ["logits"], ["probabilities"])
     )
     bias = np.full(weights.shape[1], -2.0, np.float32)
+    outputs = [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, weights.shape[1]])]
+    if explains:
+        rows = helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["features", weights.shape[1]])
+        outputs.append(rows)
     graph = helper.make_graph(
         [
             helper.make_node("Gather", ["weights", "ids"], ["rows"], axis=0),
@@ -57,7 +67,7 @@ def _graph(task: Task, weights: np.ndarray) -> bytes:
             helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
             helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
         ],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, weights.shape[1]])],
+        outputs,
         [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -71,11 +81,12 @@ def add_version(
     number: int = 1,
     stage: str = Stage.PUBLISHED,
     thresholds: tuple[float, ...] | None = None,
+    explains: bool = True,
 ) -> ModelVersion:
     labels = list(Label.objects.filter(project=project))
     specs = tuple(LabelSpec(str(label.pk), label.name) for label in labels)
     folder = f"{project.slug}-{number}"
-    write_bundle(root / folder, LabelSchema(Task(project.task), specs), thresholds)
+    write_bundle(root / folder, LabelSchema(Task(project.task), specs), thresholds, explains=explains)
     return ModelVersion.objects.create(
         project=project,
         number=number,

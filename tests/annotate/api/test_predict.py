@@ -154,3 +154,54 @@ def test_with_no_bundle_that_loads_it_names_the_reason(
     response = ask(api(lead), text="red")
     assert response.status_code == 503
     assert "model.onnx" in response.json()["detail"]
+
+
+def test_a_prediction_is_explained_by_ngrams_and_their_places(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root)
+    answer = ask(api(lead), texts=["a green tree, not red", "nothing"], explain=True).json()
+    (reason,) = answer["predictions"][0]["explanation"]
+    assert reason["label"] == answer["predictions"][0]["labels"][0]
+    best, other = reason["ngrams"]
+    assert {best["ngram"], other["ngram"]} == {"green", "red"}
+    assert best["contribution"] > 0 > other["contribution"]
+    assert [(part["start"], part["end"]) for part in sorted((best, other), key=lambda p: p["start"])] == [
+        (2, 7),
+        (18, 21),
+    ]
+    assert [reason["ngrams"] for reason in answer["predictions"][1]["explanation"]] == [[]]
+
+
+def test_every_decided_label_is_explained_else_the_best(
+    multi_project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(multi_project, bundle_root, thresholds=(0.3, 0.3, 0.3))
+    both, none = ask(api(lead), "topics", texts=["red and green", "none"], explain=True).json()["predictions"]
+    assert {reason["label"] for reason in both["explanation"]} == set(both["labels"]) == {"red", "green"}
+    assert none["labels"] == []
+    assert [reason["label"] for reason in none["explanation"]] == [none["scores"][0]["label"]]
+
+
+def test_nothing_is_explained_unless_asked(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
+    add_version(project, bundle_root)
+    assert "explanation" not in ask(api(lead), text="red").json()["predictions"][0]
+
+
+def test_a_version_that_cannot_explain_predicts_all_the_same(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, explains=False)
+    (prediction,) = ask(api(lead), text="red", explain=True).json()["predictions"]
+    assert prediction["labels"] == ["red"]
+    assert prediction["explanation"] is None
+
+
+def test_too_many_texts_to_explain_are_refused(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root)
+    response = ask(api(lead), texts=["red"] * 101, explain=True)
+    assert response.status_code == 400
+    assert "At most 100 texts" in response.json()["errors"][0]["detail"]
+    assert ask(api(lead), texts=["red"] * 100, explain=True).status_code == 200

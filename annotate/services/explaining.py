@@ -1,0 +1,37 @@
+"""Why a version decides as it does: the n-grams that weigh most for the labels it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.serve import Predictor
+from training.types import NgramWeight
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What speaks for and against one label of one text, the weightiest first."""
+
+    label_id: int
+    ngrams: tuple[NgramWeight, ...]
+
+
+def reasons(
+    *,
+    predictor: Predictor,
+    label_ids: Sequence[int],
+    texts: Sequence[str],
+    asked: Sequence[Sequence[int]],
+    most: int,
+) -> list[tuple[Reason, ...]] | None:
+    """Return the reasons for each text's `asked` labels; None where this kind of model cannot tell them.
+
+    `label_ids` are the labels of the predictor's columns; each reason has at most `most` n-grams.
+    """
+    if not predictor.explains:
+        return None
+    column = {pk: j for j, pk in enumerate(label_ids)}
+    pairs = [(text, pk) for text, wanted in zip(texts, asked, strict=True) for pk in wanted]
+    told = iter(predictor.explain([text for text, _pk in pairs], [column[pk] for _text, pk in pairs], most))
+    return [tuple(Reason(pk, next(told)) for pk in wanted) for wanted in asked]
