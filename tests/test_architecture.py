@@ -18,11 +18,15 @@ MOST_LINES = 300
 UNSAFE_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "mark_safe", "SafeString", "torch.load"}
 HEAVY = {
+    "faiss",
     "fasttext",
+    "imblearn",
+    "lightgbm",
     "modAL",
     "onnx",
     "optimum",
     "pandas",
+    "safetensors",
     "scipy",
     "sentence_transformers",
     "sklearn",

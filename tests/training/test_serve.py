@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import training
+from tests.test_architecture import HEAVY as LEARNING
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.bundle import BundleDraft, BundleError, Manifest, open_bundle
 from training.families._graphs import write_vector_graph
@@ -18,7 +19,7 @@ from training.pipeline import train_and_package
 from training.serve import BROKEN_GRAPH, Predictor
 from training.types import Dataset, RunSpec, Task
 
-HEAVY = ("sklearn", "torch", "transformers", "pandas", "scipy", "optimum", "onnx", "django", "celery")
+HEAVY = (*sorted(LEARNING), "django", "celery")
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from tests.annotate.bundles import write_bundle
+from tests.test_architecture import HEAVY
 from training.types import LabelSchema, LabelSpec, Task
-
-HEAVY = ["torch", "transformers", "sklearn", "modAL", "pandas", "scipy", "onnx", "optimum"]
 
 SCRIPT = """
 import json, sys
@@ -57,4 +56,4 @@ def test_a_prediction_loads_no_training_library(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["answer"]["predictions"][0]["labels"] == ["green"]
-    assert not set(HEAVY) & {name.partition(".")[0] for name in told["modules"]}
+    assert not HEAVY & {name.partition(".")[0] for name in told["modules"]}
