@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.training.checkpoints import write_tiny_checkpoint
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.evaluate import macro_f1
 from training.models import build_model
@@ -21,13 +22,28 @@ from training.types import Dataset, RunSpec, Task, TrainingError
 
 pytestmark = pytest.mark.parametrize("family", sorted(FAMILIES))
 
+NAMES_ALONE = {"zero_shot"}  # families that never look at a document's labels, so learn nothing from them
+
+
+# What a family needs beyond its defaults to learn from so little data; filled before the first test.
+PARAMS: dict[str, dict[str, Any]] = {
+    "transformer": {"learning_rate": 5e-3, "epochs": 30, "overlap": 8, "int8": False},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> None:
+    PARAMS["transformer"]["checkpoint"] = str(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+
 
 def needed(family: str) -> WordEmbedder | None:
     return WordEmbedder() if "embedder" in FAMILIES[family].needs else None
 
 
 def fitted(family: str, dataset: Dataset, **spec: Any) -> TextModel:
-    return fit_model(RunSpec(family, **spec), dataset, empty(dataset), needed(family)).model
+    return fit_model(
+        RunSpec(family, PARAMS.get(family, {}), **spec), dataset, empty(dataset), needed(family)
+    ).model
 
 
 def empty(dataset: Dataset) -> Dataset:
@@ -44,6 +60,8 @@ def test_scores_are_probabilities_of_documents_by_labels(family: str, dataset: D
 
 
 def test_it_learns(family: str, task: Task, dataset: Dataset) -> None:
+    if family in NAMES_ALONE:
+        pytest.skip("it compares names; its own test does so")
     unseen = make_dataset(task, 60, seed=1)
     scores = fitted(family, dataset).predict_proba(unseen.texts)
     reached = macro_f1(unseen.targets, decide(task, scores, np.full(3, 0.4, np.float32)))
@@ -74,7 +92,7 @@ def test_a_loaded_model_scores_like_the_saved_one(family: str, dataset: Dataset,
 
 
 def test_the_bundle_agrees_with_the_model(family: str, dataset: Dataset, tmp_path: Path) -> None:
-    spec, embedder = RunSpec(family), needed(family)
+    spec, embedder = RunSpec(family, PARAMS.get(family, {})), needed(family)
     report = train_and_package(
         spec, dataset, tmp_path / "bundle", tuning=empty(dataset), reporting=dataset, embedder=embedder
     )
@@ -86,6 +104,8 @@ def test_the_bundle_agrees_with_the_model(family: str, dataset: Dataset, tmp_pat
 
 
 def test_a_label_without_examples_is_scored_low(family: str, dataset: Dataset) -> None:
+    if family in NAMES_ALONE:
+        pytest.skip("a label without examples is its daily bread")
     targets = dataset.targets.copy()
     kept = targets[:, 2] == 0
     texts = tuple(text for text, keep in zip(dataset.texts, kept, strict=True) if keep)

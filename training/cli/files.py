@@ -26,7 +26,9 @@ def read_texts(path: Path, text: str) -> list[str]:
     return [str(_cell(row, text, path)) for row in read(path)]
 
 
-def read_answers(path: Path, text: str, label: str, multi: str | None) -> tuple[list[str], Answers]:
+def read_answers(
+    path: Path, text: str, label: str, multi: str | None, *, may_be_empty: bool = False
+) -> tuple[list[str], Answers]:
     """Return texts and their label keys; a list in a JSON row is taken as it is."""
     texts, answers = [], []
     for row in read(path):
@@ -34,19 +36,29 @@ def read_answers(path: Path, text: str, label: str, multi: str | None) -> tuple[
         answers.append(_labels(_cell(row, label, path), multi))
         if answers[-1] == ("",):
             raise TrainingError(f"{path}, row {row.number}: the label is empty.")
-    if not texts:
+    if not texts and not may_be_empty:
         raise TrainingError(f"{path} has no rows.")
     return texts, answers
 
 
 def read_datasets(
-    train: Path, others: Iterable[Path], *, text: str, label: str, multi: str | None
+    train: Path,
+    others: Iterable[Path],
+    *,
+    text: str,
+    label: str,
+    multi: str | None,
+    labels: tuple[LabelSpec, ...] = (),
 ) -> tuple[Dataset, ...]:
-    """Return the training dataset, then the others, under one schema: all labels of all files, sorted."""
-    read = [read_answers(path, text, label, multi) for path in (train, *others)]
+    """Return the training dataset, then the others, under one schema: `labels`, else all that occur, sorted.
+
+    The training file may hold no rows; whether a family can start so is for the family to say.
+    """
+    read = [read_answers(train, text, label, multi, may_be_empty=True)]
+    read += [read_answers(path, text, label, multi) for path in others]
     keys = sorted({key for _, answers in read for answer in answers for key in answer})
     task = Task.SINGLE if multi is None else Task.MULTI
-    schema = LabelSchema(task, tuple(LabelSpec(key, key) for key in keys))
+    schema = LabelSchema(task, labels or tuple(LabelSpec(key, key) for key in keys))
     return tuple(Dataset(schema, tuple(texts), schema.encode(answers)) for texts, answers in read)
 
 

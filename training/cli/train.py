@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from training import calibration
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import add_file_arguments, read_datasets
+from training.cli.files import add_file_arguments, read_datasets, read_texts
+from training.cli.labels import read_labels
 from training.cli.settings import parse_settings
 from training.evaluate import macro_f1
 from training.pipeline import rows_of, train_and_package
 from training.registry import FAMILIES
 from training.serve import Predictor
 from training.thresholds import DEFAULT, decide
-from training.types import Dataset, Embedder, Json, Objective, RunReport, RunSpec
+from training.types import Dataset, Embedder, Json, Objective, Pool, RunReport, RunSpec
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,6 +30,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--tuning", type=Path, metavar="F", help="tune thresholds on this file, not out of fold"
     )
+    parser.add_argument("--labels", type=Path, metavar="F", help="all labels, with descriptions for models")
+    parser.add_argument("--pool", type=Path, metavar="F", help="unlabelled texts to learn from as well")
     parser.add_argument("--family", required=True, choices=sorted(FAMILIES))
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
@@ -48,7 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Train, write the bundle, and write the figures that the bundle reaches on the test file."""
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
-    train, test, *rest = read_datasets(arguments.train, others, **columns)
+    labels = read_labels(arguments.labels) if arguments.labels else ()
+    train, test, *rest = read_datasets(arguments.train, others, **columns, labels=labels)
     tuning = rest[0] if rest else rows_of(train, np.zeros(len(train), bool))
     spec = RunSpec(
         family=arguments.family,
@@ -60,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     embedder, encoder_root = embedder_for(arguments.family, arguments)
     report = train_and_package(
         spec,
-        train,
+        _with_pool(train, arguments),
         arguments.out,
         tuning=tuning,
         reporting=test,
@@ -76,6 +80,12 @@ def run(arguments: argparse.Namespace) -> None:
     print(
         json.dumps({key: value for key, value in figures.items() if key != "per_class"}, ensure_ascii=False)
     )
+
+
+def _with_pool(train: Dataset, arguments: argparse.Namespace) -> Dataset:
+    if arguments.pool is None:
+        return train
+    return replace(train, pool=Pool(tuple(read_texts(arguments.pool, arguments.text))))
 
 
 def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dict[str, Json]:

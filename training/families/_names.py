@@ -8,7 +8,8 @@ import numpy as np
 
 from training.types import Embedder, FloatArray, LabelSchema, LabelSpec
 
-_PHRASES = ("{}", "This is about {}.", "A text about {}.")
+# Of eleven sets measured on BANKING77, GoEmotions and NLU++ the one that is good on all of them.
+_PHRASES = ("{}", "I am writing about {}.", "I have a question about {}.", "I feel {}.")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _JOINTS = re.compile(r"[\W_]+")
 
