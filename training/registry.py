@@ -31,6 +31,12 @@ class Entry:
 
 
 FAMILIES: dict[str, Entry] = {
+    "zero_shot": Entry(
+        "Label names, no labels needed",
+        "training.families.zero_shot:ZeroShotModel",
+        "train",
+        needs=("embedder",),
+    ),
     "tfidf": Entry("TF-IDF with logistic regression", "training.families.tfidf:TfidfModel", "train"),
     "embedding": Entry(
         "Sentence embeddings with logistic regression",
