@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Options, Row, read, sample
+from training.records import FileError, Meter, Options, Row, read, sample
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -204,6 +204,19 @@ def test_a_workbook_gives_rows_with_the_sheets_numbers(tmp_path: Path) -> None:
     assert [row.number for row in found] == [2, 4]
     assert found[0].cells == {"id": 1, "text": "hello", "day": "2026-01-02T00:00:00"}
     assert found[1].cells == {"id": 2.5, "text": "bye", "day": None}
+
+
+def test_a_packed_file_tells_how_far_it_is_read(tmp_path: Path) -> None:
+    packed = workbook(tmp_path / "a.xlsx")
+    column = pyarrow.table({"text": [f"text {i}" for i in range(2500)]})
+    pyarrow.parquet.write_table(column, tmp_path / "a.parquet")
+    for path in (packed, tmp_path / "a.parquet"):
+        meter = Meter()
+        found = read(path, Options(meter=meter))
+        next(found)
+        assert 0 < meter.bytes_read() < path.stat().st_size
+        list(found)
+        assert meter.bytes_read() == path.stat().st_size
 
 
 def test_a_workbook_under_another_name_is_a_sentence(tmp_path: Path) -> None:

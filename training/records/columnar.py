@@ -20,8 +20,10 @@ def read_parquet(path: Path, name: str, options: Options) -> Iterator[Row]:
     try:
         with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
             names = columns(file.schema_arrow.names, len(file.schema_arrow.names), options.max_columns)
-            number = 0
+            number, size, rows = 0, path.stat().st_size, file.metadata.num_rows
             for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
+                if options.meter:
+                    options.meter.advance(number + len(batch), rows, size)
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                     number += 1
                     yield Row(number, dict(zip(names, map(plain, values), strict=True)))

@@ -27,7 +27,7 @@ class Row:
 
 
 class Meter:
-    """Tells how far into a file of text a reader is; of a packed file it stays at 0."""
+    """Tells how far into a file a reader is: by its bytes, or by the rows that a packed file says it has."""
 
     def __init__(self) -> None:
         self.file: TextIO | None = None
@@ -38,6 +38,10 @@ class Meter:
         if self.file and not self.file.closed:
             self.last = self.file.buffer.tell()
         return self.last
+
+    def advance(self, row: int, rows: int, size: int) -> None:
+        """Note that `row` of `rows` (0: unknown) is reached in a packed file of `size` bytes."""
+        self.last = int(size * min(row / rows, 1.0)) if rows else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,12 @@ def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         try:
             sheet = book.worksheets[0]
+            rows, size = sheet.max_row or 0, path.stat().st_size
             sheet.reset_dimensions()  # NB: some programs write a wrong size, and rows would be cut off
-            yield from _rows(sheet.iter_rows(values_only=True), options)
+            for row in _rows(sheet.iter_rows(values_only=True), options):
+                if options.meter:
+                    options.meter.advance(row.number, rows, size)
+                yield row
         finally:
             book.close()
     except DAMAGE as error:

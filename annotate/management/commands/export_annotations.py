@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
@@ -27,13 +28,20 @@ class Command(BaseCommand):
         blocks = exporting.stream(project, options["format"], everything=options["everything"])
         out: Path | None = options["out"]
         if out is None:
-            self._write(blocks, sys.stdout.buffer)
+            self._print(blocks)
             return
         try:
             with out.open("wb") as file:
                 self._write(blocks, file)
         except OSError as error:
             raise CommandError(f"{out} could not be written: {error.strerror}.") from error
+
+    def _print(self, blocks: Any) -> None:
+        try:
+            self._write(blocks, sys.stdout.buffer)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader, `head` say, has seen enough; Python would complain at its exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @staticmethod
     def _write(blocks: Any, file: BinaryIO) -> None:

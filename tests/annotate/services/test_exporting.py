@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,16 @@ def test_the_command_writes_a_file_and_a_file_comes_back_unchanged(filled: Proje
     store = io.StringIO()
     call_command("import_documents", filled.slug, str(out), label="labels", id="none", stdout=store)
     assert "0 added" in store.getvalue()
+
+
+def test_a_reader_that_has_seen_enough_ends_the_export_quietly(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        call_command("export_annotations", filled.slug)
 
 
 def test_the_command_names_a_project_that_is_not_there(db: None) -> None:
