@@ -42,6 +42,43 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     (folder / GRAPH).write_bytes(model.SerializeToString())
 
 
+def write_bag_graph(
+    folder: Path, task: Task, table: FloatArray, output: FloatArray, bias: FloatArray
+) -> None:
+    """Write activation(values @ table[ids] @ output + bias): a weighted mean of rows, then a small matrix.
+
+    Inputs and output as those of `write_gather_graph`; `table` is (rows, dimension), `output` (dimension,
+    labels). With more labels than dimensions this is smaller than their product.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "ids"], ["rows"], axis=0),
+            helper.make_node("MatMul", ["values", "rows"], ["means"]),
+            helper.make_node("MatMul", ["means", "output"], ["sums"]),
+            helper.make_node("Add", ["sums", "bias"], ["logits"]),
+            helper.make_node(activation, ["logits"], ["probabilities"]),
+        ],
+        "linear_over_means",
+        [
+            helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
+            helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
+        ],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)])],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(output, "output"),
+            numpy_helper.from_array(bias, "bias"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    (folder / GRAPH).write_bytes(model.SerializeToString())
+
+
 def write_vector_graph(folder: Path, task: Task, weights: FloatArray, bias: FloatArray) -> None:
     """Write activation(vectors @ weights + bias): `vectors` (rows, dimension) to (rows, labels), float32."""
     import onnx

@@ -20,6 +20,7 @@ Feed = dict[str, NDArray[np.generic]]
 
 KINDS = {
     "ngrams": "training.preprocess.ngrams:NgramPreprocessor",
+    "subwords": "training.preprocess.subwords:SubwordPreprocessor",
     "encoder": "training.preprocess.encoder:EncoderPreprocessor",
     "tokens": "training.preprocess.tokens:TokenPreprocessor",
 }

@@ -1,0 +1,127 @@
+"""The fastText library at work: a training file goes in, its matrices come out, and nothing else is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import fasttext
+import numpy as np
+
+from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
+from training.types import FloatArray, IntArray, Task, TrainingError
+
+# NB: two symbols and letters in one word. `tokens` never makes one, so no text can name a label.
+LABEL = "<label>"
+_ATTEMPTS = 6
+_LOSSES = {Task.SINGLE: "softmax", Task.MULTI: "ova"}
+
+
+@dataclass(frozen=True, slots=True)
+class SubwordRecipe:
+    """How fastText learns: stochastic gradient descent with a falling rate, in one thread."""
+
+    task: Task
+    settings: SubwordSettings
+    learning_rate: float
+    epochs: int
+    dimension: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What fastText learned: `table` (rows, dimension) and `output` (dimension, columns of the targets)."""
+
+    library: Any
+    subwords: SubwordPreprocessor
+    table: FloatArray
+    output: FloatArray
+    learning_rate: float
+
+    def compact(self, texts: Sequence[str]) -> tuple[SubwordPreprocessor, FloatArray]:
+        """Return the preprocessor and the rows that `texts` touch: the others are as they were drawn."""
+        used = np.zeros(len(self.table), bool)
+        used[: len(self.subwords.words)] = True
+        for text in texts:
+            used[self.subwords.rows(text)] = True
+        kept: IntArray = np.flatnonzero(used)
+        return self.subwords.keep(kept), self.table[kept]
+
+    def logits(self, texts: Sequence[str]) -> FloatArray:
+        """Return the library's own scores before the activation (texts, columns)."""
+        vectors = [self.library.get_sentence_vector(" ".join(tokens(text))) for text in texts]
+        return np.asarray(np.array(vectors) @ self.output, np.float32)
+
+
+def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> Learned:
+    """Train on texts and 0/1 targets (texts, columns); a column without an example has no weights.
+
+    A step too long makes fastText's loss overflow. Then half the rate is tried, as it is with few features
+    in a text that this happens; raises `TrainingError` where that does not help.
+    """
+    with TemporaryDirectory(prefix="winnow-fasttext-") as scratch:
+        path = Path(scratch) / "train.txt"
+        _write(path, texts, targets, recipe.seed)
+        for attempt in range(_ATTEMPTS):
+            rate = recipe.learning_rate / 2**attempt
+            library = _train(path, recipe, rate)
+            if library is not None:
+                return _learned(library, recipe, targets.shape[1], rate)
+    raise TrainingError(
+        f"fastText's loss is not a number at learning rates from {recipe.learning_rate:g} down to {rate:g}; "
+        "train with a smaller learning_rate."
+    )
+
+
+def _write(path: Path, texts: Sequence[str], targets: FloatArray, seed: int) -> None:
+    """Write one line a text, labels by number; shuffled, because fastText learns in the file's order."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for i in np.random.default_rng(seed).permutation(len(texts)):
+            labels = [f"{LABEL}{column}" for column in np.flatnonzero(targets[i])]
+            file.write(" ".join(labels + tokens(texts[i])) + "\n")
+
+
+def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | None:
+    """Return the library's model, None where its weights overflowed."""
+    settings = recipe.settings
+    try:
+        library = fasttext.train_supervised(
+            str(path),
+            lr=learning_rate,
+            epoch=recipe.epochs,
+            dim=recipe.dimension,
+            wordNgrams=settings.word_max,
+            minn=settings.char_min if settings.char_max else 0,
+            maxn=settings.char_max,
+            bucket=settings.buckets,
+            loss=_LOSSES[recipe.task],
+            label=LABEL,
+            seed=recipe.seed % 2**31,
+            thread=1,  # more race for the weights, and a seed would not give the same model twice
+            verbose=0,
+        )
+    except RuntimeError as error:
+        if "NaN" not in str(error):
+            raise TrainingError(f"fastText cannot train on these texts: {error}") from error
+        return None
+    return library if np.isfinite(library.get_output_matrix()).all() else None
+
+
+def _learned(library: Any, recipe: SubwordRecipe, columns: int, learning_rate: float) -> Learned:
+    words = library.get_words()
+    table = library.get_input_matrix()
+    output = np.zeros((recipe.dimension, columns), np.float32)
+    present = [int(label.removeprefix(LABEL)) for label in library.get_labels()]
+    output[:, present] = library.get_output_matrix().T
+    subwords = SubwordPreprocessor(recipe.settings, words, np.arange(len(table) - len(words)))
+    return Learned(library, subwords, table, output, learning_rate)
+
+
+def usual_epochs(documents: int) -> int:
+    """Return how often the texts are read: about 200,000 steps in all, but 5 to 200 times."""
+    return min(max(math.ceil(200_000 / documents), 5), 200)
