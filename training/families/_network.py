@@ -1,0 +1,166 @@
+"""A pretrained encoder with a linear head: read from a checkpoint, kept as safetensors, written as ONNX."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+from training.bundle import GRAPH
+from training.checkpoints import Checkpoint
+from training.preprocess.tokens import TOKENIZER_FILE
+from training.types import FloatArray, Task, TrainingError
+
+WEIGHTS = "model.safetensors"
+_OPSET = 17
+_LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
+_NEVER = -15.0  # bias of a label without any example
+# Their first position is the one behind the padding index, which takes as many of them.
+_POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet")
+
+
+class Classifier(nn.Module):
+    """Token ids to one logit per label: encoder, pooling over tokens, dropout, linear head."""
+
+    def __init__(self, encoder: nn.Module, pooling: str, labels: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.padding = int(encoder.config.pad_token_id or 0)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.config.hidden_size, labels)
+        nn.init.zeros_(self.head.weight)  # so that the labels' order changes nothing
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Return logits (windows, labels) of token ids and mask (windows, tokens)."""
+        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # (windows, tokens, d)
+        if self.pooling == "cls":
+            return self._logits(hidden[:, 0])
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        return self._logits((hidden * mask).sum(dim=1) / mask.sum(dim=1))
+
+    def _logits(self, pooled: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.dropout(pooled))
+        return logits.float()
+
+    def start_head(self, task: Task, targets: FloatArray) -> None:
+        """Set the bias to what is known before any text: labels without examples never, multi-label rates."""
+        bias = np.zeros(targets.shape[1], np.float32)
+        if task is Task.MULTI:
+            rates = np.clip(targets.mean(axis=0), 1e-4, 1 - 1e-4)
+            bias = np.log(rates / (1 - rates))
+        bias[~targets.any(axis=0)] = _NEVER
+        with torch.no_grad():
+            self.head.bias.copy_(torch.from_numpy(bias))
+
+
+class _Graph(nn.Module):
+    """The exported graph: the windows of one text (windows, tokens) to its probabilities (1, labels)."""
+
+    def __init__(self, network: Classifier, task: Task) -> None:
+        super().__init__()
+        self.network = network
+        self.task = task
+
+    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
+        return activate(self.task, self.network(input_ids, torch.ones_like(input_ids))).mean(
+            dim=0, keepdim=True
+        )
+
+
+def activate(task: Task, logits: torch.Tensor) -> torch.Tensor:
+    """Return probabilities of logits (rows, labels)."""
+    return logits.softmax(dim=-1) if task is Task.SINGLE else logits.sigmoid()
+
+
+def read_network(checkpoint: Checkpoint, labels: int) -> Classifier:
+    """Return the checkpoint's encoder with a new head; a classification head of its own is left out."""
+    try:
+        encoder = AutoModel.from_pretrained(
+            checkpoint.folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            # On CPUs the fused attention is slower backwards than the plain one, measured up to three times.
+            attn_implementation=None if torch.cuda.is_available() else "eager",
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(
+            f"The checkpoint {checkpoint.name} cannot be read ({error}). Choose another."
+        ) from error
+    return Classifier(_without_pooler(encoder), checkpoint.pooling, labels)
+
+
+def save_network(network: Classifier, folder: Path) -> None:
+    """Write the encoder's configuration and all weights."""
+    network.encoder.config.to_json_file(folder / "config.json")
+    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    save_file(weights, folder / WEIGHTS)
+
+
+def load_network(folder: Path, pooling: str, labels: int) -> Classifier:
+    """Read what `save_network` wrote."""
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    encoder = _without_pooler(AutoModel.from_config(config, trust_remote_code=False))
+    network = Classifier(encoder, pooling, labels)
+    network.load_state_dict(load_file(folder / WEIGHTS))
+    return network.eval()
+
+
+def _without_pooler(encoder: Any) -> nn.Module:
+    """Take out the layer over the first token that some encoders end in: the head does without it."""
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None
+    module: nn.Module = encoder
+    return module
+
+
+def longest_input(network: Classifier) -> int:
+    """Return how many tokens the encoder takes, at most 512."""
+    config = network.encoder.config
+    positions = int(getattr(config, "max_position_embeddings", None) or _LENGTH_LIMIT)
+    if config.model_type in _POSITIONS_BEHIND_PADDING:
+        positions -= int(config.pad_token_id) + 1
+    return min(positions, _LENGTH_LIMIT)
+
+
+def ensure_tokenizer(checkpoint: Checkpoint, scratch: Path) -> Path:
+    """Return the checkpoint's `tokenizer.json`, converted into `scratch` where it has only an older form."""
+    own = checkpoint.folder / TOKENIZER_FILE
+    if own.is_file():
+        return own
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, use_fast=True, trust_remote_code=False)
+        tokenizer.backend_tokenizer.save(str(scratch / TOKENIZER_FILE))
+    except (OSError, ValueError, ImportError, AttributeError) as error:
+        raise TrainingError(
+            f"The checkpoint {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
+        ) from error
+    return scratch / TOKENIZER_FILE
+
+
+def write_onnx(network: Classifier, task: Task, folder: Path) -> None:
+    """Write `model.onnx`: `input_ids` (windows, tokens) of one text to `probabilities` (1, labels)."""
+    graph = _Graph(network, task).eval()
+    example = torch.ones((2, 9), dtype=torch.int64)
+    with torch.no_grad(), warnings.catch_warnings():
+        # The tracer warns of every shape that it reads; parity with the model is checked on real texts.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph,
+            (example,),
+            str(folder / GRAPH),
+            input_names=["input_ids"],
+            output_names=["probabilities"],
+            dynamic_axes={"input_ids": {0: "windows", 1: "tokens"}},
+            opset_version=_OPSET,
+            do_constant_folding=True,
+            dynamo=False,
+        )

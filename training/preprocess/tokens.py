@@ -1,0 +1,114 @@
+"""Texts to token windows for a fine-tuned transformer; imports nothing heavier than tokenizers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from training.preprocess import Feed
+from training.types import Embedder, TrainingError
+
+TOKENIZER_FILE = "tokenizer.json"
+FILE = "tokens.json"
+_CHARACTERS_A_TOKEN = 20  # far more than real words have: text beyond it would not fit the windows anyway
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """How a text is cut: windows of `max_length` tokens (special ones included) that share `overlap`."""
+
+    max_length: int = 128
+    overlap: int = 32
+    max_windows: int = 16
+    lowercase: bool = False
+    prompt: str = ""  # put before every text, where the checkpoint was trained so
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The windows of one text, all of one length; `is_cut` where the text goes on behind the last one."""
+
+    windows: tuple[tuple[int, ...], ...]
+    is_cut: bool
+
+
+class TokenPreprocessor:
+    """Cuts texts into overlapping windows of token ids, of which the graph averages the probabilities.
+
+    The last window ends where the text ends, so all windows of a text have one length and need no padding:
+    dynamic quantization takes its ranges over the whole input, padding included.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, settings: TokenSettings) -> None:
+        """Take a tokenizer, whose own truncation and padding are switched off."""
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self.settings = settings
+        self._tokenizer = tokenizer
+        self._before, self._after = _special_tokens(tokenizer)
+        self._room = settings.max_length - len(self._before) - len(self._after)
+        if not 0 <= settings.overlap < self._room or settings.max_windows < 1:
+            raise TrainingError(
+                f"Windows of {settings.max_length} tokens cannot share {settings.overlap}: "
+                "choose a larger max_length or a smaller overlap."
+            )
+
+    def tokens(self, text: str) -> Tokens:
+        """Return the windows of one text; an empty one has one window without words."""
+        most = self._room * self.settings.max_windows * _CHARACTERS_A_TOKEN
+        ids = self._tokenizer.encode(self._prepared(text[:most]), add_special_tokens=False).ids
+        starts = self._starts(len(ids))
+        kept = starts[: self.settings.max_windows]
+        windows = (tuple(ids[start : start + self._room]) for start in kept)
+        # NB: a tokenizer without special tokens makes nothing of an empty text, and a graph needs a token.
+        wrapped = tuple((*self._before, *window, *self._after) or (0,) for window in windows)
+        return Tokens(wrapped, len(text) > most or len(kept) < len(starts))
+
+    def feeds(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Iterator[Feed]:
+        """Yield `input_ids` (windows, tokens) for each text; `embedder` is not used."""
+        for text in texts:
+            yield {"input_ids": np.array(self.tokens(text).windows, np.int64)}
+
+    def save(self, folder: Path) -> None:
+        """Write the tokenizer and the settings."""
+        self._tokenizer.save(str(folder / TOKENIZER_FILE), pretty=False)
+        (folder / FILE).write_text(json.dumps(asdict(self.settings), indent=1), "utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, *, encoder: Path | None = None, threads: int = 1) -> Self:
+        """Read what `save` wrote; `encoder` and `threads` are not used."""
+        settings = TokenSettings(**json.loads((folder / FILE).read_text("utf-8")))
+        return cls(read_tokenizer(folder / TOKENIZER_FILE), settings)
+
+    def _prepared(self, text: str) -> str:
+        text = self.settings.prompt + text
+        if not text.isascii():  # half of a surrogate pair is no character, and no tokenizer takes it
+            text = text.encode("utf-8", "replace").decode("utf-8")
+        return text.lower() if self.settings.lowercase else text
+
+    def _starts(self, length: int) -> list[int]:
+        """Return where the windows of a text of `length` tokens start."""
+        last = max(0, length - self._room)
+        return [*range(0, last, self._room - self.settings.overlap), last]
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read a `tokenizer.json`; raises `ValueError` where it is missing or not one."""
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the package raises nothing more specific
+        raise ValueError(f"{path} cannot be read as a tokenizer ({error})") from error
+
+
+def _special_tokens(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return what a tokenizer puts before and behind a text, such as [CLS] and [SEP]."""
+    bare = tokenizer.encode("a", add_special_tokens=False).ids
+    whole = tokenizer.encode("a").ids
+    before = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+    return tuple(whole[:before]), tuple(whole[before + len(bare) :])
