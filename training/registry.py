@@ -38,6 +38,7 @@ FAMILIES: dict[str, Entry] = {
         needs=("embedder",),
     ),
     "tfidf": Entry("TF-IDF with logistic regression", "training.families.tfidf:TfidfModel", "train"),
+    "fasttext": Entry("fastText", "training.families.fasttext:FasttextModel", "fasttext"),
     "embedding": Entry(
         "Sentence embeddings with logistic regression",
         "training.families.embedding:EmbeddingModel",
