@@ -95,7 +95,7 @@ def reworded(text: str, rng: np.random.Generator) -> str:
 
 
 def made_up(
-    task: Task, vectors: FloatArray, targets: FloatArray, rng: np.random.Generator
+    vectors: FloatArray, targets: FloatArray, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
     """Return new (vectors, targets) between neighbours of one rare label (Chawla et al., SMOTE, 2002).
 

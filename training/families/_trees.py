@@ -16,7 +16,7 @@ from training.types import FloatArray, IntArray, Json, Task
 FILE = "trees.json"
 _ROUNDS = 100
 _ENOUGH_IN_LEAF = 20  # documents, and fewer where the rarest labels have fewer
-_SETTINGS = {
+_SETTINGS: dict[str, Json] = {
     "learning_rate": 0.1,
     "num_leaves": 15,
     "feature_fraction": 0.3,
