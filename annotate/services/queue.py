@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -52,11 +53,17 @@ class _Place:
     """A row of `lookups.PLACE`: a place of the queue as it was found."""
 
     pk: int
-    document: int
     state: str
     card: uuid.UUID | None
     annotator: int | None
     chosen_by: int | None
+    document: int
+    text: str
+    lane: str
+    predicted_by: int | None
+    predicted_by_number: int | None
+    scores: list[list[Any]] | None
+    decided: list[int] | None
 
 
 @transaction.atomic
@@ -119,13 +126,12 @@ def _is_open(place: _Place, annotator: User) -> bool:
 def _shown(place: _Place, key: uuid.UUID) -> Dealt:
     card = Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
     suggested_by = card.shown_version.number if card.shown_version else None
-    document, _number = _document(place.document)
-    return Dealt(place.pk, card, document, place.chosen_by or suggested_by)
+    return Dealt(place.pk, card, _document(place), place.chosen_by or suggested_by)
 
 
 def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> Dealt:
     """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
-    document, number = _document(place.document)
+    document = _document(place)
     shown: Prediction | None = None
     if project.suggestions != Suggestions.NEVER and document.lane == Lane.POOL:
         shown = getattr(document, "prediction", None)
@@ -136,19 +142,21 @@ def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> D
         shown_version_id=shown.version_id if shown else None,
         shown=shown.scores if shown else None,
     )
-    return Dealt(place.pk, card, document, place.chosen_by or (number if shown else None))
+    return Dealt(place.pk, card, document, place.chosen_by or (place.predicted_by_number if shown else None))
 
 
-def _document(pk: int) -> tuple[Document, int | None]:
-    """Return a document with its prediction, if any, and the number of the version that predicted."""
-    row = lookups.DOCUMENT.first(document=pk)
-    assert row is not None  # the place refers to it
-    text, lane, version, number, scores, decided = row
-    document = Document.from_db(connection.alias, ["id", "text", "lane"], [pk, text, lane])
-    found = Prediction(document_id=pk, version_id=version, scores=scores, decided=decided)
+def _document(place: _Place) -> Document:
+    document = Document.from_db(
+        connection.alias, ["id", "text", "lane"], [place.document, place.text, place.lane]
+    )
+    found: Prediction | None = None
+    if place.predicted_by is not None:
+        found = Prediction(
+            document=document, version_id=place.predicted_by, scores=place.scores, decided=place.decided
+        )
     # None is noted as well: asked for a prediction, the document would look for one again.
-    Document.prediction.related.set_cached_value(document, found if version is not None else None)
-    return document, number
+    Document.prediction.related.set_cached_value(document, found)
+    return document
 
 
 def _expiry(project: Project, now: datetime) -> datetime:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
+
+# Threads share one interpreter: a second decision at work would slow the one that holds the database.
+alone = threading.Lock()
 
 
 @contextmanager

@@ -30,7 +30,8 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
     if request.method == "POST":
-        return _decide(request, project, annotator)
+        with turns.alone:
+            return _decide(request, project, annotator)
     if "back" in request.GET:
         before = _annotation(project, annotator, request.GET["back"])
         return _show(request, cards.previous_card(project, annotator, before=before))

@@ -142,7 +142,7 @@ def test_it_takes_few_queries_to_decide_and_claim(
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
     answer = labeling.Answer(card=place.card, outcome="answered", label_ids=chosen)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(10):
         labeling.keep(project=project, annotator=annotator, answer=answer, offered=chosen)
         assert queue.deal(project=project, annotator=annotator)
 
