@@ -45,8 +45,8 @@ FAMILIES: dict[str, Entry] = {
         "train",
         needs=("embedder",),
     ),
-}
     "transformer": Entry("Fine-tuned transformer", "training.families.transformer:TransformerModel", "train"),
+}
 
 STRATEGIES: dict[str, Entry] = {
     "random": Entry("Random order", "training.strategies.wrappers:random_order", "train"),
