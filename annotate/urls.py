@@ -5,7 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from annotate.views import dashboard, documents, imports, keys, labeling, models, projects
+from annotate.views import dashboard, documents, imports, keys, labeling, models, projects, whys
 from annotate.views.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -18,6 +18,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
     path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),
+    path("projects/<slug:slug>/label/why/<uuid:key>/", whys.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),
     path("projects/", projects.project_list, name="projects"),
     path("projects/new/", projects.create, name="project-create"),

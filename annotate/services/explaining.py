@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+from annotate.models import ModelVersion
 from training.serve import Predictor
 from training.types import NgramWeight
+
+EXPLAINING = ("tfidf",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,12 @@ class Reason:
 
     label_id: int
     ngrams: tuple[NgramWeight, ...]
+
+
+@lru_cache(maxsize=256)
+def may_explain(version_pk: int | None) -> bool:
+    """Tell whether a version's family has n-grams to tell; a version never changes its family."""
+    return ModelVersion.objects.filter(pk=version_pk, family__in=EXPLAINING).exists()
 
 
 def reasons(

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 CACHE = PredictorCache(size=8)
 MOST_NGRAMS = 5  # of one reason
+MOST_ON_CARD = 3
 FALLBACKS = 3  # how many earlier versions are tried where the published one cannot be loaded
 
 
@@ -85,6 +86,27 @@ def _explained(
     return (
         read if told is None else [replace(text, reasons=why) for text, why in zip(read, told, strict=True)]
     )
+
+
+def reasons_of(
+    *, version: ModelVersion | None, text: str, label_ids: Sequence[int]
+) -> tuple[Reason, ...] | None:
+    """Return why a version suggests these labels for a text; None where it cannot tell or is gone."""
+    if version is None or not version.bundle or not set(label_ids) <= set(version.label_ids):
+        return None
+    try:
+        predictor = _load(version)
+    except BundleError:
+        logger.exception("Version %s cannot explain its suggestion", version.number)
+        return None
+    told = reasons(
+        predictor=predictor,
+        label_ids=version.label_ids,
+        texts=[text],
+        asked=[label_ids],
+        most=MOST_ON_CARD,
+    )
+    return None if told is None else told[0]
 
 
 def warning(*, project: Project) -> str:

@@ -17,7 +17,7 @@ from annotate.models import Annotation, Card, Document, Label, Project, User
 from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions, TaskChoices
-from annotate.services import labeling, queue, turns
+from annotate.services import explaining, labeling, queue, turns
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,19 @@ class CardView:
             decided = self._decided()
             scores = [(label, score) for label, score in scores if label.pk in decided]
         return [Suggested(label, round(score * 100)) for label, score in scores]
+
+    @property
+    def can_explain(self) -> bool:
+        return self.card is not None and explaining.may_explain(self.card.shown_version_id)
+
+    @property
+    def explained_labels(self) -> list[int]:
+        """Return the labels that are suggested, or the best one where none passes its threshold."""
+        suggested = [item.label.pk for item in self.suggestion]
+        if suggested or not self.has_suggestion or self.card is None:
+            return suggested
+        known = {choice.label.pk for choice in self.choices}
+        return [key for key, _score in self.card.shown or [] if key in known][:1]
 
     def _decided(self) -> set[int]:
         """Return the labels that passed the thresholds; a card keeps scores, their prediction the verdict."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 from django.test import Client
@@ -16,7 +17,11 @@ OF_A_PROJECT = [
     for pattern in urlpatterns
     if isinstance(pattern, URLPattern) and "slug" in pattern.pattern.converters
 ]
-VALUES = {"slug": "colours", "format": "jsonl"}  # every other part of an address is a number
+VALUES = {
+    "slug": "colours",
+    "format": "jsonl",
+    "key": str(UUID(int=1)),
+}  # every other part of an address is a number
 
 
 @pytest.mark.usefixtures("project")
