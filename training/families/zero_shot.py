@@ -18,7 +18,6 @@ from training.types import (
     Embedder,
     Exported,
     FloatArray,
-    Json,
     LabelSchema,
     LabelSpec,
     Pool,
@@ -31,8 +30,11 @@ WEIGHTS = "weights.npz"
 
 # Chosen once over BANKING77, GoEmotions and both domains of NLU++; the defaults where nobody can tune.
 _SCALE = {Task.SINGLE: 15.0, Task.MULTI: 12.0}
-_CUT = 0.2  # the cosine with a centred name from which a label of a multi-label task is decided
-_CUT_OVER_LEVEL = 0.03  # the same where the label's level in the pool is known and taken off
+# The cosine from which a label of a multi-label task is decided, and how much less it is with the mean of
+# the names all taken off; then the same two where the label's level in the pool is taken off as well.
+_CUT, _CUT_LESS = 0.33, 0.13
+_CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS = 0.08, 0.05
+_FEW_LABELS = 8  # with so many half of their mean is taken off
 
 _SAMPLE = 5_000  # pool texts that tell the levels
 _FEWEST = 100  # pool texts; fewer say nothing of a level
@@ -45,8 +47,8 @@ class ZeroShotModel:
     Labels of documents are never looked at, so a dataset may be empty. An unlabelled pool helps: a name
     that is near to every text is held back by half the mean similarity of its nearest texts (CSLS: Conneau
     et al., 2018). In a multi-label task the mean of all names is taken off each, which leaves what tells
-    them apart; in a single-label task labels compete, and what they share cancels by itself. `scale` 0 is
-    the task's default.
+    them apart, the less so the fewer they are: two names without their mean would exclude each other. In a
+    single-label task labels compete, and what they share cancels by itself. `scale` 0 is the task's default.
     """
 
     def __init__(self, *, embedder: Embedder, seed: int = 0, scale: float = 0.0) -> None:
@@ -60,7 +62,7 @@ class ZeroShotModel:
         self.schema_ = dataset.schema
         names = name_vectors(dataset.schema, self.embedder)
         if dataset.schema.task is Task.MULTI:
-            names = _centred(names)
+            names = _centred(names, _share_taken_off(len(names)))
         levels = self._levels(dataset.pool, names)
         scale = self.scale or _SCALE[dataset.schema.task]
         self.head_ = Head(scale * names.T, -scale * self._cuts(levels))
@@ -87,10 +89,12 @@ class ZeroShotModel:
 
     def _cuts(self, levels: FloatArray | None) -> FloatArray:
         """Return the cosine (labels,) at which a label's logit is 0."""
-        multi = self.schema_.task is Task.MULTI
-        if levels is None:
-            return np.full(len(self.schema_), _CUT if multi else 0.0, np.float32)
-        return levels + np.float32(_CUT_OVER_LEVEL if multi else 0.0)
+        count = len(self.schema_)
+        base = np.zeros(count, np.float32) if levels is None else levels
+        if self.schema_.task is Task.SINGLE:
+            return base
+        cut, less = (_CUT, _CUT_LESS) if levels is None else (_CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS)
+        return base + np.float32(cut - less * _share_taken_off(count))
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return scores (texts, labels) in [0, 1]; how often they are right is for calibration to learn."""
@@ -104,15 +108,17 @@ class ZeroShotModel:
     @classmethod
     def load(cls, folder: Path, *, embedder: Embedder) -> Self:
         """Read what `save` wrote; an embedder of another encoder is a `TrainingError`."""
-        content, head = _read(folder)
-        if content["encoder"] != embedder.fingerprint:
-            raise TrainingError(
-                f"The model in {folder} needs the vectors of the encoder {content['encoder'][:12]}."
-            )
+        try:
+            content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            labels = tuple(LabelSpec(**label) for label in content["labels"])
+            schema, details = LabelSchema(Task(content["task"]), labels), dict(content["details"])
+            encoder, head = str(content["encoder"]), _read_head(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{folder} holds no model of the zero-shot family ({error}).") from error
+        if encoder != embedder.fingerprint:
+            raise TrainingError(f"The model in {folder} needs the vectors of the encoder {encoder[:12]}.")
         model = cls(embedder=embedder)
-        labels = tuple(LabelSpec(**label) for label in content["labels"])
-        model.schema_ = LabelSchema(Task(content["task"]), labels)
-        model.head_, model.details_ = head, content["details"]
+        model.schema_, model.head_, model.details_ = schema, head, details
         return model
 
     def export(self, folder: Path) -> Exported:
@@ -132,19 +138,17 @@ class ZeroShotModel:
         (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
-def _centred(names: FloatArray) -> FloatArray:
-    """Return unit vectors without what all names share; a single one has nothing to be told from."""
-    if len(names) < 2:
-        return names
-    apart = names - names.mean(axis=0)
+def _share_taken_off(labels: int) -> float:
+    return 0.0 if labels < 2 else labels / (labels + _FEW_LABELS)
+
+
+def _centred(names: FloatArray, share: float) -> FloatArray:
+    """Return unit vectors (labels, dimension) without a share of what all names have in common."""
+    apart = names - share * names.mean(axis=0)
     length = np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
     return np.asarray(apart / length, np.float32)
 
 
-def _read(folder: Path) -> tuple[dict[str, Json], Head]:
-    try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-            return content, Head(arrays["weights"], arrays["bias"])
-    except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"{folder} holds no model of the zero-shot family ({error}).") from error
+def _read_head(folder: Path) -> Head:
+    with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
+        return Head(arrays["weights"], arrays["bias"])
