@@ -167,16 +167,17 @@ def _expiry(project: Project, now: datetime) -> datetime:
 def top_up(*, project: Project) -> int:
     """Append a block of documents in random order, holdout ones among them; return how many places.
 
-    Where a choice by a model is on its way, holdout documents bridge the time: their labels are needed in
-    any case, and a random pool document would use up a label that the model could have placed better.
+    Where a choice by a model is on its way, holdout documents bridge the time, up to twice their set share:
+    their labels are needed in any case, and a random pool document would use up a label that the model could
+    have placed better.
     """
     _lock(project)
     bridging = _choice_is_coming(project)
     size = BRIDGE if bridging else TOP_UP
-    wanted = size if bridging else _draw_holdout(project, size)
+    wanted = _bridge_of_holdout(project, size) if bridging else _draw_holdout(project, size)
     holdout = _unassigned(project, Lane.HOLDOUT, wanted)
     pool = _unassigned(project, Lane.POOL, size - len(holdout))
-    if len(holdout) + len(pool) < size and not bridging:
+    if len(holdout) + len(pool) < size:
         holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
     documents = holdout + pool
     random.shuffle(documents)
@@ -217,6 +218,16 @@ def _choice_is_coming(project: Project) -> bool:
         not project.batches.exists()
         and WorkerPulse.objects.filter(queue="training", seen_at__gte=alive).exists()
     )
+
+
+def _bridge_of_holdout(project: Project, size: int) -> int:
+    """Return how many holdout documents may bridge: fast annotators would label hardly anything else."""
+    if not project.holdout_queue_share:
+        return 0
+    places = project.assignments.count()
+    queued = project.assignments.filter(document__lane=Lane.HOLDOUT).count()
+    allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (places + size)))
+    return min(size, max(0, allowed - queued))
 
 
 def _draw_holdout(project: Project, size: int) -> int:

@@ -193,6 +193,29 @@ def test_it_bridges_the_time_to_a_choice_with_holdout_documents(
     assert Assignment.objects.filter(document__lane="holdout").count() == 2
 
 
+def test_it_bridges_with_holdout_documents_up_to_twice_their_share(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.1)
+    add_documents(project, *(f"held {i}" for i in range(150)), lane="holdout")
+    add_documents(project, *(f"text {i}" for i in range(300)))
+    WorkerPulse.objects.create(queue="training", seen_at=timezone.now())
+    for _ in range(15):
+        assert queue.top_up(project=project) == queue.BRIDGE
+    assert Assignment.objects.filter(document__lane="holdout").count() == 60
+
+
+def test_it_bridges_without_holdout_documents_where_they_have_no_share(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.0)
+    add_documents(project, "held", lane="holdout")
+    add_documents(project, *(f"text {i}" for i in range(30)))
+    WorkerPulse.objects.create(queue="training", seen_at=timezone.now())
+    queue.top_up(project=project)
+    assert not Assignment.objects.filter(document__lane="holdout").exists()
+
+
 def test_it_records_the_suggestion_with_the_card_but_never_on_holdout_documents(
     make_project: Callable[..., Project], add_documents: AddDocuments, annotator: User
 ) -> None:
