@@ -1,4 +1,4 @@
-"""The command line: `python -m training train | compare | distil | predict | bench | simulate`."""
+"""The command line: `python -m training train | compare | distil | cascade | predict | bench | simulate`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _COMMANDS = (
     "training.cli.train",
     "training.cli.compare",
     "training.cli.distil",
+    "training.cli.cascade",
     "training.cli.predict",
     "training.cli.bench",
+    "training.cli.llm",
     "training.simulate",
 )
 

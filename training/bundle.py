@@ -45,6 +45,8 @@ class Manifest:
     figures: Mapping[str, Json] = field(default_factory=dict)
     created: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    split: float = 0.0
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it is stored, with a checksum over itself."""
@@ -112,9 +114,15 @@ class BundleDraft:
         (self.folder / MANIFEST).write_text(text, "utf-8")
         return stored
 
-    def add_encoder(self, source: Path) -> None:
-        """Put an encoder's folder into the bundle, by hard links where the file system can."""
-        shutil.copytree(source, self.folder / ENCODER, copy_function=_link_or_copy)
+    def add_encoder(self, source: Path, part: str = "") -> None:
+        """Put an encoder's folder into the bundle or a part of it, by hard links where that can be."""
+        shutil.copytree(source, self.folder / part / ENCODER, copy_function=_link_or_copy)
+
+    def add_part(self, name: str, source: Path) -> str:
+        """Put a whole bundle into this one, as `add_encoder` does, and return its manifest's checksum."""
+        open_bundle(source)
+        shutil.copytree(source, self.folder / name, copy_function=_link_or_copy)
+        return file_checksum(self.folder / name / MANIFEST)
 
     def publish(self, *, replace: bool = False) -> Path:
         """Make the files durable and move the folder into place by one rename.
@@ -151,8 +159,10 @@ def read_manifest(folder: Path) -> Manifest:
 def open_bundle(folder: Path) -> Manifest:
     """Return the manifest of a bundle whose files are all there and unchanged, else raise `BundleError`."""
     manifest = read_manifest(folder)
-    if GRAPH not in manifest.files:
+    if GRAPH not in manifest.files and not manifest.parts:
         raise BundleError(f"The bundle at {folder} has no {GRAPH}.")
+    for name, checksum in manifest.parts.items():
+        _check_part(folder, name, checksum)
     for name, checksum in manifest.files.items():
         path = folder / name
         if Path(name).name != name or not path.is_file():
@@ -162,6 +172,18 @@ def open_bundle(folder: Path) -> Manifest:
     return manifest
 
 
+def _check_part(folder: Path, name: str, checksum: str) -> None:
+    part = folder / name
+    if Path(name).name != name or not (part / MANIFEST).is_file():
+        raise BundleError(f"The bundle at {folder} lacks its part {name!r}.")
+    if file_checksum(part / MANIFEST) != checksum:
+        raise BundleError(f"The part {name!r} of the bundle at {folder} was changed or damaged.")
+    if open_bundle(part).parts:
+        raise BundleError(
+            f"The part {name!r} of the bundle at {folder} has parts itself; only one level is read."
+        )
+
+
 def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) -> Path | None:
     """Return where the bundle's encoder is: inside it, else in `encoder_root` by fingerprint, else None.
 
@@ -169,7 +191,7 @@ def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) 
     """
     if manifest.encoder is None:
         return None
-    places = [folder / ENCODER]
+    places = [folder / ENCODER, *(folder / part / ENCODER for part in manifest.parts)]
     if encoder_root is not None:
         places.append(encoder_root / manifest.encoder)
     found = next((place for place in places if (place / GRAPH).is_file()), None)
@@ -179,8 +201,10 @@ def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) 
 
 
 def bundle_bytes(folder: Path) -> int:
-    """Return the size of the bundle's own files in bytes, without an encoder that lies inside it."""
-    return sum((folder / name).stat().st_size for name in _file_names(folder, manifest=True))
+    """Return the size in bytes of a bundle's files and its parts', without encoders that lie inside."""
+    parts = [path for path in folder.iterdir() if (path / MANIFEST).is_file()]
+    own = sum((folder / name).stat().st_size for name in _file_names(folder, manifest=True))
+    return own + sum(bundle_bytes(part) for part in parts)
 
 
 def file_checksum(path: Path) -> str:

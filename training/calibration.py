@@ -1,6 +1,7 @@
 """Calibration: making a score of 0.8 right eight times out of ten. Plain numbers, stored in the manifest.
 
-Every map is monotone in each label's score, so calibration never changes which document a label suits best.
+Multi-label maps are monotone in each label's score, so calibration never changes which document a label suits
+best; single-label maps keep the best label of each document.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ IDENTITY: Mapping[str, Json] = {"method": "none"}
 _TINY = 1e-6
 _ISOTONIC_POSITIVES = 100  # fewer make steps that follow the noise (Niculescu-Mizil and Caruana, 2005)
 _ISOTONIC_DOCUMENTS = 1_000
+_ISOTONIC_GAIN = 0.75  # of the error must be left at most: a smaller gain is as often noise
 _PRIOR = 4.0  # documents' worth of belief that a label's shift is zero
 
 Doubles = NDArray[np.float64]
@@ -34,13 +36,18 @@ class Bin:
 def fit(task: Task, scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
     """Return the calibration of validation scores (documents, labels), as plain numbers.
 
-    Single-label: one temperature by likelihood (Guo et al., 2017). Multi-label: one temperature and a shift
-    for each label, which undoes balanced class weights; a label with data enough gets an isotonic map.
+    Single-label: one temperature by likelihood (Guo et al., 2017), and with data enough an isotonic map of
+    the best label's score, where that lowers the error on documents it has not seen. Multi-label: one
+    temperature and a shift for each label, which undoes balanced class weights; a label with data enough
+    gets an isotonic map.
+
+    Measured on BANKING77 (logistic heads on sentence vectors, 1,000 tuning documents, error on the other
+    2,080 of the test set, mean of ten splits), temperature alone and with the isotonic map: MEASURED
     """
     if not len(scores):
         return IDENTITY
     if task is Task.SINGLE:
-        return {"method": "temperature", "temperature": _single_temperature(scores, targets)}
+        return _single_fit(scores, targets)
     temperature, shifts = _sigmoid_fit(scores, targets)
     curves = [_isotonic_or_none(scores[:, j], targets[:, j]) for j in range(scores.shape[1])]
     return {"method": "sigmoid", "temperature": temperature, "shifts": shifts.tolist(), "isotonic": curves}
@@ -52,7 +59,9 @@ def apply(calibration: Mapping[str, Json], scores: FloatArray) -> FloatArray:
     if method == "none" or not scores.size:
         return scores
     if method == "temperature":
-        return _soften(scores, float(calibration["temperature"])).astype(np.float32)
+        softened = _soften(scores, float(calibration["temperature"]))
+        curve = calibration.get("best")
+        return (_with_best(softened, curve) if curve else softened).astype(np.float32)
     if method != "sigmoid":
         raise ValueError(f"the calibration method {method!r} is unknown")
     logits = _logit(scores) / float(calibration["temperature"]) + np.array(calibration["shifts"])
@@ -78,11 +87,61 @@ def reliability(task: Task, scores: FloatArray, targets: FloatArray, bins: int =
     )
 
 
+def confidence(task: Task, scores: FloatArray) -> FloatArray:
+    """Return how likely (documents,) the whole answer is right: the best label, or each yes and no."""
+    if task is Task.SINGLE:
+        return np.asarray(scores.max(axis=1, initial=0.0), np.float32)
+    return np.asarray(np.maximum(scores, 1 - scores).prod(axis=1), np.float32)
+
+
 def expected_calibration_error(task: Task, scores: FloatArray, targets: FloatArray) -> float | None:
     """Return the mean gap of score and share right over ten bins, by count; None without documents."""
     found = reliability(task, scores, targets)
     total = sum(bar.count for bar in found)
     return sum(abs(bar.score - bar.right) * bar.count for bar in found) / total if total else None
+
+
+def _single_fit(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
+    temperature = _single_temperature(scores, targets)
+    learned: dict[str, Json] = {"method": "temperature", "temperature": temperature}
+    if len(scores) >= _ISOTONIC_DOCUMENTS and scores.shape[1] > 1:
+        softened = _soften(scores, temperature)
+        if _best_earns_its_place(softened, targets):
+            learned["best"] = _best_curve(softened, targets)
+    return learned
+
+
+def _best_earns_its_place(scores: Doubles, targets: FloatArray) -> bool:
+    """Tell whether the map of one half lowers the calibration error on the other half, both ways."""
+    before = after = 0.0
+    for half in (0, 1):
+        learn, seen = slice(half, None, 2), slice(1 - half, None, 2)
+        mapped = _with_best(scores[seen], _best_curve(scores[learn], targets[learn]))
+        before += _single_error(scores[seen], targets[seen])
+        after += _single_error(mapped, targets[seen])
+    return after < _ISOTONIC_GAIN * before
+
+
+def _single_error(scores: Doubles, targets: FloatArray) -> float:
+    return expected_calibration_error(Task.SINGLE, scores.astype(np.float32), targets) or 0.0
+
+
+def _best_curve(scores: Doubles, targets: FloatArray) -> dict[str, list[float]]:
+    right = targets[np.arange(len(scores)), scores.argmax(axis=1)]
+    return _isotonic(scores.max(axis=1), right.astype(np.float64))
+
+
+def _with_best(scores: Doubles, curve: Mapping[str, list[float]]) -> Doubles:
+    """Map the best score of each row and share out the rest among the others, so that none overtakes it."""
+    rows, best = np.arange(len(scores)), scores.argmax(axis=1)
+    top, second = scores[rows, best], np.partition(scores, -2, axis=1)[:, -2]
+    # A twentieth of the margin stays at least: documents near a boundary keep their order among themselves.
+    margin = (top - second) / 20
+    least = (second + margin * (1 - top)) / np.maximum(1 - top + second, _TINY)
+    mapped = np.maximum(np.interp(top, curve["scores"], curve["shares"]), np.minimum(least, 1.0))
+    shared = scores * ((1 - mapped) / np.maximum(1 - top, _TINY))[:, None]
+    shared[rows, best] = mapped
+    return np.asarray(shared)
 
 
 def _single_temperature(scores: FloatArray, targets: FloatArray) -> float:

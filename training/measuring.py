@@ -13,11 +13,11 @@ import numpy as np
 
 from training.bundle import bundle_bytes, encoder_folder
 from training.calibration import reliability
+from training.cascade import Serving, open_predictor
 from training.coverage import foreign_note, languages, open_tokenizer
 from training.evaluate import evaluate
 from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder
 from training.reportcard import Candidate, Speed
-from training.serve import Predictor
 from training.thresholds import Decisions, decide
 from training.types import Dataset, Embedder, Json, TrainingError
 
@@ -26,7 +26,6 @@ _SINGLES = 1_000
 _SECONDS = 4.0  # for each of the two speeds; a slow model is measured on fewer texts
 _AT_LEAST = 50
 _CHUNK = 64
-_EXPLAINED = "linear_over_ngrams"  # the graph whose decisions are a sum over the n-grams of a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def measure(
     A given `embedder` spares embedding the texts for the figures; speed is always that of the bundle's own
     encoder. Raises `BundleError` for a bundle that cannot be loaded.
     """
-    predictor = Predictor(bundle, encoder_root=encoder_root)
+    predictor = open_predictor(bundle, encoder_root=encoder_root)
     scores = predictor.predict_proba(reporting.texts, embedder=embedder)
     schema, targets = reporting.schema, reporting.targets
     found = replace(
@@ -61,7 +60,7 @@ def measure(
         speed=speed(predictor, reporting.texts),
         bundle_bytes=bundle_bytes(bundle),
         precision=predictor.manifest.precision,
-        explainable=predictor.graph_name == _EXPLAINED,
+        explainable=predictor.explains,
     )
     encoder = encoder_folder(bundle, predictor.manifest, encoder_root)
     if encoder is not None:
@@ -71,7 +70,7 @@ def measure(
     return Measured(found, decide(schema.task, scores, predictor.thresholds))
 
 
-def speed(predictor: Predictor, texts: Sequence[str]) -> Speed:
+def speed(predictor: Serving, texts: Sequence[str]) -> Speed:
     """Time single texts one after the other, then texts together; the bundle must have been opened with one
     thread. Raises `TrainingError` without texts.
     """
@@ -87,7 +86,7 @@ def machine() -> dict[str, Json]:
     return {"processor": _processor(), "cores": cores, "load": round(load, 2), "threads": 1}
 
 
-def _singles(predictor: Predictor, texts: Sequence[str]) -> list[float]:
+def _singles(predictor: Serving, texts: Sequence[str]) -> list[float]:
     seconds: list[float] = []
     end = time.perf_counter() + _SECONDS
     while len(seconds) < _WARM + _AT_LEAST or (len(seconds) < _SINGLES and time.perf_counter() < end):
@@ -98,7 +97,7 @@ def _singles(predictor: Predictor, texts: Sequence[str]) -> list[float]:
     return seconds[_WARM:]
 
 
-def _together(predictor: Predictor, texts: Sequence[str]) -> float:
+def _together(predictor: Serving, texts: Sequence[str]) -> float:
     done, started = 0, time.perf_counter()
     while not done or (done < len(texts) and time.perf_counter() < started + _SECONDS):
         chunk = texts[done : done + _CHUNK]

@@ -49,11 +49,6 @@ class Predictor:
         """The labels, in the order of the columns of every score array."""
         return self.manifest.schema
 
-    @property
-    def graph_name(self) -> str:
-        """What the graph calls itself, such as "linear_over_ngrams"."""
-        return str(self._session.get_modelmeta().graph_name)
-
     def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
         """Return the graph's own probabilities (texts, labels), before calibration.
 

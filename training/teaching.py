@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from training.calibration import confidence
 from training.protocol import LearnsSoftly, TextModel
-from training.types import Dataset, FloatArray, Task
+from training.types import Dataset, FloatArray
 
 SUREST = 0.9  # share of the texts that hard labels are taken from
 
@@ -33,16 +34,9 @@ def with_surest(dataset: Dataset) -> Dataset:
     taught = dataset.taught
     if taught is None:
         return dataset
-    sureness = _sureness(dataset.schema.task, taught.scores)
+    sureness = confidence(dataset.schema.task, taught.scores)
     kept = np.sort(np.argsort(-sureness, kind="stable")[: int(SUREST * len(taught.texts))])
     return _joined(dataset, tuple(taught.texts[i] for i in kept), taught.decisions[kept])
-
-
-def _sureness(task: Task, scores: FloatArray) -> FloatArray:
-    """Return how sure (texts,) a teacher is: of the best label, or of all its yes and no together."""
-    if task is Task.SINGLE:
-        return np.asarray(scores.max(axis=1))
-    return np.asarray(np.maximum(scores, 1 - scores).prod(axis=1))
 
 
 def _joined(dataset: Dataset, texts: tuple[str, ...], targets: FloatArray) -> Dataset:
