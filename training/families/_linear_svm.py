@@ -13,7 +13,7 @@ from training.types import Dataset, FloatArray, IntArray, Task
 
 UNSEEN = -1.0  # the margin that the squared hinge gives to a label without any example
 _FOLDS = 3
-_ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it: one slope is fitted
+_ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it: a slope and few shifts are fitted, with a prior
 
 
 def squared_hinge(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -27,15 +27,17 @@ def squared_hinge(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> 
 
 
 def folds_to_score(dataset: Dataset, seed: int) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield the documents to learn from and those to score, as far as the dataset can be folded."""
+    """Yield the documents to learn from and those to score, as far as the dataset can be folded.
+
+    Every fold costs one more fit, so of many documents one fold has to do.
+    """
     if len(dataset) < 2 * _FOLDS:
         return
     folds = assign_folds(dataset, _FOLDS, np.random.default_rng(seed))
-    single = dataset.schema.task is Task.SINGLE
-    one = single and len(dataset) >= _FOLDS * _ENOUGH_FOR_ONE_FOLD
-    for fold in range(1 if one else _FOLDS):
+    least = 2 if dataset.schema.task is Task.SINGLE else 1  # labels that a head can be fitted to
+    for fold in range(1 if len(dataset) >= _FOLDS * _ENOUGH_FOR_ONE_FOLD else _FOLDS):
         learn, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        if len(held) and int(dataset.targets[learn].any(axis=0).sum()) > single:
+        if len(held) and int(dataset.targets[learn].any(axis=0).sum()) >= least:
             yield learn, held
 
 
