@@ -34,6 +34,43 @@ def test_a_temperature_keeps_every_decision() -> None:
     np.testing.assert_allclose(softened.sum(axis=1), 1, atol=1e-5)
 
 
+def dependable_only_on_the_whole(documents: int, seed: int) -> tuple[FloatArray, FloatArray]:
+    """Scores that no temperature mends: sure ones are right far less often than they say, others as said."""
+    rng = np.random.default_rng(seed)
+    scores = softmax(rng.normal(scale=2.0, size=(documents, 4)).astype(np.float32))
+    true = np.where(scores.max(axis=1, keepdims=True) > 0.8, 0.5 * scores + 0.125, scores)
+    return scores, drawn_from(true, rng)
+
+
+def test_an_isotonic_map_lowers_the_error_that_a_temperature_leaves() -> None:
+    found = calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(2_000, seed=0))
+    scores, targets = dependable_only_on_the_whole(4_000, seed=1)
+    errors = [
+        calibration.expected_calibration_error(Task.SINGLE, calibration.apply(learned, scores), targets)
+        for learned in ({**found, "best": None}, found)
+    ]
+    assert None not in errors
+    assert errors[1] < 0.75 * errors[0]  # type: ignore[operator]
+
+
+def test_an_isotonic_map_keeps_every_decision_and_the_order_near_a_boundary() -> None:
+    found = calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(2_000, seed=0))
+    scores, _targets = dependable_only_on_the_whole(500, seed=2)
+    mapped = calibration.apply(json.loads(json.dumps(found)), scores)
+    np.testing.assert_array_equal(mapped.argmax(axis=1), scores.argmax(axis=1))
+    np.testing.assert_allclose(mapped.sum(axis=1), 1, atol=1e-5)
+    assert (mapped >= 0).all()
+    ordered = np.sort(mapped, axis=1)
+    assert len(np.unique(ordered[:, -1] - ordered[:, -2])) > 490
+
+
+def test_few_documents_or_good_scores_get_a_temperature_alone() -> None:
+    assert "best" not in calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(999, seed=0))
+    rng = np.random.default_rng(0)
+    scores = softmax(rng.normal(scale=1.5, size=(3_000, 5)).astype(np.float32))
+    assert "best" not in calibration.fit(Task.SINGLE, scores, drawn_from(scores, rng))
+
+
 def skewed(documents: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     """Two labels whose scores are too high, as balanced class weights make them."""
     rng = np.random.default_rng(seed)
