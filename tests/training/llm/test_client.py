@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import logging
+import random
+import socket
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.training.llm.conftest import KEY, Server, hangs_up, labels, replies, says, sleeps, trickles
+from training.llm.client import Chat, Completion, Endpoint
+from training.llm.errors import Garbled, LlmError, RateLimited, ServerFailed, TooSlow, Unusable
+from training.llm.waiting import asked_for
+from training.types import TrainingError
+
+SCHEMA = {"type": "object"}
+MESSAGES = [{"role": "user", "content": "x"}]
+
+
+def ask(server: Server, waits: list[float] | None = None, **settings: float) -> Completion:
+    endpoint = Endpoint(server.url, "m", key=KEY, **settings)  # type: ignore[arg-type]
+    sleep = (waits if waits is not None else []).append
+    with Chat(endpoint, sleep=sleep, rng=random.Random(0)) as chat:
+        return chat.ask(MESSAGES, SCHEMA)
+
+
+def test_a_question_is_one_of_the_protocol(server: Server) -> None:
+    found = ask(server)
+    assert found.text == '{"label": "card"}'
+    assert (found.input_tokens, found.output_tokens) == (100, 10)
+    assert 0 < found.seconds < 5
+    sent = server.requests[0]
+    assert (sent["path"], sent["model"], sent["messages"]) == ("/v1/chat/completions", "m", MESSAGES)
+    assert sent["response_format"]["json_schema"] == {"name": "answer", "strict": True, "schema": SCHEMA}
+    assert (sent["temperature"], sent["max_tokens"]) == (0, 300)
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_a_busy_or_failing_endpoint_is_asked_again(server: Server, status: int) -> None:
+    server.plan = [replies(status, "{}"), replies(status, "{}"), labels("card")]
+    waits: list[float] = []
+    assert ask(server, waits).text == '{"label": "card"}'
+    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2  # doubled, with jitter
+
+
+def test_it_waits_as_long_as_it_is_asked_to(server: Server) -> None:
+    server.plan = [replies(429, "{}", Retry_After="7"), labels("card")]
+    waits: list[float] = []
+    ask(server, waits)
+    assert waits == [7.0]
+
+
+def test_a_wait_of_an_hour_ends_the_run(server: Server) -> None:
+    server.plan = [replies(429, "{}", Retry_After="3600")]
+    waits: list[float] = []
+    with pytest.raises(RateLimited, match="asks to wait for 3,600 seconds"):
+        ask(server, waits)
+    assert (waits, len(server.requests)) == ([], 1)
+
+
+def test_after_all_attempts_the_failure_is_told(server: Server) -> None:
+    server.plan = [replies(500, '{"error": {"message": "out of memory"}}')]
+    with pytest.raises(ServerFailed, match=r"failed \(HTTP 500\): out of memory"):
+        ask(server, attempts=3)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("slow", [sleeps(1.0), trickles])
+def test_a_slow_answer_is_given_up(server: Server, slow: object) -> None:
+    server.plan = [slow]  # type: ignore[list-item]
+    with pytest.raises(TooSlow, match=r"did not answer within 0\.2 seconds"):
+        ask(server, timeout=0.2, attempts=1)
+
+
+def test_a_slow_answer_is_asked_for_again(server: Server) -> None:
+    server.plan = [sleeps(0.5), labels("card")]
+    assert ask(server, timeout=0.2).text == '{"label": "card"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>welcome</html>",
+        "[]",
+        "{}",
+        '{"choices": []}',
+        '{"choices": [{"message": {"content": 3}}]}',
+        "[" * 99999,
+    ],
+)
+def test_an_answer_of_another_protocol_is_named(server: Server, body: str) -> None:
+    server.plan = [replies(200, body)]
+    with pytest.raises(Garbled, match="no chat completion"):
+        ask(server)
+    assert len(server.requests) == 1
+
+
+def test_an_endless_answer_is_cut_off(server: Server) -> None:
+    server.plan = [replies(200, "x" * 1_100_000)]
+    with pytest.raises(Garbled, match="more than 1,000,000 bytes"):
+        ask(server)
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"), [(401, "refuses the key"), (404, "does not take"), (307, "does not take")]
+)
+def test_what_cannot_pass_is_not_asked_again(server: Server, status: int, sentence: str) -> None:
+    server.plan = [replies(status, "no", Location="http://127.0.0.1:9/")]
+    with pytest.raises(Unusable, match=sentence):
+        ask(server)
+    assert len(server.requests) == 1
+
+
+def test_a_closed_port_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    with pytest.raises(Unusable, match="cannot be reached"):
+        ask(Server(url=f"http://127.0.0.1:{port}/v1"), attempts=2)
+
+
+def test_a_connection_that_is_dropped_is_tried_again(server: Server) -> None:
+    server.plan = [hangs_up, labels("card")]
+    assert ask(server).text == '{"label": "card"}'
+
+
+def test_the_key_is_in_no_message_and_no_log(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.plan = [replies(401, f'{{"error": {{"message": "the key {KEY} is wrong"}}}}')]
+    with pytest.raises(LlmError) as raised:
+        ask(server)
+    assert "[key] is wrong" in str(raised.value)
+    assert KEY not in caplog.text
+    assert KEY not in repr(Endpoint("http://host/v1", "m", key=KEY))
+
+
+@pytest.mark.parametrize(
+    "url", ["host/v1", "ftp://host", "http://", "https://me:secret@host/v1", "http://h/?key=1"]
+)
+def test_an_address_that_would_not_work_or_hold_a_secret_is_refused(url: str) -> None:
+    with pytest.raises(TrainingError, match="endpoint"):
+        Endpoint(url, "m")
+
+
+def test_an_endpoint_that_counts_no_tokens_says_none(server: Server) -> None:
+    server.plan = [says("{}", usage=False)]
+    assert ask(server).input_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("", 0), ("3", 3), ("1.5", 1.5), ("-4", 0), ("nan", 0), ("inf", 0), ("soon", 0)]
+    + [("Sat, 01 Jan 2022 00:00:30 GMT", 30), ("Fri, 31 Dec 2021 23:59:00 GMT", 0)],
+)
+def test_a_wanted_wait_is_seconds_or_a_date(header: str, seconds: float) -> None:
+    assert asked_for(header, datetime(2022, 1, 1, tzinfo=UTC)) == seconds

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import WordEmbedder
+from tests.training.llm.conftest import KEY, Server, labels, replies, says
+from training.__main__ import main
+from training.cli import llm
+from training.llm.prompt import Example, similar
+
+ROWS = ["text,label", "my card,card", "which euro,rate", "your card,card"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(llm.KEY, KEY)
+    (tmp_path / "test.csv").write_text("\n".join(ROWS), "utf-8")
+    (tmp_path / "labels.txt").write_text("card: anything plastic\nrate\n", "utf-8")
+    return tmp_path
+
+
+def command(server: Server, folder: Path, *more: str) -> int:
+    asked = [str(folder / "test.csv"), "--text", "text", "--labels", str(folder / "labels.txt")]
+    where = ["--endpoint", server.url, "--model", "m", "--json", str(folder / "out.json")]
+    return main(["llm", *asked, *where, *more])
+
+
+def written(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "out.json").read_text("utf-8"))
+    return found
+
+
+def test_a_file_is_answered_and_measured(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plan = [labels("card"), labels("rate"), says(None, refusal="no")]
+    prices = ["--input-price", "1", "--output-price", "2"]
+    assert command(server, folder, "--label", "label", *prices) == 0
+    found = written(folder)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)  # the refusal counts as a miss of “card”
+    assert found["outcomes"] == {"answered": 2, "refused": 1}
+    assert found["cost"] == pytest.approx(3 * 120 / 1e6)
+    assert found["single_p50_ms"] > 0
+    assert [row["labels"] for row in found["answers"]] == [["card"], ["rate"], []]
+    assert KEY not in capsys.readouterr().out + (folder / "out.json").read_text("utf-8")
+    assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_answers_are_kept_between_runs(server: Server, folder: Path) -> None:
+    for _ in range(2):
+        assert command(server, folder, "--answers", str(folder / "kept.sqlite3")) == 0
+    assert len(server.requests) == 3
+    assert (written(folder)["calls"], written(folder)["asked"]) == (0, 3)
+
+
+def test_what_was_answered_before_a_stop_is_written(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.plan = [labels("card"), replies(401, "wrong key")]
+    assert command(server, folder, "--label", "label") == 2
+    assert "Stopped after 1 of 3 texts. The endpoint" in capsys.readouterr().err
+    assert written(folder)["asked"] == 1
+
+
+def test_it_stops_at_the_budget(server: Server, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(server, folder, "--max-tokens", "1050") == 2
+    assert "of 1,050 tokens are spent" in capsys.readouterr().err
+    assert 0 < written(folder)["asked"] < 3
+    assert written(folder)["input_tokens"] + written(folder)["output_tokens"] <= 1050
+
+
+def test_examples_are_those_like_the_text(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(llm, "embedder_for", lambda *_: (WordEmbedder(), None))
+    shots = ["text,label", "euro euro,rate", "card here,card", "my card,card"]
+    (folder / "shots.csv").write_text("\n".join(shots), "utf-8")
+    given = ["--label", "label", "--shots", str(folder / "shots.csv"), "--shots-per-text", "1"]
+    assert command(server, folder, *given) == 0
+    examples = [json.loads(sent["messages"][1]["content"])["text"] for sent in server.requests]
+    assert examples[:2] == ["card here", "euro euro"]  # never the text itself with its answer
+
+
+def test_the_most_similar_example_comes_last() -> None:
+    examples = [Example(text, ("a",)) for text in ("far", "near", "self")]
+    vectors = np.array([[0.6, 0.8], [0.8, 0.6], [1, 0]], np.float32)
+    vector = np.array([1, 0], np.float32)
+    assert [x.text for x in similar(examples, vectors, "self", vector, 2)] == ["far", "near"]
+    assert similar(examples, vectors, "self", vector, 0) == ()
+
+
+def test_a_truth_that_is_no_label_is_named(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "labels.txt").write_text("card\n", "utf-8")
+    assert command(server, folder, "--label", "label") == 2
+    assert "'rate', which is not in the schema" in capsys.readouterr().err
+    assert not server.requests

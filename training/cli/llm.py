@@ -1,0 +1,192 @@
+"""`python -m training llm`: have an OpenAI-compatible endpoint label a file, and measure it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.files import Answers, read_answers, read_texts
+from training.cli.labels import read_labels
+from training.cli.settings import parse_settings
+from training.evaluate import macro_f1
+from training.llm.budget import Meter, Prices
+from training.llm.cache import SqliteCache
+from training.llm.client import DEFAULTS, Chat, Endpoint
+from training.llm.errors import LlmError
+from training.llm.labeller import Answer, Labeller
+from training.llm.prompt import Example, Prompt, similar
+from training.thresholds import Decisions
+from training.types import Json, LabelSchema, Task
+
+KEY = "WINNOW_LLM_API_KEY"
+PromptFor = Callable[[str], Prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The answers in the order of the texts; `stopped` tells why there are fewer than texts."""
+
+    answers: tuple[Answer, ...]
+    stopped: str
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("llm", help=f"label a file by prompt; the key is read from {KEY}")
+    parser.add_argument("file", type=Path, metavar="F", help="texts to label")
+    parser.add_argument("--endpoint", required=True, metavar="URL", help="as in https://host/v1")
+    parser.add_argument("--model", required=True, metavar="NAME")
+    parser.add_argument(
+        "--labels", type=Path, required=True, metavar="F", help="all labels, with descriptions"
+    )
+    parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
+    parser.add_argument("--label", metavar="COL", help="column of the true label, where there is one")
+    parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
+    parser.add_argument("--shots", type=Path, metavar="F", help="labelled examples, in the same columns")
+    parser.add_argument("--shots-per-text", type=int, default=6, metavar="N", help="the most similar ones")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first texts")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
+    parser.add_argument("--attempts", type=int, default=4, metavar="N")
+    parser.add_argument(
+        "--input-price", type=float, default=0.0, metavar="X", help="of a million tokens sent"
+    )
+    parser.add_argument("--output-price", type=float, default=0.0, metavar="X", help="of a million received")
+    parser.add_argument("--max-cost", type=float, metavar="X", help="stop before it costs more")
+    parser.add_argument("--max-tokens", type=int, metavar="N", help="stop before it takes more")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the request"
+    )
+    parser.add_argument("--answers", type=Path, metavar="F", help="keep answers there, and ask nothing twice")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write figures and answers there")
+    add_encoder_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Answer the texts, then write figures and answers, also where the budget or the endpoint gave out."""
+    task = Task.SINGLE if arguments.multi is None else Task.MULTI
+    schema = LabelSchema(task, read_labels(arguments.labels))
+    texts, truth = _texts(arguments)
+    targets = schema.encode(truth) if truth else None
+    prompt_for = _prompts(schema, texts, arguments)
+    meter = _meter(arguments)
+    done = _answers(texts, prompt_for, meter, arguments)
+    figures = _figures(done, meter, len(texts))
+    if targets is not None:
+        decided = _decisions(schema, done.answers)
+        figures["macro_f1"] = macro_f1(targets[: len(decided)], decided)
+    if arguments.json:
+        content = figures | {"answers": _rows(texts, done.answers)}
+        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    print(json.dumps(figures, ensure_ascii=False))
+    if done.stopped:
+        raise LlmError(done.stopped)
+
+
+def _texts(arguments: argparse.Namespace) -> tuple[list[str], Answers | None]:
+    if arguments.label is None:
+        return read_texts(arguments.file, arguments.text)[: arguments.limit], None
+    texts, truth = read_answers(arguments.file, arguments.text, arguments.label, arguments.multi)
+    return texts[: arguments.limit], truth[: arguments.limit]
+
+
+def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Namespace) -> PromptFor:
+    """Return what makes the prompt of a text: the same for all, or with the examples that are like it."""
+    if arguments.shots is None:
+        same = Prompt(schema)
+        return lambda text: same
+    columns = (arguments.text, arguments.label or "label", arguments.multi)
+    pairs = zip(*read_answers(arguments.shots, *columns), strict=True)
+    examples = [Example(text, labels) for text, labels in pairs]
+    schema.encode([example.labels for example in examples])  # names the first label that is not in the schema
+    embedder, _ = embedder_for("zero_shot", arguments)
+    assert embedder is not None
+    vectors = embedder.embed([example.text for example in examples])
+    asked = dict(zip(texts, embedder.embed(texts), strict=True))
+
+    def of(text: str) -> Prompt:
+        like = similar(examples, vectors, text, asked[text], arguments.shots_per_text)
+        return Prompt(schema, examples=like)
+
+    return of
+
+
+def _meter(arguments: argparse.Namespace) -> Meter:
+    prices = Prices(arguments.input_price, arguments.output_price)
+    return Meter(prices, max_cost=arguments.max_cost, max_tokens=arguments.max_tokens)
+
+
+def _answers(
+    texts: Sequence[str], prompt_for: PromptFor, meter: Meter, arguments: argparse.Namespace
+) -> Finished:
+    endpoint = Endpoint(
+        arguments.endpoint,
+        arguments.model,
+        key=os.environ.get(KEY, ""),
+        timeout=arguments.timeout,
+        attempts=arguments.attempts,
+        options={**DEFAULTS, **parse_settings(arguments.set)},
+    )
+    answers: list[Answer] = []
+    with ExitStack() as stack:
+        chat = stack.enter_context(Chat(endpoint))
+        cache = stack.enter_context(SqliteCache(arguments.answers)) if arguments.answers else None
+        labeller = Labeller(chat, meter, cache)
+        try:
+            for text in texts:
+                answers.append(labeller.answer(text, prompt_for(text)))
+                print(f"{len(answers)} of {len(texts)}", file=sys.stderr)
+        except LlmError as error:
+            return Finished(tuple(answers), f"Stopped after {len(answers)} of {len(texts)} texts. {error}")
+    return Finished(tuple(answers), "")
+
+
+def _decisions(schema: LabelSchema, answers: Sequence[Answer]) -> Decisions:
+    """Return (answers, labels); a text without an answer has no label, which the figures count against it."""
+    decided = np.zeros((len(answers), len(schema)), bool)
+    for row, answer in zip(decided, answers, strict=True):
+        row[[schema.keys.index(key) for key in answer.labels]] = True
+    return decided
+
+
+def _figures(done: Finished, meter: Meter, texts: int) -> dict[str, Json]:
+    return {
+        "texts": texts,
+        "asked": len(done.answers),
+        "outcomes": dict(Counter(str(answer.outcome) for answer in done.answers)),
+        "calls": len(meter.calls),
+        "input_tokens": sum(call.input_tokens for call in meter.calls),
+        "output_tokens": sum(call.output_tokens for call in meter.calls),
+        "cost": meter.cost,
+        "single_p50_ms": _milliseconds(meter.latency(0.5)),
+        "single_p99_ms": _milliseconds(meter.latency(0.99)),
+        "stopped": done.stopped,
+    }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 2)
+
+
+def _rows(texts: Sequence[str], answers: Sequence[Answer]) -> list[Json]:
+    return [
+        {
+            "text": text,
+            "labels": list(answer.labels),
+            "outcome": answer.outcome,
+            "note": answer.note,
+            "cost": answer.cost,
+            "seconds": answer.seconds,
+        }
+        for text, answer in zip(texts, answers, strict=False)
+    ]

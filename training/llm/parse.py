@@ -1,0 +1,80 @@
+"""An endpoint's answer against the schema: labels that exist, or the name of what is wrong. Never a guess."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from training.llm.client import Completion
+from training.types import Json, LabelSchema, Task
+
+
+class Outcome(StrEnum):
+    """What became of a question."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    EMPTY = "empty"
+    CUT = "cut short"
+    PROSE = "prose around JSON"
+    NOT_JSON = "not JSON"
+    WRONG_SHAPE = "another shape"
+    UNKNOWN_LABEL = "a label that does not exist"
+    FAILED = "endpoint failed"
+
+
+# Where saying what is wrong may help. A refusal stands, and a cut answer would be cut again.
+REPAIRABLE = {
+    Outcome.EMPTY,
+    Outcome.PROSE,
+    Outcome.NOT_JSON,
+    Outcome.WRONG_SHAPE,
+    Outcome.UNKNOWN_LABEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """Label keys in schema order, none unless `outcome` is ANSWERED; else `problem` is a sentence."""
+
+    outcome: Outcome
+    labels: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def parse(completion: Completion, schema: LabelSchema) -> Parsed:
+    """Return what the answer says in the labels of `schema`."""
+    if completion.refusal.strip():
+        return Parsed(Outcome.REFUSED, problem="The model refused to answer.")
+    if completion.is_cut:
+        return Parsed(Outcome.CUT, problem="The answer ran into the limit of its tokens.")
+    text = completion.text.strip()
+    if not text:
+        return Parsed(Outcome.EMPTY, problem="The answer was empty.")
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return _not_json(text)
+    return _labels(content, schema)
+
+
+def _not_json(text: str) -> Parsed:
+    if "{" in text:
+        return Parsed(Outcome.PROSE, problem="There was something else around the JSON object.")
+    return Parsed(Outcome.NOT_JSON, problem="The answer was not JSON.")
+
+
+def _labels(content: Json, schema: LabelSchema) -> Parsed:
+    field = "label" if schema.task is Task.SINGLE else "labels"
+    if not isinstance(content, dict) or set(content) != {field}:
+        return Parsed(Outcome.WRONG_SHAPE, problem=f"The object must have the field “{field}” only.")
+    names = [content[field]] if schema.task is Task.SINGLE else content[field]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        kind = "a string" if schema.task is Task.SINGLE else "a list of strings"
+        return Parsed(Outcome.WRONG_SHAPE, problem=f"The field “{field}” must be {kind}.")
+    known = {label.name: label.key for label in schema.labels}
+    if unknown := [name for name in names if name not in known]:
+        return Parsed(Outcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")
+    chosen = {known[name] for name in names}
+    return Parsed(Outcome.ANSWERED, tuple(key for key in schema.keys if key in chosen))
