@@ -1,4 +1,4 @@
-"""The command line: `python -m training train | compare | distil | cascade | predict | bench | simulate`."""
+"""The command line: `python -m training COMMAND`; each module named here is one command."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _COMMANDS = (
     "training.cli.compare",
     "training.cli.distil",
     "training.cli.cascade",
+    "training.cli.export",
     "training.cli.predict",
     "training.cli.bench",
     "training.cli.llm",
