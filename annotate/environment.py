@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,6 +17,7 @@ T = TypeVar("T")
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 SOCKET_PATH_LIMIT = 100  # the kernel takes 107 bytes; valkey adds nothing, some systems take less
 
 
@@ -52,8 +54,17 @@ def secret_key(home: Path) -> str:
     """Return SECRET_KEY, or the key that this installation made for itself at its first start."""
     if value := env("SECRET_KEY"):
         return value
-    path = home / "secret-key"
-    home.mkdir(parents=True, exist_ok=True)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return _kept_key(home / "secret-key")
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"Winnow cannot write to {home}: {error.strerror}. "
+            "Give this user the folder, or name another one in WINNOW_HOME."
+        ) from error
+
+
+def _kept_key(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -62,6 +73,16 @@ def secret_key(home: Path) -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(key)
     return key
+
+
+def database_url(home: Path) -> str:
+    url = env("DATABASE_URL") or f"sqlite:///{home / 'winnow.sqlite3'}"
+    scheme = urlsplit(url).scheme
+    if scheme not in DATABASE_SCHEMES:
+        raise ImproperlyConfigured(
+            f"DATABASE_URL has the scheme “{scheme}”; use sqlite:///… or postgres://user:password@host/name."
+        )
+    return url
 
 
 def embedded_socket(home: Path) -> Path:

@@ -79,7 +79,7 @@ SQLITE_OPTIONS = {
 
 
 def _database() -> dict[str, Any]:
-    config = dict(dj_database_url.parse(env("DATABASE_URL", f"sqlite:///{HOME / 'winnow.sqlite3'}")))
+    config = dict(dj_database_url.parse(environment.database_url(HOME)))
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = SQLITE_OPTIONS
     config["CONN_MAX_AGE"] = 600

@@ -43,7 +43,8 @@ def check_port(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise Taken(
-                f"Winnow cannot listen on {host}:{port}: {error.strerror}. Choose another port with --port."
+                f"Winnow cannot listen on {host}:{port}: {reason}. Choose another port with --port."
             ) from error

@@ -9,11 +9,18 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import connections
+from django.db import OperationalError, connections
+
+
+class NotStarted(Exception):
+    """A program or a back end does not answer; the message is a sentence for a person."""
 
 
 def migrate() -> None:
-    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        call_command("migrate", interactive=False, verbosity=0)
+    except OperationalError as error:
+        raise NotStarted(f"The database that DATABASE_URL names does not work: {error}") from error
     connections.close_all()  # the programs open their own
 
 

@@ -17,15 +17,11 @@ PATIENCE = 60.0
 Write = Callable[[str], object]
 
 
-class NotStarted(Exception):
-    """A program did not come up; the message is a sentence for a person."""
-
-
 def run(home: Path, host: str, port: int, *, write: Write, prepare: Callable[[], str]) -> bool:
     """Run until a signal; `prepare` returns what to say when the site answers. False if it fell over."""
-    claims.check_port(host, port)
     lock = claims.FolderLock(home, url=url_of(host, port))
     try:
+        claims.check_port(host, port)
         preparation.migrate()
         preparation.collect_static()
         return _supervise(home, host, port, write, prepare())
@@ -63,7 +59,9 @@ def _wait(supervisor: Supervisor, what: str, answers: Callable[[], bool]) -> Non
     deadline = time.monotonic() + PATIENCE
     supervisor.run_until(lambda: answers() or time.monotonic() > deadline)
     if time.monotonic() > deadline:
-        raise NotStarted(f"{what} did not answer within {PATIENCE:g} seconds; its lines above say why.")
+        raise preparation.NotStarted(
+            f"{what} did not answer within {PATIENCE:g} seconds; its lines above say why."
+        )
 
 
 def _broker_answers(home: Path) -> bool:

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             stood = site.run(
                 settings.HOME, host, port, write=self._write, prepare=lambda: self._prepare(options)
             )
-        except (claims.Taken, site.NotStarted, demo_source.Unavailable, demo.Unanswerable) as error:
+        except (claims.Taken, preparation.NotStarted, demo_source.Unavailable, demo.Unanswerable) as error:
             raise CommandError(str(error)) from error
         except records.FileError as error:
             raise CommandError(f"{error} Nothing was imported.") from error

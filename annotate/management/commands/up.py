@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotate.embedded import claims, site
+from annotate.embedded import claims, preparation, site
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         try:
             stood = site.run(settings.HOME, host, port, write=self._write, prepare=lambda: "")
-        except (claims.Taken, site.NotStarted) as error:
+        except (claims.Taken, preparation.NotStarted) as error:
             raise CommandError(str(error)) from error
         if not stood:
             raise CommandError("The site stopped because a program that it needs does not stay up.")
