@@ -10,7 +10,10 @@ from training.types import Json
 
 
 class FileError(Exception):
-    """A file that cannot be read (any further); the message is a sentence for the person who chose it."""
+    """A file that cannot be read (any further); the message is a sentence for the person who chose it.
+
+    In English, like every sentence of this package: it works without the site, whose pages are translated.
+    """
 
 
 @dataclass(frozen=True, slots=True)
