@@ -28,7 +28,7 @@ _QUOTED = 200  # characters of an endpoint's own complaint
 class Endpoint:
     """Where questions go. `url` ends before `/chat/completions`; seconds; waits double from `first_wait`.
 
-    `options` are the further fields of a request, such as `temperature`.
+    `options` are the further fields of a request, such as `temperature`; None leaves a field out.
     """
 
     url: str
@@ -124,7 +124,8 @@ class Chat:
     def _post(
         self, messages: Sequence[Message], schema: Json, deadline: float
     ) -> tuple[int, httpx.Headers, bytes]:
-        request = {"model": self.endpoint.model, "messages": list(messages), **self.endpoint.options}
+        options = {name: value for name, value in self.endpoint.options.items() if value is not None}
+        request = {"model": self.endpoint.model, "messages": list(messages), **options}
         wanted = {"name": "answer", "strict": True, "schema": schema}
         request["response_format"] = {"type": "json_schema", "json_schema": wanted}
         url = f"{self.endpoint.url.rstrip('/')}/chat/completions"

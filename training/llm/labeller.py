@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,16 +78,18 @@ class Labeller:
         calls: list[Call] = []
         try:
             completion, parsed = self._ask(messages, prompt, calls)
-            if parsed.outcome in REPAIRABLE:
-                _, parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)
         except (BudgetSpent, Unusable):
             raise
         except LlmError as error:
             self._failures += 1
             if self._failures >= _FAILURES_IN_A_ROW:
                 raise
-            return Answer(Outcome.FAILED, note=str(error), calls=tuple(calls))
+            return Answer(Outcome.FAILED, note=str(error))
         self._failures = 0
+        if parsed.outcome in REPAIRABLE:
+            # What keeps a repair from being asked ends the run with the next text; this one is paid for.
+            with suppress(LlmError):
+                parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)[1]
         return Answer(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
 
     def _ask(self, messages: list[Message], prompt: Prompt, calls: list[Call]) -> tuple[Completion, Parsed]:

@@ -53,10 +53,22 @@ def parse(completion: Completion, schema: LabelSchema) -> Parsed:
     if not text:
         return Parsed(Outcome.EMPTY, problem="The answer was empty.")
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_unambiguous)
+    except _Twice:
+        return Parsed(Outcome.WRONG_SHAPE, problem="A field of the object was there twice.")
     except (ValueError, RecursionError):
         return _not_json(text)
     return _labels(content, schema)
+
+
+class _Twice(Exception):
+    """A field that an object has twice; JSON does not say which one counts."""
+
+
+def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise _Twice
+    return dict(pairs)
 
 
 def _not_json(text: str) -> Parsed:

@@ -56,6 +56,7 @@ BAD: list[tuple[Act, Outcome]] = [
     (says('{"label": ["card"]}'), Outcome.WRONG_SHAPE),
     (says('{"label": null}'), Outcome.WRONG_SHAPE),
     (says('["card"]'), Outcome.WRONG_SHAPE),
+    (says('{"label": "rate", "label": "card"}'), Outcome.WRONG_SHAPE),
 ]
 
 
@@ -101,6 +102,12 @@ def test_three_failures_in_a_row_end_it_and_so_does_a_limited_rate(server: Serve
     server.plan = [replies(429, "{}")]
     with pytest.raises(RateLimited):
         answer(server, "a", "b")
+
+
+def test_an_answer_that_is_paid_for_stays_when_its_repair_cannot_be_asked(server: Server) -> None:
+    server.plan = [says("no"), replies(401, "the key ran out")]
+    found = answer(server)[0]
+    assert (found.outcome, found.labels, len(found.calls)) == (Outcome.NOT_JSON, (), 1)
 
 
 def test_the_text_is_data_and_cannot_leave_its_string(server: Server) -> None:

@@ -36,6 +36,15 @@ def test_a_question_is_one_of_the_protocol(server: Server) -> None:
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
 
 
+def test_an_option_of_none_is_left_out(server: Server) -> None:
+    options = {"temperature": None, "max_tokens": None, "max_completion_tokens": 50}
+    with Chat(Endpoint(server.url, "m", options=options)) as chat:
+        chat.ask(MESSAGES, SCHEMA)
+    sent = server.requests[0]
+    assert not {"temperature", "max_tokens"} & sent.keys()
+    assert sent["max_completion_tokens"] == 50
+
+
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_a_busy_or_failing_endpoint_is_asked_again(server: Server, status: int) -> None:
     server.plan = [replies(status, "{}"), replies(status, "{}"), labels("card")]
