@@ -22,7 +22,7 @@ class Reason:
 
 
 @lru_cache(maxsize=256)
-def may_explain(version_pk: int | None) -> bool:
+def may_explain(version_pk: int) -> bool:
     """Tell whether a version's family has n-grams to tell; a version never changes its family."""
     return ModelVersion.objects.filter(pk=version_pk, family__in=EXPLAINING).exists()
 

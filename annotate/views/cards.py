@@ -88,7 +88,8 @@ class CardView:
 
     @property
     def can_explain(self) -> bool:
-        return self.card is not None and explaining.may_explain(self.card.shown_version_id)
+        version = self.card.shown_version_id if self.card else None
+        return version is not None and explaining.may_explain(version)
 
     @property
     def explained_labels(self) -> list[int]:
