@@ -61,13 +61,13 @@ class Predictor:
                 f"and was given those of {embedder.fingerprint}; embed the texts again."
             )
         feeds = self._preprocessor.feeds(texts, embedder=embedder)
-        rows = [self._run(feed) for feed in feeds]
+        rows = [self._run(feed, self._scores) for feed in feeds]
         empty = np.zeros((0, len(self.schema)), np.float32)
         return np.concatenate([empty, *rows])
 
-    def _run(self, feed: Feed) -> FloatArray:
+    def _run(self, feed: Feed, output: str) -> FloatArray:
         try:
-            return np.asarray(self._session.run([self._scores], feed)[0], np.float32)
+            return np.asarray(self._session.run([output], feed)[0], np.float32)
         except UNRUNNABLE as error:
             raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
 
@@ -94,9 +94,8 @@ class Predictor:
             raise BundleError(f"The bundle at {self.bundle} cannot explain its decisions.")
         found = []
         for text, label, feed in zip(texts, labels, self._preprocessor.feeds(texts), strict=True):
-            rows = np.asarray(self._session.run([ROWS], feed)[0], np.float32)
             values = np.asarray(feed["values"][0], np.float32)
-            added = contributions(self.schema.task, values, rows, label)
+            added = contributions(self.schema.task, values, self._run(feed, ROWS), label)
             found.append(weightiest(self._preprocessor.places(text), feed["ids"], added, n))
         return tuple(found)
 
