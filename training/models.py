@@ -9,14 +9,15 @@ from training.protocol import TextModel
 from training.registry import FAMILIES, entry
 from training.types import Embedder, RunSpec, TrainingError
 
-_GIVEN = ("seed", "embedder", "previous")  # by the pipeline, not by the person
+_GIVEN = ("seed", "embedder", "previous", "scratch")  # by the pipeline, not by the person
 
 
 def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
     """Return the unfitted model of `spec`.
 
-    A constructor gets `seed`, `embedder` where its registry entry needs one, `previous` where it takes it,
-    and the parameters. Raises `TrainingError` for parameters that are unknown or of another type.
+    A constructor gets `seed`, `embedder` where its registry entry needs one, `previous` and `scratch` where
+    it takes them, and the parameters. Raises `TrainingError` for parameters that are unknown or of
+    another type.
     """
     family = entry(FAMILIES, spec.family)
     constructor = family.load()
@@ -26,8 +27,7 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
         if embedder is None:
             raise TrainingError(f"{family.label} needs an encoder, and none was given.")
         given["embedder"] = embedder
-    if "previous" in known:
-        given["previous"] = spec.previous
+    given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
     model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))
     return model
 

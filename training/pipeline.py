@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,11 +12,12 @@ import numpy as np
 from training import calibration, thresholds
 from training.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
 from training.evaluate import evaluate
-from training.export import check_parity, export_model
+from training.export import check_parity, export_model, prefer_int8, scored_in_parts
 from training.models import build_model
-from training.protocol import ScoresOutOfFold, ScoresPool, TextModel
+from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, ScoresPool, TextModel
 from training.serve import Predictor
 from training.splits import assign_folds
+from training.stages import Stages
 from training.teaching import fit_taught
 from training.types import (
     Dataset,
@@ -80,27 +81,31 @@ def train_and_package(
     is put into it from `encoder_root`. Raises `TrainingError` for data that cannot be learned from,
     `ParityError` for a bundle that answers unlike its model; then nothing is left behind.
     """
-    tell = on_progress or (lambda stage, done: None)
-    tell("fit", 0.0)
-    fitted = fit_model(spec, dataset, tuning, embedder)
-    tell("tune", 0.4)
+    stages = Stages(on_progress)
+    stages.enter("fit", 0.0, until=0.4)
+    fitted = fit_model(spec, dataset, tuning, embedder, stages.tell)
+    stages.enter("tune", 0.4, until=0.7)
     tuned = calibrate_and_tune(spec, dataset, tuning, fitted.model, embedder)
-    tell("export", 0.7)
+    stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
         manifest = export_model(fitted.model, draft, _manifest_fields(spec, dataset, tuned))
         if self_contained:
             _add_encoder(draft, manifest, encoder_root)
-        texts = (reporting.texts + tuning.texts) or dataset.texts or dataset.schema.keys
+        known = _together(reporting, tuning) if len(reporting) + len(tuning) else dataset
+        texts = known.texts or dataset.schema.keys
         parity = check_parity(fitted.model, draft.folder, texts, embedder=embedder)
-        tell("evaluate", 0.8)
-        evaluation = evaluate_bundle(draft.folder, reporting, seed=spec.seed, embedder=embedder)
+        manifest, parity = prefer_int8(fitted.model, draft, manifest, parity, known, tell=stages.tell)
+        stages.enter("evaluate", 0.8, until=0.95)
+        evaluation = evaluate_bundle(
+            draft.folder, reporting, seed=spec.seed, embedder=embedder, on_progress=stages.tell
+        )
         pool = _pool_scores(fitted.model, dataset, tuned)
-        tell("publish", 0.95)
+        stages.enter("publish", 0.95)
         draft.write_manifest(
             replace(manifest, figures=_figures(evaluation, parity, fitted, tuned, len(dataset)))
         )
         draft.publish(replace=replace_bundle)
-    tell("done", 1.0)
+    stages.enter("done", 1.0)
     return RunReport(
         bundle=folder,
         evaluation=evaluation,
@@ -114,9 +119,20 @@ def train_and_package(
     )
 
 
-def fit_model(spec: RunSpec, dataset: Dataset, valid: Dataset, embedder: Embedder | None = None) -> Fitted:
-    """Build the family that `spec` names and fit it; wrong parameters are a `TrainingError`."""
+def fit_model(
+    spec: RunSpec,
+    dataset: Dataset,
+    valid: Dataset,
+    embedder: Embedder | None = None,
+    on_progress: Callable[[float], None] | None = None,
+) -> Fitted:
+    """Build the family that `spec` names and fit it; wrong parameters are a `TrainingError`.
+
+    A family that can tells `on_progress` how far it is, then and later; others stay silent.
+    """
     model = build_model(spec, embedder)
+    if on_progress is not None and isinstance(model, ReportsProgress):
+        model.on_progress = on_progress
     started = time.perf_counter()
     fit_taught(model, dataset, valid=valid)
     return Fitted(model, time.perf_counter() - started)
@@ -151,10 +167,12 @@ def evaluate_bundle(
     seed: int = 0,
     embedder: Embedder | None = None,
     encoder_root: Path | None = None,
+    on_progress: Callable[[float], None] = lambda done: None,
 ) -> Evaluation:
     """Return the figures of a bundle on labelled documents of its own schema."""
     predictor = Predictor(bundle, encoder_root=encoder_root)
-    scores = predictor.predict_proba(dataset.texts, embedder=embedder)
+    raw = scored_in_parts(predictor, dataset.texts, embedder=embedder, tell=on_progress)
+    scores = calibration.apply(predictor.manifest.calibration, raw)
     return evaluate_scores(dataset, scores, predictor.thresholds, seed=seed)
 
 
@@ -184,18 +202,27 @@ def _out_of_fold(
     spec: RunSpec, dataset: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray] | None:
     """Return scores and targets of documents by models that had not seen them, None where that cannot be."""
-    if len(dataset) < 2 * FOLDS:
-        return None
+    if (held_back := _held_back(dataset, model)) or len(dataset) < 2 * FOLDS:
+        return held_back
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
     if isinstance(model, ScoresOutOfFold):
         return model.out_of_fold(folds), dataset.targets
     scored = range(_folds_to_score(dataset))
-    parts = [_score_fold(spec, dataset, folds == fold, embedder) for fold in scored]
+    tell = model.on_progress if isinstance(model, ReportsProgress) else None
+    parts = [_score_fold(spec, dataset, folds == fold, embedder, tell) for fold in scored]
     kept = [part for part in parts if part is not None]
     if not kept:
         return None
     scores, targets = (np.concatenate(pair) for pair in zip(*kept, strict=True))
     return scores, targets
+
+
+def _held_back(dataset: Dataset, model: TextModel) -> tuple[FloatArray, FloatArray] | None:
+    """Return scores and targets of the documents that the model held back, where they are enough."""
+    found = model.held_back() if isinstance(model, ScoresHeldBack) else None
+    if found is None or not _is_enough(rows_of(dataset, found[0])):
+        return None
+    return found[1], dataset.targets[found[0]]
 
 
 def _folds_to_score(dataset: Dataset) -> int:
@@ -205,12 +232,16 @@ def _folds_to_score(dataset: Dataset) -> int:
 
 
 def _score_fold(
-    spec: RunSpec, dataset: Dataset, held: IntArray, embedder: Embedder | None
+    spec: RunSpec,
+    dataset: Dataset,
+    held: IntArray,
+    embedder: Embedder | None,
+    tell: Callable[[float], None] | None,
 ) -> tuple[FloatArray, FloatArray] | None:
     learn, score = rows_of(dataset, ~held), rows_of(dataset, held)
     if not len(score) or int(learn.targets.any(axis=0).sum()) < 2:
         return None
-    fitted = fit_model(replace(spec, previous=None), learn, score, embedder)
+    fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
     return fitted.model.predict_proba(score.texts), score.targets
 
 
@@ -219,6 +250,10 @@ def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:
     chosen = np.arange(len(dataset))[rows]
     texts = tuple(dataset.texts[i] for i in chosen)
     return Dataset(dataset.schema, texts, dataset.targets[chosen], taught=dataset.taught)
+
+
+def _together(one: Dataset, other: Dataset) -> Dataset:
+    return Dataset(one.schema, one.texts + other.texts, np.concatenate([one.targets, other.targets]))
 
 
 def _manifest_fields(spec: RunSpec, dataset: Dataset, tuned: Tuned) -> dict[str, Json]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
@@ -84,6 +84,31 @@ class Explains(Protocol):
 
         `labels` (texts,) are columns of the schema. Raises `TrainingError` where the head cannot tell.
         """
+
+
+@runtime_checkable
+class ScoresHeldBack(Protocol):
+    """A model that held some of its documents back to stop early, and scored them before it saw them."""
+
+    def held_back(self) -> tuple[IntArray, FloatArray] | None:
+        """Return rows (held,) of the dataset and their scores (held, labels), None without any."""
+
+
+@runtime_checkable
+class OffersInt8(Protocol):
+    """A model whose graph has matrices large enough that quantizing them makes it faster and smaller."""
+
+    int8: bool
+    """Whether the INT8 graph is to be published where it passes the gate (see `export.prefer_int8`)."""
+
+
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """A model that takes long enough to say how far it is."""
+
+    on_progress: Callable[[float], None]
+    """To be set before `fit`: called at least every few seconds of fitting and predicting with the share of
+    the fit that is done. What it raises ends the fit."""
 
 
 class QueryStrategy(Protocol):

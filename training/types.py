@@ -160,7 +160,8 @@ class RunSpec:
     """What to train: a family of the registry, its parameters, and how thresholds are tuned.
 
     `objective_value` is beta for FBETA and the wanted precision for PRECISION. `previous` is the folder of
-    an earlier bundle of the same family to start warm from, if there is one.
+    an earlier bundle of the same family to start warm from, if there is one. In `scratch` a family that
+    trains for long keeps the state that a killed run goes on from; the caller removes it after the run.
     """
 
     family: str
@@ -169,6 +170,7 @@ class RunSpec:
     objective_value: float = 1.0
     seed: int = 0
     previous: Path | None = None
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

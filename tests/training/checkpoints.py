@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-
-from tests.training.conftest import FILLER, WORDS
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def write_tiny_checkpoint(folder: Path) -> Path:
-    """Write a BERT with two layers of 32 that knows the words of the made-up data, and its tokenizer."""
+def write_tiny_checkpoint(folder: Path, words: Iterable[str]) -> Path:
+    """Write a BERT with one layer of 32 and a tokenizer that knows these words; return the folder."""
     import torch
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
@@ -19,19 +18,19 @@ def write_tiny_checkpoint(folder: Path) -> Path:
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel
 
-    words = [*SPECIAL, *dict.fromkeys((*FILLER, *(word for group in WORDS.values() for word in group)))]
-    vocabulary = {word: i for i, word in enumerate(words)}
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys((*SPECIAL, *words)))}
     tokenizer = Tokenizer(WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = BertNormalizer(), BertPreTokenizer()
     ends = [(word, vocabulary[word]) for word in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     config = BertConfig(
-        vocab_size=len(words),
+        vocab_size=len(vocabulary),
         hidden_size=32,
-        num_hidden_layers=2,
+        num_hidden_layers=1,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
     )
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng():

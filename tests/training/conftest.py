@@ -6,10 +6,12 @@ import csv
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.training.checkpoints import write_tiny_checkpoint
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, Task
 
 WORDS = {
@@ -58,6 +60,19 @@ def write_csv(path: Path, dataset: Dataset, separator: str = "|") -> Path:
             keys = [dataset.schema.keys[j] for j in np.flatnonzero(row)]
             writer.writerow([text, separator.join(keys)])
     return path
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A checkpoint of a few hundred KB with random weights, for the transformer family."""
+    words = (*FILLER, *(word for group in WORDS.values() for word in group))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), words))
+
+
+@pytest.fixture
+def params(checkpoint: str) -> dict[str, Any]:
+    """Settings by which the transformer family learns from the made-up data within a second."""
+    return {"checkpoint": checkpoint, "learning_rate": 1e-2, "epochs": 6, "overlap": 4, "int8": False}
 
 
 @pytest.fixture

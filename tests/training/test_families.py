@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.checkpoints import write_tiny_checkpoint
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.evaluate import macro_f1
 from training.models import build_model
@@ -27,13 +26,13 @@ NAMES_ALONE = {"zero_shot"}  # families that never look at a document's labels, 
 
 # What a family needs beyond its defaults to learn from so little data; filled before the first test.
 PARAMS: dict[str, dict[str, Any]] = {
-    "transformer": {"learning_rate": 5e-3, "epochs": 30, "overlap": 8, "int8": False},
+    "transformer": {"learning_rate": 1e-2, "epochs": 15, "overlap": 8, "int8": False},
 }
 
 
 @pytest.fixture(scope="module", autouse=True)
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> None:
-    PARAMS["transformer"]["checkpoint"] = str(write_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+def known_checkpoint(checkpoint: str) -> None:
+    PARAMS["transformer"]["checkpoint"] = checkpoint
 
 
 def needed(family: str) -> WordEmbedder | None:

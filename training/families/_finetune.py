@@ -46,9 +46,14 @@ class Examples:
 
     windows: tuple[tuple[Window, ...], ...]
     targets: FloatArray
+    cut: int = 0  # texts that go on behind their last window
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def rows(self, rows: IntArray) -> Examples:
+        """Return some of the texts."""
+        return Examples(tuple(self.windows[i] for i in rows), self.targets[rows])
 
 
 @dataclass
@@ -56,7 +61,7 @@ class Progress:
     """How far a run is. `best` are the weights of the best epoch so far, or of the last without `valid`."""
 
     step: int = 0
-    history: list[float] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
+    history: list[float | None] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
     best_epoch: int = 0  # counted from 1
     best: Weights = field(default_factory=dict)
     stopped: str = ""  # why, where it ended before the last epoch
@@ -179,17 +184,19 @@ def _end_epoch(
 ) -> None:
     """Measure, keep the weights where they are the best so far, stop where they have not been for long."""
     epoch = 1 + len(progress.history)
-    score = _valid_score(task, valid.targets, score_windows(network, task, valid.windows, teller))
+    score = _valid_score(network, task, valid, teller) if len(valid) else None
+    before = [past for past in progress.history if past is not None]
     progress.history.append(score)
-    if not len(valid) or score > max(progress.history[:-1], default=-1.0):
+    if score is None or score > max(before, default=-1.0):
         progress.best, progress.best_epoch = copy_weights(network), epoch
     elif epoch - progress.best_epoch >= recipe.patience:
         progress.stopped = f"no better macro-F1 in {recipe.patience} epochs"
 
 
-def _valid_score(task: Task, targets: FloatArray, scores: FloatArray) -> float:
-    """Return macro-F1 (for multi-label with tuned thresholds, as it is published), 0 where nothing is."""
-    return macro_f1(targets, decide(task, scores, tune(scores, targets))) or 0.0
+def _valid_score(network: Classifier, task: Task, valid: Examples, teller: Teller) -> float:
+    """Return macro-F1, for multi-label with tuned thresholds, as it is published."""
+    scores = score_windows(network, task, valid.windows, teller)
+    return macro_f1(valid.targets, decide(task, scores, tune(scores, valid.targets))) or 0.0
 
 
 def _keep_last_good(progress: Progress) -> None:

@@ -88,8 +88,7 @@ def read_network(checkpoint: Checkpoint, labels: int) -> Classifier:
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
-            # On CPUs the fused attention is slower backwards than the plain one, measured up to three times.
-            attn_implementation=None if torch.cuda.is_available() else "eager",
+            attn_implementation=_attention(),
         )
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(
@@ -108,10 +107,15 @@ def save_network(network: Classifier, folder: Path) -> None:
 def load_network(folder: Path, pooling: str, labels: int) -> Classifier:
     """Read what `save_network` wrote."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    encoder = _without_pooler(AutoModel.from_config(config, trust_remote_code=False))
-    network = Classifier(encoder, pooling, labels)
+    encoder = AutoModel.from_config(config, trust_remote_code=False, attn_implementation=_attention())
+    network = Classifier(_without_pooler(encoder), pooling, labels)
     network.load_state_dict(load_file(folder / WEIGHTS))
     return network.eval()
+
+
+def _attention() -> str | None:
+    """Return the plain attention on CPUs: the fused one took three times as long backwards there."""
+    return None if torch.cuda.is_available() else "eager"
 
 
 def _without_pooler(encoder: Any) -> nn.Module:

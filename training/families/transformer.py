@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 
 from training.checkpoints import find_checkpoint
+from training.families._batches import Window
+from training.families._checkpointing import SavedRun, copy_weights, fingerprint
 from training.families._devices import best_device
-from training.families._finetune import Examples, Progress, Recipe, fine_tune
+from training.families._finetune import Examples, Progress, Recipe, Teller, fine_tune
 from training.families._network import (
     Classifier,
     ensure_tokenizer,
@@ -24,10 +27,14 @@ from training.families._network import (
     write_onnx,
 )
 from training.families._scoring import score_windows
-from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
-from training.types import Dataset, Exported, FloatArray, Json, Task, TrainingError
+from training.preprocess.tokens import TokenPreprocessor, Tokens, TokenSettings, read_tokenizer
+from training.splits import assign_folds
+from training.teaching import with_scores
+from training.types import Dataset, Exported, FloatArray, IntArray, Json, Task, TrainingError
 
 _FILE = "transformer.json"
+_ENOUGH_TO_STOP = 100  # documents: fewer cannot tell one epoch from the next
+_HELD_BACK = 10  # one document in so many
 _STEPS = 500  # few texts are seen in more epochs
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 30
 _RATE, _WIDTH, _HIGHEST_RATE = 2e-4, 384, 5e-4  # MiniLM's; wider encoders need a lower one
@@ -36,9 +43,9 @@ _RATE, _WIDTH, _HIGHEST_RATE = 2e-4, 384, 5e-4  # MiniLM's; wider encoders need 
 class TransformerModel:
     """Fine-tunes a checkpoint, found by name or path: softmax for one label, one sigmoid per label for many.
 
-    It stops early by macro-F1 on `valid`. Where that is empty and documents are many, a tenth is held back
-    for it, and then the network is tuned once more on all documents for the epochs found to be best; with
-    `refit` off it stays as it is. With few documents all epochs are run. Zero lets the family choose:
+    It stops early by macro-F1 on `valid`. Where that is too small and documents are many, a tenth is held
+    back for it, and then the network is tuned once more on all documents for the epochs found to be best;
+    with `refit` off it stays as it is. With few documents all epochs are run. Zero lets the family choose:
     `epochs` by the number of documents, `learning_rate` by the width of the encoder.
 
     Long texts are cut into windows that overlap: an epoch learns from one of them, predictions average all.
@@ -80,29 +87,31 @@ class TransformerModel:
         self.refit = refit
         self.int8 = int8
         self.on_progress: Callable[[float], None] = lambda done: None
+        self._held_back: tuple[IntArray, FloatArray] | None = None
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
         """Tune the network; `valid` only decides when to stop."""
-        self._check(dataset)
+        return self._fit(dataset, valid, labelled=len(dataset))
+
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Tune the network on labels and on a teacher's scores; only labelled documents are held back."""
+        return self._fit(with_scores(dataset), valid, labelled=len(dataset))
+
+    def _fit(self, dataset: Dataset, valid: Dataset, *, labelled: int) -> Self:
+        _check(dataset)
         self.task_ = dataset.schema.task
         self.network_ = self._read_checkpoint(len(dataset.schema))
+        learn, stop = self._examples(dataset), self._examples(valid)
+        held = _rows_to_hold_back(dataset, labelled, self.seed)
         with _own_randomness(self.seed):
-            progress = self._learn(dataset, valid)
-        self.details_ = self._details(dataset, progress)
+            if len(stop) >= _ENOUGH_TO_STOP:
+                progress = self._tune(learn, stop)
+            elif len(held) >= _ENOUGH_TO_STOP:
+                progress = self._tune_held_back(learn, held)
+            else:
+                progress = self._tune(learn, learn.rows(held[:0]))
+        self.details_ = self._details(learn, progress)
         return self
-
-    def _check(self, dataset: Dataset) -> None:
-        if not len(dataset):
-            raise TrainingError("There is no labelled document to learn from yet.")
-        if not any(text.strip() for text in dataset.texts):
-            raise TrainingError("No labelled document has any text to learn from.")
-        used = int(dataset.targets.any(axis=0).sum())
-        if used < 2 and dataset.schema.task is Task.SINGLE:
-            raise TrainingError(
-                "All labelled documents have the same label; label some of another one first."
-            )
-        if not used:
-            raise TrainingError("No labelled document has any label; label some that do first.")
 
     def _read_checkpoint(self, labels: int) -> Classifier:
         """Read network and tokenizer of the checkpoint; windows are as long as both allow."""
@@ -119,16 +128,37 @@ class TransformerModel:
         self.tokens_ = TokenPreprocessor(tokenizer, settings)
         return network.to(best_device())
 
-    def _learn(self, dataset: Dataset, valid: Dataset) -> Progress:
-        network, learn = self.network_, self._examples(dataset)
-        network.start_head(self.task_, dataset.targets)
-        return fine_tune(
-            network, self.task_, learn, self._examples(valid), self._recipe(len(learn)), tell=self.on_progress
-        )
+    def _tune_held_back(self, learn: Examples, held: IntArray) -> Progress:
+        """Find the best epoch with some documents held back, then tune anew on all up to that epoch."""
+        start = copy_weights(self.network_)
+        others = np.setdiff1d(np.arange(len(learn)), held)
+        stop = learn.rows(held)
+        progress = self._tune(learn.rows(others), stop, until=0.5 if self.refit else 1.0)
+        self._held_back = (held, self._score(stop.windows))
+        if self.refit:
+            self.network_.load_state_dict(start)
+            self._tune(learn, learn.rows(held[:0]), stop_after=progress.best_epoch, begun=0.5)
+        return progress
 
-    def _examples(self, dataset: Dataset) -> Examples:
-        windows = tuple(self.tokens_.tokens(text).windows for text in dataset.texts)
-        return Examples(windows, dataset.targets)
+    def _tune(
+        self, learn: Examples, stop: Examples, *, stop_after: int = 0, begun: float = 0.0, until: float = 1.0
+    ) -> Progress:
+        network, recipe = self.network_, self._recipe(len(learn))
+        network.start_head(self.task_, learn.targets)
+        saved = None
+        if self.scratch is not None:
+            parts = (recipe, stop_after, learn.windows, learn.targets, stop.windows, stop.targets)
+            saved = SavedRun(self.scratch, fingerprint(network, *parts))
+        return fine_tune(
+            network,
+            self.task_,
+            learn,
+            stop,
+            recipe,
+            stop_after=stop_after,
+            saved=saved,
+            tell=lambda done: self.on_progress(begun + (until - begun) * done),
+        )
 
     def _recipe(self, documents: int) -> Recipe:
         width = int(self.network_.head.in_features)
@@ -144,18 +174,37 @@ class TransformerModel:
             seed=self.seed,
         )
 
-    def _details(self, dataset: Dataset, progress: Progress) -> dict[str, Json]:
+    def _examples(self, dataset: Dataset) -> Examples:
+        tokens = self._tokens(dataset.texts)
+        cut = sum(found.is_cut for found in tokens)
+        return Examples(tuple(found.windows for found in tokens), dataset.targets, cut)
+
+    def _tokens(self, texts: tuple[str, ...]) -> list[Tokens]:
+        teller, tokens = Teller(self.on_progress), []
+        for text in texts:
+            tokens.append(self.tokens_.tokens(text))
+            teller()
+        return tokens
+
+    def _details(self, learn: Examples, progress: Progress) -> dict[str, Json]:
         return {
-            "epochs": len(progress.history),
-            "best_epoch": progress.best_epoch,
+            "epochs": progress.best_epoch,
             "stopped": progress.stopped,
             "valid_macro_f1": progress.history,
+            "windowed_texts": sum(len(windows) > 1 for windows in learn.windows) / len(learn),
+            "truncated_texts": learn.cut / len(learn),
         }
+
+    def held_back(self) -> tuple[IntArray, FloatArray] | None:
+        """Return rows (held,) and scores (held, labels) of the documents held back from the first tuning."""
+        return self._held_back
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels), of a long text the mean over its windows."""
-        windows = [self.tokens_.tokens(text).windows for text in texts]
-        return score_windows(self.network_, self.task_, windows)
+        return self._score([found.windows for found in self._tokens(texts)])
+
+    def _score(self, texts: Sequence[tuple[Window, ...]]) -> FloatArray:
+        return score_windows(self.network_, self.task_, texts, Teller(self.on_progress))
 
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and settings."""
@@ -184,6 +233,24 @@ class TransformerModel:
         write_onnx(self.network_, self.task_, folder)
         self.tokens_.save(folder)
         return Exported("tokens")
+
+
+def _check(dataset: Dataset) -> None:
+    if not len(dataset):
+        raise TrainingError("There is no labelled document to learn from yet.")
+    if not any(text.strip() for text in dataset.texts):
+        raise TrainingError("No labelled document has any text to learn from.")
+    used = int(dataset.targets.any(axis=0).sum())
+    if used < 2 and dataset.schema.task is Task.SINGLE:
+        raise TrainingError("All labelled documents have the same label; label some of another one first.")
+    if not used:
+        raise TrainingError("No labelled document has any label; label some that do first.")
+
+
+def _rows_to_hold_back(dataset: Dataset, labelled: int, seed: int) -> IntArray:
+    """Return a tenth of the first `labelled` rows, of each label alike and duplicates together."""
+    first = Dataset(dataset.schema, dataset.texts[:labelled], dataset.targets[:labelled])
+    return np.flatnonzero(assign_folds(first, _HELD_BACK, np.random.default_rng(seed)) == 0)
 
 
 def _usual_epochs(documents: int, batch_size: int) -> int:
