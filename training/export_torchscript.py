@@ -187,7 +187,7 @@ def _run(program: Any, rows: list[Inputs]) -> FloatArray:
 def _note(encoder: Path | None) -> str:
     if encoder is None or read_config(encoder).precision == "fp32":
         return ""
-    return "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ a little"
+    return "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ"
 
 
 def _compare(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import WordEmbedder, make_dataset, write_csv
-from training import measuring
+from training import measuring, teaching
 from training.__main__ import main
 from training.distillation import recovered, teach, unlabelled
 from training.evaluate import macro_f1
@@ -19,7 +19,7 @@ from training.pipeline import calibrate_and_tune, fit_model, rows_of, train_and_
 from training.protocol import LearnsSoftly
 from training.serve import Predictor
 from training.splits import assign_folds
-from training.teaching import SUREST, fit_taught, with_scores, with_surest
+from training.teaching import SUREST, fit_taught, with_fewer, with_scores, with_surest
 from training.thresholds import decide
 from training.types import Dataset, FloatArray, RunSpec, Task, Taught, TrainingError
 
@@ -112,6 +112,16 @@ def test_hard_learning_takes_the_surest_texts_with_their_decisions() -> None:
     assert len(joined) == 3 + int(SUREST * 20)
     assert "text 4" not in joined.texts
     assert set(np.unique(joined.targets)) == {0.0, 1.0}
+
+
+def test_a_fold_is_taught_fewer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(teaching, "_OF_A_FOLD", 5)
+    scores = np.random.default_rng(0).dirichlet(np.ones(3), 20).astype(np.float32)
+    found = with_fewer(taught_dataset(scores)).taught
+    assert found is not None
+    rows = [int(text.split()[1]) for text in found.texts]
+    assert (rows[0], rows[-1], len(rows)) == (0, 19, 5)
+    np.testing.assert_array_equal(found.scores, scores[rows])
 
 
 def test_a_family_that_takes_no_probabilities_gets_labels() -> None:
