@@ -12,12 +12,15 @@ from typing import Any
 import fasttext
 import numpy as np
 
+from training.families._heads import activate
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
 from training.types import FloatArray, IntArray, Task, TrainingError
 
 # NB: two symbols and letters in one word. `tokens` never makes one, so no text can name a label.
 LABEL = "<label>"
 _ATTEMPTS = 6
+_PROVEN_TEXTS = 100
+_MAX_DIFFERENCE = 1e-3
 _LOSSES = {Task.SINGLE: "softmax", Task.MULTI: "ova"}
 
 
@@ -44,25 +47,24 @@ class Learned:
     learning_rate: float
 
     def compact(self, texts: Sequence[str]) -> tuple[SubwordPreprocessor, FloatArray]:
-        """Return the preprocessor and the rows that `texts` touch: the others are as they were drawn."""
+        """Return the preprocessor and the rows that `texts` touch; the others are as they were drawn.
+
+        Raises `TrainingError` where they are not.
+        """
         used = np.zeros(len(self.table), bool)
         used[: len(self.subwords.words)] = True
         for text in texts:
             used[self.subwords.rows(text)] = True
         kept: IntArray = np.flatnonzero(used)
+        _check_start(self, kept)
         return self.subwords.keep(kept), self.table[kept]
-
-    def logits(self, texts: Sequence[str]) -> FloatArray:
-        """Return the library's own scores before the activation (texts, columns)."""
-        vectors = [self.library.get_sentence_vector(" ".join(tokens(text))) for text in texts]
-        return np.asarray(np.array(vectors) @ self.output, np.float32)
 
 
 def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> Learned:
     """Train on texts and 0/1 targets (texts, columns); a column without an example has no weights.
 
-    A step too long makes fastText's loss overflow. Then half the rate is tried, as it is with few features
-    in a text that this happens; raises `TrainingError` where that does not help.
+    Steps that are too long make fastText's loss overflow; then half the rate is tried. Raises `TrainingError`
+    where that does not help, or where the library numbers its rows in another way than the bundle will.
     """
     with TemporaryDirectory(prefix="winnow-fasttext-") as scratch:
         path = Path(scratch) / "train.txt"
@@ -71,7 +73,9 @@ def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> L
             rate = recipe.learning_rate / 2**attempt
             library = _train(path, recipe, rate)
             if library is not None:
-                return _learned(library, recipe, targets.shape[1], rate)
+                learned = _learned(library, recipe, targets.shape[1], rate)
+                _check_numbers(learned, recipe.task, texts[:: max(1, len(texts) // _PROVEN_TEXTS)])
+                return learned
     raise TrainingError(
         f"fastText's loss is not a number at learning rates from {recipe.learning_rate:g} down to {rate:g}; "
         "train with a smaller learning_rate."
@@ -120,6 +124,40 @@ def _learned(library: Any, recipe: SubwordRecipe, columns: int, learning_rate: f
     output[:, present] = library.get_output_matrix().T
     subwords = SubwordPreprocessor(recipe.settings, words, np.arange(len(table) - len(words)))
     return Learned(library, subwords, table, output, learning_rate)
+
+
+def _check_numbers(learned: Learned, task: Task, texts: Sequence[str]) -> None:
+    """Refuse a library whose mean of a text's rows is not the mean of the rows that we find for it."""
+    theirs = [learned.library.get_sentence_vector(" ".join(tokens(text))) for text in texts]
+    weights = map(learned.subwords.weights, texts)
+    ours = [values @ learned.table[ids] for ids, values in weights]
+    expected, found = (activate(task, np.array(means) @ learned.output) for means in (theirs, ours))
+    difference = float(np.abs(expected - found).max())
+    if not difference <= _MAX_DIFFERENCE:
+        raise TrainingError(
+            f"The installed fastText scores texts differently, by up to {difference:.2g}: it does not "
+            "number words and subwords as expected. Run pip install '.[fasttext]'."
+        )
+
+
+def _check_start(learned: Learned, kept: IntArray) -> None:
+    """Refuse rows that no text touches and that are nevertheless larger than fastText draws them."""
+    untouched = np.delete(learned.table, kept, axis=0)
+    if not (np.abs(untouched) <= 1 / learned.table.shape[1]).all():
+        raise TrainingError(
+            "fastText started from memory that was not empty, so what it learned is worth nothing. "
+            "Train again; where this comes back, choose another family."
+        )
+
+
+def buckets_for(dimension: int) -> int:
+    """Return 262,144, or more where rows are short: enough for a matrix of over 32 MiB.
+
+    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory is.
+    A block of this size comes fresh from the system, as zeros; a smaller one is used before, and rows that
+    start at 1e7 were seen to come out of it.
+    """
+    return max(262_144, 2**23 // max(dimension, 1) + 1)
 
 
 def usual_epochs(documents: int) -> int:

@@ -11,13 +11,11 @@ import numpy as np
 
 from training.families._graphs import write_bag_graph, write_gather_graph
 from training.families._heads import activate
-from training.families._subwords import Learned, SubwordRecipe, learn, usual_epochs
+from training.families._subwords import Learned, SubwordRecipe, buckets_for, learn, usual_epochs
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
 from training.types import Dataset, Exported, FloatArray, Task, TrainingError
 
 _NEVER = -15.0  # bias of a label without any example
-_PROVEN_TEXTS = 100
-_MAX_DIFFERENCE = 1e-3
 
 
 class FasttextModel:
@@ -37,14 +35,13 @@ class FasttextModel:
         word_max: int = 2,
         char_min: int = 3,
         char_max: int = 5,
-        buckets: int = 262_144,
     ) -> None:
         """Store the settings; `char_max` 0 learns whole words only."""
         self.seed = seed
         self.learning_rate = learning_rate
         self.epochs = epochs
         self.dimension = dimension
-        self.settings = SubwordSettings(word_max, char_min, char_max, buckets)
+        self.settings = SubwordSettings(word_max, char_min, char_max, buckets_for(dimension))
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
         """Learn the rows that the texts have; `valid` is not looked at."""
@@ -60,7 +57,6 @@ class FasttextModel:
         )
         learned = learn(dataset.texts, _with_none(dataset.targets), recipe)
         self._take(learned, dataset)
-        self._prove(learned, dataset.texts)
         self.details_ = {
             "epochs": recipe.epochs,
             "learning_rate": learned.learning_rate,
@@ -84,14 +80,14 @@ class FasttextModel:
 
     def _check_settings(self) -> None:
         settings = self.settings
-        if not self.learning_rate > 0 or self.epochs < 0 or not 1 <= self.dimension <= 1_000:
-            raise TrainingError(
-                "learning_rate must be above 0, epochs 0 or more, and dimension from 1 to 1,000."
-            )
-        if not 1 <= settings.word_max <= 5 or not 1 <= settings.buckets <= 4_000_000:
-            raise TrainingError("word_max must be from 1 to 5, and buckets from 1 to 4,000,000.")
+        if not self.learning_rate > 0 or self.epochs < 0 or not 1 <= self.dimension <= 300:
+            raise TrainingError("learning_rate must be above 0, epochs 0 or more, and dimension 1 to 300.")
+        if not 1 <= settings.word_max <= 5:
+            raise TrainingError("word_max must be from 1 to 5.")
         if settings.char_max and not 2 <= settings.char_min <= settings.char_max <= 10:
             raise TrainingError("char_min must be at least 2, and char_max from char_min to 10, or 0.")
+        if settings.word_max == 1 and not settings.char_max:
+            raise TrainingError("word_max must be at least 2 where char_max is 0.")  # see `buckets_for`
 
     def _take(self, learned: Learned, dataset: Dataset) -> None:
         """Keep the rows that training touched, and one column for each label of the schema."""
@@ -102,17 +98,6 @@ class FasttextModel:
         if labels <= self.dimension:
             self.table_, self.output_ = self.table_ @ output, None  # table: (rows, labels)
         self.bias_ = np.where(dataset.targets.any(axis=0), 0, _NEVER).astype(np.float32)
-
-    def _prove(self, learned: Learned, texts: tuple[str, ...]) -> None:
-        """Refuse a library that numbers its rows in another way than the bundle will."""
-        chosen = texts[:: max(1, len(texts) // _PROVEN_TEXTS)]
-        logits = learned.logits(chosen)[:, : len(self.bias_)] + self.bias_
-        difference = float(np.abs(activate(self.task_, logits) - self.predict_proba(chosen)).max())
-        if not difference <= _MAX_DIFFERENCE:
-            raise TrainingError(
-                f"The installed fastText scores texts differently, by up to {difference:.2g}: it does not "
-                "number words and subwords as expected. Run pip install '.[fasttext]'."
-            )
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels)."""
@@ -132,6 +117,7 @@ class FasttextModel:
         np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
         names = ("seed", "learning_rate", "epochs", "dimension")
         content = {name: getattr(self, name) for name in names} | asdict(self.settings)
+        content.pop("buckets")  # follow from the dimension
         (folder / "model.json").write_text(json.dumps({"task": self.task_, "settings": content}), "utf-8")
 
     @classmethod
