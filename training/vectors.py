@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from training.preprocess.windows import Reading, ReadsInWindows
 from training.types import Embedder, FloatArray, TrainingError
 
 _CHUNK = 256  # texts embedded before their vectors are stored: what a stopped run loses at most
@@ -63,6 +64,10 @@ class CachedEmbedder:
     def note(self) -> str:
         """What the encoder behind the store has to say of its precision."""
         return str(getattr(self._encoder, "note", ""))
+
+    def reading(self, texts: Sequence[str]) -> Reading | None:
+        """Return how the encoder behind the store reads texts, None where it cannot tell."""
+        return self._encoder.reading(texts) if isinstance(self._encoder, ReadsInWindows) else None
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return unit vectors (texts, dimension)."""

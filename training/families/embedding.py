@@ -27,6 +27,7 @@ from training.families._tree_graphs import write_vector_trees
 from training.families._trees import TreeHead, fit_trees
 from training.neighbours import smooth
 from training.preprocess.encoder import EncoderPreprocessor
+from training.preprocess.windows import reading_shares
 from training.teaching import with_scores, with_surest
 from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
 
@@ -79,6 +80,7 @@ class EmbeddingModel:
         self._decide(memory, len(dataset))
         self.head_ = self._learn(memory.head if memory and isinstance(memory.head, Head) else None)
         self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
+        self.details_ |= reading_shares(self.embedder, dataset.texts)
         return self
 
     def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:

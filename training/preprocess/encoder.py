@@ -12,9 +12,10 @@ from typing import Self
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from training.preprocess.broken import BROKEN_GRAPH
+from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
+from training.preprocess.windows import Reading
 from training.types import Embedder, FloatArray, TrainingError
 
 MODEL_FILE = "model.onnx"
@@ -35,6 +36,8 @@ class EncoderConfig:
     prompt: str = ""  # put before every text, where the checkpoint was trained so
     lowercase: bool = False
     note: str = ""  # why it is not what was asked for, as a sentence
+    overlap: int = 32  # tokens that two windows of a long text share, at most a quarter of one
+    max_windows: int = 8  # what a text of 1 MB costs; the rest of it is not read
 
 
 def file_checksum(path: Path) -> str:
@@ -68,6 +71,8 @@ class OnnxEncoder:
 
     NB: one text a run and no padding. Dynamic quantization takes its ranges over the whole input, so a
     padded batch would make a text's vector depend on the texts beside it; on a CPU batching gains nothing.
+
+    A long text is read in windows that overlap, all of one length, and gets the direction of their mean.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -75,7 +80,7 @@ class OnnxEncoder:
         self.config = read_config(folder)
         self._session = _open_session(folder / MODEL_FILE, threads)
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
-        self._tokenizer = _open_tokenizer(folder / TOKENIZER_FILE, self.config.max_length)
+        self._tokens = _open_tokens(folder / TOKENIZER_FILE, self.config)
         self._fingerprint = file_checksum(folder / MODEL_FILE)
 
     @property
@@ -99,31 +104,38 @@ class OnnxEncoder:
         return self.config.note
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Return unit vectors (texts, dimension); only the first `max_length` tokens of a text count."""
+        """Return unit vectors (texts, dimension); what is behind a text's last window does not count."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for i, text in enumerate(texts):
             vectors[i] = self._vector(text)
         return vectors
 
-    def cut(self, texts: Sequence[str]) -> int:
-        """Return how many of the texts are longer than `max_length` tokens, so that a report can say so."""
-        return sum(bool(self._tokenizer.encode(self._prepared(text)).overflowing) for text in texts)
+    def reading(self, texts: Sequence[str]) -> Reading:
+        """Return how many of the texts are read in several windows, and how many not to their end."""
+        found = [self._tokens.tokens(text) for text in texts]
+        windowed = sum(len(tokens.windows) > 1 for tokens in found)
+        return Reading(len(found), windowed, sum(tokens.is_cut for tokens in found))
 
-    def _prepared(self, text: str) -> str:
-        text = self.config.prompt + text
-        return text.lower() if self.config.lowercase else text
+    def cut(self, texts: Sequence[str]) -> int:
+        """Return how many of the texts are longer than all windows together."""
+        return self.reading(texts).truncated
 
     def _vector(self, text: str) -> FloatArray:
-        ids = np.array([self._tokenizer.encode(self._prepared(text)).ids], dtype=np.int64)  # (1, tokens)
+        windows = [self._pooled(window) for window in self._tokens.tokens(text).windows]
+        pooled = windows[0] if len(windows) == 1 else np.mean(windows, axis=0)
+        unit: FloatArray = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
+        return unit
+
+    def _pooled(self, window: Sequence[int]) -> FloatArray:
+        ids = np.array([window], dtype=np.int64)  # (1, tokens)
         feeds: dict[str, NDArray[np.int64]] = {
             "input_ids": ids,
             "attention_mask": np.ones_like(ids),
             "token_type_ids": np.zeros_like(ids),
         }
         hidden = self._session.run(None, {name: feeds[name] for name in self._inputs})[0][0]
-        pooled = hidden[0] if self.config.pooling == "cls" else hidden.mean(axis=0)
-        unit: FloatArray = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
-        return unit
+        pooled: FloatArray = hidden[0] if self.config.pooling == "cls" else hidden.mean(axis=0)
+        return pooled
 
 
 class EncoderPreprocessor:
@@ -183,12 +195,17 @@ def _open_session(path: Path, threads: int) -> ort.InferenceSession:
         raise TrainingError(f"The encoder {path} cannot be opened ({error}). Prepare it again.") from error
 
 
-def _open_tokenizer(path: Path, max_length: int) -> Tokenizer:
-    if not path.exists():
+def _open_tokens(path: Path, config: EncoderConfig) -> TokenPreprocessor:
+    settings = TokenSettings(
+        max_length=config.max_length,
+        overlap=min(config.overlap, config.max_length // 4),
+        max_windows=config.max_windows,
+        lowercase=config.lowercase,
+        prompt=config.prompt,
+    )
+    try:
+        return TokenPreprocessor(read_tokenizer(path), settings)
+    except ValueError as error:
         raise TrainingError(
-            f"The encoder folder {path.parent} has no {path.name}. Prepare the encoder again."
-        )
-    tokenizer = Tokenizer.from_file(str(path))
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(max_length)
-    return tokenizer
+            f"The encoder folder {path.parent} has no usable {path.name} ({error}). Prepare it again."
+        ) from error
