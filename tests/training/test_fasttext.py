@@ -124,6 +124,15 @@ def test_nothing_is_left_of_the_training_file(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_was_in_memory_before_does_not_change_the_model() -> None:
+    before = fitted(small(), epochs=5).predict_proba(TEXTS)
+    junk = [bytearray(b"\x7f" * 2_000) for _ in range(100_000)]  # 200 MB of 3e38 as a float
+    last = bytearray(2_000)  # keeps the heap from shrinking when the rest is freed
+    del junk
+    np.testing.assert_array_equal(fitted(small(), epochs=5).predict_proba(TEXTS), before)
+    assert len(last) == 2_000
+
+
 def test_memory_that_was_not_empty_is_found_out() -> None:
     found = learned(SubwordSettings(buckets=BUCKETS))
     found.table[-1] = 1e7

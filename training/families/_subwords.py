@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def _write(path: Path, texts: Sequence[str], targets: FloatArray, seed: int) -> 
 def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | None:
     """Return the library's model, None where its weights overflowed."""
     settings = recipe.settings
+    _empty_free_memory()
     try:
         library = fasttext.train_supervised(
             str(path),
@@ -140,24 +142,31 @@ def _check_numbers(learned: Learned, task: Task, texts: Sequence[str]) -> None:
         )
 
 
+def _empty_free_memory() -> None:
+    """Hand free pages back to the system, so that what is taken next is zeros.
+
+    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory is. In
+    a process that has run for long this was seen to be rows of 1e7, other ones in each run. Where the C
+    library has no such call, blocks as large as those of `buckets_for` come fresh from the system anyway.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def _check_start(learned: Learned, kept: IntArray) -> None:
-    """Refuse rows that no text touches and that are nevertheless larger than fastText draws them."""
+    """Refuse a matrix with rows that no text touches and that are larger than fastText draws them."""
     untouched = np.delete(learned.table, kept, axis=0)
     if not (np.abs(untouched) <= 1 / learned.table.shape[1]).all():
         raise TrainingError(
             "fastText started from memory that was not empty, so what it learned is worth nothing. "
-            "Train again; where this comes back, choose another family."
+            "Restart the training worker and train again."
         )
 
 
 def buckets_for(dimension: int) -> int:
-    """Return 262,144, or more where rows are short: enough for a matrix of over 32 MiB.
-
-    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory is.
-    A block of this size comes fresh from the system, as zeros; a smaller one is used before, and rows that
-    start at 1e7 were seen to come out of it.
-    """
-    return max(262_144, 2**23 // max(dimension, 1) + 1)
+    """Return 262,144 or more: enough for a matrix of over 64 MiB, which no heap of a thread has room for."""
+    return max(262_144, 2**24 // max(dimension, 1) + 1)
 
 
 def usual_epochs(documents: int) -> int:
