@@ -45,6 +45,10 @@ class Agreement:
 class Bag(nn.Module):
     """activation(values @ table[ids] @ output + bias): `ids` (features,), `values` (1, features)."""
 
+    table: Tensor  # (rows, dimension)
+    output: Tensor  # (dimension, labels)
+    bias: Tensor
+
     def __init__(self, single: bool, table: Tensor, output: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.single = single
@@ -60,6 +64,9 @@ class Bag(nn.Module):
 class Linear(nn.Module):
     """activation(values @ weights[ids] + bias): `ids` (features,), `values` (1, features)."""
 
+    weights: Tensor  # (n-grams, labels)
+    bias: Tensor
+
     def __init__(self, single: bool, weights: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.single = single
@@ -73,6 +80,9 @@ class Linear(nn.Module):
 
 class Encoded(nn.Module):
     """An encoder with a head: token `input_ids` and `attention_mask`, both (texts, tokens)."""
+
+    weights: Tensor  # (dimension, labels)
+    bias: Tensor
 
     def __init__(self, single: bool, weights: Tensor, bias: Tensor, encoder: nn.Module, pooling: str) -> None:
         super().__init__()
@@ -157,8 +167,9 @@ def _refused(manifest: Manifest) -> TrainingError:
 def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     longest = max(rows, key=lambda row: row["input_ids"].shape[1])
     example = tuple(torch.tensor(array) for array in longest.values())
+    trace: Any = torch.jit.trace  # without types
     with torch.no_grad():
-        return torch.jit.trace(module, example, strict=False, check_trace=False)  # compared with all texts
+        return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts
 
 
 def _one(feed: Any) -> Inputs:

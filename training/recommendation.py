@@ -65,6 +65,20 @@ def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...
     return tuple(found)
 
 
+def caveats(candidates: Iterable[Candidate], classes: int, constraints: Constraints) -> tuple[str, ...]:
+    """Return in what the measured figures are not those of the project: other numbers of labels or texts."""
+    found = []
+    if constraints.classes not in (None, classes):
+        found.append(f"Measured with {classes} labels; the project has {constraints.classes}.")
+    learned = max((c.labelled for c in candidates), default=0)
+    if constraints.labels is not None and learned > constraints.labels:
+        found.append(
+            f"Measured with {learned} labelled texts; with the project's {constraints.labels} the figures "
+            "are lower, and another candidate may be the best."
+        )
+    return tuple(found)
+
+
 def quantised_pairs(candidates: Iterable[Candidate]) -> tuple[Quantised, ...]:
     """Return each INT8 candidate with its FP32 twin: the same family with the same parameters."""
     measured = [c for c in candidates if c.speed is not None and c.evaluation is not None]

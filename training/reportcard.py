@@ -114,6 +114,7 @@ class Card:
     candidates: tuple[Candidate, ...]
     recommendation: Recommendation
     quantised: tuple[Quantised, ...] = ()
+    caveats: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
         """Return the card as what `json.dumps` takes."""

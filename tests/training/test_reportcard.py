@@ -12,7 +12,7 @@ from training.coverage import FOREIGN, foreign_note, languages, pieces_per_word
 from training.evaluate import evaluate
 from training.measuring import measure
 from training.pipeline import train_and_package
-from training.recommendation import quantised_pairs, recommend, violations
+from training.recommendation import caveats, quantised_pairs, recommend, violations
 from training.reportcard import Candidate, Card, Constraints, Recommendation, Speed
 from training.thresholds import Decisions, decide
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, RunSpec, Task
@@ -125,6 +125,15 @@ def test_without_any_candidate_there_is_a_sentence() -> None:
 def test_a_violation_is_a_sentence(row: dict[str, object], constraints: Constraints, sentence: str) -> None:
     (found,) = violations(candidate("one", 60, 1.0, **row), constraints)
     assert sentence in found
+
+
+def test_figures_of_more_labels_than_the_project_has_get_a_caveat() -> None:
+    rows = [candidate("one", 60, 1.0, labelled=500)]
+    assert caveats(rows, 4, Constraints()) == ()
+    assert caveats(rows, 4, Constraints(classes=4, labels=500)) == ()
+    assert caveats(rows, 4, Constraints(classes=70)) == ("Measured with 4 labels; the project has 70.",)
+    (found,) = caveats(rows, 4, Constraints(labels=100))
+    assert "Measured with 500 labelled texts; with the project's 100" in found
 
 
 def test_a_model_that_learns_from_texts_alone_suits_every_language() -> None:

@@ -33,6 +33,7 @@ def show(card: Card) -> str:
     lines += [
         f"{card.documents} texts, {card.classes} labels; speeds on {card.machine['processor']}, one thread, "
         f"load {card.machine['load']}",
+        *card.caveats,
         "",
         card.recommendation.reason,
     ]

@@ -19,7 +19,7 @@ from training.cli.files import add_file_arguments, read_datasets
 from training.cli.settings import parse_settings
 from training.measuring import Measured, machine
 from training.pipeline import rows_of
-from training.recommendation import TOLERANCE, quantised_pairs, recommend
+from training.recommendation import TOLERANCE, caveats, quantised_pairs, recommend
 from training.registry import FAMILIES, entry
 from training.reportcard import Candidate, Card, Constraints
 from training.types import Dataset, Json, TrainingError
@@ -52,6 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--explainable", action="store_true", help="it must say which words decided")
     parser.add_argument("--languages", nargs="+", default=[], metavar="CODE", help="such as en ru")
     parser.add_argument("--labels", type=int, metavar="N", help="train on N documents: the labels at hand")
+    parser.add_argument("--classes", type=int, metavar="N", help="labels that the project will have")
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help="macro-F1 that is not worth paying"
     )
@@ -132,6 +133,7 @@ def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.N
         size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
         explainable=arguments.explainable,
         languages=tuple(code for part in arguments.languages for code in part.split(",")),
+        classes=arguments.classes,
         labels=arguments.labels,
     )
     return Card(
@@ -149,4 +151,5 @@ def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.N
             seed=arguments.seed,
         ),
         quantised=quantised_pairs(candidates),
+        caveats=caveats(candidates, len(test.schema), constraints),
     )
