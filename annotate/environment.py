@@ -46,6 +46,10 @@ def env_int(name: str, default: int) -> int:
     return env_number(name, default, int)
 
 
+def env_float(name: str, default: float) -> float:
+    return env_number(name, default, float)
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
 

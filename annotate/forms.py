@@ -91,6 +91,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
         ),
         (_("Thresholds"), ("objective", "objective_value")),
+        (_("LLM"), ("llm_budget",)),
     )
 
     class Meta:
@@ -113,6 +114,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "publish_automatically",
             "objective",
             "objective_value",
+            "llm_budget",
         ]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 8})}
         help_texts = {
@@ -136,6 +138,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
             "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
             "objective": _("What the threshold of each label is chosen for."),
+            "llm_budget": _(
+                "Until a model is published, an LLM suggests labels for what comes next; 0: none is asked. "
+                "Its endpoint is set by the administrator. Texts of the pool and answers leave this site."
+            ),
             "objective_value": _("Beta for F-beta, or the wanted precision from 0 to 1."),
         }
 

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from annotate import environment
-from annotate.environment import env, env_bool, env_int, env_list
+from annotate.environment import env, env_bool, env_float, env_int, env_list
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env("WINNOW_HOME", str(BASE_DIR / "var"))).resolve()
@@ -114,6 +114,13 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 ENCODER = env("WINNOW_ENCODER", "sentence-transformers/all-MiniLM-L6-v2")
 RUN_LEASE_SECONDS = env_int("WINNOW_RUN_LEASE_SECONDS", 60)
 RUN_HARD_LIMIT_SECONDS = env_int("WINNOW_RUN_HARD_LIMIT_SECONDS", 3600)
+
+# Suggestions by an LLM before the first model; off without an address. Prices are of a million tokens.
+LLM_URL = env("WINNOW_LLM_URL")
+LLM_MODEL = env("WINNOW_LLM_MODEL")
+LLM_API_KEY = env("WINNOW_LLM_API_KEY")
+LLM_INPUT_PRICE = env_float("WINNOW_LLM_INPUT_PRICE", 0.0)
+LLM_OUTPUT_PRICE = env_float("WINNOW_LLM_OUTPUT_PRICE", 0.0)
 
 # People and sessions.
 AUTH_USER_MODEL = "annotate.User"

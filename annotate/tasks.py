@@ -14,7 +14,16 @@ from kombu.exceptions import OperationalError
 from annotate import pulse
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
-from annotate.services import coldstart, embeddings, execution, importing, neighbourhoods, prelabeling, runs
+from annotate.services import (
+    coldstart,
+    embeddings,
+    execution,
+    importing,
+    llm,
+    neighbourhoods,
+    prelabeling,
+    runs,
+)
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -70,6 +79,19 @@ def embed(project_id: int) -> None:
 
 
 @shared_task
+def ask_llm(project_id: int) -> None:
+    """Ask for a while, then go on behind what else is waiting."""
+    project = Project.objects.get(pk=project_id)
+    with _alone(f"llm-{project_id}") as is_alone:
+        if not is_alone:
+            return
+        encoder = embeddings.embedder() if embeddings.any_for(project=project) else None
+        done = llm.suggest(project=project, embedder=encoder)
+    if done and llm.is_wanted(project=project):
+        send(ask_llm, project_id)
+
+
+@shared_task
 def import_file(import_id: int) -> None:
     upload = importing.run(import_id=import_id)
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
@@ -88,10 +110,13 @@ def tick() -> None:
 
 
 def _look_around() -> None:
-    """Send again what a lost message left undone: texts without vectors, versions without predictions."""
+    """Send again what a lost message left undone: texts without vectors, questions, predictions."""
     for project in Project.objects.filter(training_enabled=True):
         if coldstart.is_waiting(project=project):
             send(embed, project.pk)
+    for project in Project.objects.filter(llm_budget__gt=0) if llm.is_configured() else ():
+        if llm.is_wanted(project=project):
+            send(ask_llm, project.pk)
     for version in ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None):
         send(prelabel, version.pk)
 

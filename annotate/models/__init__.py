@@ -9,6 +9,7 @@ from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Assignment, Batch, Card, Decision
 from annotate.models.documents import Document, Embedding, Neighbourhood
 from annotate.models.imports import Import, ImportProblem
+from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
 from annotate.models.runs import ClassMetric, ModelVersion, TrainingRun, WorkerPulse
@@ -27,6 +28,7 @@ __all__ = [
     "Import",
     "ImportProblem",
     "Label",
+    "LlmAnswer",
     "Membership",
     "ModelVersion",
     "Neighbourhood",

@@ -90,6 +90,9 @@ class Project(models.Model):
     )
     objective_value = models.FloatField(_("beta, or the wanted precision"), default=1.0)
 
+    # What an LLM may suggest before the first model is published.
+    llm_budget = models.PositiveIntegerField(_("tokens that an LLM may take"), default=0)
+
     objects = ProjectQuerySet.as_manager()
 
     class Meta:

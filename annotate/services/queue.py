@@ -27,7 +27,7 @@ from annotate.models import (
 from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
-from annotate.services import lookups
+from annotate.services import llm, lookups
 
 TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
@@ -140,9 +140,16 @@ def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> D
         document=document,
         annotator=annotator,
         shown_version_id=shown.version_id if shown else None,
-        shown=shown.scores if shown else None,
+        shown=shown.scores if shown else _by_llm(project, document),
     )
     return Dealt(place.pk, card, document, place.chosen_by or (place.predicted_by_number if shown else None))
+
+
+def _by_llm(project: Project, document: Document) -> list[list[float]] | None:
+    """Return the suggestion of a card without a version: it is an LLM's."""
+    if project.suggestions == Suggestions.NEVER:
+        return None
+    return llm.suggested(project=project, document=document)
 
 
 def _document(place: _Place) -> Document:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from annotate.access import is_lead, led_project_for, project_for, signed_in
 from annotate.models import Project
-from annotate.services import reports
+from annotate.services import llm, reports
 
 WORST = 15  # labels on the overview; the version's own page has them all
 
@@ -28,6 +28,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "confusions": reports.confusions(version) if version else [],
         "annotators": reports.annotators(project),
         "shown": version.number if version else 0,
+        "llm": llm.spent(project=project),
         "tab": "dashboard",
     }
     return render(request, "dashboard/page.html", context)

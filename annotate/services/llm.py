@@ -1,0 +1,164 @@
+"""Suggestions by an LLM for the documents that come next, until a model of the project's own is published."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Avg, Count, Q, Sum
+
+from annotate.models import Document, LlmAnswer, ModelVersion, Project
+from annotate.models.documents import Lane
+from annotate.services import snapshots
+from training.llm.budget import Meter, Prices
+from training.llm.client import Chat, Endpoint
+from training.llm.errors import BudgetSpent
+from training.llm.labeller import Answer, Labeller
+from training.llm.parse import Outcome
+from training.llm.prompt import Example, Prompt, similar
+from training.types import Dataset, Embedder, FloatArray, TrainingError
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 20.0  # after these a task makes way for others
+EXAMPLES = 6  # answered documents that a question shows
+REST_SECONDS = 600  # after an endpoint has failed
+CERTAIN = 1.0  # an LLM tells no confidence: the page shows none
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a project's answers came to; `problem` tells why no more are asked for at the moment."""
+
+    documents: int
+    answered: int
+    tokens: int
+    cost: float
+    seconds: float
+    problem: str
+
+
+def is_configured() -> bool:
+    return bool(settings.LLM_URL and settings.LLM_MODEL)
+
+
+def is_wanted(*, project: Project) -> bool:
+    """Tell whether to ask: switched on, nothing of the project's own is published, no recent failure."""
+    if not is_configured() or not project.llm_budget or cache.get(_rest(project)):
+        return False
+    return not ModelVersion.objects.published().filter(project=project).exists() and bool(
+        _waiting(project, 1)
+    )
+
+
+def suggest(*, project: Project, embedder: Embedder | None = None, seconds: float = SLICE_SECONDS) -> int:
+    """Answer waiting pool documents, the next ones first, for about `seconds`; return how many.
+
+    With an `embedder` each question shows the answered documents that are most like its own.
+    """
+    deadline, done = time.monotonic() + seconds, 0
+    prompts = _Prompts(project, embedder)
+    try:
+        with Chat(_endpoint()) as chat:
+            labeller = Labeller(chat, _meter(project))
+            while time.monotonic() < deadline and is_wanted(project=project):
+                (document,) = _waiting(project, 1)
+                _keep(project, document, labeller.answer(document.text, prompts.of(document.text)))
+                done += 1
+    except TrainingError as error:
+        cache.set(_rest(project), str(error), REST_SECONDS)
+        if not isinstance(error, BudgetSpent):
+            logger.warning("The LLM answers no more texts of project %s: %s", project.slug, error)
+    return done
+
+
+def suggested(*, project: Project, document: Document) -> list[list[float]] | None:
+    """Return [label id, score] pairs for a card whose document no model has a prediction of."""
+    if not is_configured() or not project.llm_budget or document.lane != Lane.POOL:
+        return None
+    answers = LlmAnswer.objects.filter(document=document, outcome=Outcome.ANSWERED)
+    labels = answers.values_list("labels", flat=True).first()
+    return [[key, CERTAIN] for key in labels] if labels else None
+
+
+def spent(*, project: Project) -> Spent | None:
+    """Return the lead's figures, None where the LLM is off and was never asked."""
+    figures = project.llm_answers.aggregate(
+        documents=Count("pk"),
+        answered=Count("pk", filter=Q(outcome=Outcome.ANSWERED)),
+        tokens=Sum("tokens", default=0),
+        cost=Sum("cost", default=0.0),
+        seconds=Avg("seconds", default=0.0),
+    )
+    is_on = is_configured() and project.llm_budget > 0
+    return Spent(**figures, problem=cache.get(_rest(project), "")) if is_on or figures["documents"] else None
+
+
+class _Prompts:
+    """The question for each text of a project, with examples where there are answers and vectors."""
+
+    def __init__(self, project: Project, embedder: Embedder | None) -> None:
+        self._guidelines = project.guidelines
+        self._embedder = embedder
+        self._dataset = snapshots.take(project=project).dataset
+        self._examples = _examples(self._dataset) if embedder else []
+        self._vectors: FloatArray | None = None
+
+    def of(self, text: str) -> Prompt:
+        return Prompt(self._dataset.schema, self._guidelines, self._like(text))
+
+    def _like(self, text: str) -> tuple[Example, ...]:
+        if self._embedder is None or not self._examples:
+            return ()
+        if self._vectors is None:
+            self._vectors = self._embedder.embed(self._dataset.texts)
+        return similar(self._examples, self._vectors, text, self._embedder.embed([text])[0], EXAMPLES)
+
+
+def _examples(dataset: Dataset) -> list[Example]:
+    keys = dataset.schema.keys
+    return [
+        Example(text, tuple(key for key, is_true in zip(keys, row, strict=True) if is_true))
+        for text, row in zip(dataset.texts, dataset.targets, strict=True)
+    ]
+
+
+def _waiting(project: Project, count: int) -> Sequence[Document]:
+    """Return pool documents of the queue that were not asked about, the next ones first."""
+    places = project.assignments.waiting().filter(document__lane=Lane.POOL, document__llm_answer=None)
+    keys = list(places.order_by("rank").values_list("document", flat=True)[:count])
+    return list(Document.objects.filter(pk__in=keys))
+
+
+def _keep(project: Project, document: Document, answer: Answer) -> None:
+    LlmAnswer.objects.create(
+        project=project,
+        document=document,
+        model=settings.LLM_MODEL,
+        outcome=answer.outcome,
+        labels=[int(key) for key in answer.labels],
+        note=answer.note,
+        calls=len(answer.calls),
+        tokens=sum(call.input_tokens + call.output_tokens for call in answer.calls),
+        cost=answer.cost,
+        seconds=answer.seconds,
+    )
+
+
+def _endpoint() -> Endpoint:
+    return Endpoint(settings.LLM_URL, settings.LLM_MODEL, key=settings.LLM_API_KEY)
+
+
+def _meter(project: Project) -> Meter:
+    """Return a meter of what the project has left."""
+    used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
+    prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
+    return Meter(prices, max_tokens=max(0, project.llm_budget - used))
+
+
+def _rest(project: Project) -> str:
+    return f"llm-rest-{project.pk}"

@@ -1,0 +1,178 @@
+"""Suggestions by an LLM: asked of a real server that speaks the protocol, shown on a real card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from annotate import tasks
+from annotate.models import Annotation, Card, Document, LlmAnswer, ModelVersion, Project, User
+from annotate.models.runs import Stage
+from annotate.services import embeddings, llm, queue
+from tests.annotate.services.fakes import HashEmbedder
+from tests.training.llm.conftest import KEY, Server, labels, replies, says
+from tests.training.llm.conftest import server as server  # a fixture: pytest finds it by its name here
+
+Add = Callable[..., list[Document]]
+
+
+@pytest.fixture(autouse=True)
+def configured(server: Server, settings: Any) -> None:
+    settings.LLM_URL, settings.LLM_MODEL, settings.LLM_API_KEY = server.url, "small", KEY
+    settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE = 1.0, 10.0
+    server.plan = [labels("green")]
+    cache.clear()
+
+
+@pytest.fixture
+def asking(project: Project, add_documents: Add) -> Project:
+    """A project whose queue holds three pool documents and a holdout one."""
+    add_documents(project, "leaf", "moss", "lime")
+    add_documents(project, "grass", lane="holdout")
+    project.llm_budget = 100_000
+    project.save()
+    queue.top_up(project=project)
+    return project
+
+
+def texts(server: Server) -> list[str]:
+    return [json.loads(sent["messages"][-1]["content"])["text"] for sent in server.requests]
+
+
+def test_pool_documents_of_the_queue_are_answered_and_holdout_ones_never(
+    asking: Project, server: Server
+) -> None:
+    assert llm.suggest(project=asking) == 3
+    assert sorted(texts(server)) == ["leaf", "lime", "moss"]
+    green = asking.labels.get(name="green").pk
+    assert list(asking.llm_answers.values_list("labels", "outcome")) == [([green], "answered")] * 3
+    assert llm.suggest(project=asking) == 0
+    assert len(server.requests) == 3
+
+
+def test_cost_tokens_and_seconds_are_recorded(asking: Project) -> None:
+    llm.suggest(project=asking)
+    found = llm.spent(project=asking)
+    assert found is not None
+    assert (found.documents, found.answered, found.tokens) == (3, 3, 330)
+    assert found.cost == pytest.approx(3 * (100 + 10 * 10) / 1e6)
+    assert found.seconds > 0
+
+
+def test_it_stops_at_the_budget_and_says_so(asking: Project, server: Server) -> None:
+    asking.llm_budget = 1_000
+    asking.save()
+    done = llm.suggest(project=asking)
+    assert 0 < done < 3
+    found = llm.spent(project=asking)
+    assert found is not None
+    assert found.tokens <= 1_000
+    assert "Raise the limit" in found.problem
+    assert not llm.is_wanted(project=asking)
+
+
+@pytest.mark.parametrize("off", ["budget", "address", "published"])
+def test_nobody_is_asked_where_it_is_off_or_a_model_is_published(
+    asking: Project, server: Server, settings: Any, off: str
+) -> None:
+    if off == "budget":
+        asking.llm_budget = 0
+    if off == "address":
+        settings.LLM_URL = ""
+    if off == "published":
+        ModelVersion.objects.create(
+            project=asking, number=1, family="tfidf", stage=Stage.PUBLISHED, labelled=0, holdout_documents=0
+        )
+    assert not llm.is_wanted(project=asking)
+    assert not server.requests
+
+
+def test_an_invented_label_is_kept_as_an_outcome_and_never_shown(
+    asking: Project, server: Server, annotator: User
+) -> None:
+    server.plan = [labels("purple")]
+    llm.suggest(project=asking)
+    kept = LlmAnswer.objects.all()
+    assert {(row.outcome, tuple(row.labels), row.calls) for row in kept} == {
+        ("a label that does not exist", (), 2)
+    }
+    assert all(llm.suggested(project=asking, document=row.document) is None for row in kept)
+
+
+def test_an_endpoint_that_refuses_the_key_is_left_alone_for_a_while(
+    asking: Project, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.plan = [replies(401, f"bad key {KEY}")]
+    assert llm.suggest(project=asking) == 0
+    assert llm.suggest(project=asking) == 0
+    assert len(server.requests) == 1
+    found = llm.spent(project=asking)
+    assert found is not None
+    assert "refuses the key" in found.problem
+    assert KEY not in found.problem + caplog.text
+
+
+def test_a_refusal_is_paid_for_once(asking: Project, server: Server) -> None:
+    server.plan = [says(None, refusal="no")]
+    llm.suggest(project=asking)
+    assert set(asking.llm_answers.values_list("outcome", flat=True)) == {"refused"}
+    assert len(server.requests) == 3
+
+
+def test_answered_documents_are_shown_as_examples(
+    asking: Project,
+    server: Server,
+    annotator: User,
+    add_documents: Add,
+    annotate: Callable[..., Annotation],
+) -> None:
+    (known,) = add_documents(asking, "rose")
+    annotate(known, annotator, "red")
+    llm.suggest(project=asking, embedder=HashEmbedder())
+    turns = server.requests[0]["messages"]
+    assert json.loads(turns[1]["content"]) == {"text": "rose"}
+    assert json.loads(turns[2]["content"]) == {"label": "red"}
+
+
+def test_the_card_says_that_an_llm_suggests(
+    asking: Project, annotator: User, sign_in: Callable[[User], Client]
+) -> None:
+    llm.suggest(project=asking)
+    asking.assignments.filter(document__lane="holdout").delete()
+    page = sign_in(annotator).get(f"/projects/{asking.slug}/label/").content.decode()
+    assert "An LLM suggests" in page
+    assert "Confidence" not in page
+    card = Card.objects.get()
+    assert card.shown == [[asking.labels.get(name="green").pk, 1.0]]
+    assert card.shown_version is None
+
+
+def test_a_holdout_card_shows_nothing_even_where_there_is_an_answer(asking: Project, annotator: User) -> None:
+    holdout = asking.documents.get(lane="holdout")
+    LlmAnswer.objects.create(
+        project=asking, document=holdout, model="m", outcome="answered", labels=[asking.labels.first().pk]
+    )
+    assert llm.suggested(project=asking, document=holdout) is None
+
+
+def test_the_lead_sees_what_it_cost(asking: Project, lead: User, sign_in: Callable[[User], Client]) -> None:
+    llm.suggest(project=asking)
+    page = sign_in(lead).get(f"/projects/{asking.slug}/").content.decode()
+    assert "LLM: asked about 3 documents, 3 answered; 330 of 100000 tokens, cost 0.0006" in page
+
+
+def test_the_task_asks_and_the_tick_wakes_it(
+    asking: Project, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, int]] = []
+    monkeypatch.setattr(tasks, "send", lambda task, *keys: sent.append((task.name, *keys)))
+    monkeypatch.setattr(embeddings, "any_for", lambda *, project: False)
+    tasks._look_around()
+    assert ("annotate.tasks.ask_llm", asking.pk) in sent
+    tasks.ask_llm(asking.pk)
+    assert asking.llm_answers.count() == 3
