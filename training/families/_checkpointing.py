@@ -33,15 +33,14 @@ class SavedRun:
     how far the run is. One that cannot be read is as good as none: the run starts anew.
     """
 
-    def __init__(self, folder: Path, fingerprint: str, every: float = EVERY_SECONDS) -> None:
+    def __init__(self, folder: Path, fingerprint: str) -> None:
         self.path = folder / f"fine-tuning-{fingerprint[:16]}.safetensors"
-        self.every = every
         self._fingerprint = fingerprint
         self._written = time.monotonic()
 
     def keep_up(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write the state where the last one is old."""
-        if time.monotonic() - self._written >= self.every:
+        if time.monotonic() - self._written >= EVERY_SECONDS:
             self.write(network, optimizer, progress)
 
     def write(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
@@ -90,7 +91,7 @@ def read_network(checkpoint: Checkpoint, labels: int) -> Classifier:
             dtype=torch.float32,
             attn_implementation=_attention(),
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"The checkpoint {checkpoint.name} cannot be read ({error}). Choose another."
         ) from error

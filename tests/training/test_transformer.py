@@ -1,0 +1,177 @@
+"""The transformer family on a tiny checkpoint: when it stops, what its bundle promises, what it refuses."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.checkpoints import write_tiny_checkpoint
+from tests.training.conftest import make_dataset
+from tests.training.tuning import Params, none_of, packaged, tuned
+from training import export, pipeline
+from training.evaluate import macro_f1
+from training.families import _finetune, transformer
+from training.families.transformer import TransformerModel
+from training.serve import Predictor
+from training.thresholds import decide
+from training.types import Dataset, FloatArray, Task, Taught, TrainingError
+
+
+def reached(model: TransformerModel, data: Dataset) -> float:
+    cuts = np.full(len(data.schema), 0.4, np.float32)
+    found = macro_f1(data.targets, decide(data.schema.task, model.predict_proba(data.texts), cuts))
+    assert found is not None
+    return found
+
+
+# Stopping, and what is held back for it
+
+
+def test_it_keeps_the_epoch_that_was_best_on_valid(params: Params) -> None:
+    data, valid = make_dataset(Task.SINGLE, 60), make_dataset(Task.SINGLE, 120, seed=1)
+    model = tuned(data, params, valid)
+    history = model.details_["valid_macro_f1"]
+    assert model.details_["epochs"] == 1 + int(np.argmax(history))
+    assert reached(model, valid) == pytest.approx(max(history))
+
+
+def test_it_stops_where_epochs_bring_no_more(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    falling = iter([0.5, 0.7, 0.6, 0.7, 0.1, 0.1])
+    monkeypatch.setattr(_finetune, "_valid_score", lambda *_: next(falling))
+    model = tuned(make_dataset(Task.SINGLE, 30), params, make_dataset(Task.SINGLE, 100, seed=1))
+    assert model.details_["valid_macro_f1"] == [0.5, 0.7, 0.6, 0.7]
+    assert model.details_["epochs"] == 2
+    assert "no better macro-F1 in 2 epochs" in model.details_["stopped"]
+
+
+def test_a_valid_too_small_to_tell_epochs_apart_is_not_asked(params: Params) -> None:
+    model = tuned(make_dataset(Task.SINGLE, 30), params, make_dataset(Task.SINGLE, 20, seed=1))
+    assert model.details_["valid_macro_f1"] == [None] * 6
+
+
+def test_without_valid_a_tenth_is_held_back_scored_unseen_and_then_learned(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
+    data = make_dataset(Task.SINGLE, 90)
+    model = tuned(data, params)
+    held = model.held_back()
+    assert held is not None
+    assert held[1].shape == (len(held[0]), 3)
+    assert 9 <= len(held[0]) <= 10
+    alone = tuned(data, params | {"refit": False})
+    np.testing.assert_array_equal(held[1], alone.predict_proba(tuple(data.texts[i] for i in held[0])))
+    assert not np.array_equal(model.predict_proba(data.texts[:9]), alone.predict_proba(data.texts[:9]))
+
+
+def test_what_was_held_back_saves_the_folds(
+    params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
+    monkeypatch.setattr(pipeline, "ENOUGH_FOR_TEMPERATURE", 9)
+    monkeypatch.setattr(pipeline, "_score_fold", lambda *_: pytest.fail("it was fitted once more"))
+    report = packaged(make_dataset(Task.SINGLE, 90), params, tmp_path)
+    assert report.details["tuned_documents"] in (9, 10)
+
+
+def test_a_teachers_scores_are_learned_and_never_held_back(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 3)
+    data, pool = make_dataset(Task.SINGLE, 30), make_dataset(Task.SINGLE, 90, seed=4)
+    taught = Taught(pool.texts, 0.9 * pool.targets + 0.1 / 3, pool.targets)
+    params |= {"epochs": 15}
+    student = TransformerModel(**params).fit_softly(replace(data, taught=taught), valid=none_of(data))
+    held = student.held_back()
+    assert held is not None
+    assert held[0].max() < 30
+    unseen = make_dataset(Task.SINGLE, 60, seed=1)
+    assert reached(student, unseen) > reached(tuned(data, params | {"epochs": 5}), unseen)
+
+
+# The bundle
+
+
+def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path) -> None:
+    data, unseen = make_dataset(Task.SINGLE, 90), make_dataset(Task.SINGLE, 60, seed=1)
+    params |= {"epochs": 15}
+    exact = packaged(data, params, tmp_path / "fp32", reporting=unseen)
+    small = packaged(data, params | {"int8": True}, tmp_path / "int8", reporting=unseen)
+    manifest = Predictor(small.bundle).manifest
+    assert (manifest.precision, small.parity.precision) == ("int8", "int8")
+    assert 0 < small.parity.max_difference < 0.1
+    assert "INT8 against FP32: the same decisions on 100.0% of 60 texts" in small.parity.note
+    assert manifest.figures["parity"]["note"] == small.parity.note
+    assert Predictor(exact.bundle).manifest.precision == "fp32"
+    graphs = [(report.bundle / "model.onnx").stat().st_size for report in (small, exact)]
+    assert graphs[0] < graphs[1]
+
+
+@pytest.mark.parametrize(("decisions", "lost"), [(0.97, 0.0), (1.0, 0.02), (float("nan"), 0.0)])
+def test_int8_that_decides_otherwise_is_not_published(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decisions: float, lost: float
+) -> None:
+    real = export._compare
+
+    def compare(*given: Any) -> tuple[Any, float]:
+        return replace(real(*given)[0], same_decisions=decisions), lost
+
+    monkeypatch.setattr(export, "_compare", compare)
+    report = packaged(make_dataset(Task.SINGLE, 30), params | {"int8": True}, tmp_path)
+    manifest = json.loads((report.bundle / "manifest.json").read_text("utf-8"))
+    assert manifest["precision"] == "fp32"
+    assert "INT8 did not pass" in manifest["figures"]["parity"]["note"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_a_text_is_scored_alike_whatever_stands_beside_it(params: Params, tmp_path: Path) -> None:
+    data = make_dataset(Task.MULTI, 60)
+    predictor = Predictor(packaged(data, params | {"int8": True}, tmp_path).bundle)
+    texts = ("card", "my card and the iban again please", "", "x " * 300)
+    together = predictor.predict_raw(texts)
+    alone: FloatArray = np.concatenate([predictor.predict_raw([text]) for text in texts])
+    np.testing.assert_array_equal(together, alone)
+
+
+# Bad input
+
+
+def test_one_label_and_no_documents_and_no_words_are_sentences(params: Params) -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    one = np.zeros_like(data.targets)
+    one[:, 0] = 1
+    with pytest.raises(TrainingError, match="same label"):
+        tuned(Dataset(data.schema, data.texts, one), params)
+    with pytest.raises(TrainingError, match="no labelled document"):
+        tuned(none_of(data), params)
+    with pytest.raises(TrainingError, match="has any text"):
+        tuned(Dataset(data.schema, ("",) * 30, data.targets), params)
+
+
+def test_checkpoints_that_are_missing_or_bring_code_are_refused(params: Params, tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    with pytest.raises(TrainingError, match="needs a folder with a config"):
+        tuned(data, params | {"checkpoint": "/no/such/folder here"})
+    folder = write_tiny_checkpoint(tmp_path / "evil", ("card",))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"auto_map": {"AutoModel": "evil.Model"}}))
+    with pytest.raises(TrainingError, match="its own code"):
+        tuned(data, params | {"checkpoint": str(folder)})
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(TrainingError, match="cannot be read"):
+        tuned(data, params | {"checkpoint": str(folder)})
+
+
+def test_many_labels_fit(params: Params) -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    labels = tuple(replace(data.schema.labels[0], key=str(j), name=str(j)) for j in range(500))
+    targets = np.zeros((30, 500), np.float32)
+    targets[np.arange(30), np.arange(30) * 7] = 1
+    model = tuned(Dataset(replace(data.schema, labels=labels), data.texts, targets), params)
+    assert model.predict_proba(("card",)).shape == (1, 500)
