@@ -14,5 +14,7 @@ EXPOSE 8000
 
 FROM web AS worker
 USER root
+# The slim image lacks the OpenMP runtime that LightGBM is linked to.
+RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 RUN pip install --constraint constraints.txt --editable ".[train]"
 USER winnow

@@ -162,6 +162,21 @@ def test_an_unknown_head_is_refused_by_name(family: str, dataset: Dataset) -> No
         fitted(family, dataset, head="bert")
 
 
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [(ModuleNotFoundError("lightgbm"), "pip install"), (OSError("libgomp.so.1"), "apt-get install libgomp1")],
+)
+def test_a_library_that_cannot_be_loaded_is_named_with_the_remedy(
+    error: Exception, remedy: str, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr("training.families._trees.import_module", broken)
+    with pytest.raises(TrainingError, match=remedy):
+        fitted("embedding", dataset, head="lightgbm")
+
+
 def test_trees_need_labelled_documents(dataset: Dataset) -> None:
     with pytest.raises(TrainingError, match="label some"):
         fitted("embedding", nothing(dataset), head="lightgbm")

@@ -197,6 +197,13 @@ def test_made_up_multi_label_documents_have_one_label_alone() -> None:
     assert said.sum(axis=0).tolist() == [0, 7, 0]  # of label 2 there is no document alone to make more of
 
 
+def test_one_label_that_stands_alone_is_raised_among_documents_of_several() -> None:
+    targets = np.concatenate([np.tile([0, 1, 1], (50, 1)), np.tile([1, 0, 0], (2, 1))]).astype(np.float32)
+    vectors = np.random.default_rng(0).normal(size=(52, 4)).astype(np.float32)
+    _, said = made_up(vectors, targets, np.random.default_rng(0))
+    assert said.sum(axis=0).tolist() == [8, 0, 0]
+
+
 def test_smoothed_vectors_are_made_up_by_the_same_neighbours_and_steps() -> None:
     rng = np.random.default_rng(0)
     targets = one_hot((64, 4))

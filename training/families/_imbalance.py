@@ -103,23 +103,26 @@ def made_up(
     documents has fewer neighbours, and one of a single document stays alone. Of multi-label documents only
     those with exactly one label have such neighbours; the others stay as they are.
     """
-    from imblearn.over_sampling import SMOTE as Smote
-
-    alone = np.flatnonzero(targets.sum(axis=1) == 1)
-    own, answers = vectors[alone], targets[alone].argmax(axis=1)
+    try:
+        from imblearn.over_sampling import SMOTE as Smote
+    except ModuleNotFoundError as error:
+        raise TrainingError(f"SMOTE needs the package {error.name!r}: run pip install '.[train]'.") from error
+    # Documents of no label or of several are a class of their own, which is never raised.
+    answers = np.where(targets.sum(axis=1) == 1, targets.argmax(axis=1), targets.shape[1])
     wanted, found, said = _wanted(targets, answers), [vectors[:0]], [answers[:0]]
     for neighbours in sorted({neighbours for neighbours, _ in wanted.values()}):
         goals = {j: goal for j, (near, goal) in wanted.items() if near == neighbours}
         smote = Smote(sampling_strategy=goals, k_neighbors=neighbours, random_state=int(rng.integers(2**31)))
-        mixed, labels = smote.fit_resample(own, answers)  # what is new stands at the end
-        found.append(mixed[len(own) :])
-        said.append(labels[len(own) :])
+        mixed, labels = smote.fit_resample(vectors, answers)  # what is new stands at the end
+        found.append(mixed[len(vectors) :])
+        said.append(labels[len(vectors) :])
     return np.concatenate(found), np.eye(targets.shape[1], dtype=np.float32)[np.concatenate(said)]
 
 
 def _wanted(targets: FloatArray, answers: IntArray) -> dict[int, tuple[int, int]]:
     """Return for each label to be raised its neighbours and how many documents of it alone there shall be."""
-    counts, alone = targets.sum(axis=0), np.bincount(answers, minlength=targets.shape[1])
+    counts = targets.sum(axis=0)
+    alone = np.bincount(answers, minlength=len(counts) + 1)[: len(counts)]
     missing = (even_share(counts) - counts).astype(np.int64)
     return {
         int(j): (min(_MOST_NEIGHBOURS, int(alone[j]) - 1), int(alone[j] + missing[j]))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from training.families._heads import NEVER
-from training.types import FloatArray, IntArray, Json, Task
+from training.types import FloatArray, IntArray, Json, Task, TrainingError
 
 FILE = "trees.json"
 _ROUNDS = 100
@@ -58,10 +59,8 @@ class TreeHead:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        from lightgbm import Booster
-
         content = json.loads((folder / FILE).read_text("utf-8"))
-        boosters = tuple(Booster(model_str=text) for text in content["boosters"])
+        boosters = tuple(_lightgbm().Booster(model_str=text) for text in content["boosters"])
         return cls(boosters, np.array(content["columns"], np.int64), content["labels"])
 
     def trees(self) -> Iterator[tuple[int, Json]]:
@@ -93,10 +92,21 @@ def fit_trees(task: Task, matrix: Any, targets: FloatArray, weights: FloatArray,
 
 
 def _boost(settings: dict[str, Json], matrix: Any, answers: Any, weights: FloatArray) -> Any:
-    import lightgbm
-
+    lightgbm = _lightgbm()
     data = lightgbm.Dataset(matrix, label=answers, weight=weights, free_raw_data=True)
     return lightgbm.train(settings, data, num_boost_round=_ROUNDS)
+
+
+def _lightgbm() -> Any:
+    """Return the library, imported only now: linear heads do without it."""
+    try:
+        return import_module("lightgbm")
+    except ModuleNotFoundError as error:
+        raise TrainingError("Trees need LightGBM: run pip install '.[train]'.") from error
+    except OSError as error:  # the library is there, and the OpenMP runtime that it is linked to is not
+        raise TrainingError(
+            f"LightGBM cannot be loaded ({error}). On Debian, run apt-get install libgomp1."
+        ) from error
 
 
 def _least_in_leaf(counts: FloatArray) -> int:
