@@ -12,6 +12,9 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from training.llm.client import Endpoint
+from training.types import TrainingError
+
 SHORTEST_KEY = 32
 ENGINES = {"django.db.backends.sqlite3", "django.db.backends.postgresql"}
 BROKER_SCHEMES = {"redis", "rediss", "unix"}
@@ -78,3 +81,17 @@ def home_can_be_written(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Give this user the folder, or name another one in WINNOW_HOME."
     return [Error(f"Winnow cannot write to {home}.", hint=hint, id="annotate.E007")]
+
+
+@register()
+def llm_can_be_asked(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    if not settings.LLM_URL:
+        return []
+    hint = "Set WINNOW_LLM_URL and WINNOW_LLM_MODEL, or leave both empty; prices are not negative."
+    try:
+        Endpoint(settings.LLM_URL, settings.LLM_MODEL)
+    except TrainingError as error:
+        return [Error(f"WINNOW_LLM_URL or WINNOW_LLM_MODEL: {error}", hint=hint, id="annotate.E008")]
+    if min(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE) < 0:
+        return [Error("A price of the LLM is negative.", hint=hint, id="annotate.E008")]
+    return []

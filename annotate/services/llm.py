@@ -150,7 +150,15 @@ def _keep(project: Project, document: Document, answer: Answer) -> None:
 
 
 def _endpoint() -> Endpoint:
-    return Endpoint(settings.LLM_URL, settings.LLM_MODEL, key=settings.LLM_API_KEY)
+    """Return it with little patience: a worker that waits works for nobody, and the next tick asks again."""
+    return Endpoint(
+        settings.LLM_URL,
+        settings.LLM_MODEL,
+        key=settings.LLM_API_KEY,
+        timeout=20.0,
+        attempts=2,
+        longest_wait=10.0,
+    )
 
 
 def _meter(project: Project) -> Meter:

@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from annotate import tasks
+from annotate import checks, tasks
 from annotate.models import Annotation, Card, Document, LlmAnswer, ModelVersion, Project, User
 from annotate.models.runs import Stage
 from annotate.services import embeddings, llm, queue
@@ -115,6 +115,24 @@ def test_an_endpoint_that_refuses_the_key_is_left_alone_for_a_while(
     assert found is not None
     assert "refuses the key" in found.problem
     assert KEY not in found.problem + caplog.text
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"LLM_URL": "host/v1"},
+        {"LLM_URL": "https://me:secret@host/v1"},
+        {"LLM_MODEL": ""},
+        {"LLM_OUTPUT_PRICE": -1.0},
+    ],
+)
+def test_settings_that_would_not_work_are_named(settings: Any, wrong: dict[str, Any]) -> None:
+    assert checks.llm_can_be_asked(None) == []
+    for name, value in wrong.items():
+        setattr(settings, name, value)
+    (found,) = checks.llm_can_be_asked(None)
+    assert found.id == "annotate.E008"
+    assert "secret" not in found.msg
 
 
 def test_a_refusal_is_paid_for_once(asking: Project, server: Server) -> None:
