@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
@@ -45,9 +45,10 @@ class Agreement:
 class Bag(nn.Module):
     """activation(values @ table[ids] @ output + bias): `ids` (features,), `values` (1, features)."""
 
-    table: Tensor  # (rows, dimension)
-    output: Tensor  # (dimension, labels)
-    bias: Tensor
+    if TYPE_CHECKING:  # TorchScript cannot read postponed annotations
+        table: Tensor  # (rows, dimension)
+        output: Tensor  # (dimension, labels)
+        bias: Tensor
 
     def __init__(self, single: bool, table: Tensor, output: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -64,8 +65,9 @@ class Bag(nn.Module):
 class Linear(nn.Module):
     """activation(values @ weights[ids] + bias): `ids` (features,), `values` (1, features)."""
 
-    weights: Tensor  # (n-grams, labels)
-    bias: Tensor
+    if TYPE_CHECKING:
+        weights: Tensor  # (n-grams, labels)
+        bias: Tensor
 
     def __init__(self, single: bool, weights: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -81,8 +83,9 @@ class Linear(nn.Module):
 class Encoded(nn.Module):
     """An encoder with a head: token `input_ids` and `attention_mask`, both (texts, tokens)."""
 
-    weights: Tensor  # (dimension, labels)
-    bias: Tensor
+    if TYPE_CHECKING:
+        weights: Tensor  # (dimension, labels)
+        bias: Tensor
 
     def __init__(self, single: bool, weights: Tensor, bias: Tensor, encoder: nn.Module, pooling: str) -> None:
         super().__init__()
