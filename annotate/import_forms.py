@@ -92,7 +92,11 @@ class MappingForm(forms.Form):
         return values
 
     def mapping(self) -> ColumnMapping:
-        return ColumnMapping.load({**self.declared.dump(), **self.cleaned_data})
+        chosen = self.cleaned_data
+        # A column that the guess kept beside the text may have become the id or the label since.
+        used = {chosen.get(field) for field in ("text", "id", "label")}
+        meta = [name for name in chosen["meta"] if name not in used]
+        return ColumnMapping.load({**self.declared.dump(), **chosen, "meta": meta})
 
 
 def declared(data: Mapping[str, Any]) -> dict[str, Any]:
