@@ -95,6 +95,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 
 BUNDLE_ROOT = HOME / "bundles"
 ENCODER_ROOT = HOME / "encoders"
+SCRATCH_ROOT = HOME / "scratch"  # what a killed run goes on from
 MEDIA_ROOT = HOME / "uploads"
 STATIC_ROOT = HOME / "static"
 STATIC_URL = "static/"
@@ -173,6 +174,7 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "interactive"
 CELERY_TASK_ROUTES = {
     "annotate.tasks.train": {"queue": "training"},
+    "annotate.tasks.fine_tune": {"queue": "finetuning"},
     "annotate.tasks.embed": {"queue": "training"},
 }
 CELERY_BEAT_SCHEDULE = {"tick": {"task": "annotate.tasks.tick", "schedule": 2.0}}

@@ -24,6 +24,7 @@ from annotate.services import (
     prelabeling,
     runs,
 )
+from training.registry import slow_families
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -43,11 +44,21 @@ def send(task: Any, *arguments: int) -> None:
 def wake(opened: Iterable[TrainingRun]) -> None:
     """Wake a worker for each run. Call it after the commit that opened them."""
     for run in opened:
-        send(train, run.pk)
+        send(fine_tune if run.family in slow_families() else train, run.pk)
 
 
 @shared_task
 def train(run_id: int) -> None:
+    _execute(run_id)
+
+
+@shared_task
+def fine_tune(run_id: int) -> None:
+    """Do what `train` does on a queue of its own, so that the quick families need not wait for it."""
+    _execute(run_id)
+
+
+def _execute(run_id: int) -> None:
     version = execution.execute(run_id=run_id)
     if version is not None:
         send(prelabel, version.pk)

@@ -25,8 +25,8 @@ from tests.compose import ROOT, Host
 from tests.test_docs import read_settings
 
 GIVEN = {"SECRET_KEY": "k" * 50, "POSTGRES_PASSWORD": "letters1", "REDIS_PASSWORD": "letters2"}
-SITE = ["migrate", "web", "interactive", "training", "beat"]
-WORKERS = ["interactive", "training"]
+SITE = ["migrate", "web", "interactive", "training", "finetuning", "beat"]
+WORKERS = ["interactive", "training", "finetuning"]
 POSTGRES = "postgres://postgres@127.0.0.1:5432"
 OTHERS_READ = {"OMP_NUM_THREADS"}  # the libraries of training, not our settings
 PATIENCE = 60.0

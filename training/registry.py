@@ -18,6 +18,7 @@ class Entry:
     extra: str
     tasks: tuple[Task, ...] = (Task.SINGLE, Task.MULTI)
     needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"; of a family: "embedder"
+    slow: bool = False  # a family whose fit takes minutes or hours
 
     def load(self) -> Any:
         """Import and return the object; the error names the pip command where a package is missing."""
@@ -45,7 +46,9 @@ FAMILIES: dict[str, Entry] = {
         "train",
         needs=("embedder",),
     ),
-    "transformer": Entry("Fine-tuned transformer", "training.families.transformer:TransformerModel", "train"),
+    "transformer": Entry(
+        "Fine-tuned transformer", "training.families.transformer:TransformerModel", "train", slow=True
+    ),
 }
 
 STRATEGIES: dict[str, Entry] = {
@@ -73,6 +76,11 @@ STRATEGIES: dict[str, Entry] = {
 CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
 
 DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
+
+
+def slow_families() -> list[str]:
+    """Return the keys of the families that train for minutes or hours."""
+    return [key for key, family in FAMILIES.items() if family.slow]
 
 
 def entry(table: dict[str, Entry], key: str) -> Entry:

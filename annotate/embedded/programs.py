@@ -57,12 +57,19 @@ def web(host: str, port: int) -> Program:
     return Program("web", command, essential=True)
 
 
-def worker(queue: str, *, processes: int) -> Program:
-    command = [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
+def worker(queue: str, *, processes: int, threads: int = 1, nice: int = 0) -> Program:
+    """Work on a queue; `threads` are what a task may compute with, and `nice` lets others go first."""
+    command = ["nice", "-n", str(nice)] if nice else []
+    command += [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
     command += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]
     # SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start.
-    environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": ROOT_IS_FINE}
+    environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": ROOT_IS_FINE}
     return Program(queue, command, environ)
+
+
+def spare_cores() -> int:
+    """Return how many cores a fine-tuning may fill: all but the one that answers people, and at least one."""
+    return max(1, (os.cpu_count() or 1) - 1)
 
 
 def beat(home: Path) -> Program:
@@ -72,7 +79,11 @@ def beat(home: Path) -> Program:
 def site(home: Path, host: str, port: int) -> list[Program]:
     """Return every program in the order of its start; the broker only where no REDIS_URL names one."""
     embedded = [] if environment.env("REDIS_URL") else [broker(home)]
-    workers = [worker("interactive", processes=2), worker("training", processes=1)]
+    workers = [
+        worker("interactive", processes=2),
+        worker("training", processes=1),
+        worker("finetuning", processes=1, threads=spare_cores(), nice=10),
+    ]
     return [*embedded, web(host, port), *workers, beat(home)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -18,14 +19,17 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.models.runs import RunState
-from annotate.services import embeddings, neighbourhoods, prelabeling, publishing, runs, snapshots
+from annotate.services import embeddings, neighbourhoods, prelabeling, publishing, runs, scratch, snapshots
 from annotate.services.embeddings import SiteEmbedder
 from annotate.services.snapshots import Snapshot
 from training.pipeline import train_and_package
-from training.registry import FAMILIES, entry
+from training.registry import FAMILIES, entry, slow_families
 from training.types import FloatArray, Objective, Pool, RunReport, RunSpec, TrainingError
 
 logger = logging.getLogger(__name__)
+
+TELL_SECONDS = 1.0
+SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next batch is among them
 
 
 class Superseded(Exception):
@@ -48,6 +52,8 @@ def execute(*, run_id: int) -> ModelVersion | None:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             runs.finish(run=run, state=RunState.FAILED, error=_disk_is_full())
+        finally:
+            scratch.sweep()
     return None
 
 
@@ -84,8 +90,9 @@ def _beat(run: TrainingRun, done: Event) -> None:
 
 def _work(run: TrainingRun) -> ModelVersion | None:
     project = run.project
-    _tell(run, "read", 0.0)
-    snapshot = snapshots.take(project=project)
+    tell = _Teller(run)
+    tell("read", 0.0)
+    snapshot = _snapshot(run)
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot.summary())
     encoder = embeddings.embedder() if "embedder" in entry(FAMILIES, run.family).needs else None
     if encoder is not None:
@@ -99,7 +106,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         reporting=snapshot.reporting,
         embedder=encoder,
         encoder_root=settings.ENCODER_ROOT,
-        on_progress=lambda stage, done: _tell(run, stage, done),
+        on_progress=tell,
         replace_bundle=True,
     )
     version = _record(run, snapshot, report)
@@ -114,6 +121,15 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     return version if verdict.publish else None
 
 
+def _snapshot(run: TrainingRun) -> Snapshot:
+    """Read the labels: those that a killed attempt had read, so that its successor can go on from it."""
+    read_before = "labelled" in run.snapshot
+    snapshot = snapshots.take(project=run.project, until=run.snapshot["annotation"] if read_before else None)
+    if run.family in slow_families():
+        return snapshot.only(np.arange(len(snapshot.pool_ids)) < SLOW_POOL)
+    return snapshot
+
+
 def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder) -> Snapshot:
     documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
     found = neighbourhoods.among(project=project, encoder=encoder, documents=documents)
@@ -121,9 +137,20 @@ def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder
     return replace(snapshot, dataset=dataset)
 
 
-def _tell(run: TrainingRun, stage: str, done: float) -> None:
-    if not runs.beat(run=run, stage=stage, progress=done):
-        raise Superseded
+class _Teller:
+    """Notes how far a run is, at most once a second within a stage, and ends a run that was cancelled."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self._run = run
+        self._stage, self._told = "", 0.0
+
+    def __call__(self, stage: str, done: float) -> None:
+        now = time.monotonic()
+        if stage == self._stage and now - self._told < TELL_SECONDS:
+            return
+        if not runs.beat(run=self._run, stage=stage, progress=done):
+            raise Superseded
+        self._stage, self._told = stage, now
 
 
 def _publish(run: TrainingRun, version: ModelVersion) -> None:
@@ -141,6 +168,7 @@ def _spec(run: TrainingRun) -> RunSpec:
         objective=Objective(project.objective),
         objective_value=project.objective_value,
         previous=_previous(run),
+        scratch=scratch.folder(run),
     )
 
 

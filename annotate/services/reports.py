@@ -16,6 +16,7 @@ from annotate.models.documents import Lane
 from annotate.models.runs import RunState, Stage
 from annotate.services import runs
 from annotate.services.progress import silent_queues
+from training.registry import slow_families
 
 # Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
 RECENT_DECISIONS = 5000
@@ -85,6 +86,11 @@ class Learning:
     live: tuple[TrainingRun, ...]
     failed: tuple[TrainingRun, ...]
     silent_queues: tuple[str, ...]
+
+    @property
+    def is_waiting_for_labels(self) -> bool:
+        """Tell whether no quick run is alive; a slow one says nothing of when the next model comes."""
+        return all(run.family in slow_families() for run in self.live)
 
 
 def learning(project: Project) -> Learning:

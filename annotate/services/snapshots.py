@@ -65,14 +65,17 @@ class Snapshot:
         }
 
 
-def take(*, project: Project) -> Snapshot:
-    """Read the project as it stands; archived labels, and documents without an answer left, stay out."""
+def take(*, project: Project, until: int | None = None) -> Snapshot:
+    """Read the project as it stands; archived labels, and documents without an answer left, stay out.
+
+    With `until`, annotations newer than that one stay out as well.
+    """
     labels = list(project.labels.live())
     schema = LabelSchema(
         Task(project.task),
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
-    newest, votes = _votes(project, {label.pk for label in labels})
+    newest, votes = _votes(project, {label.pk for label in labels}, until)
     answers = {document: _resolve(project, cast) for document, cast in votes.items()}
     lanes: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for key, lane, half, text in _documents(project):
@@ -97,13 +100,11 @@ def _documents(project: Project) -> list[tuple[int, str, str, str]]:
     return list(documents.values_list("pk", "lane", "half", "text"))
 
 
-def _votes(project: Project, live: set[int]) -> tuple[int, dict[int, list[Vote]]]:
-    rows = list(
-        Annotation.objects.filter(project=project)
-        .answered()
-        .order_by("updated_at", "pk")
-        .values_list("pk", "document", "is_gold")
-    )
+def _votes(project: Project, live: set[int], until: int | None) -> tuple[int, dict[int, list[Vote]]]:
+    answers = Annotation.objects.filter(project=project).answered()
+    if until is not None:
+        answers = answers.filter(pk__lte=until)
+    rows = list(answers.order_by("updated_at", "pk").values_list("pk", "document", "is_gold"))
     chosen: dict[int, set[int]] = defaultdict(set)
     choices = AnnotationLabel.objects.filter(annotation__project=project)
     for annotation, label in choices.values_list("annotation", "label"):

@@ -34,6 +34,7 @@ MAIN = {
     "web": "gunicorn annotate.wsgi",
     "interactive": "--queues interactive",
     "training": "--queues training",
+    "finetuning": "--queues finetuning",
     "beat": "beat --loglevel",
 }
 
@@ -78,11 +79,11 @@ class Up:
             connection.close()
 
     def works(self, since: float) -> bool:
-        """Tell whether the page answers, a tick goes its whole way and both queues were seen since then."""
+        """Tell whether the page answers, a tick goes its whole way and all queues were seen since then."""
         with sqlite3.connect(f"file:{self.home}/winnow.sqlite3?mode=ro", uri=True) as database:
             seen = "SELECT count(*) FROM annotate_workerpulse WHERE strftime('%s', seen_at) + 0 > ?"
             pulses = database.execute(seen, [since]).fetchone()[0]
-        return self.is_healthy() and pulses == 2 and self.ticks()
+        return self.is_healthy() and pulses == 3 and self.ticks()
 
     def ticks(self) -> bool:
         """Take away what the tick notes down once a minute, and see whether it comes back."""
@@ -150,7 +151,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 def test_it_says_where_it_answers_and_answers_there(site: Up) -> None:
     assert f"Winnow answers at http://127.0.0.1:{site.port}/ and stops with Ctrl-C." in site.log
     assert site.is_healthy()
-    wait_for("both workers and beat", lambda: site.works(since=0), site)
+    wait_for("all workers and beat", lambda: site.works(since=0), site)
 
 
 @pytest.mark.parametrize("name", MAIN)

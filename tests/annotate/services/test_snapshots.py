@@ -99,3 +99,15 @@ def test_it_decides_each_label_by_itself_where_any_number_may_apply(
     annotate(one, stranger, "blue")
     annotate(two, annotator)
     assert learned(multi_project) == {"one": ["red"], "none": []}
+
+
+def test_it_reads_again_what_was_read_up_to_an_annotation(
+    project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    early, late = add_documents(project, "early", "late")
+    annotate(early, annotator, "red")
+    before = snapshots.take(project=project)
+    annotate(late, annotator, "blue")
+    again = snapshots.take(project=project, until=before.newest)
+    assert (again.dataset.texts, again.newest) == (before.dataset.texts, before.newest)
+    assert set(snapshots.take(project=project).dataset.texts) == {"early", "late"}
