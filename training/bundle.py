@@ -19,6 +19,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 ENCODER = "encoder"
+ORIGINAL = "original"  # the trained model as its family saves it, where a bundle keeps that; never served
 
 
 class BundleError(TrainingError):

@@ -90,9 +90,8 @@ def prefer_int8(
     if not isinstance(model, OffersInt8) or not model.int8 or not len(held_out):
         return manifest, parity
     with BundleDraft(draft.target) as trial:
-        _quantize(draft, trial)
-        stored = trial.write_manifest(replace(manifest, precision="int8"))
-        found, lost = _compare(draft.folder, trial.folder, held_out, tell)
+        stored = quantize(draft, trial, manifest)
+        found, lost = compare_int8(draft.folder, trial.folder, held_out, tell)
         figures = f"the same decisions on {found.same_decisions:.1%} of {found.documents} texts, "
         figures += f"macro-F1 lower by {100 * lost:.2f} points"
         if not (found.same_decisions >= MIN_SAME_DECISIONS and lost <= MAX_F1_LOSS):
@@ -112,7 +111,7 @@ def scored_in_parts(
     return np.concatenate(scores)
 
 
-def _quantize(source: BundleDraft, target: BundleDraft) -> None:
+def quantize(source: BundleDraft, target: BundleDraft, manifest: Manifest) -> Manifest:
     """Fill `target` with `source`'s files and its graph in INT8: dynamic, one scale per channel.
 
     NB: 7-bit weights. Processors without VNNI add pairs of 8-bit products in 16 bits and saturate, so the
@@ -130,9 +129,12 @@ def _quantize(source: BundleDraft, target: BundleDraft) -> None:
         reduce_range=True,
         weight_type=QuantType.QInt8,
     )
+    return target.write_manifest(replace(manifest, precision="int8"))
 
 
-def _compare(exact: Path, quantized: Path, documents: Dataset, tell: Tell) -> tuple[Parity, float]:
+def compare_int8(
+    exact: Path, quantized: Path, documents: Dataset, tell: Tell = lambda done: None
+) -> tuple[Parity, float]:
     """Return how a quantized bundle agrees with the exact one, and the macro-F1 that it loses."""
     step = max(1, len(documents) // MAX_INT8_TEXTS)
     rows = np.arange(len(documents))[::step][:MAX_INT8_TEXTS]

@@ -116,12 +116,12 @@ def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path
 def test_int8_that_decides_otherwise_is_not_published(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decisions: float, lost: float
 ) -> None:
-    real = export._compare
+    real = export.compare_int8
 
     def compare(*given: Any) -> tuple[Any, float]:
         return replace(real(*given)[0], same_decisions=decisions), lost
 
-    monkeypatch.setattr(export, "_compare", compare)
+    monkeypatch.setattr(export, "compare_int8", compare)
     report = packaged(make_dataset(Task.SINGLE, 30), params | {"int8": True}, tmp_path)
     manifest = json.loads((report.bundle / "manifest.json").read_text("utf-8"))
     assert manifest["precision"] == "fp32"

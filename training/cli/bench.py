@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from training.bundle import bundle_bytes
+from training.cli.against import against_torch
 from training.cli.files import read_texts
 from training.serve import Predictor
 from training.types import Json, TrainingError
@@ -24,6 +25,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("bundle", type=Path, metavar="DIR")
     parser.add_argument("file", type=Path, metavar="F")
     parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
+    parser.add_argument("--label", metavar="COL", help="column of the label or labels, for --against")
+    parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
+    parser.add_argument(
+        "--against", choices=["torch"], help="compare FP32 and INT8 with PyTorch, on the bundle's own weights"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
     parser.set_defaults(run=run)
@@ -44,6 +50,8 @@ def run(arguments: argparse.Namespace) -> None:
         "bundle_bytes": bundle_bytes(arguments.bundle),
         "parity": predictor.manifest.figures.get("parity"),
     }
+    if arguments.against:
+        figures |= against_torch(arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1), "utf-8")
     print(json.dumps(figures))

@@ -37,7 +37,7 @@ def label_weights(task: Task, targets: FloatArray) -> FloatArray:
     counts = np.maximum(targets.sum(axis=0), 1)
     labels = max(int(targets.any(axis=0).sum()), 1)
     weights = len(targets) / (labels * counts) if task is Task.SINGLE else (len(targets) - counts) / counts
-    return np.clip(weights, 1 / _HEAVIEST, _HEAVIEST).astype(np.float32)
+    return np.asarray(np.clip(weights, 1 / _HEAVIEST, _HEAVIEST), np.float32)
 
 
 def make_loss(task: Task, weights: torch.Tensor | None, focal: float) -> Loss:

@@ -12,8 +12,6 @@ from training.families._losses import Loss
 from training.families._network import Classifier
 from training.types import TrainingError
 
-_TOKENS_AT_ONCE = 4_096  # on a CPU, padding included: fits its caches, and a cancelled run stops soon
-
 
 class Diverged(Exception):
     """The loss or its gradient is no longer a number."""
@@ -26,6 +24,7 @@ class Stepper:
         self.network = network
         self.loss = loss
         self.device = network.head.weight.device
+        self._tokens_a_second = network.tokens_a_second()  # no part takes longer, so cancelling does not
         self.most_rows = 0  # in one part; 0 while the device has not run out of memory
 
     def gradients(self, windows: Sequence[Window], targets: torch.Tensor, tell: Callable[[], None]) -> None:
@@ -54,7 +53,7 @@ class Stepper:
     def _rows_at_once(self, windows: Sequence[Window]) -> int:
         fitting = [len(windows)]
         if self.device.type == "cpu":
-            fitting.append(max(1, _TOKENS_AT_ONCE // max(map(len, windows))))
+            fitting.append(max(1, self._tokens_a_second // max(map(len, windows))))
         if self.most_rows:
             fitting.append(self.most_rows)
         return min(fitting)

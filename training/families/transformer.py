@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from training.bundle import ORIGINAL
 from training.checkpoints import find_checkpoint
 from training.families._batches import Window
 from training.families._checkpointing import SavedRun, copy_weights, fingerprint
@@ -229,9 +230,14 @@ class TransformerModel:
         return model
 
     def export(self, folder: Path) -> Exported:
-        """Write the whole classifier as a graph; its input is `input_ids` (windows, tokens) of one text."""
+        """Write the whole classifier as a graph; its input is `input_ids` (windows, tokens) of one text.
+
+        The weights are kept beside it, for comparisons and other formats: an INT8 graph has lost them.
+        """
         write_onnx(self.network_, self.task_, folder)
         self.tokens_.save(folder)
+        (folder / ORIGINAL).mkdir()
+        self.save(folder / ORIGINAL)
         return Exported("tokens")
 
 
