@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.serve import Predictor
+from training.cascade import Serving
 from training.splits import split_key
 from training.thresholds import decide
 from training.types import Dataset, Embedder, Taught, TrainingError
 
 
 def teach(
-    teacher: Predictor, labelled: Dataset, texts: Sequence[str], *, embedder: Embedder | None = None
+    teacher: Serving, labelled: Dataset, texts: Sequence[str], *, embedder: Embedder | None = None
 ) -> Dataset:
     """Return the labelled documents with what a bundle says of `texts` to be learned on top.
 

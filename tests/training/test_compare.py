@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.conftest import make_dataset, write_csv
+from tests.training.checkpoints import write_tiny_checkpoint
+from tests.training.conftest import FILLER, WORDS, make_dataset, write_csv
 from training import measuring
 from training.__main__ import main
 from training.registry import FAMILIES, Entry
@@ -49,6 +50,33 @@ def test_the_card_shows_each_candidate_and_recommends_one(
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].split()[:2] == ["candidate", "macro-F1"]
     assert shown[-1] == found["recommendation"]["reason"]
+
+
+def test_an_encoder_is_measured_in_int8_and_fp32_and_leaves_as_torchscript(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*FILLER, *(word for group in WORDS.values() for word in group)]
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", words)
+    places = ["--cache", str(tmp_path / "cache"), "--bundles", str(tmp_path / "kept")]
+    encoder = ["--encoder", str(checkpoint), "--set", "embedding:fp32.precision=fp32"]
+    assert compared(tmp_path, Task.SINGLE, "--families", "embedding,embedding:fp32", *encoder, *places) == 0
+    small, full = card(tmp_path)["candidates"]
+    assert (small["problem"], full["problem"]) == ("", "")
+    assert (small["precision"], full["precision"]) == ("int8", "fp32")
+    assert full["encoder_bytes"] > small["encoder_bytes"] > 0
+    assert full["explainable"] is False
+    assert "training starts from kept vectors" in full["notes"][-1]
+    (pair,) = card(tmp_path)["quantised"]
+    assert (pair["int8"], pair["fp32"]) == ("embedding", "embedding:fp32")
+    capsys.readouterr()
+
+    file, bundle = tmp_path / "model.pt", tmp_path / "kept" / "embedding-fp32"
+    texts = ["--texts", str(tmp_path / "test.csv"), "--out", str(file)]
+    assert main(["export", str(bundle), "--format", "torchscript", *texts]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["inputs"], told["texts"], told["note"]) == (["input_ids", "attention_mask"], 60, "")
+    assert told["max_difference"] < 1e-4
+    assert told["same_decisions"] == 1.0
 
 
 def test_a_family_that_fails_is_a_row_with_its_sentence(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from training.bundle import encoder_folder
+from training.cascade import Serving, open_predictor
 from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
@@ -21,7 +22,6 @@ from training.preprocess.encoder import OnnxEncoder
 from training.recommendation import recommend
 from training.registry import FAMILIES
 from training.reportcard import Candidate, Card, Constraints
-from training.serve import Predictor
 from training.types import Dataset, Embedder
 from training.vectors import CachedEmbedder, FolderStore
 
@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the student with and without its teacher, and measure all three on the same documents."""
-    teacher = Predictor(arguments.teacher, encoder_root=arguments.cache / "encoders")
+    teacher = open_predictor(arguments.teacher, encoder_root=arguments.cache / "encoders")
     test = _read(arguments.test, teacher, arguments)
     labelled = _read(arguments.train, teacher, arguments) if arguments.train else none_of(test)
     texts = unlabelled(read_texts(arguments.pool, arguments.text), labelled, test)
@@ -61,13 +61,13 @@ def run(arguments: argparse.Namespace) -> None:
     _report(rows, test, len(texts), arguments)
 
 
-def _read(path: Path, teacher: Predictor, arguments: argparse.Namespace) -> Dataset:
+def _read(path: Path, teacher: Serving, arguments: argparse.Namespace) -> Dataset:
     """Return a file's documents under the teacher's labels; one with others is a `TrainingError`."""
     texts, answers = read_answers(path, arguments.text, arguments.label, arguments.multi)
     return Dataset(teacher.schema, tuple(texts), teacher.schema.encode(answers))
 
 
-def _vectors_of(teacher: Predictor, arguments: argparse.Namespace) -> Embedder | None:
+def _vectors_of(teacher: Serving, arguments: argparse.Namespace) -> Embedder | None:
     """Return the teacher's own encoder with its vectors kept, None where it needs none."""
     folder = encoder_folder(arguments.teacher, teacher.manifest, arguments.cache / "encoders")
     if folder is None:
@@ -75,7 +75,7 @@ def _vectors_of(teacher: Predictor, arguments: argparse.Namespace) -> Embedder |
     return CachedEmbedder(OnnxEncoder(folder), FolderStore(arguments.cache / "vectors"))
 
 
-def _measured_teacher(teacher: Predictor, test: Dataset, arguments: argparse.Namespace) -> Measured:
+def _measured_teacher(teacher: Serving, test: Dataset, arguments: argparse.Namespace) -> Measured:
     labelled = int(teacher.manifest.figures.get("labelled") or 0)
     start = Candidate("teacher", teacher.manifest.family, labelled=labelled)
     start = replace(start, train_seconds=float(teacher.manifest.figures.get("fit_seconds") or 0.0))
