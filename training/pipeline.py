@@ -18,7 +18,7 @@ from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, 
 from training.serve import Predictor
 from training.splits import assign_folds
 from training.stages import Stages
-from training.teaching import fit_taught
+from training.teaching import fit_taught, with_fewer
 from training.types import (
     Dataset,
     Embedder,
@@ -238,7 +238,7 @@ def _score_fold(
     embedder: Embedder | None,
     tell: Callable[[float], None] | None,
 ) -> tuple[FloatArray, FloatArray] | None:
-    learn, score = rows_of(dataset, ~held), rows_of(dataset, held)
+    learn, score = with_fewer(rows_of(dataset, ~held)), rows_of(dataset, held)
     if not len(score) or int(learn.targets.any(axis=0).sum()) < 2:
         return None
     fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
