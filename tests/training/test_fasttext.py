@@ -80,6 +80,23 @@ def test_any_space_within_a_text_is_a_space_in_the_training_file(space: str) -> 
     np.testing.assert_array_equal(fitted(broken).predict_proba(TEXTS), fitted(small()).predict_proba(TEXTS))
 
 
+def test_documents_sorted_by_label_are_shuffled(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+
+    def stop(path: str, **arguments: Any) -> None:
+        lines.extend(Path(path).read_text("utf-8").splitlines())
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr("fasttext.train_supervised", stop)
+    targets = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
+    with pytest.raises(TrainingError, match="cannot train on these texts: no space left"):
+        fitted(Dataset(SCHEMA, tuple(f"text {i}" for i in range(40)), targets))
+    assert len(lines) == len(set(lines)) == 40
+    assert lines != sorted(lines)
+    assert lines.count("<label>0 text 0") == lines.count("<label>1 text 39") == 1
+    assert len({line.split()[0] for line in lines[:20]}) == 2
+
+
 def test_texts_without_any_label_are_learned_from() -> None:
     dataset = make_dataset(Task.MULTI, 90)
     without = ~dataset.targets.any(axis=1)
