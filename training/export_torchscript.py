@@ -109,8 +109,9 @@ def export_torchscript(
     """Write the bundle's model as TorchScript and compare both on `texts` (or label names without any).
 
     The program yields uncalibrated probabilities (texts, labels), as the bundle's graph does; the manifest
-    with calibration and thresholds is inside the file as `manifest.json`. Raises `TrainingError` for graphs
-    other than linear ones, and for a program that answers unlike its bundle; then no file is left.
+    with calibration and thresholds is inside the file as `manifest.json`. Over an encoder a text is one row
+    of at most `max_length` tokens, so longer texts are left out of the comparison. Raises `TrainingError` for
+    graphs other than linear ones, and for a program that answers unlike its bundle; then no file is left.
     """
     predictor = Predictor(bundle, encoder_root=encoder_root)
     manifest = predictor.manifest
@@ -123,7 +124,7 @@ def export_torchscript(
         raise TrainingError(f"The encoder {manifest.encoder[:12]} of {bundle} is not on this machine.")
     else:
         config = read_config(encoder)
-        rows = _token_rows(encoder, config, texts)
+        texts, rows = map(list, zip(*_that_fit(encoder, config, texts), strict=True))
         program = _traced(_over_encoder(bundle, manifest, config), rows)
     found = _run(program, rows)
     agreement = _compare(predictor, predictor.predict_raw(texts), found, tuple(rows[0]), _note(encoder))
@@ -179,16 +180,21 @@ def _one(feed: Any) -> Inputs:
     return {"ids": feed["ids"], "values": feed["values"]}
 
 
-def _token_rows(folder: Path, config: EncoderConfig, texts: Sequence[str]) -> list[Inputs]:
+def _that_fit(folder: Path, config: EncoderConfig, texts: Sequence[str]) -> list[tuple[str, Inputs]]:
+    """Return the texts of one window with their tokens; longer ones would have to be read in several."""
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(config.max_length)
+    tokenizer.no_truncation()
     rows = []
     for text in texts:
         prepared = config.prompt + text
-        encoded = tokenizer.encode(prepared.lower() if config.lowercase else prepared)
-        ids = np.array([encoded.ids], np.int64)
-        rows.append({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        ids = np.array([tokenizer.encode(prepared.lower() if config.lowercase else prepared).ids], np.int64)
+        if ids.shape[1] <= config.max_length:
+            rows.append((text, {"input_ids": ids, "attention_mask": np.ones_like(ids)}))
+    if not rows:
+        raise TrainingError(
+            f"No text has at most {config.max_length} tokens; give shorter ones to compare on."
+        )
     return rows
 
 

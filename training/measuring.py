@@ -13,17 +13,19 @@ import numpy as np
 
 from training.bundle import bundle_bytes, encoder_folder
 from training.calibration import reliability
-from training.cascade import Serving, open_predictor
+from training.cascade import CascadePredictor, Serving, open_predictor
 from training.coverage import foreign_note, languages, open_tokenizer
 from training.evaluate import evaluate
 from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder
+from training.preprocess.tokens import TokenPreprocessor
 from training.reportcard import Candidate, Speed
+from training.serve import Predictor
 from training.thresholds import Decisions, decide
 from training.types import Dataset, Embedder, Json, TrainingError
 
+SECONDS = 4.0  # for each of the two speeds; a slow model is measured on fewer texts
 _WARM = 20
 _SINGLES = 1_000
-_SECONDS = 4.0  # for each of the two speeds; a slow model is measured on fewer texts
 _AT_LEAST = 50
 _CHUNK = 64
 
@@ -43,12 +45,14 @@ def measure(
     *,
     embedder: Embedder | None = None,
     encoder_root: Path | None = None,
+    seconds: float = SECONDS,
     seed: int = 0,
 ) -> Measured:
     """Return `start` filled with what its bundle reaches on `reporting`, with one thread.
 
     A given `embedder` spares embedding the texts for the figures; speed is always that of the bundle's own
-    encoder. Raises `BundleError` for a bundle that cannot be loaded.
+    encoder, and one that `start` brings along is kept. Raises `BundleError` for a bundle that cannot be
+    loaded.
     """
     predictor = open_predictor(bundle, encoder_root=encoder_root)
     scores = predictor.predict_proba(reporting.texts, embedder=embedder)
@@ -57,27 +61,26 @@ def measure(
         start,
         evaluation=evaluate(schema, targets, scores, predictor.thresholds, np.random.default_rng(seed)),
         reliability=reliability(schema.task, scores, targets),
-        speed=speed(predictor, reporting.texts),
+        speed=start.speed or speed(predictor, reporting.texts, seconds),
         bundle_bytes=bundle_bytes(bundle),
-        precision=predictor.manifest.precision,
         explainable=predictor.explains,
     )
-    encoder = encoder_folder(bundle, predictor.manifest, encoder_root)
-    if encoder is not None:
-        found = _with_encoder(found, encoder, reporting.texts)
-    elif (bundle / TOKENIZER_FILE).is_file():
-        found = _with_tokenizer(found, bundle, "", reporting.texts)
+    for part in (
+        (predictor.cheap, predictor.strong) if isinstance(predictor, CascadePredictor) else (predictor,)
+    ):
+        found = _with_reader(found, part, encoder_root, reporting.texts)
     return Measured(found, decide(schema.task, scores, predictor.thresholds))
 
 
-def speed(predictor: Serving, texts: Sequence[str]) -> Speed:
-    """Time single texts one after the other, then texts together; the bundle must have been opened with one
-    thread. Raises `TrainingError` without texts.
+def speed(predictor: Serving, texts: Sequence[str], seconds: float = SECONDS) -> Speed:
+    """Time single texts one after the other, then texts together, each for at most so many `seconds`.
+
+    The bundle must have been opened with one thread. Raises `TrainingError` without texts.
     """
     if not texts:
         raise TrainingError("There is no text to measure the speed with.")
-    p50, p99 = np.percentile(_singles(predictor, texts), (50, 99)) * 1_000
-    return Speed(float(p50), float(p99), _together(predictor, texts), threads=1)
+    p50, p99 = np.percentile(_singles(predictor, texts, seconds), (50, 99)) * 1_000
+    return Speed(float(p50), float(p99), _together(predictor, texts, seconds), threads=1)
 
 
 def machine() -> dict[str, Json]:
@@ -86,42 +89,65 @@ def machine() -> dict[str, Json]:
     return {"processor": _processor(), "cores": cores, "load": round(load, 2), "threads": 1}
 
 
-def _singles(predictor: Serving, texts: Sequence[str]) -> list[float]:
-    seconds: list[float] = []
-    end = time.perf_counter() + _SECONDS
-    while len(seconds) < _WARM + _AT_LEAST or (len(seconds) < _SINGLES and time.perf_counter() < end):
-        text = texts[len(seconds) % len(texts)]
+def _singles(predictor: Serving, texts: Sequence[str], seconds: float) -> list[float]:
+    taken: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(taken) < _WARM + _AT_LEAST or (len(taken) < _SINGLES and time.perf_counter() < end):
+        text = texts[len(taken) % len(texts)]
         started = time.perf_counter()
         predictor.decide(predictor.predict_proba([text]))
-        seconds.append(time.perf_counter() - started)
-    return seconds[_WARM:]
+        taken.append(time.perf_counter() - started)
+    return taken[_WARM:]
 
 
-def _together(predictor: Serving, texts: Sequence[str]) -> float:
+def _together(predictor: Serving, texts: Sequence[str], seconds: float) -> float:
     done, started = 0, time.perf_counter()
-    while not done or (done < len(texts) and time.perf_counter() < started + _SECONDS):
+    while not done or (done < len(texts) and time.perf_counter() < started + seconds):
         chunk = texts[done : done + _CHUNK]
         predictor.decide(predictor.predict_proba(chunk))
         done += len(chunk)
     return done / (time.perf_counter() - started)
 
 
+def _with_reader(
+    candidate: Candidate, part: Predictor, encoder_root: Path | None, texts: Sequence[str]
+) -> Candidate:
+    """Add what reads the texts of a bundle or of a cascade's part; the precision is the last part's."""
+    candidate = replace(candidate, precision=part.manifest.precision)
+    encoder = encoder_folder(part.bundle, part.manifest, encoder_root)
+    if encoder is not None:
+        return _with_encoder(candidate, encoder, texts)
+    if (part.bundle / TOKENIZER_FILE).is_file():
+        return _with_windows(candidate, part.bundle, texts)
+    return candidate
+
+
 def _with_encoder(candidate: Candidate, folder: Path, texts: Sequence[str]) -> Candidate:
     encoder = OnnxEncoder(folder)
     found = replace(
         candidate,
-        encoder_bytes=sum(file.stat().st_size for file in folder.iterdir()),
+        encoder_bytes=candidate.encoder_bytes + sum(file.stat().st_size for file in folder.iterdir()),
         precision=encoder.config.precision,
-        cut_share=encoder.cut(texts) / len(texts),
+        cut_share=max(candidate.cut_share, encoder.cut(texts) / len(texts)),
     )
     return _with_tokenizer(found, folder, encoder.config.name, texts)
+
+
+def _with_windows(candidate: Candidate, bundle: Path, texts: Sequence[str]) -> Candidate:
+    preprocessor = TokenPreprocessor.load(bundle)
+    cut = sum(preprocessor.tokens(text).is_cut for text in texts)
+    found = replace(candidate, cut_share=max(candidate.cut_share, cut / len(texts)))
+    return _with_tokenizer(found, bundle, "", texts)
 
 
 def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequence[str]) -> Candidate:
     tokenizer = open_tokenizer(folder / TOKENIZER_FILE)
     note = foreign_note(tokenizer, texts)
     notes = (*candidate.notes, *([note] if note else []))
-    return replace(candidate, languages=languages(tokenizer, name), notes=notes)
+    reads = languages(tokenizer, name)
+    if candidate.languages is not None:  # of a cascade's other part
+        reads = tuple(code for code in reads if code in candidate.languages)
+    return replace(candidate, languages=reads, notes=notes)
 
 
 def _processor() -> str:

@@ -14,6 +14,7 @@ from training.types import FloatArray, Json
 
 TOLERANCE = 0.005  # macro-F1: half a point is no reason to pay, however surely it was measured
 _RESAMPLES = 2_000
+_OF_PRECISION = ("precision", "int8")  # parameters that choose it
 _CLEARLY_FASTER = 1.2  # times
 
 
@@ -167,7 +168,7 @@ def _missing(candidate: Candidate, wanted: Iterable[str]) -> list[str]:
 
 
 def _settings(candidate: Candidate) -> dict[str, Json]:
-    return {key: value for key, value in candidate.params.items() if key != "precision"}
+    return {key: value for key, value in candidate.params.items() if key not in _OF_PRECISION}
 
 
 def _faster(one: Candidate, other: Candidate) -> float:

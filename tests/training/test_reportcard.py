@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
+from tests.training.checkpoints import write_tiny_checkpoint
 from tests.training.conftest import make_dataset
+from training import measuring
 from training.coverage import FOREIGN, foreign_note, languages, pieces_per_word
 from training.evaluate import evaluate
 from training.measuring import measure
 from training.pipeline import train_and_package
+from training.preprocess.tokens import TokenPreprocessor, TokenSettings
 from training.recommendation import caveats, quantised_pairs, recommend, violations
 from training.reportcard import Candidate, Card, Constraints, Recommendation, Speed
 from training.thresholds import Decisions, decide
@@ -190,6 +194,19 @@ def test_decisions_of_a_measured_bundle_are_those_of_its_figures() -> None:
     assert row.evaluation is not None
     exact = decide(Task.SINGLE, decided(60).astype(np.float32), np.zeros(LABELS, np.float32))
     assert row.evaluation.micro_f1 == pytest.approx((exact & (TARGETS > 0)).sum() / DOCUMENTS)
+
+
+def test_texts_that_a_model_does_not_read_to_the_end_are_counted(tmp_path: Path) -> None:
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", ["card"])
+    settings = TokenSettings(max_length=8, overlap=2, max_windows=2)
+    tokenizer = Tokenizer.from_file(str(checkpoint / "tokenizer.json"))
+    (tmp_path / "bundle").mkdir()
+    TokenPreprocessor(tokenizer, settings).save(tmp_path / "bundle")
+    start = Candidate("one", "transformer")
+    found = measuring._with_windows(start, tmp_path / "bundle", ["card", "card " * 9, "card " * 50, "card"])
+    assert found.cut_share == 0.25
+    assert found.languages == ()
+    assert found.notes == ()
 
 
 class Pieces:
