@@ -194,7 +194,7 @@ def test_a_cascade_is_measured_like_any_bundle(built: tuple[Path, Split], task: 
 def test_the_command_writes_the_cascade_beside_its_parts(
     parts: tuple[Path, Path], task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "_SECONDS", 0.1)
+    monkeypatch.setattr(measuring, "_SINGLES", 60)
     tuning, test = (
         write_csv(tmp_path / f"{seed}.csv", make_dataset(task, 150, seed=seed)) for seed in (5, 6)
     )

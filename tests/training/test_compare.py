@@ -15,7 +15,7 @@ from training.types import Json, Task
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "_SECONDS", 0.1)
+    monkeypatch.setattr(measuring, "_SINGLES", 60)
 
 
 def compared(folder: Path, task: Task, *more: str) -> int:

@@ -181,7 +181,7 @@ def write_pool(path: Path, texts: tuple[str, ...]) -> Path:
 def test_the_command_puts_teacher_and_student_side_by_side(
     teacher: Predictor, task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(measuring, "_SECONDS", 0.1)
+    monkeypatch.setattr(measuring, "_SINGLES", 60)
     pool = write_pool(tmp_path / "pool.csv", make_dataset(task, 150, seed=3).texts)
     labelled = write_csv(tmp_path / "train.csv", few(task))
     test = write_csv(tmp_path / "test.csv", make_dataset(task, 120, seed=1))
