@@ -69,7 +69,7 @@ def test_other_settings_or_texts_begin_anew(
     tuned(data, params | {"scratch": tmp_path})
     tuned(data, params | {"scratch": tmp_path})
     assert len(list(tmp_path.iterdir())) == 1
-    tuned(data, params | {"scratch": tmp_path, "focal": 2.0})
+    tuned(data, params | {"scratch": tmp_path, "imbalance": "focal"})
     tuned(make_dataset(Task.SINGLE, 59), params | {"scratch": tmp_path})
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -236,7 +236,7 @@ def test_balancing_helps_a_rare_label(params: Params) -> None:
     unseen = make_dataset(Task.SINGLE, 60, seed=1)
     of_rare = unseen.targets[:, 0] > 0
     plain, balanced = (
-        tuned(skewed, params | {"epochs": 2, "balanced": balanced}).predict_proba(unseen.texts)[of_rare, 0]
-        for balanced in (False, True)
+        tuned(skewed, params | {"epochs": 2, "imbalance": imbalance}).predict_proba(unseen.texts)[of_rare, 0]
+        for imbalance in ("none", "balanced")
     )
     assert balanced.mean() > plain.mean()

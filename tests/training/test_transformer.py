@@ -175,3 +175,14 @@ def test_many_labels_fit(params: Params) -> None:
     targets[np.arange(30), np.arange(30) * 7] = 1
     model = tuned(Dataset(replace(data.schema, labels=labels), data.texts, targets), params)
     assert model.predict_proba(("card",)).shape == (1, 500)
+
+
+@pytest.mark.parametrize("imbalance", ["balanced", "focal", "undersample", "augment"])
+def test_it_learns_whatever_is_done_about_rare_labels(params: Params, task: Task, imbalance: str) -> None:
+    model = tuned(make_dataset(task, 90), params | {"epochs": 15, "imbalance": imbalance})
+    assert reached(model, make_dataset(task, 60, seed=1)) > 0.6
+
+
+def test_it_cannot_mix_vectors(params: Params) -> None:
+    with pytest.raises(TrainingError, match="no imbalance 'smote'"):
+        tuned(make_dataset(Task.SINGLE, 30), params | {"imbalance": "smote"})

@@ -12,12 +12,13 @@ import torch
 from training.evaluate import macro_f1
 from training.families._batches import Window, shuffled_batches
 from training.families._checkpointing import SavedRun, Weights, copy_weights
+from training.families._examples import Examples
 from training.families._losses import Loss, label_weights, make_loss, smoothed
 from training.families._network import Classifier
 from training.families._scoring import score_windows
 from training.families._steps import Diverged, Stepper
 from training.thresholds import decide, tune
-from training.types import FloatArray, IntArray, Task, TrainingError
+from training.types import IntArray, Task, TrainingError
 
 _TELL_SECONDS = 1.0
 _HEAD_FASTER = 10.0  # times the encoder's learning rate: the head starts from nothing
@@ -38,22 +39,6 @@ class Recipe:
     balanced: bool
     patience: int
     seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Tokenised texts: the windows of each, and targets (texts, labels)."""
-
-    windows: tuple[tuple[Window, ...], ...]
-    targets: FloatArray
-    cut: int = 0  # texts that go on behind their last window
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    def rows(self, rows: IntArray) -> Examples:
-        """Return some of the texts."""
-        return Examples(tuple(self.windows[i] for i in rows), self.targets[rows])
 
 
 @dataclass

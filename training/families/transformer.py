@@ -17,7 +17,9 @@ from training.checkpoints import find_checkpoint
 from training.families._batches import Window
 from training.families._checkpointing import SavedRun, copy_weights, fingerprint
 from training.families._devices import best_device
-from training.families._finetune import Examples, Progress, Recipe, Teller, fine_tune
+from training.families._examples import Examples, rebalanced, tokenised
+from training.families._finetune import Progress, Recipe, Teller, fine_tune
+from training.families._imbalance import AUGMENT, BALANCED, NONE, UNDERSAMPLE, check_imbalance
 from training.families._network import (
     Classifier,
     ensure_tokenizer,
@@ -28,11 +30,14 @@ from training.families._network import (
     write_onnx,
 )
 from training.families._scoring import score_windows
-from training.preprocess.tokens import TokenPreprocessor, Tokens, TokenSettings, read_tokenizer
+from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
 from training.splits import assign_folds
 from training.teaching import with_scores
 from training.types import Dataset, Exported, FloatArray, IntArray, Json, Task, TrainingError
 
+FOCAL = "focal"
+IMBALANCES = (NONE, BALANCED, FOCAL, UNDERSAMPLE, AUGMENT)
+_GAMMA = 2.0  # of the focal loss, as its authors found best
 _FILE = "transformer.json"
 _ENOUGH_TO_STOP = 100  # documents: fewer cannot tell one epoch from the next
 _HELD_BACK = 10  # one document in so many
@@ -48,6 +53,9 @@ class TransformerModel:
     back for it, and then the network is tuned once more on all documents for the epochs found to be best;
     with `refit` off it stays as it is. With few documents all epochs are run. Zero lets the family choose:
     `epochs` by the number of documents, `learning_rate` by the width of the encoder.
+
+    Where labels are rare, `imbalance` "balanced" makes them count alike in the loss, "focal" mutes what is
+    already right (gamma 2), "undersample" and "augment" change which texts are learned from.
 
     Long texts are cut into windows that overlap: an epoch learns from one of them, predictions average all.
     """
@@ -65,8 +73,7 @@ class TransformerModel:
         learning_rate: float = 0.0,
         warmup: float = 0.1,
         label_smoothing: float = 0.1,
-        focal: float = 0.0,
-        balanced: bool = False,
+        imbalance: str = NONE,
         patience: int = 2,
         refit: bool = True,
         int8: bool = True,
@@ -82,8 +89,7 @@ class TransformerModel:
         self.learning_rate = learning_rate
         self.warmup = warmup
         self.label_smoothing = label_smoothing
-        self.focal = focal
-        self.balanced = balanced
+        self.imbalance = imbalance
         self.patience = patience
         self.refit = refit
         self.int8 = int8
@@ -99,6 +105,7 @@ class TransformerModel:
         return self._fit(with_scores(dataset), valid, labelled=len(dataset))
 
     def _fit(self, dataset: Dataset, valid: Dataset, *, labelled: int) -> Self:
+        check_imbalance(self.imbalance, IMBALANCES, "transformer")
         _check(dataset)
         self.task_ = dataset.schema.task
         self.network_ = self._read_checkpoint(len(dataset.schema))
@@ -144,6 +151,7 @@ class TransformerModel:
     def _tune(
         self, learn: Examples, stop: Examples, *, stop_after: int = 0, begun: float = 0.0, until: float = 1.0
     ) -> Progress:
+        learn = rebalanced(learn, self.imbalance, self.tokens_, np.random.default_rng(self.seed))
         network, recipe = self.network_, self._recipe(len(learn))
         network.start_head(self.task_, learn.targets)
         saved = None
@@ -169,31 +177,21 @@ class TransformerModel:
             learning_rate=self.learning_rate or min(_RATE * (_WIDTH / width) ** 2, _HIGHEST_RATE),
             warmup=self.warmup,
             label_smoothing=self.label_smoothing,
-            focal=self.focal,
-            balanced=self.balanced,
+            focal=_GAMMA if self.imbalance == FOCAL else 0.0,
+            balanced=self.imbalance == BALANCED,
             patience=self.patience,
             seed=self.seed,
         )
 
     def _examples(self, dataset: Dataset) -> Examples:
-        tokens = self._tokens(dataset.texts)
-        cut = sum(found.is_cut for found in tokens)
-        return Examples(tuple(found.windows for found in tokens), dataset.targets, cut)
-
-    def _tokens(self, texts: tuple[str, ...]) -> list[Tokens]:
-        teller, tokens = Teller(self.on_progress), []
-        for text in texts:
-            tokens.append(self.tokens_.tokens(text))
-            teller()
-        return tokens
+        return tokenised(self.tokens_, dataset.texts, dataset.targets, Teller(self.on_progress))
 
     def _details(self, learn: Examples, progress: Progress) -> dict[str, Json]:
         return {
             "epochs": progress.best_epoch,
             "stopped": progress.stopped,
             "valid_macro_f1": progress.history,
-            "windowed_texts": sum(len(windows) > 1 for windows in learn.windows) / len(learn),
-            "truncated_texts": learn.cut / len(learn),
+            **learn.shares(),
         }
 
     def held_back(self) -> tuple[IntArray, FloatArray] | None:
@@ -202,7 +200,8 @@ class TransformerModel:
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels), of a long text the mean over its windows."""
-        return self._score([found.windows for found in self._tokens(texts)])
+        nothing = np.zeros((len(texts), 0), np.float32)
+        return self._score(tokenised(self.tokens_, texts, nothing, Teller(self.on_progress)).windows)
 
     def _score(self, texts: Sequence[tuple[Window, ...]]) -> FloatArray:
         return score_windows(self.network_, self.task_, texts, Teller(self.on_progress))
