@@ -9,7 +9,10 @@ from training.protocol import QueryStrategy
 from training.types import FloatArray, IntArray, PoolView, Selection, TrainingError
 
 SAMPLE = 10_000  # rows that centres are learned from; more change the centres little and cost much
-OVERSAMPLE = 10
+# Measured on 77 classes, batches of 50 out of 10,000, three seeds: 10 gave macro-F1 0.834 at 300 labels and
+# 0.881 at 500, 25 gave 0.852 and 0.892. Of a small pool no more than a quarter: the strategy has to be heard.
+OVERSAMPLE = 25
+_SHARE = 4
 
 
 def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
@@ -30,13 +33,13 @@ def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
 
 
 def diverse(base: QueryStrategy, pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
-    """Choose with `base` ten times as many as wanted, and keep the most wanted one of each of n clusters.
+    """Choose many more with `base` than are wanted, and keep the most wanted one of each of n clusters.
 
     Without vectors the choice of `base` stands as it is. The order stays that of `base`.
     """
     if pool.vectors is None or n >= pool.size:
         return base(pool, n, rng)
-    candidates = base(pool, min(OVERSAMPLE * n, pool.size), rng)
+    candidates = base(pool, min(OVERSAMPLE * n, max(2 * n, pool.size // _SHARE)), rng)
     if len(candidates.indices) <= n:
         return candidates
     clusters = _clusters(pool.vectors[candidates.indices], n, rng)
