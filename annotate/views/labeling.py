@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -30,6 +31,7 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
     if request.method == "POST":
+        _check_owner(request.POST, annotator)
         with turns.alone:
             return _decide(request, project, annotator)
     if "back" in request.GET:
@@ -48,6 +50,12 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
         queue.renew(annotator=annotator, card=card)
     seen = progress.of(project=project, annotator=annotator)
     return render(request, "labeling/_progress.html", {"project": project, "progress": seen})
+
+
+def _check_owner(sent: QueryDict, annotator: User) -> None:
+    """Refuse what another person decided in this browser: their page keeps it until they log in again."""
+    if sent.get("owner", str(annotator.pk)) != str(annotator.pk):
+        raise PermissionDenied
 
 
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:

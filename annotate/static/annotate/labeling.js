@@ -106,6 +106,7 @@ function inField(event) {
     if (!found || !gate.admitsKey(event)) return;
     found.click();
     finder.clear(event.target);
+    markChosen(card()); // in the project's order again
   } else if (event.target.id === "reason" && event.key === "Enter") {
     event.preventDefault();
     if (gate.admitsKey(event)) document.querySelector(event.target.dataset.then ?? "#skip").click();

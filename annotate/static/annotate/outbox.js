@@ -17,6 +17,7 @@ function problemOf(response) {
 
 export class Outbox {
   #prefix;
+  #owner;
   #url;
   #onAnswer;
   #onChange;
@@ -29,6 +30,7 @@ export class Outbox {
 
   constructor({ owner, project, url, onAnswer, onChange }) {
     this.#prefix = `winnow/outbox/${owner}/${project}/`;
+    this.#owner = owner;
     this.#url = url;
     this.#onAnswer = onAnswer;
     this.#onChange = onChange;
@@ -77,7 +79,7 @@ export class Outbox {
     try {
       const response = await fetch(this.#url, {
         method: "POST",
-        body: new URLSearchParams(fields),
+        body: new URLSearchParams([...fields, ["owner", this.#owner]]),
         headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() },
         redirect: "manual",
         signal: AbortSignal.timeout(PATIENCE),
