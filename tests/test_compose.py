@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import sys
 import time
 import tomllib
@@ -186,6 +187,22 @@ def test_web_is_healthy_by_its_own_check_and_stops(host: Host) -> None:
         wait_for("the site", lambda: host.run("web", check).returncode == 0, service)
         assert service.stop() == 0, service.said()
         assert service.leaves_nothing()
+
+
+@pytest.mark.loop
+def test_the_check_of_web_knows_no_public_name_and_sees_a_database_that_is_gone(tmp_path: Path) -> None:
+    written = compose.read(GIVEN | {"ALLOWED_HOSTS": "winnow.example", "WINNOW_HTTPS": "1"})
+    for url, is_healthy in (("sqlite:////no/such/folder/db", False), (f"sqlite:///{tmp_path}/db", True)):
+        host = Host(tmp_path, written, url)
+        check = host.healthcheck("web")
+        with host.started("web") as service:
+            wait_for("the port", lambda host=host: listens(host.ports["8000"]), service)  # type: ignore[misc]
+            assert (host.run("web", check).returncode == 0) == is_healthy, service.said()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.loop

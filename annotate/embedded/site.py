@@ -77,7 +77,7 @@ def _web_answers(url: str) -> bool:
     connection = http.client.HTTPConnection(place, timeout=1)
     try:
         connection.request("GET", "/healthz")
-        return connection.getresponse().status < 500
+        return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
