@@ -88,6 +88,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "retrain_after",
                 "retrain_idle_seconds",
                 "publish_automatically",
+                "publish_recommended",
             ),
         ),
         (_("Thresholds"), ("objective", "objective_value")),
@@ -112,6 +113,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "retrain_after",
             "retrain_idle_seconds",
             "publish_automatically",
+            "publish_recommended",
             "objective",
             "objective_value",
             "llm_budget",
@@ -137,6 +139,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Or once there is any new label and nobody has labelled for this long."
             ),
             "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
+            "publish_recommended": _(
+                "Instead, the report card decides which family is published; a newer version of that family "
+                "follows it if it is not worse."
+            ),
             "objective": _("What the threshold of each label is chosen for."),
             "llm_budget": _(
                 "Until a model is published, an LLM suggests labels for what comes next; 0: none is asked. "
@@ -190,6 +196,24 @@ class TrainForm(forms.Form):
         field = self.fields["family"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", _("Those that train by themselves")), *family_choices(project.task)]
+
+
+class CascadeForm(forms.Form):
+    """Which two versions become a cascade, by their numbers."""
+
+    cheap = forms.IntegerField()
+    strong = forms.IntegerField()
+
+    def __init__(self, data: QueryDict, *, project: Project) -> None:
+        super().__init__(data)
+        self.kept = set(project.versions.exclude(bundle="").values_list("number", flat=True))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        numbers = {values.get("cheap"), values.get("strong")}
+        if len(numbers) < 2 or not numbers <= self.kept:
+            raise forms.ValidationError(_("A cascade needs two versions whose bundles are kept."))
+        return values
 
 
 class FilterForm(forms.Form):

@@ -22,6 +22,7 @@ from annotate.services import (
     llm,
     neighbourhoods,
     prelabeling,
+    reportcards,
     runs,
 )
 from training.registry import slow_families
@@ -31,6 +32,7 @@ __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pul
 
 EMBED_LOCK_SECONDS = 300
 LOOK_AROUND_SECONDS = 60
+MEASURING_SECONDS = 120  # a page that nobody answers stops waiting
 
 
 def send(task: Any, *arguments: int) -> None:
@@ -39,6 +41,20 @@ def send(task: Any, *arguments: int) -> None:
         task.apply_async(arguments, retry=False)
     except OperationalError as error:
         logger.warning("The broker is away (%s): %s%s waits for the next tick.", error, task.name, arguments)
+
+
+def ask_for_card(project: Project) -> None:
+    """Have the project's models measured anew; pages see that it is under way."""
+    cache.set(measuring_key(project.pk), 1, MEASURING_SECONDS)
+    send(measure_card, project.pk, 1)
+
+
+def is_measuring(project: Project) -> bool:
+    return bool(cache.get(measuring_key(project.pk)))
+
+
+def measuring_key(project_id: int) -> str:
+    return f"card-asked-{project_id}"
 
 
 def wake(opened: Iterable[TrainingRun]) -> None:
@@ -103,6 +119,21 @@ def ask_llm(project_id: int) -> None:
 
 
 @shared_task
+def measure_card(project_id: int, anew: int = 0) -> None:
+    project = Project.objects.get(pk=project_id)
+    with _alone(f"card-{project_id}") as is_alone:
+        if not is_alone:
+            return
+        try:
+            card = reportcards.make(project=project, anew=bool(anew))
+        finally:
+            cache.delete(measuring_key(project_id))
+    version = reportcards.publish_recommended(card=card) if card else None
+    if version is not None:
+        send(prelabel, version.pk)
+
+
+@shared_task
 def import_file(import_id: int) -> None:
     upload = importing.run(import_id=import_id)
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
@@ -121,13 +152,15 @@ def tick() -> None:
 
 
 def _look_around() -> None:
-    """Send again what a lost message left undone: texts without vectors, questions, predictions."""
+    """Measure new versions, and send again what a lost message left undone."""
     for project in Project.objects.filter(training_enabled=True):
         if coldstart.is_waiting(project=project):
             send(embed, project.pk)
     for project in Project.objects.filter(llm_budget__gt=0) if llm.is_configured() else ():
         if llm.is_wanted(project=project):
             send(ask_llm, project.pk)
+    for project in reportcards.outdated():
+        send(measure_card, project.pk)
     for version in ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None):
         send(prelabel, version.pk)
 

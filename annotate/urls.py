@@ -5,15 +5,13 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from annotate.views import dashboard, documents, imports, keys, labeling, models, projects, whys
-from annotate.views.health import healthz
+from annotate.views import dashboard, documents, imports, keys, labeling, models, projects, reportcards, whys
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("account/keys/", keys.keys, name="api-keys"),
     path("account/keys/<int:pk>/revoke/", keys.revoke, name="api-key-revoke"),
     path("api/v1/", include("annotate.api.urls")),
-    path("healthz", healthz, name="healthz"),
     path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
@@ -46,6 +44,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/versions/<int:number>/", models.version, name="version"),
     path("projects/<slug:slug>/versions/roll-back/", models.roll_back, name="versions-roll-back"),
     path("projects/<slug:slug>/versions/<int:number>/publish/", models.publish, name="version-publish"),
+    path("projects/<slug:slug>/card/", reportcards.card, name="card"),
+    path("projects/<slug:slug>/card/measure/", reportcards.measure, name="card-measure"),
+    path("projects/<slug:slug>/card/combine/", reportcards.combine, name="card-combine"),
     path("projects/<slug:slug>/runs/", models.runs, name="runs"),
     path("projects/<slug:slug>/runs/start/", models.start_run, name="run-start"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", models.cancel_run, name="run-cancel"),

@@ -71,6 +71,11 @@ class Explanation(serializers.Serializer[Any]):
 class PredictedText(serializers.Serializer[Any]):
     labels = serializers.ListField(child=serializers.CharField())
     scores = LabelScore(many=True, help_text="Best first.")
+    answered_by = serializers.ChoiceField(
+        choices=["cheap", "strong"],
+        required=False,
+        help_text="Only of a cascade: which of its two models answered.",
+    )
     explanation = Explanation(
         many=True,
         required=False,
@@ -136,6 +141,7 @@ def _text(answer: Predictions, text: TextPrediction, top: int) -> dict[str, Any]
     return {
         "labels": [answer.labels[pk] for pk, _score in told if pk in decided],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in told],
+        **({"answered_by": text.answered_by} if text.answered_by else {}),
     }
 
 

@@ -12,6 +12,7 @@ from annotate.models.imports import Import, ImportProblem
 from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
+from annotate.models.reportcards import ReportCard
 from annotate.models.runs import ClassMetric, ModelVersion, TrainingRun, WorkerPulse
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Neighbourhood",
     "Prediction",
     "Project",
+    "ReportCard",
     "TrainingRun",
     "User",
     "WorkerPulse",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -7,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
 from training.registry import DEFAULT_STRATEGY, FAMILIES
+from training.reportcard import Constraints
 from training.types import Objective, Task
 
 SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
@@ -25,6 +28,14 @@ def validate_families(keys: object) -> None:
         raise ValidationError(
             _("There is no model family %(unknown)s; choose among %(known)s."),
             params={"unknown": ", ".join(unknown), "known": ", ".join(FAMILIES)},
+        )
+
+
+def validate_constraints(values: object) -> None:
+    known = {field.name for field in fields(Constraints)}
+    if not isinstance(values, dict) or not set(values) <= known:
+        raise ValidationError(
+            _("Constraints are named %(known)s."), params={"known": ", ".join(sorted(known))}
         )
 
 
@@ -85,6 +96,10 @@ class Project(models.Model):
     retrain_after = models.PositiveIntegerField(_("new labels until the next model"), default=10)
     retrain_idle_seconds = models.PositiveIntegerField(_("idle seconds until the next model"), default=20)
     publish_automatically = models.BooleanField(_("publish a model that is not worse"), default=True)
+    publish_recommended = models.BooleanField(_("publish the recommended model"), default=False)
+    constraints = models.JSONField(
+        _("what the model must do"), default=dict, blank=True, validators=[validate_constraints]
+    )
     objective = models.CharField(
         _("tune thresholds to"), max_length=10, choices=ObjectiveChoices, default=ObjectiveChoices.F1
     )
@@ -106,6 +121,12 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def asked(self) -> Constraints:
+        """What the project asks of its models."""
+        languages = tuple(self.constraints.get("languages", ()))
+        return Constraints(**self.constraints | {"languages": languages})
 
     @property
     def query_strategy(self) -> str:

@@ -13,13 +13,22 @@ from threading import Event, Thread
 
 import numpy as np
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Max
+from django.db import connection
 from django.utils.translation import gettext as _
 
-from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
+from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import RunState
-from annotate.services import embeddings, neighbourhoods, prelabeling, publishing, runs, scratch, snapshots
+from annotate.services import (
+    cascading,
+    embeddings,
+    neighbourhoods,
+    prelabeling,
+    publishing,
+    runs,
+    scratch,
+    snapshots,
+    versions,
+)
 from annotate.services.embeddings import SiteEmbedder
 from annotate.services.snapshots import Snapshot
 from training.pipeline import train_and_package
@@ -89,16 +98,36 @@ def _beat(run: TrainingRun, done: Event) -> None:
 
 
 def _work(run: TrainingRun) -> ModelVersion | None:
-    project = run.project
     tell = _Teller(run)
     tell("read", 0.0)
-    snapshot = _snapshot(run)
+    snapshot, report = _snapshot(run), None
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot.summary())
-    encoder = embeddings.embedder() if "embedder" in entry(FAMILIES, run.family).needs else None
-    if encoder is not None:
-        # Those whose vectors are still being made come with a later run.
-        snapshot = _with_neighbours(project, snapshot.only(encoder.known(snapshot.pool_texts)), encoder)
-    report = train_and_package(
+    encoder = embeddings.embedder() if "embedder" in _needs(run) else None
+    if run.family == runs.CASCADE:
+        tell("tune", 0.1)
+        version = cascading.build(run=run, snapshot=snapshot, bundle=_folder(run))
+    else:
+        snapshot = _with_neighbours(run.project, snapshot, encoder)
+        report = _train(run, snapshot, encoder, tell)
+        version = _record(run, snapshot, report)
+    verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
+    version.verdict = verdict.reason
+    version.save(update_fields=["verdict"])
+    if verdict.publish:
+        _publish(run, version)
+        if report is not None:  # a cascade leaves the queue as it is
+            _choose(run, snapshot, version, report)
+    runs.finish(run=run, state=RunState.SUCCEEDED)
+    publishing.prune(project=run.project)
+    return version if verdict.publish else None
+
+
+def _needs(run: TrainingRun) -> tuple[str, ...]:
+    return () if run.family == runs.CASCADE else entry(FAMILIES, run.family).needs
+
+
+def _train(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: _Teller) -> RunReport:
+    return train_and_package(
         _spec(run),
         snapshot.dataset,
         Path(settings.BUNDLE_ROOT) / _folder(run),
@@ -109,16 +138,17 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         on_progress=tell,
         replace_bundle=True,
     )
-    version = _record(run, snapshot, report)
-    verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
-    version.verdict = verdict.reason
-    version.save(update_fields=["verdict"])
-    if verdict.publish:
-        _publish(run, version)
-        _choose(run, snapshot, version, report)
-    runs.finish(run=run, state=RunState.SUCCEEDED)
-    publishing.prune(project=project)
-    return version if verdict.publish else None
+
+
+def _record(run: TrainingRun, snapshot: Snapshot, report: RunReport) -> ModelVersion:
+    return versions.record(
+        run=run,
+        bundle=_folder(run),
+        snapshot=snapshot,
+        evaluation=report.evaluation,
+        labelled=report.labelled,
+        report=_stored(report),
+    )
 
 
 def _snapshot(run: TrainingRun) -> Snapshot:
@@ -130,7 +160,11 @@ def _snapshot(run: TrainingRun) -> Snapshot:
     return snapshot
 
 
-def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder) -> Snapshot:
+def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder | None) -> Snapshot:
+    """Leave the documents with a vector, with their neighbours; the others come with a later run."""
+    if encoder is None:
+        return snapshot
+    snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
     documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
     found = neighbourhoods.among(project=project, encoder=encoder, documents=documents)
     dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, found))
@@ -210,41 +244,8 @@ def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
     return encoder.embed(texts) if encoder.known(texts).all() else None
 
 
-@transaction.atomic
-def _record(run: TrainingRun, snapshot: Snapshot, report: RunReport) -> ModelVersion:
-    project = Project.objects.select_for_update().get(pk=run.project_id)
-    found = report.evaluation
-    number = (project.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    version = ModelVersion.objects.create(
-        project=project,
-        run=run,
-        number=number,
-        family=run.family,
-        bundle=_folder(run),
-        label_ids=list(snapshot.label_ids),
-        labelled=report.labelled,
-        holdout_documents=found.documents,
-        macro_f1=found.macro_f1,
-        macro_f1_low=found.macro_f1_low,
-        macro_f1_high=found.macro_f1_high,
-        micro_f1=found.micro_f1,
-        report=_stored(report),
-    )
-    ClassMetric.objects.bulk_create(
-        ClassMetric(
-            version=version,
-            label_id=int(row.key),
-            **{name: value for name, value in asdict(row).items() if name != "key"},
-        )
-        for row in found.per_class
-    )
-    return version
-
-
 def _stored(report: RunReport) -> dict[str, object]:
     return {
-        "confusion": report.evaluation.confusion,
-        "calibration_error": report.evaluation.calibration_error,
         "parity": asdict(report.parity),
         "thresholds": list(report.thresholds),
         "fit_seconds": report.fit_seconds,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from annotate.models import ModelVersion
-from training.serve import Predictor
+from training.cascade import CascadePredictor, Serving
 from training.types import NgramWeight
 
 EXPLAINING = ("tfidf",)
@@ -29,7 +29,7 @@ def may_explain(version_pk: int) -> bool:
 
 def reasons(
     *,
-    predictor: Predictor,
+    predictor: Serving,
     label_ids: Sequence[int],
     texts: Sequence[str],
     asked: Sequence[Sequence[int]],
@@ -39,7 +39,7 @@ def reasons(
 
     `label_ids` are the labels of the predictor's columns; each reason has at most `most` n-grams.
     """
-    if not predictor.explains:
+    if isinstance(predictor, CascadePredictor) or not predictor.explains:
         return None
     column = {pk: j for j, pk in enumerate(label_ids)}
     pairs = [(text, pk) for text, wanted in zip(texts, asked, strict=True) for pk in wanted]

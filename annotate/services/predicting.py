@@ -13,7 +13,7 @@ from annotate.models import Label, ModelVersion, Project
 from annotate.services.explaining import Reason, reasons
 from annotate.services.predictors import PredictorCache
 from training.bundle import BundleError
-from training.serve import Predictor
+from training.cascade import CHEAP, STRONG, CascadePredictor, Serving
 from training.types import FloatArray, Task
 
 logger = logging.getLogger(__name__)
@@ -37,12 +37,13 @@ class TextPrediction:
     """One text's decided labels, and its calibrated scores as (label id, score), best first.
 
     `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
-    not asked for or the version cannot tell.
+    not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
     """
 
     label_ids: tuple[int, ...]
     scores: tuple[tuple[int, float], ...]
     reasons: tuple[Reason, ...] | None = None
+    answered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     version, predictor, warning = _serving(project)
     labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
     columns = [pk if pk in labels else None for pk in version.label_ids]
-    read = _read(predictor, predictor.predict_proba(list(texts)), columns)
+    read = _answered(predictor, texts, columns)
     multi = predictor.schema.task is Task.MULTI
     return Predictions(
         version=version.number,
@@ -76,8 +77,21 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     )
 
 
+def _answered(
+    predictor: Serving, texts: Sequence[str], columns: Sequence[int | None]
+) -> list[TextPrediction]:
+    if not isinstance(predictor, CascadePredictor):
+        return _read(predictor, predictor.predict_proba(list(texts)), columns)
+    found = predictor.answer(list(texts))
+    read = _read(predictor, found.scores, columns)
+    return [
+        replace(text, answered_by=STRONG if strong else CHEAP)
+        for text, strong in zip(read, found.by_strong, strict=True)
+    ]
+
+
 def _explained(
-    version: ModelVersion, predictor: Predictor, texts: Sequence[str], read: list[TextPrediction]
+    version: ModelVersion, predictor: Serving, texts: Sequence[str], read: list[TextPrediction]
 ) -> list[TextPrediction]:
     asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in read]
     told = reasons(
@@ -119,7 +133,7 @@ def warning(*, project: Project) -> str:
         return str(error)
 
 
-def _serving(project: Project) -> tuple[ModelVersion, Predictor, str]:
+def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
     version = ModelVersion.objects.published().filter(project=project).first()
     if version is None:
         raise NothingPublished(_("This project has no published model yet; label more, then ask again."))
@@ -130,7 +144,7 @@ def _serving(project: Project) -> tuple[ModelVersion, Predictor, str]:
         return _previous(version, str(error))
 
 
-def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Predictor, str]:
+def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Serving, str]:
     served = ModelVersion.objects.filter(project=broken.project_id, published_at__isnull=False)
     served = served.exclude(bundle="")  # removed to save space
     for version in served.exclude(pk=broken.pk).order_by("-published_at")[:FALLBACKS]:
@@ -146,11 +160,11 @@ def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Predicto
     )
 
 
-def _load(version: ModelVersion) -> Predictor:
+def _load(version: ModelVersion) -> Serving:
     return CACHE.get(version.pk, settings.BUNDLE_ROOT / version.bundle, encoder_root=settings.ENCODER_ROOT)
 
 
-def _thresholds(predictor: Predictor, columns: Sequence[int | None]) -> dict[int, float]:
+def _thresholds(predictor: Serving, columns: Sequence[int | None]) -> dict[int, float]:
     return {
         pk: float(threshold)
         for pk, threshold in zip(columns, predictor.thresholds, strict=True)
@@ -158,7 +172,7 @@ def _thresholds(predictor: Predictor, columns: Sequence[int | None]) -> dict[int
     }
 
 
-def _read(predictor: Predictor, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
+def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
     """Name the columns; one whose label is archived or deleted is never decided nor told."""
     scores[:, [j for j, pk in enumerate(columns) if pk is None]] = -1.0
     rows = []

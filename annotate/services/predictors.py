@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from training.bundle import BundleError
+from training.cascade import Serving, fitting, open_predictor
 from training.serve import BROKEN_GRAPH, Predictor
-from training.types import TrainingError
+from training.types import Embedder, TrainingError
 
 # What a first prediction may raise where a loaded bundle does not fit its preprocessing or its encoder.
 UNUSABLE: tuple[type[Exception], ...] = (
@@ -29,7 +30,7 @@ FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at ev
 @dataclass(slots=True)
 class _Place:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    predictor: Predictor | None = None
+    predictor: Serving | None = None
     error: BundleError | None = None
     failed_at: float = 0.0
 
@@ -40,7 +41,7 @@ class PredictorCache:
         self._lock = threading.Lock()
         self._places: OrderedDict[Key, _Place] = OrderedDict()
 
-    def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Predictor:
+    def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Serving:
         """Return the version's predictor, loading it where needed; raises `BundleError`."""
         place = self._place((version_id, bundle))
         if place.predictor is not None:
@@ -62,7 +63,7 @@ class PredictorCache:
             return place
 
 
-def _load(place: _Place, bundle: Path, encoder_root: Path) -> Predictor:
+def _load(place: _Place, bundle: Path, encoder_root: Path) -> Serving:
     if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
         raise place.error
     try:
@@ -73,13 +74,18 @@ def _load(place: _Place, bundle: Path, encoder_root: Path) -> Predictor:
     return place.predictor
 
 
-def tried(bundle: Path, *, encoder_root: Path) -> Predictor:
+def tried(bundle: Path, *, encoder_root: Path) -> Serving:
     """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
     try:
-        predictor = Predictor(bundle, encoder_root=encoder_root)
+        predictor = open_predictor(bundle, encoder_root=encoder_root)
         predictor.predict_proba(["."])
     except BundleError:
         raise
     except UNUSABLE as error:
         raise BundleError(f"The bundle at {bundle} cannot predict: {error}.") from error
     return predictor
+
+
+def suited(predictor: Serving, embedder: Embedder | None) -> Embedder | None:
+    """Return the embedder where its vectors are the bundle's; a cascade asks that of each part itself."""
+    return fitting(predictor, embedder) if isinstance(predictor, Predictor) else embedder

@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Batch, Document, ModelVersion, Prediction, Project, TrainingRun
 from annotate.services import embeddings, queue
+from annotate.services.predictors import suited
 from annotate.services.snapshots import Snapshot
+from training.cascade import Serving, open_predictor
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
-from training.serve import Predictor
 from training.types import Embedder, FloatArray, PoolView, Task, TrainingError
 
 logger = logging.getLogger(__name__)
@@ -80,8 +81,9 @@ def prelabel(*, version: ModelVersion) -> int:
 
 def _embedder(version: ModelVersion) -> Embedder | None:
     """Return the site's encoder for a version that needs one and a project whose vectors are kept."""
-    needs = FAMILIES[version.family].needs if version.family in FAMILIES else ()
-    if "embedder" not in needs or not embeddings.any_for(project=version.project):
+    is_single = version.family in FAMILIES  # of a cascade one part may need it
+    needs_none = is_single and "embedder" not in FAMILIES[version.family].needs
+    if needs_none or not embeddings.any_for(project=version.project):
         return None
     return embeddings.embedder()
 
@@ -91,8 +93,8 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
 
     Stops where another version has been published meanwhile: that one writes its own.
     """
-    predictor = Predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
-    fitting = embedder if embedder and embedder.fingerprint == predictor.manifest.encoder else None
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    fitting = suited(predictor, embedder)
     written = 0
     for keys in _chunks(project):
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
@@ -119,7 +121,7 @@ def _chunks(project: Project) -> Iterator[list[int]]:
 
 
 def _predictions(
-    predictor: Predictor, version: ModelVersion, keys: list[int], embedder: Embedder | None
+    predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
 ) -> list[Prediction]:
     texts = dict(Document.objects.filter(pk__in=keys).values_list("pk", "text"))
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
@@ -140,7 +142,7 @@ def _predictions(
     ]
 
 
-def _margins(predictor: Predictor, scores: FloatArray) -> FloatArray:
+def _margins(predictor: Serving, scores: FloatArray) -> FloatArray:
     """Return (documents,): how far each is from being decided otherwise."""
     if predictor.schema.task is Task.MULTI:
         return np.asarray(np.abs(scores - predictor.thresholds).min(axis=1), np.float32)

@@ -37,13 +37,16 @@ def create_project(
     task: str,
     labels: Iterable[tuple[str, str]],
     guidelines: str = "",
+    constraints: Mapping[str, object] | None = None,
 ) -> Project:
     """Create a project led by `by`; `labels` are (name, description) in the order people see them."""
     if Project.objects.filter(slug=slug).exists():
         raise Refused(
             _("A project with the short name “%(slug)s” exists already; choose another.") % {"slug": slug}
         )
-    project = Project.objects.create(name=name, slug=slug, task=task, guidelines=guidelines)
+    project = Project.objects.create(
+        name=name, slug=slug, task=task, guidelines=guidelines, constraints=dict(constraints or {})
+    )
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
     add_labels(project=project, labels=labels)
     return project

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState, Stage
-from annotate.services.predictors import tried
+from annotate.services.predictors import suited, tried
 from annotate.services.prelabeling import bundle_folder
 from training.bundle import BundleError, open_bundle
+from training.cascade import open_predictor
 from training.evaluate import paired_bootstrap
-from training.serve import Predictor
 from training.thresholds import Decisions, decide
 from training.types import Dataset, Embedder, TrainingError
 
@@ -40,7 +40,8 @@ class Verdict:
 
 def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
     """Compare a candidate with what is published, on the same reporting documents."""
-    if not version.project.publish_automatically:
+    project = version.project
+    if not (project.publish_automatically or project.publish_recommended):
         return Verdict(False, _("This project leaves publishing to a lead."))
     old = version.project.versions.published().first()
     if old is None:
@@ -50,6 +51,8 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
             True,
             _("The labels changed since version %(n)s, so the two cannot be compared.") % {"n": old.number},
         )
+    if project.publish_recommended and old.family != version.family:
+        return Verdict(False, _("The report card decides which family is published."))
     try:
         theirs = _decisions(old, reporting, embedder)
     except TrainingError as error:
@@ -60,9 +63,8 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
-    predictor = Predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
-    fitting = embedder if embedder and embedder.fingerprint == predictor.manifest.encoder else None
-    scores = predictor.predict_proba(reporting.texts, embedder=fitting)
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
     return decide(predictor.schema.task, scores, predictor.thresholds)
 
 
@@ -145,9 +147,17 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
 
 
 def prune(*, project: Project) -> int:
-    """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went."""
-    old = project.versions.exclude(bundle="").order_by("-number")[KEPT_BUNDLES:]
-    gone = [version for version in old if version.stage != Stage.PUBLISHED]
+    """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went.
+
+    The newest of each family stays: one that is trained seldom would else be gone before it is compared.
+    """
+    kept = project.versions.exclude(bundle="").order_by("-number")
+    newest = {version.family: version.pk for version in reversed(kept.only("pk", "family"))}
+    gone = [
+        version
+        for version in kept[KEPT_BUNDLES:]
+        if version.stage != Stage.PUBLISHED and version.pk not in newest.values()
+    ]
     for version in gone:
         # NB: first the row, so that nobody publishes a bundle that is being removed.
         folder = bundle_folder(version)

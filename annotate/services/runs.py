@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from training.types import Task
 # In the order of the runs: the model that saves labels comes first.
 ORDER = ("embedding", "tfidf")
 LEARNS_FROM_NAMES = "embedding"
+CASCADE = "cascade"
 ATTEMPTS = 3
 WAKE_SECONDS = 5
 
@@ -113,7 +115,21 @@ def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
     return Annotation.objects.filter(project=project, pk__gt=seen, document__lane=Lane.POOL).answered()
 
 
-def _open(project: Project, family: str, reason: str, newest: int, by: User | None) -> list[TrainingRun]:
+@transaction.atomic
+def open_cascade(*, project: Project, cheap: int, strong: int, by: User) -> list[TrainingRun]:
+    """Open the run that combines two versions, by number; none where such a run is live already."""
+    newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
+    return _open(project, CASCADE, Reason.LEAD, newest, by, {"cheap": cheap, "strong": strong})
+
+
+def _open(
+    project: Project,
+    family: str,
+    reason: str,
+    newest: int,
+    by: User | None,
+    config: Mapping[str, object] | None = None,
+) -> list[TrainingRun]:
     try:
         with transaction.atomic():
             return [
@@ -122,6 +138,7 @@ def _open(project: Project, family: str, reason: str, newest: int, by: User | No
                     family=family,
                     reason=reason,
                     requested_by=by,
+                    config=dict(config or {}),
                     snapshot={"annotation": newest},
                     woken_at=timezone.now(),
                 )

@@ -11,6 +11,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, TrainingRun
+from annotate.services.runs import CASCADE
 from training.registry import FAMILIES, STRATEGIES
 
 register = template.Library()
@@ -37,6 +38,8 @@ def percent(share: float) -> int:
 
 @register.filter
 def family_name(key: str) -> str:
+    if key == CASCADE:
+        return _("Cascade of two models")
     return FAMILIES[key].label if key in FAMILIES else key
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,7 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from annotate import tasks
 from annotate.access import is_lead, led_project_for, signed_in
+from annotate.constraint_forms import ConstraintsForm, initial
 from annotate.forms import LabelForm, LabelsForm, MemberForm, ProjectForm, SettingsForm
 from annotate.models import Label, Membership, Project
 from annotate.models.projects import Role
@@ -28,26 +33,31 @@ def project_list(request: HttpRequest) -> HttpResponse:
 
 def create(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)
-    form = ProjectForm(request.POST or None)
-    if form.is_valid():
+    form, asked = ProjectForm(request.POST or None), ConstraintsForm(request.POST or None)
+    if form.is_valid() and asked.is_valid():
         try:
-            project = service.create_project(by=user, **form.cleaned_data)
+            project = service.create_project(by=user, constraints=asked.constraints(), **form.cleaned_data)
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
             return redirect("project", project.slug)
-    return render(request, "projects/create.html", {"form": form})
+    return render(request, "projects/create.html", {"form": form, "asked": asked})
 
 
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     # NB: the form writes into its instance while it validates, so it gets its own.
     form = SettingsForm(request.POST or None, instance=Project.objects.get(pk=project.pk))
-    if form.is_valid():
-        service.change_settings(project=project, changes=form.cleaned_data)
+    asked = ConstraintsForm(request.POST or None, initial=initial(project.asked))
+    if form.is_valid() and asked.is_valid():
+        changes = {**form.cleaned_data, "constraints": asked.constraints()}
+        service.change_settings(project=project, changes=changes)
+        if changes["constraints"] != project.constraints:
+            transaction.on_commit(partial(tasks.send, tasks.measure_card, project.pk))
         messages.success(request, _("The settings are saved."))
         return redirect("project-settings", slug)
-    return render(request, "projects/settings.html", {"project": project, "form": form, "tab": "settings"})
+    context = {"project": project, "form": form, "asked": asked, "tab": "settings"}
+    return render(request, "projects/settings.html", context)
 
 
 def labels(request: HttpRequest, slug: str) -> HttpResponse:

@@ -1,0 +1,71 @@
+"""Two versions of a project as one: the cheap one answers what it is sure of, the strong one the rest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, TrainingRun
+from annotate.services import embeddings, versions
+from annotate.services.predictors import suited
+from annotate.services.prelabeling import bundle_folder
+from annotate.services.snapshots import Snapshot
+from training.bundle import bundle_bytes
+from training.cascade import open_predictor
+from training.cascade_tuning import Split, build_cascade
+from training.evaluate import evaluate
+from training.types import Embedder, Evaluation, TrainingError
+
+
+def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
+    """Tune a cascade of the run's two versions, write it to `bundle`, and return its version.
+
+    The split is found on the tuning half and measured on the reporting half.
+    """
+    cheap, strong = (_part(run, run.config[name]) for name in ("cheap", "strong"))
+    encoder = embeddings.embedder() if embeddings.any_for(project=run.project) else None
+    split = build_cascade(
+        bundle_folder(cheap),
+        bundle_folder(strong),
+        snapshot.tuning,
+        Path(settings.BUNDLE_ROOT) / bundle,
+        embedder=encoder,
+        encoder_root=settings.ENCODER_ROOT,
+        replace_bundle=True,
+    )
+    return versions.record(
+        run=run,
+        bundle=bundle,
+        snapshot=snapshot,
+        evaluation=_measured(Path(settings.BUNDLE_ROOT) / bundle, snapshot, encoder),
+        labelled=strong.labelled,
+        report=_report(cheap, strong, split, Path(settings.BUNDLE_ROOT) / bundle),
+    )
+
+
+def _part(run: TrainingRun, number: int) -> ModelVersion:
+    version = run.project.versions.filter(number=number).exclude(bundle="").first()
+    if version is None:
+        raise TrainingError(
+            _("The bundle of version %(n)s is no longer kept; train its family again.") % {"n": number}
+        )
+    return version
+
+
+def _measured(folder: Path, snapshot: Snapshot, encoder: Embedder | None) -> Evaluation:
+    predictor, reporting = open_predictor(folder, encoder_root=settings.ENCODER_ROOT), snapshot.reporting
+    scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, encoder))
+    rng = np.random.default_rng(0)
+    return evaluate(reporting.schema, reporting.targets, scores, predictor.thresholds, rng)
+
+
+def _report(cheap: ModelVersion, strong: ModelVersion, split: Split, folder: Path) -> dict[str, object]:
+    return {
+        "fit_seconds": sum(part.report.get("fit_seconds", 0.0) for part in (cheap, strong)),
+        "bundle_bytes": bundle_bytes(folder),
+        "details": asdict(split) | {"cheap": cheap.number, "strong": strong.number},
+    }

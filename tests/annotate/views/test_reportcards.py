@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from annotate import tasks
+from annotate.models import ModelVersion, Project, ReportCard, User
+
+FIGURES = {
+    "documents": 40,
+    "macro_f1": 0.82,
+    "macro_f1_low": 0.7,
+    "macro_f1_high": 0.9,
+    "calibration_error": 0.04,
+}
+
+
+def row(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "family": name.partition(" ")[0],
+        "problem": "",
+        "evaluation": FIGURES | {"per_class": []},
+        "reliability": [
+            {"score": 0.35, "right": 0.3, "count": 4},
+            {"score": 0.9, "right": 0.95, "count": 36},
+        ],
+        "speed": {"p50_ms": 4.25, "p99_ms": 7.5, "texts_per_s": 230.4, "threads": 1},
+        "bundle_bytes": 120_000,
+        "encoder_bytes": 22_900_000,
+        "train_seconds": 3.2,
+        "labelled": 150,
+        "precision": "int8",
+        "explainable": False,
+        "languages": ["en"],
+        "cut_share": 0.0,
+        "notes": [],
+        **more,
+    }
+
+
+@pytest.fixture
+def card(project: Project) -> ReportCard:
+    for number, family in enumerate(("embedding", "tfidf"), start=1):
+        ModelVersion.objects.create(
+            project=project,
+            number=number,
+            family=family,
+            bundle=f"{number}",
+            labelled=150,
+            holdout_documents=40,
+        )
+    quick = row("tfidf v2", encoder_bytes=0, languages=None, explainable=True)
+    quick["speed"] = {"p50_ms": 0.1, "p99_ms": 0.4, "texts_per_s": 9000.0, "threads": 1}
+    quick["evaluation"] = quick["evaluation"] | {"macro_f1": 0.8}
+    recommendation = {
+        "name": "tfidf v2",
+        "reason": "tfidf v2 is within noise of embedding v1.",
+        "best": "embedding v1",
+        "gaps": [
+            {
+                "name": "tfidf v2",
+                "comparison": {"difference": 0.02, "low": -0.01, "high": 0.05, "probability_better": 0.8},
+                "p": 0.4,
+                "within_noise": True,
+            }
+        ],
+        "ruled_out": {},
+    }
+    content = {
+        "documents": 40,
+        "classes": 3,
+        "machine": {"processor": "a processor", "cores": 2, "load": 0.5, "threads": 1},
+        "constraints": {},
+        "candidates": [quick, row("embedding v1", notes=["INT8 against FP32: the same."])],
+        "recommendation": recommendation,
+        "quantised": [],
+        "caveats": [],
+        "versions": {"embedding v1": 1, "tfidf v2": 2},
+    }
+    return ReportCard.objects.create(project=project, content=content)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    sent: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(tasks, "send", lambda task, *arguments: sent.append((task.name, *arguments)))
+    return sent
+
+
+def page(client: Client, project: Project) -> str:
+    return client.get(reverse("card", args=[project.slug])).content.decode()
+
+
+def test_the_recommendation_stands_on_top_and_is_published_by_one_click(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    shown = page(sign_in(lead), project)
+    assert "tfidf v2 is within noise of embedding v1." in shown
+    assert shown.index("within noise of embedding v1") < shown.index("<table")
+    assert reverse("version-publish", args=[project.slug, 2]) in shown
+    assert "0.020 behind the best, p = 0.400: within noise" in shown
+
+
+def test_every_figure_of_a_candidate_is_there(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    shown = page(sign_in(lead), project)
+    for figure in ("0.820", "0.700–0.900", "0.040", "4.2 ms", "7.5 ms", "230 texts/s", "23 MB", "INT8"):
+        assert figure in shown
+    for words in ("3.2 s", "150 labels", "what it learned from", "INT8 against FP32", "a processor"):
+        assert words in shown
+    assert 'class="interval chosen"' in shown
+    assert 'class="reliability"' in shown
+
+
+def test_what_is_ruled_out_or_broken_says_why(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    card.content["candidates"].append(
+        row("fasttext v3", problem="It is broken.", evaluation=None, speed=None)
+    )
+    card.content["recommendation"]["ruled_out"] = {"embedding v1": ["it cannot say which words decided"]}
+    card.save()
+    shown = page(sign_in(lead), project)
+    assert "It is broken." in shown
+    assert "it cannot say which words decided" in shown
+
+
+def test_a_project_without_a_model_says_what_to_do(
+    project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    shown = page(sign_in(lead), project)
+    assert "There is no model yet" in shown
+    assert "Measure anew" not in shown
+
+
+def test_a_lead_has_it_measured_and_the_page_waits(
+    card: ReportCard,
+    project: Project,
+    lead: User,
+    sign_in: Callable[[User], Client],
+    sent: list[tuple[Any, ...]],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    client = sign_in(lead)
+    assert "every 3s" not in page(client, project)
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(reverse("card-measure", args=[project.slug]))
+    assert sent == [("annotate.tasks.measure_card", project.pk, 1)]
+    assert "every 3s" in page(client, project)
+    part = client.get(reverse("card", args=[project.slug]), headers={"HX-Request": "true"}).content.decode()
+    assert part.lstrip().startswith("<section")
+    tasks.cache.delete(tasks.measuring_key(project.pk))
+
+
+def test_a_lead_combines_the_pair_that_pays(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(lead)
+    assert "Combine tfidf v2 and embedding v1" in page(client, project)
+    where = reverse("card-combine", args=[project.slug])
+    client.post(where, {"cheap": 2, "strong": 1})
+    run = project.runs.get()
+    assert (run.family, run.config, run.requested_by) == ("cascade", {"cheap": 2, "strong": 1}, lead)
+    assert (
+        "are being combined already"
+        in client.post(where, {"cheap": 2, "strong": 1}, follow=True).content.decode()
+    )
+    for wrong in ({"cheap": 2, "strong": 2}, {"cheap": 9, "strong": 1}, {}):
+        assert "Choose two versions" in client.post(where, wrong, follow=True).content.decode()
+    assert project.runs.count() == 1
+
+
+def test_constraints_are_asked_once_and_can_be_changed(
+    lead: User,
+    sign_in: Callable[[User], Client],
+    sent: list[tuple[Any, ...]],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    client = sign_in(lead)
+    asked = {
+        "latency_ms": "5",
+        "size_mb": "30",
+        "languages": "EN, ru",
+        "expected_labels": "500",
+        "explainable": "on",
+    }
+    basics = {"name": "New", "slug": "new", "task": "single", "labels": "a\nb"}
+    client.post(reverse("project-create"), basics | asked)
+    project = Project.objects.get(slug="new")
+    assert project.constraints == {
+        "latency_ms": 5.0,
+        "size_bytes": 30_000_000,
+        "explainable": True,
+        "languages": ["en", "ru"],
+        "labels": 500,
+    }
+    assert project.asked.languages == ("en", "ru")
+    where = reverse("project-settings", args=["new"])
+    response = client.get(where)
+    assert 'value="en ru"' in response.content.decode()
+    values = {name: value for name, value in response.context["form"].initial.items() if value is not None}
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post(where, values | {"latency_ms": "2.5"})
+    project.refresh_from_db()
+    assert project.constraints == {"latency_ms": 2.5}
+    assert sent == [("annotate.tasks.measure_card", project.pk)]
+
+
+def test_a_language_that_cannot_be_checked_is_refused(lead: User, sign_in: Callable[[User], Client]) -> None:
+    basics = {"name": "New", "slug": "new", "task": "single", "labels": "a\nb", "languages": "en xx"}
+    shown = sign_in(lead).post(reverse("project-create"), basics).content.decode()
+    assert "xx cannot be checked" in shown
+    assert not Project.objects.exists()
