@@ -20,6 +20,7 @@ _COMMANDS = (
     "training.cli.predict",
     "training.cli.bench",
     "training.cli.llm",
+    "training.cli.tune_encoder",
     "training.simulate",
 )
 
