@@ -62,7 +62,7 @@ def tune_contrastively(
             positive = together(dataset.targets[rows], labels).to(vectors.device)
             loss = contrastive_loss(vectors, positive, tuning.temperature)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             losses.append(float(loss.detach()))
             if not np.isfinite(losses[-1]):
                 raise TrainingError(
