@@ -64,9 +64,9 @@ def tune_encoder(
 
     A tuned encoder that is at `folder` is replaced, anything else is not. Its vectors are not those of
     `name`: another fingerprint keeps them apart wherever vectors are kept. NB: it has seen all these labels,
-    so scores of these documents out of fold are too sure; calibrate on others, as the holdout lane's. Raises `TrainingError` for too
-    few labels, for a checkpoint that cannot be used and for a loss that stops being a number; then nothing
-    is left behind.
+    so scores of these documents out of fold are too sure; calibrate on others, as the holdout lane's.
+    Raises `TrainingError` for too few labels, for a checkpoint that cannot be used and for a loss that stops
+    being a number; then nothing is left behind.
     """
     tuning = tuning or Tuning()
     _check(tuning)
