@@ -24,9 +24,9 @@ _NAMES = 128  # label names beside a batch at most: more cost time, and others c
 class Tuning:
     """How an encoder is tuned: at most `most_steps` batches, so that it takes minutes and not hours."""
 
-    epochs: int = 10
+    epochs: int = 8
     batch_size: int = 64
-    learning_rate: float = 5e-5
+    learning_rate: float = 1e-4
     temperature: float = 0.05
     most_steps: int = 400
     seed: int = 0
