@@ -114,7 +114,7 @@ FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # Learning.
 ENCODER = env("WINNOW_ENCODER", "sentence-transformers/all-MiniLM-L6-v2")
-RUN_LEASE_SECONDS = env_int("WINNOW_RUN_LEASE_SECONDS", 60)
+RUN_LEASE_SECONDS = env_int("WINNOW_RUN_LEASE_SECONDS", 25)
 RUN_HARD_LIMIT_SECONDS = env_int("WINNOW_RUN_HARD_LIMIT_SECONDS", 3600)
 
 # Suggestions by an LLM before the first model; off without an address. Prices are of a million tokens.
@@ -178,7 +178,10 @@ CELERY_TASK_ROUTES = {
     "annotate.tasks.fine_tune": {"queue": "finetuning"},
     "annotate.tasks.embed": {"queue": "training"},
 }
-CELERY_BEAT_SCHEDULE = {"tick": {"task": "annotate.tasks.tick", "schedule": 2.0}}
+# A tick that waited is worth nothing: the next one is behind it.
+CELERY_BEAT_SCHEDULE = {
+    "tick": {"task": "annotate.tasks.tick", "schedule": 2.0, "options": {"expires": 30.0}},
+}
 
 # The API. Predictions are counted by texts, everything else by requests; both per token.
 API_REQUESTS_PER_MINUTE = env_int("WINNOW_API_REQUESTS_PER_MINUTE", 1200)

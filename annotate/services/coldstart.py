@@ -26,7 +26,9 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
 
 def is_waiting(*, project: Project) -> bool:
     """Tell whether texts have no vector under the encoder that the others were made with."""
-    vectors = Embedding.objects.filter(sha256=OuterRef("sha256"))
+    latest = Embedding.objects.order_by("-pk").values_list("encoder", flat=True).first()
+    # NB: named, as the index begins with it; else the database reads all vectors for each document.
+    vectors = Embedding.objects.filter(encoder=latest or "", sha256=OuterRef("sha256"))
     return Document.objects.filter(~Exists(vectors), project=project).exists()
 
 

@@ -95,3 +95,14 @@ def test_it_waits_with_the_first_batch_for_enough_vectors(
     assert coldstart.is_waiting(project=project)
     coldstart.begin(project=project, encoder=encoder, is_complete=False)
     assert not project.batches.exists()
+
+
+def test_a_text_waits_that_has_a_vector_of_an_earlier_encoder_only(
+    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder
+) -> None:
+    early, late = add_documents(project, "early", "late")
+    for name, document in (("old", early), ("new", late)):
+        Embedding.objects.create(encoder=name, sha256=document.sha256, vector=b"")
+    assert coldstart.is_waiting(project=project)
+    Embedding.objects.create(encoder="new", sha256=early.sha256, vector=b"")
+    assert not coldstart.is_waiting(project=project)
