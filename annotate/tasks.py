@@ -32,7 +32,7 @@ __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pul
 
 EMBED_LOCK_SECONDS = 300
 LOOK_AROUND_SECONDS = 60
-MEASURING_SECONDS = 120  # a page that nobody answers stops waiting
+MEASURING_SECONDS = 300  # a page that nobody answers stops waiting
 
 
 def send(task: Any, *arguments: int) -> None:

@@ -80,5 +80,7 @@ def milliseconds(value: float) -> str:
 
 @register.filter
 def megabytes(size: int) -> str:
-    digits = 0 if size >= 10_000_000 else 1 if size >= 100_000 else 2
-    return _("%(size)s MB") % {"size": number_format(size / 1e6, digits)}
+    """Write a size to about two digits, in kilobytes where it is less than a tenth of a megabyte."""
+    if size < 100_000:
+        return _("%(size)s kB") % {"size": number_format(size / 1e3, 0)}
+    return _("%(size)s MB") % {"size": number_format(size / 1e6, 0 if size >= 10_000_000 else 1)}
