@@ -94,14 +94,17 @@ def per_label(card: ReportCard, shown: Iterable[Row]) -> list[LabelRow]:
 
 
 def pair(shown: Iterable[Row]) -> Pair | None:
-    """Return the most accurate version and the best of those that are clearly faster than it, if any is."""
+    """Return the most accurate version and the best of those that are clearly faster, where a cascade pays.
+
+    It does not where one that is clearly faster is within noise of the best: that one alone is enough.
+    """
     single = [row for row in measured(shown) if row.version and row.version.bundle]
     single = [row for row in single if row.content["family"] != CASCADE]
     if not single:
         return None
-    strong = single[0]
-    limit = strong.content["speed"]["p50_ms"] / CLEARLY_FASTER
-    cheap = next((row for row in single[1:] if row.content["speed"]["p50_ms"] <= limit), None)
-    if cheap is None or cheap.version is None or strong.version is None:
+    limit = single[0].content["speed"]["p50_ms"] / CLEARLY_FASTER
+    faster = [row for row in single[1:] if row.content["speed"]["p50_ms"] <= limit]
+    if not faster or any(row.gap and row.gap["within_noise"] for row in faster):
         return None
-    return Pair(cheap.version, strong.version)
+    cheap, strong = faster[0].version, single[0].version
+    return Pair(cheap, strong) if cheap and strong else None

@@ -208,14 +208,18 @@ def test_the_page_puts_the_most_accurate_first_and_offers_a_pair_that_pays(held_
     quick, slow = candidate(card, "tfidf v1"), candidate(card, "transformer v2")
     quick["evaluation"]["macro_f1"], quick["speed"]["p50_ms"] = 0.8, 1.0
     slow["evaluation"]["macro_f1"], slow["speed"]["p50_ms"] = 0.9, 10.0
+    gap = {"name": "tfidf v1", "within_noise": False}
+    card.content["recommendation"] |= {"best": "transformer v2", "gaps": [gap]}
     card.save()
     rows = cardpages.rows(card)
     assert [row.content["name"] for row in rows] == ["transformer v2", "tfidf v1"]
     pair = cardpages.pair(rows)
     assert pair is not None
     assert (pair.cheap.number, pair.strong.number) == (1, 2)
-    quick["speed"]["p50_ms"] = 9.0
-    card.save()
-    assert cardpages.pair(cardpages.rows(card)) is None
+    for changed, value in ((gap, {"within_noise": True}), (quick["speed"], {"p50_ms": 9.0})):
+        before = dict(changed)
+        changed |= value
+        assert cardpages.pair(cardpages.rows(card)) is None
+        changed |= before
     labels = cardpages.per_label(card, rows)
     assert [(row.support, row.scores) for row in labels] == [(4, (1.0, 1.0))] * 3
