@@ -15,22 +15,22 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from training.families._averaging import Weights
 from training.families._network import Classifier
 
 if TYPE_CHECKING:
     from training.families._finetune import Progress
 
-Weights = dict[str, torch.Tensor]
-
 EVERY_SECONDS = 60.0
-_NETWORK, _BEST, _OPTIMIZER, _RANDOM = "network.", "best.", "optimizer.", "random."
+_NETWORK, _AVERAGE, _BEST = "network.", "average.", "best."
+_OPTIMIZER, _RANDOM = "optimizer.", "random."
 
 
 class SavedRun:
     """The saved state of one run, found again by what the run learns from and how.
 
-    A file holds weights, the best weights so far, AdamW's moments, the state of dropout's random numbers and
-    how far the run is. One that cannot be read is as good as none: the run starts anew.
+    A file holds weights, their average, the best of it so far, AdamW's moments, the state of dropout's
+    random numbers and how far the run is. One that cannot be read is as good as none: the run starts anew.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -46,12 +46,14 @@ class SavedRun:
     def write(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Write the state now; a run killed meanwhile finds the one before."""
         tensors = _named(_NETWORK, network.state_dict().items()) | _named(_BEST, progress.best.items())
+        tensors |= _named(_AVERAGE, progress.average.weights.items())
         for i, state in optimizer.state_dict()["state"].items():
             tensors |= _named(f"{_OPTIMIZER}{i}.", state.items())
         tensors |= _named(_RANDOM, _random_state().items())
         said = {
             "fingerprint": self._fingerprint,
             "step": progress.step,
+            "averaged": progress.average.added,
             "history": progress.history,
             "best_epoch": progress.best_epoch,
             "stopped": progress.stopped,
@@ -67,6 +69,7 @@ class SavedRun:
         try:
             with safe_open(self.path, framework="pt") as file:
                 said = json.loads(file.metadata()["run"])
+                averaged = said.pop("averaged")
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, ValueError, KeyError, TypeError):
             return
@@ -75,6 +78,7 @@ class SavedRun:
         network.load_state_dict(_under(_NETWORK, tensors))
         _restore_optimizer(optimizer, _under(_OPTIMIZER, tensors))
         _restore_random(_under(_RANDOM, tensors))
+        progress.average.restore(network, _under(_AVERAGE, tensors), averaged)
         progress.best = _under(_BEST, tensors)
         for name, value in said.items():
             setattr(progress, name, value)

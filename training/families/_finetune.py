@@ -10,8 +10,9 @@ import numpy as np
 import torch
 
 from training.evaluate import macro_f1
+from training.families._averaging import EVERY, Average, Weights
 from training.families._batches import Window, shuffled_batches
-from training.families._checkpointing import SavedRun, Weights, copy_weights
+from training.families._checkpointing import SavedRun, copy_weights
 from training.families._examples import Examples
 from training.families._losses import Loss, label_weights, make_loss, smoothed
 from training.families._network import Classifier
@@ -43,12 +44,13 @@ class Recipe:
 
 @dataclass
 class Progress:
-    """How far a run is. `best` are the weights of the best epoch so far, or of the last without `valid`."""
+    """How far a run is. `best` is the average after the best epoch so far, or the last without `valid`."""
 
     step: int = 0
     history: list[float | None] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
     best_epoch: int = 0  # counted from 1
     best: Weights = field(default_factory=dict)
+    average: Average = field(default_factory=Average)
     stopped: str = ""  # why, where it ended before the last epoch
 
 
@@ -78,12 +80,13 @@ def fine_tune(
     saved: SavedRun | None = None,
     tell: Callable[[float], None] = lambda done: None,
 ) -> Progress:
-    """Tune `network` in place; it is left with the weights of the epoch that was best on `valid`.
+    """Tune `network` in place; it is left with the averaged weights of the epoch that was best on `valid`.
 
     AdamW (Loshchilov and Hutter, 2019), linear warm-up and decay over `recipe.epochs`, of which at most
-    `stop_after` are run. Without `valid` the last epoch counts as the best. `tell` gets the share done and
-    may raise to end the run. Raises `TrainingError` where the loss stops being a number in the first
-    epoch, or where one text alone does not fit the device's memory.
+    `stop_after` are run; a moving average of the weights is what is measured and kept. Without `valid` the
+    last epoch counts as the best. `tell` gets the share done and may raise to end the run. Raises
+    `TrainingError` where the loss stops being a number in the first epoch, or where one text alone does not
+    fit the device's memory.
     """
     optimizer = _optimizer(network, recipe)
     stepper = Stepper(network, _loss(task, learn, recipe, network.head.weight.device))
@@ -105,6 +108,8 @@ def fine_tune(
                 _set_rate(optimizer, recipe, progress.step / (recipe.epochs * steps_an_epoch))
                 optimizer.step()
                 progress.step += 1
+                if progress.step % EVERY == 0 or progress.step % steps_an_epoch == 0:
+                    progress.average.add(network)
                 if saved is not None:
                     saved.keep_up(network, optimizer, progress)
         except Diverged:
@@ -169,12 +174,13 @@ def _end_epoch(
 ) -> None:
     """Measure, keep the weights where they are the best so far, stop where they have not been for long."""
     epoch = 1 + len(progress.history)
-    score = _valid_score(network, task, valid, teller) if len(valid) else None
     before = [past for past in progress.history if past is not None]
-    progress.history.append(score)
-    if score is None or score > max(before, default=-1.0):
-        progress.best, progress.best_epoch = copy_weights(network), epoch
-    elif epoch - progress.best_epoch >= recipe.patience:
+    with progress.average.worn_by(network):
+        score = _valid_score(network, task, valid, teller) if len(valid) else None
+        progress.history.append(score)
+        if score is None or score > max(before, default=-1.0):
+            progress.best, progress.best_epoch = copy_weights(network), epoch
+    if epoch - progress.best_epoch >= recipe.patience:
         progress.stopped = f"no better macro-F1 in {recipe.patience} epochs"
 
 
