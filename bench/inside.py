@@ -14,8 +14,17 @@ django.setup()
 
 from django.db.models import Count  # noqa: E402 (after setup)
 
-from annotate.models import Annotation, Card, Document, ModelVersion, Project, User  # noqa: E402
-from annotate.services import projects, tokens  # noqa: E402
+from annotate import tasks  # noqa: E402
+from annotate.models import (  # noqa: E402
+    Annotation,
+    Card,
+    Document,
+    ModelVersion,
+    Project,
+    TrainingRun,
+    User,
+)
+from annotate.services import projects, runs, tokens  # noqa: E402
 from annotate.services.storing import Row, store_rows  # noqa: E402
 
 SLUG = "bench"
@@ -56,6 +65,30 @@ def _name(number: int) -> str:
     return f"annotator{number}"
 
 
+def answer(*, rows: list[list[str]]) -> int:
+    """Label every document of `seed`, given as (text, label), as an import does."""
+    known = (Row(text, str(number), (label,), number=number) for number, (text, label) in enumerate(rows))
+    return store_rows(project=Project.objects.get(slug=SLUG), rows=known).rows
+
+
+def train(*, family: str, config: dict[str, Any]) -> int:
+    """Have one family trained as a lead does, with parameters."""
+    project = Project.objects.get(slug=SLUG)
+    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family=family)
+    TrainingRun.objects.filter(pk=run.pk).update(config=config)
+    tasks.wake([run])
+    return run.pk
+
+
+def latest_run() -> dict[str, Any]:
+    run = TrainingRun.objects.filter(project__slug=SLUG)[0]
+    return {name: getattr(run, name) for name in ("family", "state", "stage", "progress", "error")}
+
+
+def cancel() -> bool:
+    return runs.cancel(run=TrainingRun.objects.filter(project__slug=SLUG)[0])
+
+
 def tally() -> dict[str, Any]:
     """Tell what the database holds after the bench."""
     annotations = Annotation.objects.filter(project__slug=SLUG)
@@ -81,5 +114,6 @@ def _version(version: ModelVersion) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    action = {"seed": seed, "tally": tally}[sys.argv[1]]
+    actions = (seed, answer, train, latest_run, cancel, tally)
+    action = {function.__name__: function for function in actions}[sys.argv[1]]
     json.dump(action(**json.load(sys.stdin)), sys.stdout)
