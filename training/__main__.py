@@ -6,7 +6,6 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
 from training.records import FileError
 from training.types import TrainingError
@@ -42,8 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True)
     for name in _COMMANDS:
-        if find_spec(name) is not None:
-            import_module(name).add_parser(subparsers)
+        import_module(name).add_parser(subparsers)
     return parser
 
 
