@@ -137,7 +137,7 @@ def _with_windows(candidate: Candidate, bundle: Path, texts: Sequence[str]) -> C
     preprocessor = TokenPreprocessor.load(bundle)
     cut = sum(preprocessor.tokens(text).is_cut for text in texts)
     found = replace(candidate, cut_share=max(candidate.cut_share, cut / len(texts)))
-    return _with_tokenizer(found, bundle, "", texts)
+    return _with_tokenizer(found, bundle, str(candidate.params.get("checkpoint", "")), texts)
 
 
 def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequence[str]) -> Candidate:

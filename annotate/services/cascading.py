@@ -64,8 +64,12 @@ def _measured(folder: Path, snapshot: Snapshot, encoder: Embedder | None) -> Eva
 
 
 def _report(cheap: ModelVersion, strong: ModelVersion, split: Split, folder: Path) -> dict[str, object]:
+    details = asdict(split) | {"cheap": cheap.number, "strong": strong.number}
+    for part in (cheap, strong):
+        if checkpoint := part.report.get("details", {}).get("checkpoint"):
+            details["checkpoint"] = checkpoint  # the card reads its languages off the name
     return {
         "fit_seconds": sum(part.report.get("fit_seconds", 0.0) for part in (cheap, strong)),
         "bundle_bytes": bundle_bytes(folder),
-        "details": asdict(split) | {"cheap": cheap.number, "strong": strong.number},
+        "details": details,
     }

@@ -20,6 +20,7 @@ from training.reportcard import Candidate, Card, Speed
 from training.types import Embedder, TrainingError
 
 KEPT = 10
+ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
 SECONDS = 4.0  # for each of the two speeds, where a lead asks
 SECONDS_ASIDE = 1.0  # where people label meanwhile
 
@@ -79,11 +80,19 @@ def _start(version: ModelVersion) -> Candidate:
     return Candidate(
         name=name_of(version),
         family=version.family,
-        params=version.run.config if version.run else {},
+        params=_params(version),
         train_seconds=version.report.get("fit_seconds", 0.0),
         labelled=version.labelled,
         notes=(note,) if note else (),
     )
+
+
+def _params(version: ModelVersion) -> dict[str, object]:
+    checkpoint = version.report.get("details", {}).get("checkpoint")
+    return {
+        **(version.run.config if version.run else {}),
+        **({"checkpoint": checkpoint} if checkpoint else {}),
+    }
 
 
 def _check(version: ModelVersion, snapshot: Snapshot) -> None:
@@ -114,8 +123,18 @@ def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]
         candidates=candidates,
         recommendation=recommend(candidates, decisions, snapshot.reporting.targets, asked),
         quantised=quantised_pairs(candidates),
-        caveats=caveats(candidates, len(snapshot.schema), asked),
+        caveats=_few(len(snapshot.reporting)) + caveats(candidates, len(snapshot.schema), asked),
     )
+
+
+def _few(documents: int) -> tuple[str, ...]:
+    if documents >= ENOUGH:
+        return ()
+    sentence = _(
+        "Only %(documents)s holdout documents report figures, so large differences count as noise. "
+        "From %(enough)s on, the recommendation can be followed."
+    )
+    return (sentence % {"documents": documents, "enough": ENOUGH},)
 
 
 def _forget_old(project: Project) -> None:
@@ -144,12 +163,14 @@ def recommended(card: ReportCard) -> ModelVersion | None:
 def publish_recommended(*, card: ReportCard) -> ModelVersion | None:
     """Publish what the card recommends where the project wants that; return the version if it was done.
 
+    On few documents noise hides what a model is worth, so then the published family stays.
     Versions of the published family follow each other by `publishing.judge`, which compares them at once.
     """
     version = recommended(card)
     if version is None or not card.project.publish_recommended or version.stage == Stage.PUBLISHED:
         return None
-    if card.project.versions.published().filter(family=version.family).exists():
+    published = card.project.versions.published().first()
+    if published and (published.family == version.family or card.content["documents"] < ENOUGH):
         return None
     version.verdict = card.content["recommendation"]["reason"]
     try:

@@ -188,6 +188,7 @@ class TransformerModel:
 
     def _details(self, learn: Examples, progress: Progress) -> dict[str, Json]:
         return {
+            "checkpoint": self.checkpoint,
             "epochs": progress.best_epoch,
             "stopped": progress.stopped,
             "valid_macro_f1": progress.history,

@@ -130,6 +130,24 @@ def test_a_card_is_outdated_by_a_newer_version_only(held_out: Project) -> None:
     assert list(reportcards.outdated()) == [held_out]
 
 
+def test_few_holdout_documents_get_a_caveat(held_out: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(held_out, 1, "tfidf")
+    few = reportcards.make(project=held_out)
+    monkeypatch.setattr(reportcards, "ENOUGH", 12)
+    enough = reportcards.make(project=held_out)
+    assert few is not None
+    assert enough is not None
+    assert "Only 12 holdout documents" in few.content["caveats"][0]
+    assert not enough.content["caveats"]
+
+
+def test_a_checkpoint_s_name_comes_with_its_version(held_out: Project) -> None:
+    version = add(held_out, 1, "transformer", report={"details": {"checkpoint": "some/checkpoint"}})
+    card = reportcards.make(project=held_out)
+    assert card is not None
+    assert candidate(card, f"transformer v{version.number}")["params"] == {"checkpoint": "some/checkpoint"}
+
+
 def test_old_cards_are_forgotten(held_out: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reportcards, "KEPT", 2)
     add(held_out, 1, "tfidf")
@@ -139,7 +157,10 @@ def test_old_cards_are_forgotten(held_out: Project, monkeypatch: pytest.MonkeyPa
     assert reportcards.latest(held_out) == last
 
 
-def test_the_recommended_family_is_published_where_the_project_wants_that(held_out: Project) -> None:
+def test_the_recommended_family_is_published_where_the_project_wants_that(
+    held_out: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reportcards, "ENOUGH", 12)
     add(held_out, 1, "fasttext", stage=Stage.PUBLISHED, label_ids=[])
     better = add(held_out, 2, "tfidf")
     card = reportcards.make(project=held_out)
@@ -148,6 +169,9 @@ def test_the_recommended_family_is_published_where_the_project_wants_that(held_o
     held_out.publish_recommended = True
     held_out.save()
     card.refresh_from_db()
+    monkeypatch.setattr(reportcards, "ENOUGH", 13)
+    assert reportcards.publish_recommended(card=card) is None
+    monkeypatch.setattr(reportcards, "ENOUGH", 12)
     assert reportcards.publish_recommended(card=card) == better
     better.refresh_from_db()
     assert (better.stage, better.verdict) == ("published", card.content["recommendation"]["reason"])
