@@ -1,8 +1,7 @@
-"""A pretrained encoder with a linear head: read from a checkpoint, kept as safetensors, written as ONNX."""
+"""A pretrained encoder with a linear head: read from a checkpoint, kept as safetensors."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
-from training.bundle import GRAPH
 from training.checkpoints import Checkpoint
 from training.preprocess.tokens import TOKENIZER_FILE
 from training.types import FloatArray, Task, TrainingError
 
 WEIGHTS = "model.safetensors"
-_OPSET = 17
 _WEIGHTS_TIMES_TOKENS = 11_000_000_000  # a second of one core in float32: 1,000 tokens of MiniLM
 _LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
 _NEVER = -15.0  # bias of a label without any example
@@ -66,20 +63,6 @@ class Classifier(nn.Module):
         bias[~targets.any(axis=0)] = _NEVER
         with torch.no_grad():
             self.head.bias.copy_(torch.from_numpy(bias))
-
-
-class _Graph(nn.Module):
-    """The exported graph: the windows of one text (windows, tokens) to its probabilities (1, labels)."""
-
-    def __init__(self, network: Classifier, task: Task) -> None:
-        super().__init__()
-        self.network = network
-        self.task = task
-
-    def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-        return activate(self.task, self.network(input_ids, torch.ones_like(input_ids))).mean(
-            dim=0, keepdim=True
-        )
 
 
 def activate(task: Task, logits: torch.Tensor) -> torch.Tensor:
@@ -158,23 +141,3 @@ def ensure_tokenizer(checkpoint: Checkpoint, scratch: Path) -> Path:
             f"The checkpoint {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
         ) from error
     return scratch / TOKENIZER_FILE
-
-
-def write_onnx(network: Classifier, task: Task, folder: Path) -> None:
-    """Write `model.onnx`: `input_ids` (windows, tokens) of one text to `probabilities` (1, labels)."""
-    graph = _Graph(network, task).eval()
-    example = torch.ones((2, 9), dtype=torch.int64, device=network.head.weight.device)
-    with torch.no_grad(), warnings.catch_warnings():
-        # The tracer warns of every shape that it reads; parity with the model is checked on real texts.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            graph,
-            (example,),
-            str(folder / GRAPH),
-            input_names=["input_ids"],
-            output_names=["probabilities"],
-            dynamic_axes={"input_ids": {0: "windows", 1: "tokens"}},
-            opset_version=_OPSET,
-            do_constant_folding=True,
-            dynamo=False,
-        )

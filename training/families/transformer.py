@@ -19,6 +19,7 @@ from training.families._checkpointing import SavedRun, copy_weights, fingerprint
 from training.families._devices import best_device
 from training.families._examples import Examples, rebalanced, tokenised
 from training.families._finetune import Progress, Recipe, Teller, fine_tune
+from training.families._graph import write_onnx
 from training.families._imbalance import AUGMENT, BALANCED, NONE, UNDERSAMPLE, check_imbalance
 from training.families._network import (
     Classifier,
@@ -27,7 +28,6 @@ from training.families._network import (
     longest_input,
     read_network,
     save_network,
-    write_onnx,
 )
 from training.families._scoring import score_windows
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
