@@ -16,7 +16,7 @@ from training.evaluate import macro_f1
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
 from training.serve import Predictor
 from training.thresholds import decide
-from training.types import Dataset, Embedder, Exported, FloatArray, Json, Parity, TrainingError
+from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Json, Parity, TrainingError
 
 MAX_DIFFERENCE = 1e-3
 MAX_PARITY_TEXTS = 500
@@ -63,8 +63,7 @@ def check_parity(
     model: TextModel, folder: Path, texts: Sequence[str], *, embedder: Embedder | None = None
 ) -> Parity:
     """Compare a bundle with its model on (at most 500 evenly spaced) texts; raises `ParityError`."""
-    step = max(1, len(texts) // MAX_PARITY_TEXTS)
-    chosen = tuple(texts[::step][:MAX_PARITY_TEXTS])
+    chosen = tuple(texts[i] for i in _evenly_spaced(len(texts), MAX_PARITY_TEXTS))
     predictor = Predictor(folder)
     expected = model.predict_proba(chosen)
     found = predictor.predict_raw(chosen, embedder=embedder)
@@ -151,8 +150,7 @@ def compare_int8(
     exact: Path, quantized: Path, documents: Dataset, tell: Tell = lambda done: None
 ) -> tuple[Parity, float]:
     """Return how a quantized bundle agrees with the exact one, and the macro-F1 that it loses."""
-    step = max(1, len(documents) // MAX_INT8_TEXTS)
-    rows = np.arange(len(documents))[::step][:MAX_INT8_TEXTS]
+    rows = _evenly_spaced(len(documents), MAX_INT8_TEXTS)
     texts, targets = [documents.texts[i] for i in rows], documents.targets[rows]
     predictors = Predictor(exact), Predictor(quantized)
     raw = [scored_in_parts(predictor, texts, tell=tell) for predictor in predictors]
@@ -161,6 +159,11 @@ def compare_int8(
         for predictor, scores in zip(predictors, raw, strict=True)
     )
     return _parity(predictors[1], *raw), expected - reached
+
+
+def _evenly_spaced(documents: int, most: int) -> IntArray:
+    """Return at most so many rows, from the first to the last: files are often sorted by label."""
+    return np.linspace(0, documents - 1, min(documents, most)).astype(np.int64)
 
 
 def _parity(predictor: Predictor, expected: FloatArray, found: FloatArray) -> Parity:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 
+from training.export import _evenly_spaced
 from training.families._graph import write_onnx
 from training.families._network import Classifier
 from training.types import Task
@@ -73,3 +74,11 @@ def test_an_encoder_that_attends_in_its_own_way_keeps_that(make: Any, tmp_path: 
     write_onnx(network, Task.SINGLE, tmp_path)
     assert "MultiHeadAttention" not in operators(tmp_path)
     assert max(differences(network, tmp_path)) < 1e-5
+
+
+def test_texts_to_compare_on_reach_to_the_end_of_a_sorted_file() -> None:
+    rows = _evenly_spaced(3_080, 2_000)
+    assert len(set(rows.tolist())) == 2_000
+    assert (rows[0], rows[-1]) == (0, 3_079)
+    assert _evenly_spaced(3, 2_000).tolist() == [0, 1, 2]
+    assert _evenly_spaced(0, 2_000).tolist() == []
