@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -87,7 +89,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
         ) from error
     raw = scratch / "raw"
-    with _one_torch_thread():
+    with _one_torch_thread(), _without_advice():
         main_export(
             str(checkpoint.folder),
             raw,
@@ -147,6 +149,22 @@ def _one_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep what exporters advise programmers of out of the log of people who just started a site."""
+    loud = [logging.getLogger(name) for name in ("optimum", "optimum.exporters.onnx", "transformers")]
+    before = [logger.level for logger in loud]
+    for logger in loud:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loud, before, strict=True):
+            logger.setLevel(level)
 
 
 def _quantize(raw: Path, target: Path) -> Path:

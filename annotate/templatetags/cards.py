@@ -8,11 +8,11 @@ from math import ceil, floor
 from typing import Any
 
 from django import template
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from annotate.services.cardpages import Row
 from annotate.templatetags.plots import Scale
+from annotate.templatetags.winnow import rounded
 
 register = template.Library()
 
@@ -43,9 +43,9 @@ def interval_bar(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
         "at": at(value),
         "about": _("%(value)s; the scale goes from %(low)s to %(high)s")
         % {
-            "value": number_format(value, 3),
-            "low": number_format(low, 1),
-            "high": number_format(high, 1),
+            "value": rounded(value, 3),
+            "low": rounded(low, 1),
+            "high": rounded(high, 1),
         },
         "is_recommended": row.is_recommended,
     }
@@ -75,12 +75,12 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def milliseconds(value: float) -> str:
     """Write a time to two significant digits."""
     digits = 0 if value >= 10 else 1 if value >= 1 else 2
-    return _("%(value)s ms") % {"value": number_format(value, digits)}
+    return _("%(value)s ms") % {"value": rounded(value, digits)}
 
 
 @register.filter
 def megabytes(size: int) -> str:
     """Write a size to about two digits, in kilobytes where it is less than a tenth of a megabyte."""
     if size < 100_000:
-        return _("%(size)s kB") % {"size": number_format(size / 1e3, 0)}
-    return _("%(size)s MB") % {"size": number_format(size / 1e6, 0 if size >= 10_000_000 else 1)}
+        return _("%(size)s kB") % {"size": rounded(size / 1e3, 0)}
+    return _("%(size)s MB") % {"size": rounded(size / 1e6, 0 if size >= 10_000_000 else 1)}

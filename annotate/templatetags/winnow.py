@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.template.defaultfilters import floatformat
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, TrainingRun
@@ -17,10 +17,15 @@ from training.registry import FAMILIES, STRATEGIES
 register = template.Library()
 
 
+def rounded(value: float, digits: int) -> str:
+    """Write a number as people of the language do. NB: Django's `number_format` cuts digits off instead."""
+    return str(floatformat(value, digits))
+
+
 @register.filter
 def figure(value: float | None) -> str:
     """Write a share to two digits; none is not a zero."""
-    return _("not measurable yet") if value is None else number_format(value, 2)
+    return _("not measurable yet") if value is None else rounded(value, 2)
 
 
 @register.filter
@@ -28,7 +33,7 @@ def interval(row: Any) -> str:
     """Write the interval of a row's F1 or macro-F1, or nothing where it has none."""
     name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
-    return "" if low is None or high is None else f"{number_format(low, 2)}–{number_format(high, 2)}"
+    return "" if low is None or high is None else f"{rounded(low, 2)}–{rounded(high, 2)}"
 
 
 @register.filter
@@ -54,7 +59,7 @@ def seconds_taken(run: TrainingRun) -> str:
     if run.started_at is None:
         return ""
     taken = (run.finished_at or timezone.now()) - run.started_at
-    return _("%(seconds)s s") % {"seconds": number_format(taken.total_seconds(), 0)}
+    return _("%(seconds)s s") % {"seconds": rounded(taken.total_seconds(), 0)}
 
 
 @register.filter
