@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import FILLER, WORDS, WordEmbedder, make_dataset
-from training.families._choice import ENOUGH
+from training.families._choice import ENOUGH, PENALTIES, choose_parts
 from training.families._names import phrases, readable
+from training.families._recipe import Material, Parts
 from training.families.embedding import EmbeddingModel
 from training.neighbours import nearest
 from training.types import Dataset, LabelSchema, LabelSpec, Neighbours, Pool, Task, TrainingError
@@ -182,3 +183,16 @@ def test_out_of_fold_scores_come_from_heads_that_had_not_seen_the_document(with_
     found = (scores.argmax(axis=1) == shuffled.targets.argmax(axis=1)).mean()
     assert scores.shape == (60, 3)
     assert found < 0.6  # the labels are noise: a head that had seen them would know far more
+
+
+@pytest.mark.parametrize(("documents", "times"), [(400, 1.0), (1_500, 1.5)])
+def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> None:
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 2, documents)
+    vectors = rng.normal(size=(documents, 4)).astype(np.float32)
+    vectors[:, 0] += 3.0 * answers
+    material = Material(Task.SINGLE, vectors, np.eye(2, dtype=np.float32)[answers])
+    wanted = Parts(names=False, neighbours=False, student=False, penalty=0.0)
+    chosen = choose_parts(material, wanted, np.random.default_rng(1))
+    assert chosen.penalty / times == pytest.approx(PENALTIES[Task.SINGLE][0])
+    assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2
