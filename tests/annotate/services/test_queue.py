@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from annotate.models import Assignment, Card, Document, ModelVersion, Project, User, WorkerPulse
-from annotate.services import labeling, queue
+from annotate.services import labeling, lookups, queue
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -129,8 +129,7 @@ def test_it_reads_unassigned_documents_in_random_order_from_the_index(project: P
 def test_it_claims_from_the_index_in_queue_order(project: Project, annotator: User) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("reads SQLite's plan")
-    places = Assignment.objects.filter(project=project).waiting().open_to(annotator)
-    plan = places.select_related("document").order_by("rank")[:1].explain()
+    plan = lookups.NEXT_WAITING.build(project=project.pk, annotator=annotator.pk).explain()
     assert "assignment_queue_order" in plan
     assert "TEMP B-TREE" not in plan
 
