@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,40 +11,24 @@ from pathlib import Path
 import pytest
 
 from annotate.embedded import programs
+from tests.started import ROOT, environ_of, starting
 
 pytestmark = pytest.mark.loop
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
-    return kept | {
-        "WINNOW_HOME": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "tests.loop_settings",
-        "PYTHONPATH": str(ROOT),
-    }
+    return environ_of(tmp_path, "tests.loop_settings")
 
 
 @pytest.fixture
 def site(tmp_path: Path, environ: dict[str, str]) -> Iterator[None]:
-    """Start the embedded broker and the workers of both queues, and end them again."""
-    wanted = [
-        programs.broker(tmp_path),
-        programs.worker("interactive", processes=1),
-        programs.worker("training", processes=1),
-    ]
-    started = [
-        subprocess.Popen(program.command, env=environ | program.environ, cwd=ROOT) for program in wanted
-    ]
-    yield
-    for process in reversed(started):  # the broker last: workers hand back to it what they hold
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    """Start the embedded broker and the workers of both queues."""
+    with starting(environ) as start:
+        start(programs.broker(tmp_path))
+        for queue in ("interactive", "training"):
+            start(programs.worker(queue, processes=1))
+        yield
 
 
 @pytest.mark.usefixtures("site")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,42 +12,30 @@ import pytest
 
 from annotate.embedded import programs
 from tests.loop_driver import FILLER, WORDS
+from tests.started import ROOT, environ_of, starting
 from tests.training.checkpoints import write_tiny_checkpoint
 
 pytestmark = pytest.mark.loop
-ROOT = Path(__file__).resolve().parent.parent
 # An encoder of random weights has nothing but its vocabulary to tell texts apart by.
 VOCABULARY = (*WORDS, *FILLER, *(word for words in WORDS.values() for word in words))
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
-    return kept | {
-        "WINNOW_HOME": str(tmp_path),
-        "WINNOW_ENCODER": str(write_tiny_checkpoint(tmp_path / "checkpoint", VOCABULARY)),
-        "DJANGO_SETTINGS_MODULE": "tests.idle_settings",
-        "PYTHONPATH": str(ROOT),
-    }
+    checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", VOCABULARY)
+    return environ_of(tmp_path, "tests.idle_settings", WINNOW_ENCODER=str(checkpoint))
 
 
 @pytest.fixture
 def site(tmp_path: Path, environ: dict[str, str]) -> Iterator[None]:
-    """Start the embedded broker, the workers of both queues and beat, and end them again."""
+    """Start the embedded broker, the workers of both queues and beat."""
     (tmp_path / "run").mkdir()
-    workers = [programs.worker(queue, processes=1) for queue in ("interactive", "training")]
-    wanted = [programs.broker(tmp_path), *workers, programs.beat(tmp_path)]
-    started = [
-        subprocess.Popen(program.command, env=environ | program.environ, cwd=ROOT) for program in wanted
-    ]
-    yield
-    for process in reversed(started):  # the broker last: workers hand back to it what they hold
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with starting(environ) as start:
+        start(programs.broker(tmp_path))
+        for queue in ("interactive", "training"):
+            start(programs.worker(queue, processes=1))
+        start(programs.beat(tmp_path))
+        yield
 
 
 @pytest.mark.usefixtures("site")

@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from annotate.embedded import programs
-from annotate.embedded.programs import Program
+from tests.started import ROOT, Start, environ_of, starting
 
 pytestmark = pytest.mark.loop
-ROOT = Path(__file__).resolve().parent.parent
 TRAINING = programs.worker("training", processes=1)
-Start = Callable[[Program], "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
-    return kept | {
-        "WINNOW_HOME": str(tmp_path),
-        "DJANGO_SETTINGS_MODULE": "tests.kill_settings",
-        "PYTHONPATH": str(ROOT),
-    }
+    return environ_of(tmp_path, "tests.kill_settings")
 
 
 @pytest.fixture
 def start(environ: dict[str, str]) -> Iterator[Start]:
-    """Return what starts a program; all are ended after the test, the broker last."""
-    started = []
-
-    def start(program: Program) -> subprocess.Popen[bytes]:
-        started.append(subprocess.Popen(program.command, env=environ | program.environ, cwd=ROOT))
-        return started[-1]
-
-    yield start
-    for process in reversed(started):
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with starting(environ) as start:
+        yield start
 
 
 @pytest.mark.parametrize("victim", ["the child that trains", "the whole worker"])
