@@ -38,10 +38,10 @@ FAMILIES: dict[str, Entry] = {
         "train",
         needs=("embedder",),
     ),
-    "tfidf": Entry("TF-IDF with logistic regression", "training.families.tfidf:TfidfModel", "train"),
+    "tfidf": Entry("TF-IDF", "training.families.tfidf:TfidfModel", "train"),
     "fasttext": Entry("fastText", "training.families.fasttext:FasttextModel", "fasttext"),
     "embedding": Entry(
-        "Sentence embeddings with logistic regression",
+        "Sentence embeddings",
         "training.families.embedding:EmbeddingModel",
         "train",
         needs=("embedder",),
