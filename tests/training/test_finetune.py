@@ -74,13 +74,33 @@ def test_other_settings_or_texts_begin_anew(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_damaged_state_is_no_state(params: Params, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kept", [0, 1_000, -1])  # bytes of it
+def test_a_damaged_state_is_no_state_and_is_told(
+    params: Params, kept: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     data = make_dataset(Task.SINGLE, 30)
     expected = tuned(data, params | {"scratch": tmp_path}).predict_proba(data.texts)
+    assert not caplog.records  # a first run has no state yet
     saved = next(tmp_path.iterdir())
-    saved.write_bytes(saved.read_bytes()[:1000])
+    saved.write_bytes(saved.read_bytes()[:kept])
     found = tuned(data, params | {"scratch": tmp_path}).predict_proba(data.texts)
     np.testing.assert_array_equal(found, expected)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert f"The saved state {saved} of a fine-tuning cannot be read" in told
+    assert told.endswith("the run starts anew.")
+
+
+def test_the_state_of_another_run_is_passed_over_in_silence(
+    params: Params, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    expected = tuned(data, params | {"scratch": tmp_path / "own"}).predict_proba(data.texts)
+    tuned(data, params | {"scratch": tmp_path / "other", "imbalance": "focal"})
+    (own,), (other,) = (list((tmp_path / name).iterdir()) for name in ("own", "other"))
+    own.write_bytes(other.read_bytes())
+    found = tuned(data, params | {"scratch": tmp_path / "own"}).predict_proba(data.texts)
+    np.testing.assert_array_equal(found, expected)
+    assert not caplog.records
 
 
 def test_the_pipeline_hands_over_scratch_and_tells_every_step(

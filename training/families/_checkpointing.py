@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,12 +26,14 @@ EVERY_SECONDS = 60.0
 _NETWORK, _AVERAGE, _BEST = "network.", "average.", "best."
 _OPTIMIZER, _RANDOM = "optimizer.", "random."
 
+logger = logging.getLogger(__name__)
+
 
 class SavedRun:
     """The saved state of one run, found again by what the run learns from and how.
 
     A file holds weights, their average, the best of it so far, AdamW's moments, the state of dropout's
-    random numbers and how far the run is. One that cannot be read is as good as none: the run starts anew.
+    random numbers and how far the run is. Of one that cannot be read a warning tells; the run starts anew.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -66,15 +69,10 @@ class SavedRun:
 
     def restore(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
         """Set all three to what was written, where there is something of this very run."""
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                said = json.loads(file.metadata()["run"])
-                averaged = said.pop("averaged")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+        found = self._read()
+        if found is None:
             return
-        if said.pop("fingerprint") != self._fingerprint:
-            return
+        said, averaged, tensors = found
         network.load_state_dict(_under(_NETWORK, tensors))
         _restore_optimizer(optimizer, _under(_OPTIMIZER, tensors))
         _restore_random(_under(_RANDOM, tensors))
@@ -82,6 +80,24 @@ class SavedRun:
         progress.best = _under(_BEST, tensors)
         for name, value in said.items():
             setattr(progress, name, value)
+
+    def _read(self) -> tuple[dict[str, Any], int, Weights] | None:
+        """Return how far this run was, how many weights its average holds, and all tensors; else None."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                said = json.loads(file.metadata()["run"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            is_own = said.pop("fingerprint") == self._fingerprint
+            return (said, said.pop("averaged"), tensors) if is_own else None
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            logger.warning(
+                "The saved state %s of a fine-tuning cannot be read (%s); the run starts anew.",
+                self.path,
+                error,
+            )
+            return None
 
 
 def copy_weights(network: Classifier) -> Weights:
