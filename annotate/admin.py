@@ -58,14 +58,14 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 @admin.register(models.TrainingRun)
 class TrainingRunAdmin(ReadOnlyAdmin):
-    list_display = ["id", "project", "family", "state", "attempt", "created_at", "finished_at"]
+    list_display = ["id", "project", "family", "variant", "state", "attempt", "created_at", "finished_at"]
     list_filter = ["state", "family"]
     list_select_related = ["project"]
 
 
 @admin.register(models.ModelVersion)
 class ModelVersionAdmin(ReadOnlyAdmin):
-    list_display = ["project", "number", "family", "stage", "labelled", "macro_f1"]
+    list_display = ["project", "number", "family", "variant", "stage", "labelled", "macro_f1"]
     list_filter = ["stage", "family"]
     list_select_related = ["project"]
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Project, User
@@ -184,36 +183,6 @@ def strategy_choices(task: Task) -> list[tuple[str, Any]]:
 
 def family_choices(task: str) -> list[tuple[str, str]]:
     return [(key, FAMILIES[key].label) for key in able_families(task)]
-
-
-class TrainForm(forms.Form):
-    """What a lead trains now: the automatic families, or one that is named."""
-
-    family = forms.ChoiceField(label=_("Model family"), required=False)
-
-    def __init__(self, data: QueryDict | None = None, *, project: Project) -> None:
-        super().__init__(data, label_suffix="")
-        field = self.fields["family"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("Those that train by themselves")), *family_choices(project.task)]
-
-
-class CascadeForm(forms.Form):
-    """Which two versions become a cascade, by their numbers."""
-
-    cheap = forms.IntegerField()
-    strong = forms.IntegerField()
-
-    def __init__(self, data: QueryDict, *, project: Project) -> None:
-        super().__init__(data)
-        self.kept = set(project.versions.exclude(bundle="").values_list("number", flat=True))
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        numbers = {values.get("cheap"), values.get("strong")}
-        if len(numbers) < 2 or not numbers <= self.kept:
-            raise forms.ValidationError(_("A cascade needs two versions whose bundles are kept."))
-        return values
 
 
 class FilterForm(forms.Form):

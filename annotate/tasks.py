@@ -17,6 +17,7 @@ from annotate.models.runs import Stage
 from annotate.services import (
     coldstart,
     embeddings,
+    encoders,
     execution,
     importing,
     llm,
@@ -25,7 +26,6 @@ from annotate.services import (
     reportcards,
     runs,
 )
-from training.registry import slow_families
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -60,7 +60,7 @@ def measuring_key(project_id: int) -> str:
 def wake(opened: Iterable[TrainingRun]) -> None:
     """Wake a worker for each run. Call it after the commit that opened them."""
     for run in opened:
-        send(fine_tune if run.family in slow_families() else train, run.pk)
+        send(fine_tune if run.is_slow else train, run.pk)
 
 
 @shared_task
@@ -95,14 +95,22 @@ def embed(project_id: int) -> None:
     with _alone(f"embed-{project_id}") as is_alone:
         if not is_alone:
             return
-        encoder = embeddings.embedder()
-        embeddings.embed(project=project, encoder=encoder)
-        is_complete = embeddings.is_complete(project=project, encoder=encoder)
-        if is_complete:
-            neighbourhoods.find(project=project, encoder=encoder)
-        wake(coldstart.begin(project=project, encoder=encoder, is_complete=is_complete))
+        site = embeddings.embedder()
+        is_complete = _embed(project, site)
+        wake(coldstart.begin(project=project, encoder=site, is_complete=is_complete))
+        for fingerprint in encoders.in_use(project=project):
+            is_complete = is_complete and _embed(project, embeddings.embedder(fingerprint))
     if not is_complete:
         send(embed, project_id)
+
+
+def _embed(project: Project, encoder: embeddings.SiteEmbedder) -> bool:
+    """Embed for a while; once all texts have their vectors, find their neighbours and return True."""
+    embeddings.embed(project=project, encoder=encoder)
+    is_complete = embeddings.is_complete(project=project, encoder=encoder)
+    if is_complete:
+        neighbourhoods.find(project=project, encoder=encoder)
+    return is_complete
 
 
 @shared_task

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,20 +12,32 @@ from training.splits import split_key
 from training.thresholds import decide
 from training.types import Dataset, Embedder, Taught, TrainingError
 
+_AT_ONCE = 64  # texts between two tellings
+
 
 def teach(
-    teacher: Serving, labelled: Dataset, texts: Sequence[str], *, embedder: Embedder | None = None
+    teacher: Serving,
+    labelled: Dataset,
+    texts: Sequence[str],
+    *,
+    embedder: Embedder | None = None,
+    tell: Callable[[float], None] = lambda done: None,
 ) -> Dataset:
     """Return the labelled documents with what a bundle says of `texts` to be learned on top.
 
     Its calibrated scores, and its decisions by its own thresholds (Hinton et al., 2015). `labelled` may be
-    empty. Raises `TrainingError` without texts, or where the labels are not the teacher's.
+    empty. `tell` gets the share done every few texts; what it raises ends the teaching. Raises
+    `TrainingError` without texts, or where the labels are not the teacher's.
     """
     if labelled.schema.keys != teacher.schema.keys or labelled.schema.task is not teacher.schema.task:
         raise TrainingError("The documents have other labels than the teacher; train the teacher again.")
     if not texts:
         raise TrainingError("The pool has no text beside the labelled ones and those measured on.")
-    scores = teacher.predict_proba(texts, embedder=embedder)
+    parts = []
+    for start in range(0, len(texts), _AT_ONCE):
+        parts.append(teacher.predict_proba(texts[start : start + _AT_ONCE], embedder=embedder))
+        tell(min(1.0, (start + _AT_ONCE) / len(texts)))
+    scores = np.concatenate(parts)
     decisions = decide(teacher.schema.task, scores, teacher.thresholds)
     return replace(labelled, taught=Taught(tuple(texts), scores, decisions.astype(np.float32)))
 

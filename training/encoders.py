@@ -54,6 +54,11 @@ def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Se
     return kept
 
 
+def prepared_encoder(name: str, root: Path, *, precision: str = "int8") -> Path | None:
+    """Return what `prepare_encoder` would without exporting anything, None where it would have to."""
+    return _known(root / f"{_key(name, precision)}.json", root)
+
+
 def _key(name: str, precision: str) -> str:
     """Names the note of an export; of a local checkpoint its weights' size and time count too."""
     stamp = ""

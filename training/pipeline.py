@@ -143,8 +143,8 @@ def calibrate_and_tune(
 ) -> Tuned:
     """Learn calibration and thresholds from documents that `model` has not seen.
 
-    Those are the tuning documents where they are enough; else the training documents scored out of fold
-    come on top, as far as the data can be folded.
+    Those are the tuning documents where they are enough, or where the encoder knows all others; else the
+    training documents scored out of fold come on top, as far as the data can be folded.
     """
     raw, targets, source = _validation_scores(spec, dataset, tuning, model, embedder)
     schema = dataset.schema
@@ -180,7 +180,7 @@ def _validation_scores(
     spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray, str]:
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
-    if held and _is_enough(tuning):
+    if held and (_is_enough(tuning) or spec.encoder_knows):
         return *held, "tuning"
     folded = _out_of_fold(spec, dataset, model, embedder)
     if folded is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +19,9 @@ class Entry:
     extra: str
     tasks: tuple[Task, ...] = (Task.SINGLE, Task.MULTI)
     needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"; of a family: "embedder"
+    learns: bool = True  # from labelled texts, and so from a teacher's
     slow: bool = False  # a family whose fit takes minutes or hours
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of parameters, the usual one first
 
     def load(self) -> Any:
         """Import and return the object; the error names the pip command where a package is missing."""
@@ -37,17 +40,34 @@ FAMILIES: dict[str, Entry] = {
         "training.families.zero_shot:ZeroShotModel",
         "train",
         needs=("embedder",),
+        learns=False,
     ),
-    "tfidf": Entry("TF-IDF", "training.families.tfidf:TfidfModel", "train"),
+    "tfidf": Entry(
+        "TF-IDF",
+        "training.families.tfidf:TfidfModel",
+        "train",
+        choices={
+            "head": ("logistic", "svm", "lightgbm"),
+            "imbalance": ("usual", "none", "balanced", "undersample", "augment"),
+        },
+    ),
     "fasttext": Entry("fastText", "training.families.fasttext:FasttextModel", "fasttext"),
     "embedding": Entry(
         "Sentence embeddings",
         "training.families.embedding:EmbeddingModel",
         "train",
         needs=("embedder",),
+        choices={
+            "head": ("logistic", "lightgbm"),
+            "imbalance": ("none", "balanced", "undersample", "smote"),
+        },
     ),
     "transformer": Entry(
-        "Fine-tuned transformer", "training.families.transformer:TransformerModel", "train", slow=True
+        "Fine-tuned transformer",
+        "training.families.transformer:TransformerModel",
+        "train",
+        slow=True,
+        choices={"imbalance": ("none", "balanced", "focal", "undersample", "augment")},
     ),
 }
 
@@ -74,6 +94,9 @@ STRATEGIES: dict[str, Entry] = {
 
 # What turns a strategy's choice into a batch; heavy, and reached by path like the strategies themselves.
 CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
+
+# Makes a team's own version of an encoder; heavy as well.
+ENCODER_TUNER = Entry("Tuning an encoder", "training.tuned_encoders:tune_encoder", "train")
 
 DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
 

@@ -27,6 +27,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         fields = [
             "number",
             "family",
+            "variant",
             "stage",
             "verdict",
             "labelled",

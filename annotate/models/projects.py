@@ -93,6 +93,9 @@ class Project(models.Model):
     families = models.JSONField(
         _("model families that train by themselves"), default=quick_families, validators=[validate_families]
     )
+    family_options = models.JSONField(
+        default=dict, blank=True, help_text=_("How each family trains by itself, as it was last published.")
+    )
     retrain_after = models.PositiveIntegerField(_("new labels until the next model"), default=10)
     retrain_idle_seconds = models.PositiveIntegerField(_("idle seconds until the next model"), default=20)
     publish_automatically = models.BooleanField(_("publish a model that is not worse"), default=True)

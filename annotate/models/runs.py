@@ -22,15 +22,22 @@ class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
     def live(self) -> TrainingRunQuerySet:
         return self.filter(state__in=LIVE_STATES)
 
+    def quick(self) -> TrainingRunQuerySet:
+        return self.filter(is_slow=False)
+
 
 class TrainingRun(models.Model):
     """One run is one row; a message only wakes a worker to it.
 
+    `variant` names what `config` changes about the family's usual run (see `services.variants`); a slow one
+    takes minutes and has a queue of its own.
     `token` grows with every attempt: a worker that lost its lease holds an old token and cannot publish.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="runs")
     family = models.CharField(_("family"), max_length=40)
+    variant = models.CharField(_("variant"), max_length=120, blank=True)
+    is_slow = models.BooleanField(default=False)
     reason = models.CharField(max_length=20)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     config = models.JSONField(default=dict)
@@ -53,12 +60,12 @@ class TrainingRun(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        indexes = [models.Index(fields=["project", "family", "-id"], name="run_latest_of_family")]
+        indexes = [models.Index(fields=["project", "family", "variant", "-id"], name="run_latest_of_variant")]
         constraints = [
             models.UniqueConstraint(
-                fields=["project", "family"],
+                fields=["project", "family", "variant", "is_slow"],
                 condition=models.Q(state__in=["queued", "running"]),
-                name="run_one_live_per_project_and_family",
+                name="run_one_live_per_variant",
             )
         ]
 
@@ -80,13 +87,16 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 class ModelVersion(models.Model):
     """A bundle on disk and the figures it was judged by. `bundle` is relative to BUNDLE_ROOT.
 
-    `label_ids` gives the label of each score column; `report` holds the whole evaluation as it was stored.
+    `label_ids` gives the label of each score column; `report` holds the whole evaluation as it was stored;
+    `encoder` is the fingerprint of the encoder whose vectors it reads, where it does.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
     run = models.ForeignKey(TrainingRun, models.SET_NULL, null=True, related_name="versions")
     number = models.PositiveIntegerField(_("number"))
     family = models.CharField(_("family"), max_length=40)
+    variant = models.CharField(_("variant"), max_length=120, blank=True)
+    encoder = models.CharField(max_length=64, blank=True)
     bundle = models.CharField(max_length=255)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     verdict = models.TextField(_("why it was published or not"), blank=True)
@@ -116,6 +126,10 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} {self.number}"
+
+    def follows(self, other: ModelVersion) -> bool:
+        """Tell whether both are of one kind, so that the newer one takes the older one's place."""
+        return (self.family, self.variant) == (other.family, other.variant)
 
 
 class ClassMetric(models.Model):

@@ -18,7 +18,7 @@ from training.bundle import bundle_bytes
 from training.cascade import open_predictor
 from training.cascade_tuning import Split, build_cascade
 from training.evaluate import evaluate
-from training.types import Embedder, Evaluation, TrainingError
+from training.types import Embedder, Evaluation, Objective, TrainingError
 
 
 def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
@@ -27,7 +27,8 @@ def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
     The split is found on the tuning half and measured on the reporting half.
     """
     cheap, strong = (_part(run, run.config[name]) for name in ("cheap", "strong"))
-    encoder = embeddings.embedder() if embeddings.any_for(project=run.project) else None
+    reads = strong.encoder or cheap.encoder
+    encoder = embeddings.embedder(reads) if embeddings.any_for(project=run.project) else None
     split = build_cascade(
         bundle_folder(cheap),
         bundle_folder(strong),
@@ -35,6 +36,8 @@ def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
         Path(settings.BUNDLE_ROOT) / bundle,
         embedder=encoder,
         encoder_root=settings.ENCODER_ROOT,
+        objective=Objective(run.project.objective),
+        objective_value=run.project.objective_value,
         replace_bundle=True,
     )
     return versions.record(

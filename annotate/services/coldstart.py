@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef
-
-from annotate.models import Document, Embedding, Project, TrainingRun
-from annotate.services import prelabeling, runs, snapshots
+from annotate.models import Project, TrainingRun
+from annotate.services import embeddings, encoders, prelabeling, runs, snapshots
 from annotate.services.embeddings import SiteEmbedder
 
 SAMPLE = 1_000  # vectors that are enough to choose a first batch from
@@ -25,11 +23,9 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
 
 
 def is_waiting(*, project: Project) -> bool:
-    """Tell whether texts have no vector under the encoder that the others were made with."""
-    latest = Embedding.objects.order_by("-pk").values_list("encoder", flat=True).first()
-    # NB: named, as the index begins with it; else the database reads all vectors for each document.
-    vectors = Embedding.objects.filter(encoder=latest or "", sha256=OuterRef("sha256"))
-    return Document.objects.filter(~Exists(vectors), project=project).exists()
+    """Tell whether texts have no vector under the site's encoder, or under another that its models read."""
+    wanted = [embeddings.site_fingerprint(), *encoders.in_use(project=project)]
+    return any(embeddings.are_missing(project=project, fingerprint=one) for one in wanted)
 
 
 def _choose_first(project: Project, encoder: SiteEmbedder, is_complete: bool) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
 from annotate.models import Document, Embedding, Project
-from training.encoders import prepare_encoder
-from training.preprocess.encoder import OnnxEncoder
+from training.encoders import prepare_encoder, prepared_encoder
+from training.preprocess.encoder import MODEL_FILE, OnnxEncoder
 from training.types import Embedder, FloatArray
 from training.vectors import CachedEmbedder, text_key
 
@@ -70,11 +71,23 @@ class SiteEmbedder(CachedEmbedder):
         return np.array([key in there for key in keys], bool)
 
 
-@lru_cache(maxsize=1)
-def embedder() -> SiteEmbedder:
-    """Return this process's encoder over the database; raises `TrainingError` where there is none."""
-    folder = prepare_encoder(settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
-    return SiteEmbedder(OnnxEncoder(folder), DatabaseStore())
+@lru_cache(maxsize=3)
+def embedder(name: str = "") -> SiteEmbedder:
+    """Return an encoder over the database: the site's, or one by its checkpoint's name or its fingerprint.
+
+    Raises `TrainingError` where there is none.
+    """
+    folder = Path(settings.ENCODER_ROOT) / name
+    if name and (folder / MODEL_FILE).is_file():
+        return SiteEmbedder(OnnxEncoder(folder), _store())
+    folder = prepare_encoder(name or settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
+    return embedder(folder.name)
+
+
+@cache
+def _store() -> DatabaseStore:
+    """Return the vectors that this process remembers, whatever their encoder: there is room for one such."""
+    return DatabaseStore()
 
 
 def _some_texts() -> list[str]:
@@ -102,12 +115,33 @@ def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SEC
     return done
 
 
+def missing(*, project: Project, encoder: SiteEmbedder) -> int:
+    """Return how many texts have no vector yet."""
+    return _without_vector(project, encoder.fingerprint).count()
+
+
 def is_complete(*, project: Project, encoder: SiteEmbedder) -> bool:
-    return not _missing(project, encoder.fingerprint, limit=1)
+    return not are_missing(project=project, fingerprint=encoder.fingerprint)
+
+
+def are_missing(*, project: Project, fingerprint: str) -> bool:
+    """Tell whether a text has no vector under the encoder of that fingerprint."""
+    return _without_vector(project, fingerprint).exists()
+
+
+def site_fingerprint() -> str:
+    """Return the fingerprint of the site's encoder without loading it; "" while it has not been prepared."""
+    folder = prepared_encoder(settings.ENCODER, Path(settings.ENCODER_ROOT))
+    return folder.name if folder else ""
 
 
 def _missing(project: Project, fingerprint: str, limit: int = CHUNK) -> list[str]:
     """Return texts without a vector, in random order, so that the first ones are a fair sample."""
-    vectors = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
-    documents = Document.objects.filter(~Exists(vectors), project=project)
+    documents = _without_vector(project, fingerprint)
     return list(documents.order_by("-lane", "sha256").values_list("text", flat=True)[:limit])
+
+
+def _without_vector(project: Project, fingerprint: str) -> QuerySet[Document]:
+    # NB: named, as the index begins with it; else the database reads all vectors for each document.
+    vectors = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
+    return Document.objects.filter(~Exists(vectors), project=project)

@@ -20,13 +20,16 @@ from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import RunState
 from annotate.services import (
     cascading,
+    distilling,
     embeddings,
+    encoders,
     neighbourhoods,
     prelabeling,
     publishing,
     runs,
     scratch,
     snapshots,
+    variants,
     versions,
 )
 from annotate.services.embeddings import SiteEmbedder
@@ -101,13 +104,14 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     tell = _Teller(run)
     tell("read", 0.0)
     snapshot, report = _snapshot(run), None
-    TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot.summary())
-    encoder = embeddings.embedder() if "embedder" in _needs(run) else None
+    run.snapshot = run.snapshot | snapshot.summary()
+    TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
+    encoder = encoders.of_run(run=run, snapshot=snapshot, tell=tell) if "embedder" in _needs(run) else None
     if run.family == runs.CASCADE:
         tell("tune", 0.1)
         version = cascading.build(run=run, snapshot=snapshot, bundle=_folder(run))
     else:
-        snapshot = _with_neighbours(run.project, snapshot, encoder)
+        snapshot = _with_pool(run, snapshot, encoder, tell)
         report = _train(run, snapshot, encoder, tell)
         version = _record(run, snapshot, report)
     verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
@@ -119,6 +123,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
             _choose(run, snapshot, version, report)
     runs.finish(run=run, state=RunState.SUCCEEDED)
     publishing.prune(project=run.project)
+    encoders.sweep(project=run.project)
     return version if verdict.publish else None
 
 
@@ -160,11 +165,25 @@ def _snapshot(run: TrainingRun) -> Snapshot:
     return snapshot
 
 
-def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder | None) -> Snapshot:
-    """Leave the documents with a vector, with their neighbours; the others come with a later run."""
-    if encoder is None:
-        return snapshot
-    snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: _Teller) -> Snapshot:
+    """Leave the documents with a vector, with what a teacher says of them, else with their neighbours.
+
+    Those without a vector come with a later run.
+    """
+    if encoder is not None:
+        snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+    teacher = run.config.get(variants.TEACHER)
+    if teacher:
+        return distilling.taught(
+            project=run.project,
+            snapshot=snapshot,
+            family=teacher,
+            tell=lambda done: tell("teach", done),
+        )
+    return snapshot if encoder is None else _with_neighbours(run.project, snapshot, encoder)
+
+
+def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder) -> Snapshot:
     documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
     found = neighbourhoods.among(project=project, encoder=encoder, documents=documents)
     dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, found))
@@ -198,19 +217,19 @@ def _spec(run: TrainingRun) -> RunSpec:
     project = run.project
     return RunSpec(
         family=run.family,
-        params=run.config,
+        params=variants.parameters(run.config),
         objective=Objective(project.objective),
         objective_value=project.objective_value,
         previous=_previous(run),
         scratch=scratch.folder(run),
+        encoder_knows=run.config.get(variants.ENCODER) == variants.TUNED,
     )
 
 
 def _previous(run: TrainingRun) -> Path | None:
-    """Return the latest bundle of the run's family: the next one starts from it."""
-    bundles = (
-        run.project.versions.filter(family=run.family).order_by("-number").values_list("bundle", flat=True)
-    )
+    """Return the latest bundle of the run's family and variant: the next one starts from it."""
+    alike = run.project.versions.filter(family=run.family, variant=run.variant)
+    bundles = alike.order_by("-number").values_list("bundle", flat=True)
     folders = (Path(settings.BUNDLE_ROOT) / bundle for bundle in bundles[: publishing.KEPT_BUNDLES])
     return next((folder for folder in folders if folder.is_dir()), None)
 

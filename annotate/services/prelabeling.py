@@ -80,12 +80,12 @@ def prelabel(*, version: ModelVersion) -> int:
 
 
 def _embedder(version: ModelVersion) -> Embedder | None:
-    """Return the site's encoder for a version that needs one and a project whose vectors are kept."""
+    """Return its encoder for a version that needs one and a project whose vectors are kept."""
     is_single = version.family in FAMILIES  # of a cascade one part may need it
     needs_none = is_single and "embedder" not in FAMILIES[version.family].needs
     if needs_none or not embeddings.any_for(project=version.project):
         return None
-    return embeddings.embedder()
+    return embeddings.embedder(version.encoder)
 
 
 def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:

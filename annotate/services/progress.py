@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User, WorkerPulse
 from annotate.services import runs
-from training.registry import slow_families
 
 SILENT_AFTER = timedelta(seconds=30)
 QUEUES = ("interactive", "training", "finetuning")
@@ -29,7 +28,7 @@ class Progress:
 
 
 def of(*, project: Project, annotator: User) -> Progress:
-    run = project.runs.live().exclude(family__in=slow_families()).order_by("pk").first()
+    run = project.runs.live().quick().order_by("pk").first()
     return Progress(
         decisions_today=decisions_today(project=project, annotator=annotator),
         until_next_model=runs.labels_until_next(project=project) if project.training_enabled else None,

@@ -13,15 +13,17 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState, Stage
+from annotate.services import variants
 from annotate.services.predictors import suited, tried
 from annotate.services.prelabeling import bundle_folder
 from training.bundle import BundleError, open_bundle
 from training.cascade import open_predictor
 from training.evaluate import paired_bootstrap
+from training.registry import FAMILIES
 from training.thresholds import Decisions, decide
 from training.types import Dataset, Embedder, TrainingError
 
-# Another family has to be better for sure: noise must not let two families take turns.
+# Another family or variant has to be better for sure: noise must not let two of them take turns.
 SURE = 0.9
 KEPT_BUNDLES = 10
 
@@ -51,8 +53,8 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
             True,
             _("The labels changed since version %(n)s, so the two cannot be compared.") % {"n": old.number},
         )
-    if project.publish_recommended and old.family != version.family:
-        return Verdict(False, _("The report card decides which family is published."))
+    if project.publish_recommended and not version.follows(old):
+        return Verdict(False, _("The report card decides which model is published."))
     try:
         theirs = _decisions(old, reporting, embedder)
     except TrainingError as error:
@@ -88,7 +90,7 @@ def _compare(
     )
     if not len(reporting):
         measured = _("No holdout document is labelled yet, so nothing is measured")
-    if new.family == old.family:
+    if new.follows(old):
         if found.high < 0:
             return Verdict(False, _("%(measured)s: worse, not published.") % {"measured": measured})
         return Verdict(True, _("%(measured)s: not worse, published.") % {"measured": measured})
@@ -96,7 +98,7 @@ def _compare(
         return Verdict(True, _("%(measured)s: better, published.") % {"measured": measured})
     return Verdict(
         False,
-        _("%(measured)s: not surely better than the other family, not published.") % {"measured": measured},
+        _("%(measured)s: not surely better than the other model, not published.") % {"measured": measured},
     )
 
 
@@ -107,7 +109,7 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
     What a run publishes it has just measured; what a person publishes may have lost its encoder since.
     """
     _check_bundle(version, is_measured=token is not None)
-    Project.objects.select_for_update().get(pk=version.project_id)
+    project = Project.objects.select_for_update().get(pk=version.project_id)
     if token is not None:
         current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
@@ -119,7 +121,16 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
         version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
     version.stage, version.published_at = Stage.PUBLISHED, timezone.now()
     version.save(update_fields=["stage", "published_at", "verdict"])
+    _let_others_follow(project, version)
     return version
+
+
+def _let_others_follow(project: Project, version: ModelVersion) -> None:
+    """Have the family train by itself the way this version did."""
+    options = variants.lasting(version.run.config) if version.run else {}
+    if version.family in FAMILIES and project.family_options.get(version.family, {}) != options:
+        project.family_options = project.family_options | {version.family: options}
+        project.save(update_fields=["family_options"])
 
 
 def roll_back(*, project: Project, by: User) -> ModelVersion:
@@ -149,10 +160,11 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
 def prune(*, project: Project) -> int:
     """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went.
 
-    The newest of each family stays: one that is trained seldom would else be gone before it is compared.
+    The newest of each family and variant stays: one that is trained seldom would else be gone before it is
+    compared.
     """
     kept = project.versions.exclude(bundle="").order_by("-number")
-    newest = {version.family: version.pk for version in reversed(kept.only("pk", "family"))}
+    newest = {(one.family, one.variant): one.pk for one in reversed(kept.only("pk", "family", "variant"))}
     gone = [
         version
         for version in kept[KEPT_BUNDLES:]

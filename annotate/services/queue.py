@@ -28,7 +28,6 @@ from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.services import llm, lookups
-from training.registry import slow_families
 
 TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
@@ -219,7 +218,7 @@ def _lock(project: Project) -> None:
 
 
 def _choice_is_coming(project: Project) -> bool:
-    if project.runs.live().exclude(family__in=slow_families()).exists():
+    if project.runs.live().quick().exists():
         return True
     alive = timezone.now() - timedelta(seconds=PULSE_SECONDS)
     return (

@@ -26,10 +26,12 @@ SECONDS_ASIDE = 1.0  # where people label meanwhile
 
 
 def newest(project: Project) -> list[ModelVersion]:
-    """Return the newest version of each family whose bundle is kept, the families by name."""
+    """Return the newest version of each family and variant whose bundle is kept, by their names."""
     kept = project.versions.exclude(bundle="").order_by()
-    latest = kept.values("family").annotate(number=Max("number")).values("number")
-    return list(project.versions.filter(number__in=latest).select_related("run").order_by("family"))
+    latest = kept.values("family", "variant").annotate(number=Max("number")).values("number")
+    return list(
+        project.versions.filter(number__in=latest).select_related("run").order_by("family", "variant")
+    )
 
 
 def name_of(version: ModelVersion) -> str:
@@ -103,12 +105,11 @@ def _check(version: ModelVersion, snapshot: Snapshot) -> None:
 
 
 def _embedder(version: ModelVersion) -> Embedder | None:
-    """Return the site's encoder, whose vectors are kept, where it is the version's."""
+    """Return the version's encoder, whose vectors are kept."""
     wanted = read_manifest(bundle_folder(version)).encoder
     if wanted is None or not embeddings.any_for(project=version.project):
         return None
-    site = embeddings.embedder()
-    return site if site.fingerprint == wanted else None
+    return embeddings.embedder(wanted)
 
 
 def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]) -> Card:
@@ -163,14 +164,15 @@ def recommended(card: ReportCard) -> ModelVersion | None:
 def publish_recommended(*, card: ReportCard) -> ModelVersion | None:
     """Publish what the card recommends where the project wants that; return the version if it was done.
 
-    On few documents noise hides what a model is worth, so then the published family stays.
-    Versions of the published family follow each other by `publishing.judge`, which compares them at once.
+    On few documents noise hides what a model is worth, so then the published one stays.
+    Versions of the published family and variant follow each other by `publishing.judge`, which compares
+    them at once.
     """
     version = recommended(card)
     if version is None or not card.project.publish_recommended or version.stage == Stage.PUBLISHED:
         return None
     published = card.project.versions.published().first()
-    if published and (published.family == version.family or card.content["documents"] < ENOUGH):
+    if published and (published.follows(version) or card.content["documents"] < ENOUGH):
         return None
     version.verdict = card.content["recommendation"]["reason"]
     try:

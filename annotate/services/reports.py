@@ -16,7 +16,6 @@ from annotate.models.documents import Lane
 from annotate.models.runs import RunState, Stage
 from annotate.services import runs
 from annotate.services.progress import silent_queues
-from training.registry import slow_families
 
 # Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
 RECENT_DECISIONS = 5000
@@ -90,16 +89,16 @@ class Learning:
     @property
     def is_waiting_for_labels(self) -> bool:
         """Tell whether no quick run is alive; a slow one says nothing of when the next model comes."""
-        return all(run.family in slow_families() for run in self.live)
+        return all(run.is_slow for run in self.live)
 
 
 def learning(project: Project) -> Learning:
-    latest: dict[str, TrainingRun] = {}
+    latest: dict[tuple[str, str], TrainingRun] = {}
     live = []
     for run in project.runs.select_related("requested_by").order_by("-pk")[:20]:
         if run.state in (RunState.QUEUED, RunState.RUNNING):
             live.append(run)
-        latest.setdefault(run.family, run)
+        latest.setdefault((run.family, run.variant), run)
     return Learning(
         missing=runs.labels_until_next(project=project),
         live=tuple(live),
@@ -130,7 +129,17 @@ def curve(project: Project) -> list[ModelVersion]:
     """Return every version with a measured macro-F1, by the number of labels that it learned from."""
     return list(
         project.versions.exclude(macro_f1=None)
-        .only("number", "family", "stage", "labelled", "macro_f1", "macro_f1_low", "macro_f1_high", "project")
+        .only(
+            "number",
+            "family",
+            "variant",
+            "stage",
+            "labelled",
+            "macro_f1",
+            "macro_f1_low",
+            "macro_f1_high",
+            "project",
+        )
         .order_by("labelled", "number")
     )
 

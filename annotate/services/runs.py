@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
@@ -14,6 +15,8 @@ from django.utils.translation import gettext as _
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
 from annotate.models.runs import LIVE_STATES, RunState
+from annotate.services import variants
+from annotate.services.variants import Config
 from training.registry import FAMILIES
 from training.types import Task
 
@@ -44,23 +47,30 @@ def families(project: Project) -> list[str]:
 
 
 def open_if_due(
-    *, project: Project, reason: str = Reason.LABELS, by: User | None = None, family: str = ""
+    *,
+    project: Project,
+    reason: str = Reason.LABELS,
+    by: User | None = None,
+    family: str = "",
+    config: Config | None = None,
 ) -> list[TrainingRun]:
     """Open a run of each automatic family that is due and has none live, or of the one `family` named.
 
-    The caller wakes a worker for each.
+    Automatic families train as they were last published, a named one by `config`. The caller wakes a worker
+    for each.
     """
     if reason != Reason.LEAD and not project.training_enabled:
         return []
     able = [family] if family else families(project)
     if reason == Reason.NAMES:
         able = [key for key in able if key == LEARNS_FROM_NAMES]
-    latest = _latest(project, able)
+    lines = _lines(project, able) if config is None else [Line(family, config)]
+    latest = _latest(project, lines)
     newest: int | None = None
     opened = []
     due: dict[int, bool] = {}  # families that have seen the same labels are due together
-    for key in able:
-        run = latest.get(key)
+    for line in lines:
+        run = latest.get(line.family)
         if run is not None and run.state in LIVE_STATES:
             continue
         seen = _seen(run)
@@ -70,22 +80,48 @@ def open_if_due(
             continue
         if newest is None:
             newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-        opened += _open(project, key, reason, newest, by)
+        opened += _open(project, line, reason, newest, by)
     return opened
 
 
 def labels_until_next(*, project: Project) -> int:
     """Return how many more labels trigger the next run."""
     able = families(project)
-    latest = _latest(project, able)
+    latest = _latest(project, _lines(project, able))
     # A slow family that is still training is not what people wait for next.
     waiting = [key for key in able if key not in latest or latest[key].state not in LIVE_STATES]
     seen = min((_seen(latest.get(key)) for key in waiting or able), default=0)
     return max(0, project.retrain_after - _new_labels(project, seen).count())
 
 
-def _latest(project: Project, keys: list[str]) -> dict[str, TrainingRun]:
-    latest = [Subquery(project.runs.filter(family=key).order_by("-pk").values("pk")[:1]) for key in keys]
+@dataclass(frozen=True)
+class Line:
+    """Runs that follow each other: of one family, with one config."""
+
+    family: str
+    config: Config
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What runs of the line have in common."""
+        return {
+            "family": self.family,
+            "variant": variants.name(self.family, self.config),
+            "is_slow": variants.is_slow(self.family, self.config),
+        }
+
+
+def automatic(project: Project) -> list[tuple[str, str]]:
+    """Return the (family, variant) of the runs that start by themselves."""
+    return [(line.family, line.fields["variant"]) for line in _lines(project, families(project))]
+
+
+def _lines(project: Project, keys: list[str]) -> list[Line]:
+    return [Line(key, project.family_options.get(key, {})) for key in keys]
+
+
+def _latest(project: Project, lines: list[Line]) -> dict[str, TrainingRun]:
+    latest = [Subquery(project.runs.filter(**line.fields).order_by("-pk").values("pk")[:1]) for line in lines]
     return {
         run.family: run for run in project.runs.only("family", "state", "snapshot").filter(Q(pk__in=latest))
     }
@@ -119,26 +155,19 @@ def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
 def open_cascade(*, project: Project, cheap: int, strong: int, by: User) -> list[TrainingRun]:
     """Open the run that combines two versions, by number; none where such a run is live already."""
     newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-    return _open(project, CASCADE, Reason.LEAD, newest, by, {"cheap": cheap, "strong": strong})
+    return _open(project, Line(CASCADE, {"cheap": cheap, "strong": strong}), Reason.LEAD, newest, by)
 
 
-def _open(
-    project: Project,
-    family: str,
-    reason: str,
-    newest: int,
-    by: User | None,
-    config: Mapping[str, object] | None = None,
-) -> list[TrainingRun]:
+def _open(project: Project, line: Line, reason: str, newest: int, by: User | None) -> list[TrainingRun]:
     try:
         with transaction.atomic():
             return [
                 TrainingRun.objects.create(
                     project=project,
-                    family=family,
                     reason=reason,
                     requested_by=by,
-                    config=dict(config or {}),
+                    config=dict(line.config),
+                    **line.fields,
                     snapshot={"annotation": newest},
                     woken_at=timezone.now(),
                 )

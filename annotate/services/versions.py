@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.services.snapshots import Snapshot
+from training.bundle import read_manifest
 from training.types import Evaluation
 
 
@@ -31,6 +34,8 @@ def record(
         run=run,
         number=number,
         family=run.family,
+        variant=run.variant,
+        encoder=_encoder(Path(settings.BUNDLE_ROOT) / bundle),
         bundle=bundle,
         label_ids=list(snapshot.label_ids),
         labelled=labelled,
@@ -54,3 +59,10 @@ def record(
         for row in evaluation.per_class
     )
     return version
+
+
+def _encoder(folder: Path) -> str:
+    """Return the fingerprint of the encoder that a bundle reads, or the last of a cascade's parts that do."""
+    manifest = read_manifest(folder)
+    parts = [read_manifest(folder / part) for part in manifest.parts]
+    return next((part.encoder for part in (manifest, *reversed(parts)) if part.encoder), "")

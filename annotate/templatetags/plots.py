@@ -11,6 +11,7 @@ from django import template
 
 from annotate.models import ModelVersion
 from annotate.models.runs import Stage
+from annotate.templatetags.winnow import kind
 
 register = template.Library()
 
@@ -42,7 +43,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    family: str
+    name: str
     line: str
     band: str
     points: tuple[Point, ...]
@@ -56,16 +57,18 @@ class Tick:
 
 @register.inclusion_tag("dashboard/_curve.html")
 def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
-    """Draw macro-F1 over the labels learned from, a line and an interval band for each family."""
+    """Draw macro-F1 over the labels learned from, a line and an interval band for each kind of model."""
     lows = [_low(version) for version in versions]
     highs = [_high(version) for version in versions]
     bottom, top = floor(min(lows) * 10) / 10, ceil(max(highs) * 10) / 10
     x = Scale(0, max(version.labelled for version in versions), LEFT, WIDTH - RIGHT)
     y = Scale(bottom, top, HEIGHT - BOTTOM, TOP)
-    families = dict.fromkeys(version.family for version in versions)
+    kinds: dict[str, list[ModelVersion]] = {}
+    for version in versions:
+        kinds.setdefault(kind(version), []).append(version)
     return {
         "versions": versions,
-        "series": [_series(family, versions, x, y) for family in families],
+        "series": [_series(name, own, x, y) for name, own in kinds.items()],
         "x_ticks": [Tick(x(value), value) for value in _nice(x.high)],
         "y_ticks": [Tick(y(value), value) for value in _tenths(bottom, top)],
         "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
@@ -74,8 +77,7 @@ def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
     }
 
 
-def _series(family: str, versions: Sequence[ModelVersion], x: Scale, y: Scale) -> Series:
-    own = [version for version in versions if version.family == family]
+def _series(name: str, own: Sequence[ModelVersion], x: Scale, y: Scale) -> Series:
     upper = [(x(version.labelled), y(_high(version))) for version in own]
     lower = [(x(version.labelled), y(_low(version))) for version in own]
     points = tuple(
@@ -83,7 +85,7 @@ def _series(family: str, versions: Sequence[ModelVersion], x: Scale, y: Scale) -
         for version in own
     )
     line = _path((point.x, point.y) for point in points)
-    return Series(family, line, _path([*upper, *reversed(lower)]), points)
+    return Series(name, line, _path([*upper, *reversed(lower)]), points)
 
 
 def _path(points: Any) -> str:

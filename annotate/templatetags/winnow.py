@@ -49,6 +49,13 @@ def family_name(key: str) -> str:
 
 
 @register.filter
+def kind(row: ModelVersion | TrainingRun) -> str:
+    """Write the family of a version or a run, and what is unusual about it."""
+    name = family_name(row.family)
+    return f"{name} ({row.variant})" if row.variant else str(name)
+
+
+@register.filter
 def strategy_name(key: str) -> str:
     return STRATEGIES[key].label if key in STRATEGIES else key
 

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
-from annotate.forms import TrainForm
 from annotate.models import ModelVersion
 from annotate.models.runs import LIVE_STATES
+from annotate.run_forms import TrainForm
 from annotate.services import predicting, publishing, reports
 from annotate.services import runs as run_service
 from annotate.services.publishing import NotPublished
@@ -62,6 +62,7 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
         "runs": rows,
         "live_states": LIVE_STATES,
         "form": TrainForm(project=project),
+        "automatic": run_service.automatic(project),
         "tab": "runs",
     }
     return render(request, "models/runs.html", context)
@@ -72,10 +73,16 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     form = TrainForm(request.POST, project=project)
     if not form.is_valid():
-        messages.error(request, _("This project has no such model family: choose one of the list."))
+        messages.error(
+            request, _("There is no such family or option in this project: choose from the lists.")
+        )
         return redirect("runs", slug)
     opened = run_service.open_if_due(
-        project=project, reason=run_service.Reason.LEAD, by=signed_in(request.user), **form.cleaned_data
+        project=project,
+        reason=run_service.Reason.LEAD,
+        by=signed_in(request.user),
+        family=form.cleaned_data["family"],
+        config=form.config,
     )
     transaction.on_commit(partial(tasks.wake, opened))
     if not opened:

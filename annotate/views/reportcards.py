@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
-from annotate.forms import CascadeForm
 from annotate.models import Project
+from annotate.run_forms import CascadeForm
 from annotate.services import cardpages, reportcards
 from annotate.services import runs as run_service
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +96,16 @@ def test_a_large_tuning_half_is_enough_and_a_small_one_is_added_to(task: Task, d
     assert calibrate_and_tune(SPEC, dataset, large, model).source == "tuning"
     mixed = calibrate_and_tune(SPEC, dataset, small, model)
     assert (mixed.source, mixed.documents) == ("out of fold and tuning", 110)
+
+
+def test_where_the_encoder_knows_the_documents_the_tuning_half_alone_is_believed(
+    task: Task, dataset: Dataset
+) -> None:
+    spec = replace(SPEC, encoder_knows=True)
+    model = fit_model(spec, dataset, none_of(dataset)).model
+    few = calibrate_and_tune(spec, dataset, make_dataset(task, 20, seed=2), model)
+    assert (few.source, few.documents) == ("tuning", 20)
+    assert calibrate_and_tune(spec, dataset, none_of(dataset), model).source == "out of fold"
 
 
 def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:

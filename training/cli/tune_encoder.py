@@ -9,11 +9,10 @@ from pathlib import Path
 
 from training.cli.embedders import add_encoder_arguments
 from training.cli.files import read_datasets
-from training.registry import Entry
+from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 
 # Heavy, and reached by path like families: they bring packages that other commands do without.
-_TUNE = Entry("Tuning an encoder", "training.tuned_encoders:tune_encoder", "train")
 _TUNING = Entry("Tuning an encoder", "training.families._contrastive:Tuning", "train")
 _DEFAULT = Entry("Tuning an encoder", "training.encoders:DEFAULT_ENCODER", "train")
 _SETTINGS = {"epochs": int, "batch_size": int, "learning_rate": float, "temperature": float, "seed": int}
@@ -40,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.train, [], text=arguments.text, label=arguments.label, multi=arguments.multi
     )
     given = {name: getattr(arguments, name) for name in _SETTINGS if getattr(arguments, name) is not None}
-    tuned = _TUNE.load()(
+    tuned = ENCODER_TUNER.load()(
         arguments.encoder or _DEFAULT.load(),
         dataset,
         arguments.out,

@@ -98,8 +98,9 @@ def test_it_waits_with_the_first_batch_for_enough_vectors(
 
 
 def test_a_text_waits_that_has_a_vector_of_an_earlier_encoder_only(
-    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder
+    project: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(embeddings, "site_fingerprint", lambda: "new")
     early, late = add_documents(project, "early", "late")
     for name, document in (("old", early), ("new", late)):
         Embedding.objects.create(encoder=name, sha256=document.sha256, vector=b"")

@@ -188,7 +188,7 @@ def test_a_run_leaves_the_choice_of_the_family_to_the_card(held_out: Project) ->
     verdict = publishing.judge(version=other, reporting=snapshot.reporting)
     assert (verdict.publish, verdict.reason) == (
         False,
-        "The report card decides which family is published.",
+        "The report card decides which model is published.",
     )
     assert publishing.judge(version=newer, reporting=snapshot.reporting).publish
 

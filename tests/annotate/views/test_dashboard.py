@@ -64,7 +64,7 @@ def test_a_live_run_shows_its_family_and_progress(
         project=project, family="embedding", state="running", progress=0.74, started_at=timezone.now()
     )
     content = page()
-    assert "Training: embedding, 0 s, 74 %" in content
+    assert "Training: Sentence embeddings, 0 s, 74 %" in content
     assert 'hx-trigger="every 2s"' in content
 
 

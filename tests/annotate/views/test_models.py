@@ -33,7 +33,7 @@ def test_a_lead_starts_the_one_family_that_was_chosen(
     client.post(where, {"family": "tfidf"})
     assert list(project.runs.values_list("family", flat=True)) == ["tfidf"]
     answer = client.post(where, {"family": "nonsense"}, follow=True)
-    assert "no such model family" in answer.content.decode()
+    assert "no such family or option" in answer.content.decode()
     assert project.runs.count() == 1
 
 
@@ -118,3 +118,56 @@ def test_a_failed_run_shows_its_error_and_log(
     content = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
     assert "One class only." in content
     assert "read 5 documents" in content
+
+
+def test_a_lead_starts_a_variant_and_options_of_other_families_are_not_looked_at(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    chosen = {
+        "family": "tfidf",
+        "tfidf-head": "svm",
+        "tfidf-imbalance": "usual",
+        "embedding-head": "lightgbm",
+    }
+    sign_in(lead).post(reverse("run-start", args=[project.slug]), chosen)
+    run = project.runs.get()
+    assert (run.family, run.variant, run.config) == ("tfidf", "svm", {"head": "svm"})
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert "TF-IDF (svm)" in page
+
+
+def test_an_option_that_is_not_offered_is_refused(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    for wrong in ({"tfidf-head": "forest"}, {"embedding-encoder": "/etc"}, {"tfidf-teacher": "transformer"}):
+        family = next(iter(wrong)).partition("-")[0]
+        sign_in(lead).post(reverse("run-start", args=[project.slug]), {"family": family, **wrong})
+    assert [run.config for run in project.runs.all()] == [{}]  # a teacher is no field while there is none
+
+
+def test_an_encoder_that_a_lead_chooses_is_made_ready_first(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any
+) -> None:
+    settings.CHECKPOINTS = ["some/multilingual"]
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where, {"family": "embedding", "embedding-encoder": "some/multilingual"})
+    client.post(where, {"family": "transformer", "transformer-checkpoint": "some/multilingual"})
+    embedding, transformer = project.runs.order_by("pk")
+    assert embedding.config == {"encoder": "some/multilingual", "prepare": True}
+    assert transformer.config == {"checkpoint": "some/multilingual"}
+    assert (embedding.is_slow, transformer.is_slow) == (True, True)
+
+
+def test_a_kept_version_is_offered_as_a_teacher_of_the_other_families(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    add_version(project, tmp_path, number=1)
+    client = sign_in(lead)
+    page = client.get(reverse("runs", args=[project.slug])).content.decode()
+    assert 'name="embedding-teacher"' in page
+    assert 'name="tfidf-teacher"' not in page
+    client.post(
+        reverse("run-start", args=[project.slug]), {"family": "embedding", "embedding-teacher": "tfidf"}
+    )
+    assert project.runs.get().variant == "taught by tfidf"

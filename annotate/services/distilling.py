@@ -1,0 +1,49 @@
+"""A project's strong model as the teacher of a cheap one: it labels the pool, the other learns from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, Project
+from annotate.models.runs import Stage
+from annotate.services import embeddings
+from annotate.services.predictors import suited
+from annotate.services.prelabeling import bundle_folder
+from annotate.services.snapshots import Snapshot
+from training.cascade import open_predictor
+from training.distillation import teach
+from training.types import Pool, TrainingError
+
+MOST_TEXTS = 10_000  # of the pool: more cost a strong teacher minutes
+
+
+def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[[float], None]) -> Snapshot:
+    """Return the snapshot with what the project's model of `family` says of the pool's texts.
+
+    Neighbours stay out of it: the taught texts would stand between the documents and the pool.
+    """
+    version = teacher(project, family)
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    encoder = embeddings.embedder(version.encoder) if version.encoder else None
+    dataset = teach(
+        predictor,
+        replace(snapshot.dataset, pool=Pool(snapshot.pool_texts)),
+        snapshot.pool_texts[:MOST_TEXTS],
+        embedder=suited(predictor, encoder),
+        tell=tell,
+    )
+    return replace(snapshot, dataset=dataset)
+
+
+def teacher(project: Project, family: str) -> ModelVersion:
+    """Return the family's published version, else its newest whose bundle is kept."""
+    kept = list(project.versions.filter(family=family).exclude(bundle="").order_by("-number"))
+    if not kept:
+        raise TrainingError(
+            _("There is no kept version of %(family)s to learn from; train one first.") % {"family": family}
+        )
+    return next((version for version in kept if version.stage == Stage.PUBLISHED), kept[0])

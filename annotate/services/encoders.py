@@ -1,0 +1,110 @@
+"""Encoders beside the site's own: one that a lead named, or one tuned on the project's labels."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
+from annotate.models.runs import LIVE_STATES
+from annotate.services import embeddings, neighbourhoods, scratch, variants
+from annotate.services.embeddings import SiteEmbedder
+from annotate.services.snapshots import Snapshot
+from annotate.services.variants import ENCODER, PREPARE, TUNED
+from training.registry import ENCODER_TUNER
+from training.types import ProgressCallback, TrainingError
+
+READS_VECTORS = "embedding"  # the family whose encoder can be chosen
+SLICE_SECONDS = 1.0  # of embedding between two tellings
+
+
+def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> SiteEmbedder:
+    """Return the encoder that the run's vectors come from.
+
+    A run that prepares it makes it first, and all of the project's vectors and neighbours with it.
+    """
+    wanted = str(run.config.get(ENCODER, ""))
+    if not wanted:
+        return embeddings.embedder()
+    prepares = bool(run.config.get(PREPARE))
+    if wanted == TUNED:
+        wanted = _tune(run, snapshot, tell) if prepares else tuned(run.project)
+    encoder = embeddings.embedder(wanted)
+    if prepares:
+        _embed_all(run.project, encoder, lambda done: tell("vectors", done))
+        neighbourhoods.find(project=run.project, encoder=encoder)
+    return encoder
+
+
+def tuned(project: Project) -> str:
+    """Return the fingerprint of the newest encoder that was tuned on the project's labels."""
+    made = project.versions.filter(run__config__encoder=TUNED)
+    newest = made.exclude(bundle="").order_by("-number").first()
+    if newest is None:
+        raise TrainingError(
+            _("This project has no encoder tuned on its labels any more; start a run that tunes one.")
+        )
+    return newest.encoder
+
+
+def in_use(*, project: Project) -> list[str]:
+    """Return the fingerprints of encoders, beside the site's, whose vectors the project's models read.
+
+    Those of the published version, and of the newest that trains by itself.
+    """
+    versions = project.versions.exclude(encoder="").exclude(bundle="").order_by("-number")
+    options = project.family_options.get(READS_VECTORS, {})
+    own = versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
+    found = [
+        *versions.published().values_list("encoder", flat=True),
+        *own.values_list("encoder", flat=True)[:1],
+    ]
+    return [name for name in dict.fromkeys(found) if name != embeddings.site_fingerprint()]
+
+
+def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
+    """Tune the site's encoder; the successor of a killed attempt finds what that one has made."""
+    made = str(run.snapshot.get(ENCODER, ""))
+    if made and (Path(settings.ENCODER_ROOT) / made).is_dir():
+        return made
+    found = ENCODER_TUNER.load()(
+        settings.ENCODER,
+        snapshot.dataset,
+        scratch.folder(run) / "encoder",
+        Path(settings.ENCODER_ROOT),
+        on_progress=lambda done: tell("tune the encoder", done),
+    )
+    made = found.export.name
+    run.snapshot = run.snapshot | {ENCODER: made}
+    TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
+    return made
+
+
+def _embed_all(project: Project, encoder: SiteEmbedder, tell: Callable[[float], None]) -> None:
+    missing, done = embeddings.missing(project=project, encoder=encoder), 0
+    while done < missing:
+        tell(done / missing)
+        found = embeddings.embed(project=project, encoder=encoder, seconds=SLICE_SECONDS)
+        if not found:
+            return
+        done += found
+
+
+def sweep(*, project: Project) -> int:
+    """Remove encoders tuned by runs that are over and read by no kept bundle, with their vectors.
+
+    Return how many went.
+    """
+    over = project.runs.filter(config__encoder=TUNED).exclude(state__in=LIVE_STATES)
+    made = {snapshot.get(ENCODER) for snapshot in over.values_list("snapshot", flat=True)}
+    kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
+    gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
+    for name in gone:
+        shutil.rmtree(Path(settings.ENCODER_ROOT) / name)
+        Neighbourhood.objects.filter(encoder=name, document__project=project).delete()
+        Embedding.objects.filter(encoder=name).delete()
+    return len(gone)

@@ -1,0 +1,84 @@
+"""A cheap family learns from what the project's strong one says of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotate.models import Document, ModelVersion, Project, TrainingRun, User
+from annotate.services import execution, runs
+from annotate.services.execution import Superseded
+from tests.annotate.bundles import add_version
+from training.types import Dataset, RunSpec
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
+
+
+@pytest.fixture
+def taught(
+    project: Project,
+    annotator: User,
+    label_colours: Callable[..., None],
+    add_documents: Callable[..., list[Document]],
+    settings: Any,
+    tmp_path: Path,
+) -> TrainingRun:
+    """A run of tfidf that a version of another family teaches: that one knows the labels' names."""
+    settings.SCRATCH_ROOT = tmp_path / "scratch"
+    settings.BUNDLE_ROOT = tmp_path / "bundles"
+    label_colours(project, annotator)
+    add_documents(project, *(f"the {name} number {i}" for name in ("red", "green", "blue") for i in range(8)))
+    add_version(project, tmp_path / "bundles")
+    ModelVersion.objects.update(family="embedding")
+    config = {"teacher": "embedding"}
+    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family="tfidf", config=config)
+    return run
+
+
+def test_the_student_knows_what_only_its_teacher_could_tell(taught: TrainingRun, project: Project) -> None:
+    execution.execute(run_id=taught.pk)
+    taught.refresh_from_db()
+    assert (taught.state, taught.error) == ("succeeded", "")
+    version = ModelVersion.objects.get(run=taught)
+    assert (version.family, version.variant) == ("tfidf", "taught by embedding")
+    assert version.labelled == 18  # people's labels: the teacher's are not counted
+
+
+def test_what_the_teacher_says_comes_from_the_pool_alone(
+    taught: TrainingRun, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Dataset] = []
+
+    def stop(spec: RunSpec, dataset: Dataset, *rest: Any, **given: Any) -> None:
+        seen.append(dataset)
+        raise Superseded
+
+    monkeypatch.setattr(execution, "train_and_package", stop)
+    execution.execute(run_id=taught.pk)
+    (dataset,) = seen
+    assert dataset.taught is not None
+    assert dataset.pool is not None
+    assert dataset.taught.texts == dataset.pool.texts
+    assert len(dataset.taught.texts) == 24
+    names = [label.name for label in dataset.schema.labels]
+    for text, row in zip(dataset.taught.texts, dataset.taught.decisions, strict=True):
+        assert names[int(row.argmax())] in text
+
+
+def test_a_teacher_that_is_gone_is_a_sentence(taught: TrainingRun) -> None:
+    ModelVersion.objects.update(bundle="")
+    execution.execute(run_id=taught.pk)
+    taught.refresh_from_db()
+    assert taught.state == "failed"
+    assert "There is no kept version of embedding to learn from" in taught.error
+
+
+def test_a_cancelled_run_stops_while_it_is_taught(
+    taught: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution.runs, "beat", lambda run, stage=None, progress=None: stage != "teach")
+    assert execution.execute(run_id=taught.pk) is None
+    assert not ModelVersion.objects.filter(run=taught).exists()

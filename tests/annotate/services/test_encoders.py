@@ -1,0 +1,143 @@
+"""An encoder tuned on a project's labels: made once, followed by quick runs, swept with its vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotate import tasks
+from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Project, TrainingRun, User
+from annotate.services import coldstart, embeddings, encoders, execution, prelabeling, publishing, runs
+from annotate.services.variants import ENCODER
+from tests.annotate.services.conftest import WORDS
+from tests.training.checkpoints import write_tiny_checkpoint
+from training.bundle import read_manifest
+from training.registry import Entry
+
+pytest.importorskip("torch")
+pytestmark = [pytest.mark.django_db(transaction=True)]
+TUNED = {"encoder": "tuned", "prepare": True, "names": False, "student": False, "neighbours": False}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    words = ("and", "pool", "more", *(word for group in WORDS.values() for word in group))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", words))
+
+
+@pytest.fixture(scope="module")
+def encoder_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site's encoder is exported once for all tests of this file."""
+    return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.fixture
+def labelled(
+    project: Project,
+    annotator: User,
+    label_colours: Callable[..., None],
+    add_documents: Callable[..., list[Document]],
+    settings: Any,
+    tmp_path: Path,
+    checkpoint: str,
+    encoder_root: Path,
+) -> Iterator[Project]:
+    settings.ENCODER, settings.ENCODER_ROOT = checkpoint, encoder_root
+    settings.BUNDLE_ROOT, settings.SCRATCH_ROOT = tmp_path / "bundles", tmp_path / "scratch"
+    embeddings.embedder.cache_clear()
+    embeddings._store.cache_clear()
+    label_colours(project, annotator, each=10)
+    label_colours(project, annotator, lane="holdout", each=4)
+    add_documents(project, "rose and more", "leaf and more", "sky and more")
+    project.families = ["embedding"]
+    project.save()
+    yield project
+    embeddings.embedder.cache_clear()
+    embeddings._store.cache_clear()
+
+
+def tune(project: Project, config: dict[str, Any] = TUNED) -> TrainingRun:
+    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family="embedding", config=config)
+    execution.execute(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_tunes_the_encoder_and_makes_all_vectors_anew(labelled: Project) -> None:
+    run = tune(labelled)
+    assert (run.state, run.error, run.is_slow) == ("succeeded", "", True)
+    version = ModelVersion.objects.get(run=run)
+    assert version.encoder == run.snapshot[ENCODER] != embeddings.embedder().fingerprint
+    assert read_manifest(prelabeling.bundle_folder(version)).encoder == version.encoder
+    texts = labelled.documents.values("sha256").distinct().count()
+    assert Embedding.objects.filter(encoder=version.encoder).count() == texts
+    assert Neighbourhood.objects.filter(encoder=version.encoder).count() == labelled.documents.pool().count()
+    assert prelabeling.prelabel(version=version) == labelled.documents.count()
+
+
+def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
+    labelled: Project, lead: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    first = ModelVersion.objects.get(run=tune(labelled))
+    publishing.publish(version=first, by=lead)
+    labelled.refresh_from_db()
+    (document,) = add_documents(labelled, "ice and more")
+    assert coldstart.is_waiting(project=labelled)
+    tasks.embed(labelled.pk)
+    assert Embedding.objects.filter(sha256=document.sha256).count() == 2  # the site's encoder, and the tuned
+    assert not coldstart.is_waiting(project=labelled)
+    (quick,) = runs.open_if_due(project=labelled, reason=runs.Reason.LEAD)
+    execution.execute(run_id=quick.pk)
+    second = ModelVersion.objects.get(run=quick)
+    assert (quick.is_slow, second.variant, second.encoder) == (False, first.variant, first.encoder)
+
+
+def test_a_killed_attempt_leaves_its_encoder_to_the_next(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(encoders, "_embed_all", lambda *given: made.append("vectors") or killed())
+    (run,) = runs.open_if_due(project=labelled, reason=runs.Reason.LEAD, family="embedding", config=TUNED)
+    with pytest.raises(KeyboardInterrupt):
+        execution.execute(run_id=run.pk)
+    monkeypatch.undo()
+    run.refresh_from_db()
+    fingerprint = run.snapshot[ENCODER]
+    monkeypatch.setattr(encoders, "ENCODER_TUNER", Entry("Never again", f"{__name__}:killed", ""))
+    execution.execute(run_id=run.pk)
+    assert made == ["vectors"]
+    run.refresh_from_db()
+    assert (run.state, run.snapshot[ENCODER]) == ("succeeded", fingerprint)
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_too_few_labels_are_a_sentence(labelled: Project) -> None:
+    labelled.annotations.filter(document__lane="pool").delete()
+    run = tune(labelled)
+    assert run.state == "failed"
+    assert "Tuning an encoder needs 8 texts" in run.error
+
+
+def test_a_quick_run_without_its_tuned_encoder_says_so(labelled: Project) -> None:
+    run = tune(labelled, {"encoder": "tuned"})
+    assert (
+        run.error == "This project has no encoder tuned on its labels any more; start a run that tunes one."
+    )
+
+
+def test_an_encoder_that_no_bundle_reads_is_swept_with_its_vectors(labelled: Project) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    folder = Path(embeddings.settings.ENCODER_ROOT) / version.encoder
+    assert encoders.sweep(project=labelled) == 0
+    assert folder.is_dir()
+    ModelVersion.objects.update(bundle="")
+    assert encoders.sweep(project=labelled) == 1
+    assert not folder.exists()
+    assert not Embedding.objects.filter(encoder=version.encoder).exists()
+    assert encoders.sweep(project=labelled) == 0
