@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from training.cli.files import Answers, read_answers, read_texts
 from training.cli.labels import read_labels
 from training.cli.settings import parse_settings
 from training.evaluate import macro_f1
+from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
 from training.llm.budget import Meter, Prices
 from training.llm.cache import SqliteCache
 from training.llm.client import DEFAULTS, Chat, Endpoint
@@ -34,9 +35,9 @@ PromptFor = Callable[[str], Prompt]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answers in the order of the texts; `stopped` tells why there are fewer than texts."""
+    """The answers by the numbers of their texts, in that order; `stopped` tells why some are missing."""
 
-    answers: tuple[Answer, ...]
+    answers: Mapping[int, Answer]
     stopped: str
 
 
@@ -55,6 +56,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--shots", type=Path, metavar="F", help="labelled examples, in the same columns")
     parser.add_argument("--shots-per-text", type=int, default=6, metavar="N", help="the most similar ones")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first texts")
+    parser.add_argument(
+        "--concurrency", type=int, default=AT_ONCE, metavar="N", help="questions under way at once"
+    )
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--attempts", type=int, default=4, metavar="N")
     parser.add_argument(
@@ -73,7 +77,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Answer the texts, then write figures and answers, also where the budget or the endpoint gave out."""
+    """Answer the texts, then write figures and answers, also where something ended it before the last."""
+    check_concurrency(arguments.concurrency)
     task = Task.SINGLE if arguments.multi is None else Task.MULTI
     schema = LabelSchema(task, read_labels(arguments.labels))
     texts, truth = _texts(arguments)
@@ -83,8 +88,8 @@ def run(arguments: argparse.Namespace) -> None:
     done = _answers(texts, prompt_for, meter, arguments)
     figures = _figures(done, meter, len(texts))
     if targets is not None:
-        decided = _decisions(schema, done.answers)
-        figures["macro_f1"] = macro_f1(targets[: len(decided)], decided)
+        decided = _decisions(schema, list(done.answers.values()))
+        figures["macro_f1"] = macro_f1(targets[list(done.answers)], decided)
     if arguments.json:
         content = figures | {"answers": _rows(texts, done.answers)}
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
@@ -137,18 +142,24 @@ def _answers(
         attempts=arguments.attempts,
         options={**DEFAULTS, **parse_settings(arguments.set)},
     )
-    answers: list[Answer] = []
+    questions = (Question(text, prompt_for(text)) for text in texts)
+    answers: dict[int, Answer] = {}
+    stopped = ""
+
+    def keep(number: int, answer: Answer) -> None:
+        answers[number] = answer
+        print(f"{len(answers)} of {len(texts)}", file=sys.stderr)
+
     with ExitStack() as stack:
         chat = stack.enter_context(Chat(endpoint))
         cache = stack.enter_context(SqliteCache(arguments.answers)) if arguments.answers else None
-        labeller = Labeller(chat, meter, cache)
         try:
-            for text in texts:
-                answers.append(labeller.answer(text, prompt_for(text)))
-                print(f"{len(answers)} of {len(texts)}", file=sys.stderr)
+            ask_all(Labeller(chat, meter, cache), questions, keep, concurrency=arguments.concurrency)
         except LlmError as error:
-            return Finished(tuple(answers), f"Stopped after {len(answers)} of {len(texts)} texts. {error}")
-    return Finished(tuple(answers), "")
+            stopped = f"Stopped after {len(answers)} of {len(texts)} texts. {error}"
+        except KeyboardInterrupt:
+            stopped = f"Stopped after {len(answers)} of {len(texts)} texts, as you asked."
+    return Finished(dict(sorted(answers.items())), stopped)
 
 
 def _decisions(schema: LabelSchema, answers: Sequence[Answer]) -> Decisions:
@@ -163,11 +174,12 @@ def _figures(done: Finished, meter: Meter, texts: int) -> dict[str, Json]:
     return {
         "texts": texts,
         "asked": len(done.answers),
-        "outcomes": dict(Counter(str(answer.outcome) for answer in done.answers)),
+        "outcomes": dict(Counter(str(answer.outcome) for answer in done.answers.values())),
         "calls": len(meter.calls),
         "input_tokens": sum(call.input_tokens for call in meter.calls),
         "output_tokens": sum(call.output_tokens for call in meter.calls),
         "cost": meter.cost,
+        "calls_not_counted": sum(call.is_bound for call in meter.calls),  # their figures are upper bounds
         "single_p50_ms": _milliseconds(meter.latency(0.5)),
         "single_p99_ms": _milliseconds(meter.latency(0.99)),
         "stopped": done.stopped,
@@ -178,15 +190,15 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 2)
 
 
-def _rows(texts: Sequence[str], answers: Sequence[Answer]) -> list[Json]:
+def _rows(texts: Sequence[str], answers: Mapping[int, Answer]) -> list[Json]:
     return [
         {
-            "text": text,
+            "text": texts[number],
             "labels": list(answer.labels),
             "outcome": answer.outcome,
             "note": answer.note,
             "cost": answer.cost,
             "seconds": answer.seconds,
         }
-        for text, answer in zip(texts, answers, strict=False)
+        for number, answer in answers.items()
     ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from training.llm.client import Completion, Message
-from training.llm.errors import BudgetSpent
+from training.llm.client import Attempt, Completion, Message
+from training.llm.errors import BudgetSpent, LlmError
 from training.types import Json, TrainingError
 
 
@@ -27,7 +30,7 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One answered call. Where `is_bound`, the endpoint counted no tokens and bytes stand for them."""
+    """One call. Where `is_bound`, nobody counted its tokens, and the bytes stand for them: never fewer."""
 
     input_tokens: int
     output_tokens: int
@@ -38,55 +41,109 @@ class Call:
 
 @dataclass(slots=True)
 class Meter:
-    """Adds up calls; None is no limit. A limit is never passed: a call that could is not made."""
+    """Adds up the calls of all threads; None is no limit. A call that could pass a limit is not made."""
 
     prices: Prices = field(default_factory=Prices)
     max_cost: float | None = None
     max_tokens: int | None = None
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list, init=False)
+    tokens: int = field(default=0, init=False)  # sent and received
+    cost: float = field(default=0.0, init=False)
+    _under_way: list[Call] = field(default_factory=list, init=False, repr=False)
+    _changed: threading.Condition = field(default_factory=threading.Condition, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.max_cost is not None and not (self.prices.input or self.prices.output):
             raise TrainingError("A limit of the cost needs prices; set them, or limit the tokens.")
 
-    @property
-    def tokens(self) -> int:
-        """All tokens so far, sent and received."""
-        return sum(call.input_tokens + call.output_tokens for call in self.calls)
+    def charge(
+        self,
+        attempt: Attempt,
+        messages: Sequence[Message],
+        schema: Json,
+        options: Mapping[str, Json],
+        calls: list[Call],
+    ) -> Completion:
+        """Return what `attempt` answers, and add the call here and to `calls`.
 
-    @property
-    def cost(self) -> float:
-        """What all calls so far cost."""
-        return sum(call.cost for call in self.calls)
+        What it may take at most is held back meanwhile. This waits while calls under way may leave enough,
+        and raises `BudgetSpent` where none is under way. A call that broke off after it was sent counts as
+        the most that it may take: the endpoint may charge for it.
+        """
+        started, most = time.monotonic(), self._most(messages, schema, options)
+        with self._held_back(most):
+            try:
+                completion = attempt()
+            except LlmError as error:
+                if error.may_cost:
+                    taken = (most.input_tokens, most.output_tokens)
+                    self._add(self._call(*taken, time.monotonic() - started, is_bound=True), calls)
+                raise
+            self._add(self._counted(completion, most), calls)
+        return completion
 
-    def allow(self, messages: Sequence[Message], schema: Json, options: Mapping[str, Json]) -> None:
-        """Raise `BudgetSpent` where this call could go over a limit. A token is at least one byte."""
-        if self.max_tokens is None and self.max_cost is None:
-            return
-        sent, received = _bytes(messages) + _bytes(schema), _longest(options)
-        if self.max_tokens is not None and self.tokens + sent + received > self.max_tokens:
-            raise BudgetSpent(
+    @contextmanager
+    def _held_back(self, most: Call) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._fits(most) or not self._under_way)
+            if not self._fits(most):
+                raise BudgetSpent(self._complaint(most))
+            self._under_way.append(most)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way.remove(most)
+                self._changed.notify_all()
+
+    def _fits(self, most: Call) -> bool:
+        calls = [*self._under_way, most]
+        tokens = self.tokens + sum(call.input_tokens + call.output_tokens for call in calls)
+        cost = self.cost + sum(call.cost for call in calls)
+        return not (
+            (self.max_tokens is not None and tokens > self.max_tokens)
+            or (self.max_cost is not None and cost > self.max_cost)
+        )
+
+    def _complaint(self, most: Call) -> str:
+        tokens = most.input_tokens + most.output_tokens
+        if self.max_tokens is not None and self.tokens + tokens > self.max_tokens:
+            return (
                 f"{self.tokens:,} of {self.max_tokens:,} tokens are spent, and the next question may take "
-                f"{sent + received:,}. Raise the limit to go on."
+                f"{tokens:,}. Raise the limit to go on."
             )
-        if self.max_cost is not None and self.cost + self.prices.of(sent, received) > self.max_cost:
-            raise BudgetSpent(
-                f"{self.cost:.4f} of {self.max_cost:.4f} is spent, and the next question may cost "
-                f"{self.prices.of(sent, received):.4f}. Raise the limit to go on."
-            )
+        return (
+            f"{self.cost:.4f} of {self.max_cost:.4f} is spent, and the next question may cost "
+            f"{most.cost:.4f}. Raise the limit to go on."
+        )
 
-    def record(self, completion: Completion, messages: Sequence[Message], schema: Json) -> Call:
-        """Add a call by the endpoint's own count, else by the bytes, which are never fewer than tokens."""
+    def _most(self, messages: Sequence[Message], schema: Json, options: Mapping[str, Json]) -> Call:
+        """Return what a call may take at most. A token is at least one byte; an answer has its own limit."""
+        received = _longest(options)
+        if received is None and (self.max_tokens is not None or self.max_cost is not None):
+            raise TrainingError("A budget needs a limit for each answer: set max_tokens among the options.")
+        return self._call(_bytes(messages) + _bytes(schema), received or 0, 0.0, is_bound=True)
+
+    def _counted(self, completion: Completion, most: Call) -> Call:
+        """Return a call by the endpoint's own count, else by the bytes."""
         sent, received = completion.input_tokens, completion.output_tokens
         is_bound = sent is None or received is None
-        if sent is None:
-            sent = _bytes(messages) + _bytes(schema)
-        if received is None:
-            received = len(completion.text.encode())
-        cost = self.prices.of(sent, received)
-        call = Call(sent, received, completion.seconds, cost, is_bound)
-        self.calls.append(call)
-        return call
+        return self._call(
+            most.input_tokens if sent is None else sent,
+            len(completion.text.encode()) if received is None else received,
+            completion.seconds,
+            is_bound=is_bound,
+        )
+
+    def _call(self, sent: int, received: int, seconds: float, *, is_bound: bool) -> Call:
+        return Call(sent, received, seconds, self.prices.of(sent, received), is_bound)
+
+    def _add(self, call: Call, calls: list[Call]) -> None:
+        calls.append(call)
+        with self._changed:
+            self.calls.append(call)
+            self.tokens += call.input_tokens + call.output_tokens
+            self.cost += call.cost
 
     def latency(self, share: float) -> float | None:
         """Return the quantile of the seconds that calls took, None before the first."""
@@ -97,9 +154,9 @@ def _bytes(content: Json) -> int:
     return len(json.dumps(content, ensure_ascii=False, default=dict).encode("utf-8", "surrogatepass"))
 
 
-def _longest(options: Mapping[str, Json]) -> int:
-    """Return the most tokens of an answer; without that no budget could be kept."""
+def _longest(options: Mapping[str, Json]) -> int | None:
+    """Return the most tokens of an answer, None where nothing limits it."""
     for name in ("max_tokens", "max_completion_tokens"):
         if isinstance(options.get(name), int):
             return int(options[name])
-    raise TrainingError("A budget needs a limit for each answer: set max_tokens among the options.")
+    return None

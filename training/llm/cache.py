@@ -24,9 +24,15 @@ class AnswerCache(Protocol):
         """Keep an answer."""
 
 
-def answer_key(model: str, digest: str, options: Mapping[str, Json], text: str) -> str:
-    """Return the sha256 of all that an answer depends on."""
-    parts = [model, digest, dict(options), hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()]
+def answer_key(url: str, model: str, digest: str, options: Mapping[str, Json], text: str) -> str:
+    """Return the sha256 of all that an answer depends on: whom was asked, the prompt, and the text."""
+    parts = [
+        url,
+        model,
+        digest,
+        dict(options),
+        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(),
+    ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -12,14 +12,27 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from training.llm.errors import Garbled, LlmError, RateLimited, ServerFailed, TooSlow, Unusable
+from training.llm.errors import (
+    Away,
+    Dropped,
+    Garbled,
+    LlmError,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    TooSlow,
+    Unusable,
+)
+from training.llm.gate import Gate
 from training.llm.waiting import asked_for
 from training.types import Json, TrainingError
 
 Message = Mapping[str, str]  # "role" and "content"
 
 DEFAULTS: Mapping[str, Json] = MappingProxyType({"temperature": 0, "max_tokens": 300})
-_BUSY = (408, 409, 425, 429)
+_NO_LIMIT = httpx.Limits(max_connections=None, max_keepalive_connections=None)  # its threads are the limit
+_PASSING = (408, 409, 425)
+_THIS_ONE = (400, 413, 422)
 _LARGEST_ANSWER = 1_000_000  # bytes; labels take a few hundred
 _QUOTED = 200  # characters of an endpoint's own complaint
 
@@ -41,13 +54,17 @@ class Endpoint:
     options: Mapping[str, Json] = field(default_factory=lambda: DEFAULTS)
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_address(self.url):
             raise TrainingError("The endpoint must be an address such as https://host/v1.")
+        parts = urlsplit(self.url)
         if parts.username or parts.password or parts.query:
             raise TrainingError("The endpoint's address must hold no password or query; give the key apart.")
         if not self.model:
             raise TrainingError("Name the model that the endpoint is to answer with.")
+        if not self.key.isascii() or any(not sign.isprintable() or sign == " " for sign in self.key):
+            raise TrainingError("The endpoint's key holds a space, a line break or a letter beyond ASCII.")
+        if self.attempts < 1 or self.timeout <= 0:
+            raise TrainingError("Allow an endpoint at least one attempt, and more than 0 seconds for it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +79,26 @@ class Completion:
     seconds: float
 
 
+Attempt = Callable[[], Completion]
+
+
+def _free(attempt: Attempt) -> Completion:
+    return attempt()
+
+
 class Chat:
-    """A connection that is kept between questions; use it as a context manager."""
+    """Connections that are kept between questions, for any number of threads; use it as a context manager."""
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        rng: random.Random | None = None,
+        self, endpoint: Endpoint, *, gate: Gate | None = None, rng: random.Random | None = None
     ) -> None:
         self.endpoint = endpoint
-        self._sleep = sleep
+        self._gate = gate or Gate()
         self._rng = rng or random.Random()
         key = {"Authorization": f"Bearer {endpoint.key}"} if endpoint.key else {}
-        self._http = httpx.Client(headers=key, timeout=endpoint.timeout, follow_redirects=False)
+        self._http = httpx.Client(
+            headers=key, timeout=endpoint.timeout, limits=_NO_LIMIT, follow_redirects=False
+        )
 
     def __enter__(self) -> Chat:
         return self
@@ -84,37 +106,58 @@ class Chat:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def ask(self, messages: Sequence[Message], schema: Json) -> Completion:
-        """Return the answer; raises an `LlmError` once repeating it has not helped or cannot help."""
-        for attempt in range(self.endpoint.attempts):
-            try:
-                return self._once(messages, schema)
-            except _Again as again:
-                if attempt + 1 == self.endpoint.attempts:
-                    raise again.reason from None
-                self._sleep(self._wait(attempt, again))
-        raise Unusable("At least one attempt must be allowed.")
+    def stop(self) -> None:
+        """Let no question of any thread out any more, and end what waits to be asked again."""
+        self._gate.close()
 
-    def _wait(self, attempt: int, again: _Again) -> float:
+    def ask(
+        self, messages: Sequence[Message], schema: Json, charge: Callable[[Attempt], Completion] = _free
+    ) -> Completion:
+        """Return the answer; raises an `LlmError` once repeating it has not helped or cannot help.
+
+        Each attempt goes through `charge`, which calls it and may keep account of it, or turn it down.
+        """
+        attempts, earliest = 0, float("-inf")
+
+        def attempt() -> Completion:
+            self._gate.wait(earliest)  # once more: to be charged may have taken its time
+            return self._once(messages, schema)
+
+        while True:
+            self._gate.wait(earliest)
+            try:
+                return charge(attempt)
+            except LlmError as error:
+                attempts += 1
+                if not error.may_pass or attempts == self.endpoint.attempts:
+                    raise
+                earliest = self._gate.clock() + self._wait(attempts, error)
+                if isinstance(error, RateLimited) or error.after:  # what it asks of one it asks of all
+                    self._gate.rest_until(earliest)
+
+    def _wait(self, attempts: int, error: LlmError) -> float:
         """Return the seconds to wait: doubling, with jitter so that many clients do not come back at once."""
-        if again.after > self.endpoint.longest_wait:
+        if error.after > self.endpoint.longest_wait:
             raise RateLimited(
-                f"{self._who()} asks to wait for {again.after:,.0f} seconds, longer than "
+                f"{self._who()} asks to wait for {error.after:,.0f} seconds, longer than "
                 f"{self.endpoint.longest_wait:,.0f}. Go on later: answers so far are kept."
-            ) from again.reason
-        backoff: float = min(self.endpoint.first_wait * 2**attempt, self.endpoint.longest_wait)
-        return max(again.after, backoff * self._rng.uniform(0.5, 1.0))
+            ) from error
+        backoff: float = min(self.endpoint.first_wait * 2 ** (attempts - 1), self.endpoint.longest_wait)
+        return max(error.after, backoff * self._rng.uniform(0.5, 1.0))
 
     def _once(self, messages: Sequence[Message], schema: Json) -> Completion:
         started = time.monotonic()
         try:
             status, headers, body = self._post(messages, schema, started + self.endpoint.timeout)
+        except (httpx.ConnectTimeout, httpx.ConnectError) as error:
+            why = self._safe(str(error)) or "no connection in time"
+            raise Away(f"{self._who()} cannot be reached ({why}). Is it running?") from None
         except httpx.TimeoutException:
-            late = TooSlow(f"{self._who()} did not answer within {self.endpoint.timeout:g} seconds.")
-            raise _Again(late) from None
-        except (httpx.ConnectError, httpx.RemoteProtocolError, httpx.ReadError) as error:
-            away = Unusable(f"{self._who()} cannot be reached ({self._safe(str(error))}). Is it running?")
-            raise _Again(away) from None
+            raise TooSlow(f"{self._who()} did not answer within {self.endpoint.timeout:g} seconds.") from None
+        except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+            raise Dropped(f"{self._who()} broke the connection ({self._safe(str(error))}).") from None
+        except httpx.DecodingError as error:
+            raise Garbled(f"{self._who()} sent what cannot be read ({self._safe(str(error))}).") from None
         except httpx.HTTPError as error:
             raise Unusable(f"{self._who()} cannot be asked: {self._safe(str(error))}.") from None
         if status != 200:
@@ -140,17 +183,16 @@ class Chat:
                     raise Garbled(f"{self._who()} sent more than {_LARGEST_ANSWER:,} bytes.")
             return response.status_code, response.headers, bytes(body)
 
-    def _failure(self, status: int, headers: httpx.Headers, body: bytes) -> Exception:
-        said = self._safe(_complaint(body))
-        if status in _BUSY:
-            after = asked_for(headers.get("Retry-After", ""))
-            return _Again(RateLimited(f"{self._who()} is busy (HTTP {status}): {said}"), after)
-        if status >= 500:
-            after = asked_for(headers.get("Retry-After", ""))
-            return _Again(ServerFailed(f"{self._who()} failed (HTTP {status}): {said}"), after)
+    def _failure(self, status: int, headers: httpx.Headers, body: bytes) -> LlmError:
+        said, after = self._safe(_complaint(body)), asked_for(headers.get("Retry-After", ""))
+        if status == 429:
+            return RateLimited(f"{self._who()} is busy (HTTP {status}): {said}", after)
+        if status >= 500 or status in _PASSING:
+            return ServerFailed(f"{self._who()} failed (HTTP {status}): {said}", after)
         if status in (401, 403):
             return Unusable(f"{self._who()} refuses the key (HTTP {status}): {said} Check the key.")
-        return Unusable(f"{self._who()} does not take the request (HTTP {status}): {said}")
+        kind = Rejected if status in _THIS_ONE else Unusable
+        return kind(f"{self._who()} does not take the request (HTTP {status}): {said}")
 
     def _read(self, body: bytes, seconds: float) -> Completion:
         try:
@@ -159,7 +201,7 @@ class Chat:
             message, usage = choice["message"], content.get("usage") or {}
             return Completion(
                 text=_text(message.get("content")),
-                refusal=_text(message.get("refusal")),
+                refusal=_text(message.get("refusal")) or _filtered(choice),
                 is_cut=choice.get("finish_reason") == "length",
                 input_tokens=_count(usage.get("prompt_tokens")),
                 output_tokens=_count(usage.get("completion_tokens")),
@@ -181,20 +223,16 @@ class Chat:
         return " ".join(said.split())[:_QUOTED]
 
 
-class _Again(Exception):
-    """An attempt that failed in a way that may pass; `after` is the wait that the endpoint asked for."""
-
-    def __init__(self, reason: LlmError, after: float = 0.0) -> None:
-        self.reason = reason
-        self.after = after
-        super().__init__(str(reason))
-
-
 def _complaint(body: bytes) -> str:
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError, RecursionError):
         return body.decode("utf-8", "replace")
+
+
+def _filtered(choice: Json) -> str:
+    """Return why a filter of the endpoint took the answer away, nothing where none did."""
+    return "content filter" if choice.get("finish_reason") == "content_filter" else ""
 
 
 def _text(value: Json) -> str:
@@ -207,3 +245,12 @@ def _text(value: Json) -> str:
 
 def _count(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _is_address(url: str) -> bool:
+    try:
+        httpx.URL(url)  # it is pickier, as about ports
+        parts = urlsplit(url)
+    except (httpx.InvalidURL, ValueError):
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)

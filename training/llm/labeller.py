@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from training.llm.budget import Call, Meter
 from training.llm.cache import AnswerCache, answer_key
-from training.llm.client import Completion, Endpoint, Message
-from training.llm.errors import BudgetSpent, LlmError, Unusable
+from training.llm.client import Attempt, Completion, Endpoint, Message
+from training.llm.errors import BudgetSpent, LlmError, Stopped, Unusable
 from training.llm.parse import REPAIRABLE, Outcome, Parsed, parse
 from training.llm.prompt import Prompt, check_names
 from training.types import Json
@@ -24,7 +25,11 @@ class Asks(Protocol):
     @property
     def endpoint(self) -> Endpoint: ...
 
-    def ask(self, messages: Sequence[Message], schema: Json) -> Completion: ...
+    def ask(
+        self, messages: Sequence[Message], schema: Json, charge: Callable[[Attempt], Completion]
+    ) -> Completion: ...
+
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,56 +53,89 @@ class Answer:
 
 
 class Labeller:
-    """Answers texts one by one. What ends a whole run is raised, what concerns one text is its outcome."""
+    """Answers texts. What ends a whole run is raised, what concerns one text is its outcome.
+
+    Any thread may `ask`, several at once. The cache, as an SQLite file, belongs to the thread that opened
+    it: `kept` and `keep` are for that one.
+    """
 
     def __init__(self, chat: Asks, meter: Meter, cache: AnswerCache | None = None) -> None:
         self._chat = chat
         self._meter = meter
         self._cache = cache
+        self._lock = threading.Lock()
         self._failures = 0
 
     def answer(self, text: str, prompt: Prompt) -> Answer:
-        """Return the answer to `prompt` about `text`.
-
-        Raises `BudgetSpent` before a call that could pass a limit, and an `LlmError` where the endpoint is
-        of no use any more.
-        """
-        check_names(prompt.schema)
-        endpoint = self._chat.endpoint
-        key = answer_key(endpoint.model, prompt.digest, endpoint.options, text)
-        kept = self._cache.get(key) if self._cache else None
+        """Return the answer to `prompt` about `text`: what was kept, else what `ask` returns or raises."""
+        key = self.key(text, prompt)
+        kept = self.kept(key)
         if kept is not None:
-            return Answer(Outcome.ANSWERED, kept)
-        found = self._asked(text, prompt)
-        if found.outcome is Outcome.ANSWERED and self._cache:
-            self._cache.put(key, found.labels)
+            return kept
+        found = self.ask(text, prompt)
+        self.keep(key, found)
         return found
 
-    def _asked(self, text: str, prompt: Prompt) -> Answer:
+    def key(self, text: str, prompt: Prompt) -> str:
+        """Return what equal questions have in common."""
+        check_names(prompt.schema)
+        endpoint = self._chat.endpoint
+        return answer_key(endpoint.url, endpoint.model, prompt.digest, endpoint.options, text)
+
+    def kept(self, key: str) -> Answer | None:
+        """Return the answer of the cache, None where there is none."""
+        labels = self._cache.get(key) if self._cache else None
+        return None if labels is None else Answer(Outcome.ANSWERED, labels)
+
+    def keep(self, key: str, answer: Answer) -> None:
+        """Put a good answer into the cache; of others a later run may get a better one."""
+        if answer.outcome is Outcome.ANSWERED and self._cache:
+            self._cache.put(key, answer.labels)
+
+    def ask(self, text: str, prompt: Prompt) -> Answer:
+        """Return the endpoint's answer.
+
+        Raises `BudgetSpent` before a call that could pass a limit, `Stopped` after `stop`, and another
+        `LlmError` where the endpoint is of no use any more.
+        """
         messages = prompt.messages(text)
         calls: list[Call] = []
         try:
             completion, parsed = self._ask(messages, prompt, calls)
-        except (BudgetSpent, Unusable):
+        except (BudgetSpent, Stopped, Unusable):
             raise
         except LlmError as error:
-            self._failures += 1
-            if self._failures >= _FAILURES_IN_A_ROW:
+            if self._failed() >= _FAILURES_IN_A_ROW:
                 raise
-            return Answer(Outcome.FAILED, note=str(error))
-        self._failures = 0
+            return Answer(Outcome.FAILED, note=str(error), calls=tuple(calls))
+        self._succeeded()
         if parsed.outcome in REPAIRABLE:
             # What keeps a repair from being asked ends the run with the next text; this one is paid for.
             with suppress(LlmError):
                 parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)[1]
         return Answer(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
 
+    def stop(self) -> None:
+        """End all waits, and let no further question out; those under way are answered."""
+        self._chat.stop()
+
     def _ask(self, messages: list[Message], prompt: Prompt, calls: list[Call]) -> tuple[Completion, Parsed]:
-        schema = prompt.answer_schema()
-        self._meter.allow(messages, schema, self._chat.endpoint.options)
-        completion = self._chat.ask(messages, schema)
-        calls.append(self._meter.record(completion, messages, schema))
+        schema, options = prompt.answer_schema(), self._chat.endpoint.options
+
+        def charge(attempt: Attempt) -> Completion:
+            return self._meter.charge(attempt, messages, schema, options, calls)
+
+        completion = self._chat.ask(messages, schema, charge)
         return completion, parse(completion, prompt.schema)
+
+    def _failed(self) -> int:
+        with self._lock:
+            self._failures += 1
+            return self._failures
+
+    def _succeeded(self) -> None:
+        with self._lock:
+            self._failures = 0
 
 
 def _repair(messages: list[Message], completion: Completion, parsed: Parsed) -> list[Message]:

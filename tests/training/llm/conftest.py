@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,6 +53,14 @@ def sleeps(seconds: float) -> Act:
     return act
 
 
+def after(seconds: float, act: Act) -> Act:
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(seconds)
+        act(handler)
+
+    return late
+
+
 def trickles(handler: BaseHTTPRequestHandler) -> None:
     """Send a byte now and then, so that no single read is slow."""
     handler.send_response(200)
@@ -68,20 +77,78 @@ def hangs_up(handler: BaseHTTPRequestHandler) -> None:
 
 @dataclass
 class Server:
-    """`plan` holds what to do with each request in turn; its last entry goes on for ever."""
+    """`plan` holds what to do with each request in turn, its last entry for ever; `choose` goes by the text.
+
+    An answer takes `delay` seconds; `at_once` is the most requests that were under way together.
+    """
 
     plan: list[Act] = field(default_factory=lambda: [labels("card")])
+    choose: Callable[[str], Act] | None = None
+    delay: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    arrivals: list[float] = field(default_factory=list)
+    at_once: int = 0
     url: str = ""
+    under_way: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def texts(self) -> list[str]:
+        """What was asked about, in the order in which it came."""
+        return [text_of(sent) for sent in self.requests]
 
     def handle(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
-        self.requests.append(json.loads(body) | {"path": handler.path})
-        self.headers.append(dict(handler.headers))
-        act = self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        with self.counted():
+            with self.lock:
+                self.arrivals.append(time.monotonic())
+                self.requests.append(body | {"path": handler.path})
+                self.headers.append(dict(handler.headers))
+                act = self.next_act(body)
+            time.sleep(self.delay)
         with suppress(OSError):  # the client hung up, as some tests want it to
             act(handler)
+
+    def next_act(self, body: dict[str, Any]) -> Act:
+        if self.choose is not None:
+            return self.choose(text_of(body))
+        return self.plan.pop(0) if len(self.plan) > 1 else self.plan[0]
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a request until just before its answer: with that the client may send the next one."""
+        with self.lock:
+            self.under_way += 1
+            self.at_once = max(self.at_once, self.under_way)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.under_way -= 1
+
+
+def text_of(sent: dict[str, Any]) -> str:
+    """Return the text that a request asks about; what follows it is about an answer."""
+    quoted = [turn["content"] for turn in sent["messages"] if turn["content"].startswith('{"text": ')]
+    return str(json.loads(quoted[-1])["text"])
+
+
+def until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for what another thread does."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.01)
+
+
+class Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *request: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a client that gave up is part of some tests
+            super().handle_error(*request)
 
 
 @pytest.fixture
@@ -97,8 +164,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
         def log_message(self, *_: Any) -> None: ...
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
+    http = Listener(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     state.url = f"http://127.0.0.1:{http.server_port}/v1"

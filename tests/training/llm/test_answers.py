@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.llm.conftest import Act, Server, labels, replies, says
+from tests.training.llm.conftest import Act, Server, hangs_up, labels, replies, says, sleeps
 from training.llm.budget import Meter, Prices
 from training.llm.cache import SqliteCache
 from training.llm.client import Chat, Endpoint
@@ -29,7 +29,7 @@ def answer(
     meter: Meter | None = None,
     cache: SqliteCache | None = None,
 ) -> list[Answer]:
-    with Chat(Endpoint(server.url, "m", attempts=2), sleep=lambda seconds: None) as chat:
+    with Chat(Endpoint(server.url, "m", attempts=2, first_wait=0.01)) as chat:
         labeller = Labeller(chat, meter or Meter(), cache)
         return [labeller.answer(text, prompt) for text in texts or ("where is it",)]
 
@@ -77,6 +77,7 @@ def test_a_bad_answer_is_repaired_once_and_then_named(server: Server, bad: Act, 
     ("act", "outcome"),
     [
         (says(None, refusal="I cannot help with that."), Outcome.REFUSED),
+        (says("", finish_reason="content_filter"), Outcome.REFUSED),
         (says('{"label": "ca', finish_reason="length"), Outcome.CUT),
     ],
 )
@@ -92,6 +93,18 @@ def test_one_text_that_fails_does_not_end_the_run(server: Server) -> None:
     assert (first.outcome, first.labels) == (Outcome.FAILED, ())
     assert "HTTP 500" in first.note
     assert second.labels == ("7",)
+
+
+def test_a_text_that_is_not_taken_does_not_end_the_run_but_three_do(server: Server) -> None:
+    too_long = replies(400, '{"error": {"message": "too long"}}')
+    server.plan = [too_long, labels("card"), too_long]
+    assert [found.outcome for found in answer(server, "a", "b", "c")] == [
+        Outcome.FAILED,
+        Outcome.ANSWERED,
+        Outcome.FAILED,
+    ]
+    with pytest.raises(LlmError, match="too long"):
+        answer(server, "a", "b", "c", "d")
 
 
 def test_three_failures_in_a_row_end_it_and_so_does_a_limited_rate(server: Server) -> None:
@@ -169,6 +182,34 @@ def test_the_budget_is_never_passed(server: Server) -> None:
     with pytest.raises(BudgetSpent, match="Raise the limit"):
         answer(server, meter=spent)
     assert not spent.calls
+
+
+@pytest.mark.parametrize("broken", [sleeps(0.5), hangs_up, replies(200, "<html>")])
+def test_a_call_that_broke_off_counts_as_the_most_it_may_take(server: Server, broken: Act) -> None:
+    server.plan = [broken, labels("card")]
+    meter = Meter()
+    endpoint = Endpoint(server.url, "m", attempts=2, first_wait=0.01, timeout=0.2)
+    with Chat(endpoint) as chat:
+        found = Labeller(chat, meter).answer("a", SINGLE_PROMPT)
+    lost = found.calls[0]
+    assert (lost.is_bound, lost.output_tokens) == (True, 300)
+    assert lost.input_tokens > len(SINGLE_PROMPT.messages("")[0]["content"])
+    assert meter.tokens == sum(call.input_tokens + call.output_tokens for call in found.calls)
+
+
+def test_a_question_that_was_turned_away_costs_nothing(server: Server) -> None:
+    server.plan = [replies(503, "{}"), labels("card")]
+    meter = Meter()
+    assert len(answer(server, meter=meter)[0].calls) == 1
+    assert meter.tokens == 110
+
+
+def test_answers_that_break_off_end_at_the_budget(server: Server) -> None:
+    server.plan = [hangs_up]
+    meter = Meter(max_tokens=1_500)
+    with pytest.raises(BudgetSpent):
+        answer(server, meter=meter)
+    assert (len(server.requests), meter.tokens <= 1_500) == (1, True)
 
 
 def test_a_budget_that_could_not_be_kept_is_refused(server: Server) -> None:

@@ -3,13 +3,25 @@ from __future__ import annotations
 import logging
 import random
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.training.llm.conftest import KEY, Server, hangs_up, labels, replies, says, sleeps, trickles
-from training.llm.client import Chat, Completion, Endpoint
-from training.llm.errors import Garbled, LlmError, RateLimited, ServerFailed, TooSlow, Unusable
+from tests.training.llm.conftest import KEY, Server, hangs_up, labels, replies, says, sleeps, trickles, until
+from training.llm.client import Attempt, Chat, Completion, Endpoint
+from training.llm.errors import (
+    Away,
+    Garbled,
+    LlmError,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    Stopped,
+    TooSlow,
+    Unusable,
+)
+from training.llm.gate import Gate
 from training.llm.waiting import asked_for
 from training.types import TrainingError
 
@@ -17,10 +29,24 @@ SCHEMA = {"type": "object"}
 MESSAGES = [{"role": "user", "content": "x"}]
 
 
-def ask(server: Server, waits: list[float] | None = None, **settings: float) -> Completion:
+class Time:
+    """A clock that goes only while somebody waits; `waits` are the seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.waits: list[float] = []
+
+    def gate(self) -> Gate:
+        return Gate(clock=lambda: self.now, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.waits.append(seconds)
+
+
+def ask(server: Server, time: Time | None = None, **settings: float) -> Completion:
     endpoint = Endpoint(server.url, "m", key=KEY, **settings)  # type: ignore[arg-type]
-    sleep = (waits if waits is not None else []).append
-    with Chat(endpoint, sleep=sleep, rng=random.Random(0)) as chat:
+    with Chat(endpoint, gate=(time or Time()).gate(), rng=random.Random(0)) as chat:
         return chat.ask(MESSAGES, SCHEMA)
 
 
@@ -45,27 +71,27 @@ def test_an_option_of_none_is_left_out(server: Server) -> None:
     assert sent["max_completion_tokens"] == 50
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503])
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
 def test_a_busy_or_failing_endpoint_is_asked_again(server: Server, status: int) -> None:
     server.plan = [replies(status, "{}"), replies(status, "{}"), labels("card")]
-    waits: list[float] = []
-    assert ask(server, waits).text == '{"label": "card"}'
-    assert 0.5 <= waits[0] <= 1 <= waits[1] <= 2  # doubled, with jitter
+    time = Time()
+    assert ask(server, time).text == '{"label": "card"}'
+    assert 0.5 <= time.waits[0] <= 1 <= time.waits[1] <= 2  # doubled, with jitter
 
 
 def test_it_waits_as_long_as_it_is_asked_to(server: Server) -> None:
     server.plan = [replies(429, "{}", Retry_After="7"), labels("card")]
-    waits: list[float] = []
-    ask(server, waits)
-    assert waits == [7.0]
+    time = Time()
+    ask(server, time)
+    assert time.waits == [7.0]
 
 
 def test_a_wait_of_an_hour_ends_the_run(server: Server) -> None:
     server.plan = [replies(429, "{}", Retry_After="3600")]
-    waits: list[float] = []
+    time = Time()
     with pytest.raises(RateLimited, match="asks to wait for 3,600 seconds"):
-        ask(server, waits)
-    assert (waits, len(server.requests)) == ([], 1)
+        ask(server, time)
+    assert (time.waits, len(server.requests)) == ([], 1)
 
 
 def test_after_all_attempts_the_failure_is_told(server: Server) -> None:
@@ -121,11 +147,47 @@ def test_what_cannot_pass_is_not_asked_again(server: Server, status: int, senten
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_question_that_is_not_taken_is_one_of_its_kind(server: Server, status: int) -> None:
+    server.plan = [replies(status, '{"error": {"message": "too long"}}')]
+    with pytest.raises(Rejected, match="does not take the request .*too long"):
+        ask(server)
+    assert len(server.requests) == 1
+
+
+def test_nothing_is_asked_once_it_was_stopped(server: Server) -> None:
+    with Chat(Endpoint(server.url, "m")) as chat:
+        chat.stop()
+        with pytest.raises(Stopped):
+            chat.ask(MESSAGES, SCHEMA)
+    assert not server.requests
+
+
+def test_a_stop_ends_a_wait(server: Server) -> None:
+    server.plan = [replies(429, "{}", Retry_After="50")]
+    with Chat(Endpoint(server.url, "m")) as chat, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(chat.ask, MESSAGES, SCHEMA)
+        until(lambda: bool(server.requests))
+        chat.stop()
+        with pytest.raises(Stopped):
+            asked.result(timeout=5)
+
+
+def test_a_rest_is_for_all_and_the_longest_counts() -> None:
+    time = Time()
+    gate = time.gate()
+    gate.rest_until(7.0)
+    gate.rest_until(3.0)
+    gate.wait(5.0)
+    gate.wait(6.0)
+    assert time.waits == [7.0]
+
+
 def test_a_closed_port_is_a_sentence() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-    with pytest.raises(Unusable, match="cannot be reached"):
+    with pytest.raises(Away, match="cannot be reached"):
         ask(Server(url=f"http://127.0.0.1:{port}/v1"), attempts=2)
 
 
@@ -145,11 +207,26 @@ def test_the_key_is_in_no_message_and_no_log(server: Server, caplog: pytest.LogC
 
 
 @pytest.mark.parametrize(
-    "url", ["host/v1", "ftp://host", "http://", "https://me:secret@host/v1", "http://h/?key=1"]
+    "url",
+    ["host/v1", "ftp://host", "http://", "https://me:secret@host/v1", "http://h/?key=1"]
+    + ["http://host:port/v1", "http://[::1/v1"],
 )
 def test_an_address_that_would_not_work_or_hold_a_secret_is_refused(url: str) -> None:
     with pytest.raises(TrainingError, match="endpoint"):
         Endpoint(url, "m")
+
+
+@pytest.mark.parametrize("key", ["sk-secret\n", "sk secret", "ключ"])
+def test_a_key_that_no_header_can_hold_is_refused_unquoted(key: str) -> None:
+    with pytest.raises(TrainingError, match="key holds") as raised:
+        Endpoint("http://host/v1", "m", key=key)
+    assert key not in str(raised.value)
+
+
+@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"timeout": 0}])
+def test_an_endpoint_gets_an_attempt_and_some_time(wrong: dict[str, int]) -> None:
+    with pytest.raises(TrainingError, match="at least one attempt"):
+        Endpoint("http://host/v1", "m", **wrong)  # type: ignore[arg-type]
 
 
 def test_an_endpoint_that_counts_no_tokens_says_none(server: Server) -> None:
@@ -164,3 +241,15 @@ def test_an_endpoint_that_counts_no_tokens_says_none(server: Server) -> None:
 )
 def test_a_wanted_wait_is_seconds_or_a_date(header: str, seconds: float) -> None:
     assert asked_for(header, datetime(2022, 1, 1, tzinfo=UTC)) == seconds
+
+
+def test_a_stop_holds_for_what_waits_to_be_charged(server: Server) -> None:
+    with Chat(Endpoint(server.url, "m")) as chat:
+
+        def charge(attempt: Attempt) -> Completion:
+            chat.stop()
+            return attempt()
+
+        with pytest.raises(Stopped):
+            chat.ask(MESSAGES, SCHEMA, charge)
+    assert not server.requests

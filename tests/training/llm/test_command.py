@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import WordEmbedder
-from tests.training.llm.conftest import KEY, Server, labels, replies, says
+from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says
 from training.__main__ import main
 from training.cli import llm
 from training.llm.prompt import Example, similar
@@ -38,7 +40,8 @@ def written(folder: Path) -> dict[str, Any]:
 def test_a_file_is_answered_and_measured(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server.plan = [labels("card"), labels("rate"), says(None, refusal="no")]
+    said = {"my card": labels("card"), "which euro": labels("rate"), "your card": says(None, refusal="no")}
+    server.choose = said.__getitem__
     prices = ["--input-price", "1", "--output-price", "2"]
     assert command(server, folder, "--label", "label", *prices) == 0
     found = written(folder)
@@ -62,9 +65,49 @@ def test_what_was_answered_before_a_stop_is_written(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.plan = [labels("card"), replies(401, "wrong key")]
-    assert command(server, folder, "--label", "label") == 2
+    assert command(server, folder, "--label", "label", "--concurrency", "1") == 2
     assert "Stopped after 1 of 3 texts. The endpoint" in capsys.readouterr().err
     assert written(folder)["asked"] == 1
+
+
+def test_several_are_asked_at_once_and_written_in_their_order(server: Server, folder: Path) -> None:
+    texts = [f"text {number}" for number in range(12)]
+    (folder / "test.csv").write_text("\n".join(["text", *texts]), "utf-8")
+    server.choose = lambda text: after(0.3 if text == "text 0" else 0.02, labels("card"))
+    server.delay = 0.1
+    assert command(server, folder, "--concurrency", "3") == 0
+    assert server.at_once == 3
+    assert [row["text"] for row in written(folder)["answers"]] == texts
+    assert command(server, folder, "--concurrency", "0") == 2
+
+
+def test_ctrl_c_writes_what_was_asked(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = [f"text {number}" for number in range(12)]
+    (folder / "test.csv").write_text("\n".join(["text", *texts]), "utf-8")
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None
+
+    def choose(text: str) -> Act:
+        if text == "text 5":
+            signal.pthread_kill(main_thread, signal.SIGINT)
+        return after(0.1, labels("card"))
+
+    server.choose = choose
+    assert command(server, folder, "--answers", str(folder / "kept.sqlite3")) == 2
+    assert "texts, as you asked" in capsys.readouterr().err
+    assert sorted(row["text"] for row in written(folder)["answers"]) == sorted(server.texts)
+
+    server.choose = None
+    assert command(server, folder, "--answers", str(folder / "kept.sqlite3")) == 0
+    assert sorted(server.texts) == sorted(texts)  # none was asked twice
+
+
+def test_figures_say_how_many_calls_were_not_counted(server: Server, folder: Path) -> None:
+    server.plan = [says('{"label": "card"}', usage=False)]
+    assert command(server, folder) == 0
+    assert written(folder)["calls_not_counted"] == 3
 
 
 def test_it_stops_at_the_budget(server: Server, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,7 +126,9 @@ def test_examples_are_those_like_the_text(
     given = ["--label", "label", "--shots", str(folder / "shots.csv"), "--shots-per-text", "1"]
     assert command(server, folder, *given) == 0
     examples = [json.loads(sent["messages"][1]["content"])["text"] for sent in server.requests]
-    assert examples[:2] == ["card here", "euro euro"]  # never the text itself with its answer
+    shown = dict(zip(server.texts, examples, strict=True))
+    assert shown["my card"] == "card here"  # never the text itself with its answer
+    assert shown["which euro"] == "euro euro"
 
 
 def test_the_most_similar_example_comes_last() -> None:
