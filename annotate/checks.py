@@ -12,6 +12,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
 from training.types import TrainingError
 
@@ -87,11 +88,15 @@ def home_can_be_written(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def llm_can_be_asked(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     if not settings.LLM_URL:
         return []
-    hint = "Set WINNOW_LLM_URL and WINNOW_LLM_MODEL, or leave both empty; prices are not negative."
+    hint = "See WINNOW_LLM_URL, WINNOW_LLM_MODEL and WINNOW_LLM_API_KEY; leave all empty to ask no LLM."
     try:
-        Endpoint(settings.LLM_URL, settings.LLM_MODEL)
+        Endpoint(settings.LLM_URL, settings.LLM_MODEL, key=settings.LLM_API_KEY)
     except TrainingError as error:
-        return [Error(f"WINNOW_LLM_URL or WINNOW_LLM_MODEL: {error}", hint=hint, id="annotate.E008")]
+        return [Error(f"The LLM could not be asked. {error}", hint=hint, id="annotate.E008")]
+    try:
+        check_concurrency(settings.LLM_CONCURRENCY)
+    except TrainingError as error:
+        return [Error(f"WINNOW_LLM_CONCURRENCY: {error}", id="annotate.E008")]
     if min(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE) < 0:
-        return [Error("A price of the LLM is negative.", hint=hint, id="annotate.E008")]
+        return [Error("A price of the LLM is negative.", hint="Set it to 0 or more.", id="annotate.E008")]
     return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -14,6 +14,7 @@ from django.db.models import Avg, Count, Q, Sum
 from annotate.models import Document, LlmAnswer, ModelVersion, Project
 from annotate.models.documents import Lane
 from annotate.services import snapshots
+from training.llm.asking import Question, ask_all
 from training.llm.budget import Meter, Prices
 from training.llm.client import Chat, Endpoint
 from training.llm.errors import BudgetSpent
@@ -50,30 +51,26 @@ def is_wanted(*, project: Project) -> bool:
     """Tell whether to ask: switched on, nothing of the project's own is published, no recent failure."""
     if not is_configured() or not project.llm_budget or cache.get(_rest(project)):
         return False
-    return not ModelVersion.objects.published().filter(project=project).exists() and bool(
-        _waiting(project, 1)
-    )
+    is_published = ModelVersion.objects.published().filter(project=project).exists()
+    return not is_published and _next(project) is not None
 
 
 def suggest(*, project: Project, embedder: Embedder | None = None, seconds: float = SLICE_SECONDS) -> int:
     """Answer waiting pool documents, the next ones first, for about `seconds`; return how many.
 
-    With an `embedder` each question shows the answered documents that are most like its own.
+    Several questions are under way at once, each in a thread of its own; the database is used by this one
+    only. With an `embedder` each question shows the answered documents that are most like its own.
     """
-    deadline, done = time.monotonic() + seconds, 0
-    prompts = _Prompts(project, embedder)
+    asking = _Asking(project, embedder, time.monotonic() + seconds)
     try:
         with Chat(_endpoint()) as chat:
             labeller = Labeller(chat, _meter(project))
-            while time.monotonic() < deadline and is_wanted(project=project):
-                (document,) = _waiting(project, 1)
-                _keep(project, document, labeller.answer(document.text, prompts.of(document.text)))
-                done += 1
+            ask_all(labeller, asking.questions(), asking.keep, concurrency=settings.LLM_CONCURRENCY)
     except TrainingError as error:
         cache.set(_rest(project), str(error), REST_SECONDS)
         if not isinstance(error, BudgetSpent):
             logger.warning("The LLM answers no more texts of project %s: %s", project.slug, error)
-    return done
+    return asking.done
 
 
 def suggested(*, project: Project, document: Document) -> list[list[float]] | None:
@@ -96,6 +93,30 @@ def spent(*, project: Project) -> Spent | None:
     )
     is_on = is_configured() and project.llm_budget > 0
     return Spent(**figures, problem=cache.get(_rest(project), "")) if is_on or figures["documents"] else None
+
+
+class _Asking:
+    """The documents of one slice of time, in the order in which they are asked about."""
+
+    def __init__(self, project: Project, embedder: Embedder | None, deadline: float) -> None:
+        self.done = 0
+        self._project = project
+        self._prompts = _Prompts(project, embedder)
+        self._deadline = deadline
+        self._documents: list[Document] = []
+
+    def questions(self) -> Iterator[Question]:
+        """Look anew before each: a model may be published, and the queue reordered, meanwhile."""
+        while time.monotonic() < self._deadline and is_wanted(project=self._project):
+            document = _next(self._project, besides=[document.pk for document in self._documents])
+            if document is None:
+                return
+            self._documents.append(document)
+            yield Question(document.text, self._prompts.of(document.text))
+
+    def keep(self, number: int, answer: Answer) -> None:
+        _keep(self._project, self._documents[number], answer)
+        self.done += 1
 
 
 class _Prompts:
@@ -127,26 +148,27 @@ def _examples(dataset: Dataset) -> list[Example]:
     ]
 
 
-def _waiting(project: Project, count: int) -> Sequence[Document]:
-    """Return pool documents of the queue that were not asked about, the next ones first."""
+def _next(project: Project, *, besides: Collection[int] = ()) -> Document | None:
+    """Return the pool document that comes first in the queue and was not asked about."""
     places = project.assignments.waiting().filter(document__lane=Lane.POOL, document__llm_answer=None)
-    keys = list(places.order_by("rank").values_list("document", flat=True)[:count])
-    return list(Document.objects.filter(pk__in=keys))
+    first = places.exclude(document__in=besides).order_by("rank").select_related("document").first()
+    return first.document if first else None
 
 
 def _keep(project: Project, document: Document, answer: Answer) -> None:
-    LlmAnswer.objects.create(
-        project=project,
-        document=document,
-        model=settings.LLM_MODEL,
-        outcome=answer.outcome,
-        labels=[int(key) for key in answer.labels],
-        note=answer.note,
-        calls=len(answer.calls),
-        tokens=sum(call.input_tokens + call.output_tokens for call in answer.calls),
-        cost=answer.cost,
-        seconds=answer.seconds,
-    )
+    """Store an answer. NB: it may come twice, after an interruption of the first time."""
+    fields = {
+        "project": project,
+        "model": settings.LLM_MODEL,
+        "outcome": answer.outcome,
+        "labels": [int(key) for key in answer.labels],
+        "note": answer.note,
+        "calls": len(answer.calls),
+        "tokens": sum(call.input_tokens + call.output_tokens for call in answer.calls),
+        "cost": answer.cost,
+        "seconds": answer.seconds,
+    }
+    LlmAnswer.objects.update_or_create(document=document, defaults=fields)
 
 
 def _endpoint() -> Endpoint:
@@ -169,4 +191,5 @@ def _meter(project: Project) -> Meter:
 
 
 def _rest(project: Project) -> str:
-    return f"llm-rest-{project.pk}"
+    """Return the key of a rest; another budget begins anew, as it is what a complaint may have asked for."""
+    return f"llm-rest-{project.pk}-{project.llm_budget}"

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db.backends.signals import connection_created
 from django.test import Client
 
 from annotate import checks, tasks
@@ -15,7 +18,7 @@ from annotate.models import Annotation, Card, Document, LlmAnswer, ModelVersion,
 from annotate.models.runs import Stage
 from annotate.services import embeddings, llm, queue
 from tests.annotate.services.fakes import HashEmbedder
-from tests.training.llm.conftest import KEY, Server, labels, replies, says
+from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says
 from tests.training.llm.conftest import server as server  # a fixture: pytest finds it by its name here
 
 Add = Callable[..., list[Document]]
@@ -64,6 +67,60 @@ def test_cost_tokens_and_seconds_are_recorded(asking: Project) -> None:
     assert found.seconds > 0
 
 
+def test_several_are_asked_at_once_and_only_this_thread_uses_the_database(
+    asking: Project, server: Server, settings: Any
+) -> None:
+    settings.LLM_CONCURRENCY = 3
+    server.delay = 0.2
+    opened = []
+
+    def on_open(**kwargs: Any) -> None:
+        opened.append(threading.current_thread().name)
+
+    connection_created.connect(on_open)
+    try:
+        assert llm.suggest(project=asking) == 3
+    finally:
+        connection_created.disconnect(on_open)
+    assert (server.at_once, opened) == (3, [])
+    assert asking.llm_answers.count() == 3
+
+
+def test_one_at_a_time_they_are_asked_in_the_order_of_the_queue(
+    asking: Project, server: Server, settings: Any
+) -> None:
+    settings.LLM_CONCURRENCY = 1
+    places = asking.assignments.filter(document__lane="pool").order_by("rank")
+    llm.suggest(project=asking)
+    assert texts(server) == list(places.values_list("document__text", flat=True))
+
+
+def test_ctrl_c_keeps_all_that_was_asked(asking: Project, server: Server, settings: Any) -> None:
+    settings.LLM_CONCURRENCY = 2
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def choose(text: str) -> Act:
+        if len(server.requests) == 2:
+            signal.pthread_kill(main, signal.SIGINT)
+        return after(0.2, labels("green"))
+
+    server.choose = choose
+    with pytest.raises(KeyboardInterrupt):
+        llm.suggest(project=asking)
+    kept = asking.llm_answers.values_list("document__text", flat=True)
+    assert sorted(kept) == sorted(server.texts)
+    assert len(kept) == 2
+
+
+def test_a_raised_budget_goes_on_at_once(asking: Project, server: Server) -> None:
+    asking.llm_budget = 1_000
+    assert llm.suggest(project=asking) < 3
+    assert not llm.is_wanted(project=asking)
+    asking.llm_budget = 100_000
+    assert llm.is_wanted(project=asking)
+
+
 def test_it_stops_at_the_budget_and_says_so(asking: Project, server: Server) -> None:
     asking.llm_budget = 1_000
     asking.save()
@@ -109,8 +166,10 @@ def test_an_endpoint_that_refuses_the_key_is_left_alone_for_a_while(
 ) -> None:
     server.plan = [replies(401, f"bad key {KEY}")]
     assert llm.suggest(project=asking) == 0
+    asked = len(server.requests)
+    assert 1 <= asked <= 3  # those that were under way together
     assert llm.suggest(project=asking) == 0
-    assert len(server.requests) == 1
+    assert len(server.requests) == asked
     found = llm.spent(project=asking)
     assert found is not None
     assert "refuses the key" in found.problem
@@ -123,7 +182,10 @@ def test_an_endpoint_that_refuses_the_key_is_left_alone_for_a_while(
         {"LLM_URL": "host/v1"},
         {"LLM_URL": "https://me:secret@host/v1"},
         {"LLM_MODEL": ""},
+        {"LLM_API_KEY": "secret\n"},
         {"LLM_OUTPUT_PRICE": -1.0},
+        {"LLM_CONCURRENCY": 0},
+        {"LLM_CONCURRENCY": 1_000},
     ],
 )
 def test_settings_that_would_not_work_are_named(settings: Any, wrong: dict[str, Any]) -> None:
