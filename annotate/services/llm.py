@@ -29,6 +29,7 @@ SLICE_SECONDS = 20.0  # after these a task makes way for others
 EXAMPLES = 6  # answered documents that a question shows
 REST_SECONDS = 600  # after an endpoint has failed
 CERTAIN = 1.0  # an LLM tells no confidence: the page shows none
+OUTDATED = "of an earlier text"  # an outcome that an import makes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ def spent(*, project: Project) -> Spent | None:
     )
     is_on = is_configured() and project.llm_budget > 0
     return Spent(**figures, problem=cache.get(_rest(project), "")) if is_on or figures["documents"] else None
+
+
+def outdate(*, documents: Collection[int]) -> None:
+    """Suggest nothing for documents whose text changed; what their answers took still counts."""
+    LlmAnswer.objects.filter(document__in=documents).update(outcome=OUTDATED, labels=[])
 
 
 class _Asking:

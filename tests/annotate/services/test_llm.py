@@ -17,6 +17,7 @@ from annotate import checks, tasks
 from annotate.models import Annotation, Card, Document, LlmAnswer, ModelVersion, Project, User
 from annotate.models.runs import Stage
 from annotate.services import embeddings, llm, queue
+from annotate.services.importing import Row, store_rows
 from tests.annotate.services.fakes import HashEmbedder
 from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says
 from tests.training.llm.conftest import server as server  # a fixture: pytest finds it by its name here
@@ -238,6 +239,20 @@ def test_a_holdout_card_shows_nothing_even_where_there_is_an_answer(asking: Proj
         project=asking, document=holdout, model="m", outcome="answered", labels=[asking.labels.first().pk]
     )
     assert llm.suggested(project=asking, document=holdout) is None
+
+
+def test_a_changed_text_is_not_suggested_what_was_said_of_the_one_before(asking: Project) -> None:
+    document = asking.documents.filter(lane="pool")[0]
+    document.external_id = "1"
+    document.save()
+    llm.suggest(project=asking)
+    assert llm.suggested(project=asking, document=document)
+    store_rows(project=asking, rows=[Row("another text", external_id="1")])
+    document.refresh_from_db()
+    assert llm.suggested(project=asking, document=document) is None
+    found = llm.spent(project=asking)
+    assert found is not None
+    assert (found.answered, found.tokens) == (2, 330)
 
 
 def test_the_lead_sees_what_it_cost(asking: Project, lead: User, sign_in: Callable[[User], Client]) -> None:
