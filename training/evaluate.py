@@ -35,13 +35,14 @@ class _Counts:
     decided: Figures
     true: Figures
 
-    def f1(self) -> Figures:
-        """Return F1 per label, NaN where a label has no support."""
-        return _ratio(2 * self.hits, self.decided + self.true, self.true > 0)
+    def f1(self, beta: float = 1.0) -> Figures:
+        """Return F1, or F-beta, per label, NaN where a label has no support."""
+        weight = beta * beta
+        return _ratio((1 + weight) * self.hits, self.decided + weight * self.true, self.true > 0)
 
-    def macro_f1(self) -> Figures:
-        """Return the mean F1 of the labels with support, NaN where none has."""
-        f1 = self.f1()
+    def macro_f1(self, beta: float = 1.0) -> Figures:
+        """Return the mean F1, or F-beta, of the labels with support, NaN where none has."""
+        f1 = self.f1(beta)
         measured = ~np.isnan(f1)
         return _ratio(np.where(measured, f1, 0).sum(-1), measured.sum(-1), measured.any(-1))
 
@@ -79,9 +80,22 @@ def evaluate(
     )
 
 
-def macro_f1(targets: FloatArray, decisions: Decisions) -> float | None:
-    """Return the mean F1 of the labels that have support, None where none has."""
-    return _number(_count(targets > 0, decisions).macro_f1())
+def macro_f1(targets: FloatArray, decisions: Decisions, beta: float = 1.0) -> float | None:
+    """Return the mean F1, or F-beta, of the labels that have support, None where none has."""
+    return _number(_count(targets > 0, decisions).macro_f1(beta))
+
+
+def macro_f1_interval(
+    targets: FloatArray,
+    decisions: Decisions,
+    rng: np.random.Generator,
+    *,
+    beta: float = 1.0,
+    resamples: int = RESAMPLES,
+) -> tuple[float | None, float | None]:
+    """Return the 95 % bootstrap interval of macro-F1, or macro-F-beta, None where no label has support."""
+    low, high = _interval(_resample([targets > 0, decisions], rng, resamples).macro_f1(beta))
+    return _number(low), _number(high)
 
 
 def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ from training.evaluate import macro_f1
 from training.pipeline import rows_of, train_and_package
 from training.reportcard import Candidate
 from training.serve import Predictor
-from training.thresholds import decide
-from training.types import Dataset, FloatArray, RunSpec, Task, TrainingError
+from training.thresholds import decide, tune
+from training.types import Dataset, FloatArray, Objective, RunSpec, Task, TrainingError
 
 FEW = {Task.SINGLE: 20, Task.MULTI: 60}  # documents: enough to be right where it is sure
 
@@ -121,6 +122,33 @@ def test_a_cascade_of_cascades_is_refused(
     assert not (built[0].parent / "deep").exists()
 
 
+def with_errors(data: Dataset) -> Dataset:
+    """Return the data with every eighth answer turned round, so that no threshold parts right from wrong."""
+    wrong = (np.arange(data.targets.size) % 8 == 0).reshape(data.targets.shape)
+    return replace(data, targets=np.where(wrong, 1 - data.targets, data.targets))
+
+
+def test_thresholds_of_a_cascade_suit_the_objective(tmp_path: Path) -> None:
+    parts = [trained(Task.MULTI, tmp_path / str(n), "tfidf", n) for n in (FEW[Task.MULTI], 200)]
+    tuning, wanted = with_errors(make_dataset(Task.MULTI, 150, seed=5)), 0.6
+    cuts = []
+    for objective in (Objective.F1, Objective.PRECISION):
+        build_cascade(
+            *parts,
+            tuning,
+            tmp_path / "both",
+            objective=objective,
+            objective_value=wanted,
+            tolerance=0.1,
+            replace_bundle=True,
+        )
+        cascade = CascadePredictor(tmp_path / "both")
+        scores = cascade.predict_proba(tuning.texts)
+        np.testing.assert_array_equal(cascade.thresholds, tune(scores, tuning.targets, objective, wanted))
+        cuts.append(cascade.thresholds)
+    assert (cuts[1] < cuts[0]).all()
+
+
 def test_no_texts_give_no_rows(built: tuple[Path, Split]) -> None:
     cascade = CascadePredictor(built[0])
     assert cascade.predict_proba([]).shape == (0, 3)
@@ -208,3 +236,18 @@ def test_the_command_writes_the_cascade_beside_its_parts(
     assert found["speedup"] > 0
     assert found["macro_f1_loss"] < 0.05
     assert found["tuned"]["confidence"] == open_bundle(tmp_path / "both").split
+
+
+def test_the_command_takes_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "_SINGLES", 60)
+    parts = [str(trained(Task.MULTI, tmp_path / str(n), "tfidf", n)) for n in (FEW[Task.MULTI], 200)]
+    tuning = with_errors(make_dataset(Task.MULTI, 150, seed=5))
+    file = str(write_csv(tmp_path / "tuning.csv", tuning))
+    given = ["--tune", file, "--test", file, "--text", "text", "--label", "label", "--multi", "|"]
+    given += ["--objective", "fbeta", "--objective-value", "4", "--tolerance", "0.1"]
+    assert main(["cascade", *parts, *given, "--out", str(tmp_path / "both")]) == 0
+    cascade = CascadePredictor(tmp_path / "both")
+    scores = cascade.predict_proba(tuning.texts)
+    expected, usual = tune(scores, tuning.targets, Objective.FBETA, 4.0), tune(scores, tuning.targets)
+    np.testing.assert_array_equal(cascade.thresholds, expected)
+    assert (expected < usual).any()

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, f1_score, precision_score, recall_score
+from sklearn.metrics import confusion_matrix, f1_score, fbeta_score, precision_score, recall_score
 
-from training.evaluate import evaluate, macro_f1, micro_f1, paired_bootstrap
+from training.evaluate import evaluate, macro_f1, macro_f1_interval, micro_f1, paired_bootstrap
 from training.thresholds import decide
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
 
@@ -39,6 +39,19 @@ def test_figures_agree_with_scikit_learn(task: Task) -> None:
         recall_score(targets, decisions, average=None)
     )
     assert [r.support for r in found.per_class] == targets.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 4.0])
+def test_macro_f_beta_agrees_with_scikit_learn_and_lies_in_its_interval(task: Task, beta: float) -> None:
+    targets, scores = scored(task)
+    decisions = decide(task, scores, np.full(6, 0.5, np.float32))
+    found = macro_f1(targets, decisions, beta)
+    assert found == pytest.approx(fbeta_score(targets, decisions, beta=beta, average="macro"))
+    low, high = macro_f1_interval(targets, decisions, np.random.default_rng(0), beta=beta)
+    assert found is not None
+    assert low is not None
+    assert high is not None
+    assert low < found < high
 
 
 def test_confusion_is_true_by_decided_for_single_label_only() -> None:

@@ -12,6 +12,7 @@ from training.cascade import CascadePredictor
 from training.cascade_tuning import TOLERANCE, build_cascade
 from training.cli.card import show
 from training.cli.files import read_answers
+from training.cli.settings import add_objective_arguments
 from training.measuring import Measured, machine, measure
 from training.recommendation import recommend
 from training.reportcard import Candidate, Card, Constraints
@@ -30,6 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--label", required=True, metavar="COL", help="column of the label or labels")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="macro-F1 that may be lost")
+    add_objective_arguments(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the cascade")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
@@ -45,6 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.strong,
         tuning,
         arguments.out,
+        objective=arguments.objective,
+        objective_value=arguments.objective_value,
         tolerance=arguments.tolerance,
         replace_bundle=True,
         seed=arguments.seed,

@@ -14,13 +14,13 @@ from training import calibration
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import add_file_arguments, read_datasets, read_texts
 from training.cli.labels import read_labels
-from training.cli.settings import parse_settings
+from training.cli.settings import add_objective_arguments, parse_settings
 from training.evaluate import macro_f1
 from training.pipeline import rows_of, train_and_package
 from training.registry import FAMILIES
 from training.serve import Predictor
 from training.thresholds import DEFAULT, decide
-from training.types import Dataset, Embedder, Json, Objective, Pool, RunReport, RunSpec
+from training.types import Dataset, Embedder, Json, Pool, RunReport, RunSpec
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,10 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
     )
-    parser.add_argument("--objective", type=Objective, choices=list(Objective), default=Objective.F1)
-    parser.add_argument(
-        "--objective-value", type=float, default=1.0, metavar="X", help="beta, or the precision"
-    )
+    add_objective_arguments(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")

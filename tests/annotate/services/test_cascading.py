@@ -6,12 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from annotate.models import Document, ModelVersion, Prediction, Project, User
-from annotate.services import execution, predicting, prelabeling, runs
+from annotate.services import execution, predicting, prelabeling, runs, snapshots
 from annotate.services.prelabeling import bundle_folder
 from training.cascade import CascadePredictor, open_predictor
+from training.thresholds import tune
+from training.types import Objective
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
 
@@ -23,6 +26,12 @@ def two(
     """Two versions of a project whose tuning half is labelled: the first learned from few documents."""
     settings.SCRATCH_ROOT = tmp_path / "scratch"
     predicting.CACHE.clear()
+    return two_versions(project, annotator, label_colours)
+
+
+def two_versions(
+    project: Project, annotator: User, label_colours: Callable[..., None]
+) -> tuple[ModelVersion, ModelVersion]:
     label_colours(project, annotator, each=4)
     label_colours(project, annotator, lane="holdout", each=24)
     held = Document.objects.filter(project=project, lane="holdout").order_by("pk")
@@ -54,6 +63,26 @@ def test_a_cascade_is_a_version_with_its_own_figures(
     assert version.report["details"]["cheap"] == two[0].number
     assert version.report["details"]["cheap_share"] > 0
     assert isinstance(open_predictor(bundle_folder(version)), CascadePredictor)
+
+
+def test_its_thresholds_suit_the_objective_of_the_project(
+    multi_project: Project,
+    annotator: User,
+    lead: User,
+    label_colours: Callable[..., None],
+    settings: Any,
+    tmp_path: Path,
+) -> None:
+    settings.SCRATCH_ROOT = tmp_path / "scratch"
+    Project.objects.update(objective="precision", objective_value=0.9)
+    two = two_versions(multi_project, annotator, label_colours)
+    version = combine(multi_project, lead, two[0].number, two[1].number)
+    assert version is not None
+    tuning, cascade = snapshots.take(project=multi_project).tuning, open_predictor(bundle_folder(version))
+    scores = cascade.predict_proba(tuning.texts)
+    for_precision = tune(scores, tuning.targets, Objective.PRECISION, 0.9)
+    np.testing.assert_array_equal(cascade.thresholds, for_precision)
+    assert (for_precision != tune(scores, tuning.targets)).any()
 
 
 def test_it_predicts_and_says_which_part_answered(
