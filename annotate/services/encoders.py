@@ -35,7 +35,7 @@ def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> S
         wanted = _tune(run, snapshot, tell) if prepares else tuned(run.project)
     encoder = embeddings.embedder(wanted)
     if prepares:
-        _embed_all(run.project, encoder, lambda done: tell("vectors", done))
+        _embed_all(run.project, encoder, lambda done: tell("vectors", 0.5 + 0.5 * done))
         neighbourhoods.find(project=run.project, encoder=encoder)
     return encoder
 
@@ -76,9 +76,9 @@ def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
         snapshot.dataset,
         scratch.folder(run) / "encoder",
         Path(settings.ENCODER_ROOT),
-        on_progress=lambda done: tell("tune the encoder", done),
+        on_progress=lambda done: tell("tune the encoder", 0.5 * done),
     )
-    made = found.export.name
+    made = str(found.export.name)
     run.snapshot = run.snapshot | {ENCODER: made}
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
     return made

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -34,18 +34,15 @@ from annotate.services import (
 )
 from annotate.services.embeddings import SiteEmbedder
 from annotate.services.snapshots import Snapshot
+from annotate.services.telling import Superseded, Teller
 from training.pipeline import train_and_package
 from training.registry import FAMILIES, entry, slow_families
 from training.types import FloatArray, Objective, Pool, RunReport, RunSpec, TrainingError
 
 logger = logging.getLogger(__name__)
 
-TELL_SECONDS = 1.0
+BEFORE_THE_FIT = 0.7  # share of a run whose encoder or whose teacher has to do its work first
 SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next batch is among them
-
-
-class Superseded(Exception):
-    """The run was cancelled, or another worker has it: this one stops without a trace."""
 
 
 def execute(*, run_id: int) -> ModelVersion | None:
@@ -101,12 +98,12 @@ def _beat(run: TrainingRun, done: Event) -> None:
 
 
 def _work(run: TrainingRun) -> ModelVersion | None:
-    tell = _Teller(run)
+    tell = Teller(run)
     tell("read", 0.0)
     snapshot, report = _snapshot(run), None
     run.snapshot = run.snapshot | snapshot.summary()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
-    encoder = encoders.of_run(run=run, snapshot=snapshot, tell=tell) if "embedder" in _needs(run) else None
+    encoder = _encoder(run, snapshot, tell)
     if run.family == runs.CASCADE:
         tell("tune", 0.1)
         version = cascading.build(run=run, snapshot=snapshot, bundle=_folder(run))
@@ -127,11 +124,14 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     return version if verdict.publish else None
 
 
-def _needs(run: TrainingRun) -> tuple[str, ...]:
-    return () if run.family == runs.CASCADE else entry(FAMILIES, run.family).needs
+def _encoder(run: TrainingRun, snapshot: Snapshot, tell: Teller) -> SiteEmbedder | None:
+    if run.family == runs.CASCADE or "embedder" not in entry(FAMILIES, run.family).needs:
+        return None
+    until = BEFORE_THE_FIT if run.config.get(variants.PREPARE) else 0.0
+    return encoders.of_run(run=run, snapshot=snapshot, tell=tell.until(until))
 
 
-def _train(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: _Teller) -> RunReport:
+def _train(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: Teller) -> RunReport:
     return train_and_package(
         _spec(run),
         snapshot.dataset,
@@ -165,7 +165,7 @@ def _snapshot(run: TrainingRun) -> Snapshot:
     return snapshot
 
 
-def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: _Teller) -> Snapshot:
+def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: Teller) -> Snapshot:
     """Leave the documents with a vector, with what a teacher says of them, else with their neighbours.
 
     Those without a vector come with a later run.
@@ -178,7 +178,7 @@ def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | Non
             project=run.project,
             snapshot=snapshot,
             family=teacher,
-            tell=lambda done: tell("teach", done),
+            tell=partial(tell.until(BEFORE_THE_FIT), "teach"),
         )
     return snapshot if encoder is None else _with_neighbours(run.project, snapshot, encoder)
 
@@ -188,22 +188,6 @@ def _with_neighbours(project: Project, snapshot: Snapshot, encoder: SiteEmbedder
     found = neighbourhoods.among(project=project, encoder=encoder, documents=documents)
     dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, found))
     return replace(snapshot, dataset=dataset)
-
-
-class _Teller:
-    """Notes how far a run is, at most once a second within a stage, and ends a run that was cancelled."""
-
-    def __init__(self, run: TrainingRun) -> None:
-        self._run = run
-        self._stage, self._told = "", 0.0
-
-    def __call__(self, stage: str, done: float) -> None:
-        now = time.monotonic()
-        if stage == self._stage and now - self._told < TELL_SECONDS:
-            return
-        if not runs.beat(run=self._run, stage=stage, progress=done):
-            raise Superseded
-        self._stage, self._told = stage, now
 
 
 def _publish(run: TrainingRun, version: ModelVersion) -> None:

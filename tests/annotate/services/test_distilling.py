@@ -10,7 +10,7 @@ import pytest
 
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
 from annotate.services import execution, runs
-from annotate.services.execution import Superseded
+from annotate.services.telling import Superseded
 from tests.annotate.bundles import add_version
 from training.types import Dataset, RunSpec
 

@@ -11,6 +11,7 @@ import pytest
 from annotate import tasks
 from annotate.models import Project, TrainingRun, User
 from annotate.services import execution, progress, reports, runs, scratch
+from annotate.services.telling import Superseded, Teller
 from training.registry import slow_families
 from training.types import Dataset, RunSpec, TrainingError
 
@@ -90,7 +91,7 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
 ) -> None:
     def ended() -> BaseException:
         runs.cancel(run=run)
-        return execution.Superseded()
+        return Superseded()
 
     failed = Trainer(lambda: TrainingError("It cannot."))
     trainer = failed if end == "failed" else Trainer(ended)
@@ -105,17 +106,17 @@ def test_a_cancelled_run_ends_at_the_next_thing_told(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(execution, "TELL_SECONDS", 0.0)
-    tell = execution._Teller(runs.claim(run_id=run.pk) or run)
+    tell = Teller(runs.claim(run_id=run.pk) or run)
     tell("fit", 0.25)
     run.refresh_from_db()
     assert (run.stage, run.progress) == ("fit", 0.25)
     runs.cancel(run=run)
-    with pytest.raises(execution.Superseded):
+    with pytest.raises(Superseded):
         tell("fit", 0.3)
 
 
 def test_the_row_is_not_written_at_every_step(run: TrainingRun) -> None:
-    tell = execution._Teller(runs.claim(run_id=run.pk) or run)
+    tell = Teller(runs.claim(run_id=run.pk) or run)
     tell("fit", 0.25)
     tell("fit", 0.26)
     run.refresh_from_db()
@@ -141,3 +142,22 @@ def test_nobody_waits_for_a_slow_run(run: TrainingRun, annotator: User) -> None:
     quick = TrainingRun.objects.create(project=run.project, family="tfidf", reason="lead")
     assert progress.of(project=run.project, annotator=annotator).run == quick
     assert not reports.learning(run.project).is_waiting_for_labels
+
+
+def test_work_before_the_fit_takes_its_share_of_the_way(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, float]] = []
+
+    def beat(run: TrainingRun, stage: str, progress: float) -> bool:
+        told.append((stage, round(progress, 3)))
+        return True
+
+    monkeypatch.setattr(runs, "beat", beat)
+    tell = Teller(run)
+    tell("read", 0.0)
+    before = tell.until(0.7)
+    before("vectors", 0.5)
+    tell("fit", 0.0)
+    tell("done", 1.0)
+    assert told == [("read", 0.0), ("vectors", 0.35), ("fit", 0.7), ("done", 1.0)]
