@@ -10,7 +10,7 @@ import pytest
 
 from annotate import tasks
 from annotate.models import Project, TrainingRun, User
-from annotate.services import execution, progress, reports, runs, scratch
+from annotate.services import execution, progress, reports, runs, scratch, telling
 from annotate.services.telling import Superseded, Teller
 from training.registry import slow_families
 from training.types import Dataset, RunSpec, TrainingError
@@ -105,7 +105,7 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
 def test_a_cancelled_run_ends_at_the_next_thing_told(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "TELL_SECONDS", 0.0)
+    monkeypatch.setattr(telling, "TELL_SECONDS", 0.0)
     tell = Teller(runs.claim(run_id=run.pk) or run)
     tell("fit", 0.25)
     run.refresh_from_db()
