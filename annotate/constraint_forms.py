@@ -42,7 +42,7 @@ class ConstraintsForm(forms.Form):
     explainable = forms.BooleanField(
         label=_("It must say which words decided"),
         required=False,
-        help_text=_("Only models over n-grams can."),
+        help_text=_("Only models over words and n-grams can: TF-IDF and fastText."),
     )
 
     def clean_languages(self) -> list[str]:

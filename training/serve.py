@@ -10,15 +10,19 @@ import onnxruntime as ort
 
 from training import calibration
 from training.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
-from training.preprocess import Feed, FindsNgrams, load_preprocessor
+from training.preprocess import Feed, FindsParts, load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
-from training.preprocess.explaining import contributions, weightiest
+from training.preprocess.explaining import by_place, contributions, weightiest
+from training.preprocess.places import Parts
 from training.thresholds import decide
 from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
 
 __all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
 
-ROWS = "rows"  # output of a graph that can be explained: the weights (features, labels) of a text's features
+# Outputs of a graph that can be explained: the weights (features, labels) of a text's features; where that is
+# the product of two matrices, (features, dimension) and (dimension, labels).
+ROWS, COLUMNS = "rows", "columns"
+_FEATURES_AT_ONCE = 4_096  # so that explaining a book does not fill the memory
 
 UNLOADABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError)
 UNRUNNABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, ValueError)  # the latter for a missing input
@@ -81,7 +85,7 @@ class Predictor:
     @property
     def explains(self) -> bool:
         """Tell whether `explain` can be asked: a linear head over n-grams, exported with its rows."""
-        return ROWS in self._more and isinstance(self._preprocessor, FindsNgrams)
+        return ROWS in self._more and isinstance(self._preprocessor, FindsParts)
 
     def explain(
         self, texts: Sequence[str], labels: Sequence[int], n: int
@@ -90,14 +94,28 @@ class Predictor:
 
         Raises `BundleError` where the bundle cannot tell, as one of trees or of vectors.
         """
-        if ROWS not in self._more or not isinstance(self._preprocessor, FindsNgrams):
+        if ROWS not in self._more or not isinstance(self._preprocessor, FindsParts):
             raise BundleError(f"The bundle at {self.bundle} cannot explain its decisions.")
         found = []
-        for text, label, feed in zip(texts, labels, self._preprocessor.feeds(texts), strict=True):
-            values = np.asarray(feed["values"][0], np.float32)
-            added = contributions(self.schema.task, values, self._run(feed, ROWS), label)
-            found.append(weightiest(self._preprocessor.places(text), feed["ids"], added, n))
+        for text, label in zip(texts, labels, strict=True):
+            parts = self._preprocessor.parts(text)
+            found.append(weightiest(parts.places, by_place(parts, self._added(parts, label)), n))
         return tuple(found)
+
+    def _added(self, parts: Parts, label: int) -> FloatArray:
+        """Return what each feature adds to a label's logit (features,)."""
+        found = [np.zeros(0, np.float32)]
+        for start in range(0, len(parts.ids), _FEATURES_AT_ONCE):
+            chosen = slice(start, start + _FEATURES_AT_ONCE)
+            values = parts.values[chosen]
+            weights = self._weights({"ids": parts.ids[chosen], "values": values[None]})
+            found.append(contributions(self.schema.task, values, weights, label))
+        return np.concatenate(found)
+
+    def _weights(self, feed: Feed) -> FloatArray:
+        """Return the weights (features, labels) of a feed's features."""
+        rows = self._run(feed, ROWS)
+        return rows @ self._run(feed, COLUMNS) if COLUMNS in self._more else rows
 
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row: one for single-label, any number for multi-label."""

@@ -10,7 +10,7 @@ from annotate.models import ModelVersion
 from training.cascade import CascadePredictor, Serving
 from training.types import NgramWeight
 
-EXPLAINING = ("tfidf",)
+EXPLAINING = ("fasttext", "tfidf")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from annotate.models import Label, ModelVersion, Project
 from annotate.models.runs import Stage
 from training.bundle import BundleDraft, Manifest
+from training.pipeline import train_and_package
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
-from training.types import LabelSchema, LabelSpec, Task
+from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task
 
 
 def write_bundle(
@@ -42,6 +43,16 @@ def write_bundle(
             )
         )
         return draft.publish()
+
+
+def write_fasttext_bundle(target: Path, schema: LabelSchema) -> Path:
+    """Write a bundle of fastText that learned the labels by their names among words of no label."""
+    pairs = [(label, filler) for label in schema.labels for filler in ("a tree", "not", "the house is")]
+    texts = tuple(f"{filler} {label.name}" for label, filler in pairs)
+    dataset = Dataset(schema, texts, schema.encode([(label.key,) for label, _ in pairs]))
+    none = Dataset(schema, (), dataset.targets[:0])
+    spec = RunSpec("fasttext", {"epochs": 100})
+    return train_and_package(spec, dataset, target, tuning=none, reporting=none).bundle
 
 
 def _graph(task: Task, weights: np.ndarray, *, explains: bool) -> bytes:
@@ -82,15 +93,20 @@ def add_version(
     stage: str = Stage.PUBLISHED,
     thresholds: tuple[float, ...] | None = None,
     explains: bool = True,
+    family: str = "tfidf",
 ) -> ModelVersion:
     labels = list(Label.objects.filter(project=project))
     specs = tuple(LabelSpec(str(label.pk), label.name) for label in labels)
     folder = f"{project.slug}-{number}"
-    write_bundle(root / folder, LabelSchema(Task(project.task), specs), thresholds, explains=explains)
+    schema = LabelSchema(Task(project.task), specs)
+    if family == "fasttext":
+        write_fasttext_bundle(root / folder, schema)
+    else:
+        write_bundle(root / folder, schema, thresholds, explains=explains)
     return ModelVersion.objects.create(
         project=project,
         number=number,
-        family="tfidf",
+        family=family,
         bundle=folder,
         stage=stage,
         label_ids=[label.pk for label in labels],

@@ -14,9 +14,9 @@ from tests.training.conftest import WORDS, WordEmbedder, make_dataset
 from training.bundle import BundleError
 from training.families.tfidf import TfidfModel
 from training.pipeline import train_and_package
-from training.preprocess.explaining import contributions, weightiest
+from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings, normalise
-from training.preprocess.places import Place, original_spans
+from training.preprocess.places import Parts, Place, original_spans
 from training.protocol import Explains
 from training.serve import Predictor
 from training.types import Dataset, FloatArray, NgramWeight, RunSpec, Task, TrainingError
@@ -105,9 +105,9 @@ def test_a_word_of_another_label_speaks_against(task: Task) -> None:
 def test_contributions_of_all_ngrams_and_the_bias_add_up_to_the_score(head: str, task: Task) -> None:
     data = make_dataset(task, 90)
     model = fitted(data, head=head)
-    ids, values = (np.array(part) for part in model.ngrams_.weights(data.texts[0]))
-    rows = model.head_.weights[ids]  # type: ignore[union-attr]
-    added = [contributions(task, values.astype(np.float32), rows, label).sum() for label in range(3)]
+    parts = model.ngrams_.parts(data.texts[0])
+    rows = model.head_.weights[parts.ids]  # type: ignore[union-attr]
+    added = [by_place(parts, contributions(task, parts.values, rows, label)).sum() for label in range(3)]
     bias = model.head_.bias  # type: ignore[union-attr]
     logits = np.array(added) + bias - (bias.mean() if task is Task.SINGLE else 0)
     expected = model.predict_proba(data.texts[:1])[0]
@@ -124,11 +124,19 @@ def test_no_two_ngrams_of_one_explanation_overlap(dataset: Dataset) -> None:
 
 
 def test_weights_come_by_size_and_none_for_nothing() -> None:
-    places = {4: Place("a", (0, 1), (0, 1)), 7: Place("b", (2, 3), None), 9: Place("c", (4, 5), (4, 5))}
+    places = (Place("a", (0, 1), (0, 1)), Place("b", (2, 3), None), Place("c", (4, 5), (4, 5)))
     added = np.array([0.1, -0.5, 0.0], np.float32)
-    told = weightiest(places, np.array([4, 7, 9]), added, 5)
+    told = weightiest(places, added, 5)
     assert told == (NgramWeight("b", -0.5, None), NgramWeight("a", pytest.approx(0.1), (0, 1)))
-    assert weightiest(places, np.array([4, 7, 9]), added, 1) == told[:1]
+    assert weightiest(places, added, 1) == told[:1]
+
+
+def test_features_of_one_place_add_up_and_those_of_none_are_left_out() -> None:
+    places = (Place("a", (0, 1), (0, 1)), Place("b", (2, 3), (2, 3)), Place("c", (4, 5), (4, 5)))
+    owners = np.array([1, 0, -1, 1])
+    parts = Parts(places, np.arange(4), np.ones(4, np.float32), owners)
+    found = by_place(parts, np.array([1, 2, 4, -3], np.float32))
+    np.testing.assert_array_equal(found, [2, -2, 0])
 
 
 @pytest.mark.parametrize("head", ["logistic", "svm"])

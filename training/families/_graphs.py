@@ -48,7 +48,8 @@ def write_bag_graph(
     """Write activation(values @ table[ids] @ output + bias): a weighted mean of rows, then a small matrix.
 
     Inputs and output as those of `write_gather_graph`; `table` is (rows, dimension), `output` (dimension,
-    labels). With more labels than dimensions this is smaller than their product.
+    labels). With more labels than dimensions this is smaller than their product. For explanations two more
+    outputs are there for the asking: `rows` (features, dimension) and `columns`, which is `output` itself.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -58,7 +59,7 @@ def write_bag_graph(
         [
             helper.make_node("Gather", ["table", "ids"], ["rows"], axis=0),
             helper.make_node("MatMul", ["values", "rows"], ["means"]),
-            helper.make_node("MatMul", ["means", "output"], ["sums"]),
+            helper.make_node("MatMul", ["means", "columns"], ["sums"]),
             helper.make_node("Add", ["sums", "bias"], ["logits"]),
             helper.make_node(activation, ["logits"], ["probabilities"]),
         ],
@@ -67,10 +68,14 @@ def write_bag_graph(
             helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
             helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
         ],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)])],
+        [
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, len(bias)]),
+            helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["features", len(output)]),
+            helper.make_tensor_value_info("columns", TensorProto.FLOAT, list(output.shape)),
+        ],
         [
             numpy_helper.from_array(table, "table"),
-            numpy_helper.from_array(output, "output"),
+            numpy_helper.from_array(output, "columns"),
             numpy_helper.from_array(bias, "bias"),
         ],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -12,8 +13,9 @@ import numpy as np
 from training.families._graphs import write_bag_graph, write_gather_graph
 from training.families._heads import activate
 from training.families._subwords import Learned, SubwordRecipe, buckets_for, learn, usual_epochs
+from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
-from training.types import Dataset, Exported, FloatArray, Task, TrainingError
+from training.types import Dataset, Exported, FloatArray, NgramWeight, Task, TrainingError
 
 _NEVER = -15.0  # bias of a label without any example
 
@@ -107,6 +109,22 @@ class FasttextModel:
             row[:] = values @ self.table_[ids]
         logits = sums if self.output_ is None else sums @ self.output_
         return activate(self.task_, logits + self.bias_)
+
+    def explain(
+        self, texts: Sequence[str], labels: Sequence[int], n: int
+    ) -> tuple[tuple[NgramWeight, ...], ...]:
+        """Return for each text the at most `n` weightiest words and runs of words for a label's column.
+
+        A word's parts count as the word. What ends every text adds to each label too and is not told.
+        """
+        found = []
+        for text, label in zip(texts, labels, strict=True):
+            parts = self.subwords_.parts(text)
+            rows = self.table_[parts.ids]
+            weights = rows if self.output_ is None else rows @ self.output_
+            added = contributions(self.task_, parts.values, weights, label)
+            found.append(weightiest(parts.places, by_place(parts, added), n))
+        return tuple(found)
 
     def save(self, folder: Path) -> None:
         """Write words, buckets, rows and settings."""

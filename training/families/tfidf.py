@@ -16,7 +16,7 @@ from training.families._ngram_heads import HEADS, IMBALANCES, LIGHTGBM, LOGISTIC
 from training.families._ngram_matrix import most_telling, ngram_matrix
 from training.families._tree_graphs import write_gather_trees
 from training.families._trees import TreeHead
-from training.preprocess.explaining import contributions, weightiest
+from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.teaching import with_scores, with_surest
 from training.types import Dataset, Exported, FloatArray, NgramWeight, Task, TrainingError
@@ -100,10 +100,9 @@ class TfidfModel:
             raise TrainingError("Trees weigh n-grams together, so none has a weight of its own to tell.")
         found = []
         for text, label in zip(texts, labels, strict=True):
-            ids, values = (np.array(part) for part in self.ngrams_.weights(text))
-            rows = self.head_.weights[ids.astype(np.int64)]
-            added = contributions(self.task_, values.astype(np.float32), rows, label)
-            found.append(weightiest(self.ngrams_.places(text), ids, added, n))
+            parts = self.ngrams_.parts(text)
+            added = contributions(self.task_, parts.values, self.head_.weights[parts.ids], label)
+            found.append(weightiest(parts.places, by_place(parts, added), n))
         return tuple(found)
 
     def save(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from training.preprocess.places import Place
+from training.preprocess.places import Parts
 from training.types import Embedder
 
 Feed = dict[str, NDArray[np.generic]]
@@ -48,11 +48,11 @@ class Preprocessor(Protocol):
 
 
 @runtime_checkable
-class FindsNgrams(Protocol):
-    """A preprocessor that knows where the features of its feeds stand in a text."""
+class FindsParts(Protocol):
+    """A preprocessor that knows from which parts of a text the features of its feed come."""
 
-    def places(self, text: str) -> dict[int, Place]:
-        """Return where each feature of a text first stands, by its number in `ids`."""
+    def parts(self, text: str) -> Parts:
+        """Return the n-grams of a text, where each of them first stands, and the features that it brings."""
 
 
 def load_preprocessor(

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import numpy as np
 
-from training.preprocess.places import Place, Span
+from training.preprocess.places import Parts, Place, Span
 from training.types import FloatArray, NgramWeight, Task
 
 
 def contributions(task: Task, values: FloatArray, rows: FloatArray, label: int) -> FloatArray:
-    """Return what each n-gram adds to a label's logit (n-grams,), of values (n-grams,) and rows of weights.
+    """Return what each feature adds to a label's logit (features,), of values (features,) and its weights.
 
-    `rows` is (n-grams, labels). A softmax does not change where all labels gain alike, so for single-label
+    `rows` is (features, labels). A softmax does not change where all labels gain alike, so for single-label
     the labels' mean is taken off: what is left speaks for this label or against it.
     """
     own = rows[:, label] - (rows.mean(axis=1) if task is Task.SINGLE else 0)
     return np.asarray(values * own, np.float32)
 
 
-def weightiest(
-    places: Mapping[int, Place], ids: np.ndarray, added: FloatArray, n: int
-) -> tuple[NgramWeight, ...]:
-    """Return at most `n` n-grams by the size of what they add, none of which overlaps a weightier one.
+def by_place(parts: Parts, added: FloatArray) -> FloatArray:
+    """Return what each place's features add together (places,), of what each feature adds (features,)."""
+    owned = parts.owners >= 0
+    sums = np.bincount(parts.owners[owned], added[owned], minlength=len(parts.places))
+    return sums.astype(np.float32)
+
+
+def weightiest(places: Sequence[Place], added: FloatArray, n: int) -> tuple[NgramWeight, ...]:
+    """Return at most `n` n-grams by the size of what they add (places,), none overlapping a weightier one.
 
     "card", "ard" and "car" of one word say the same, so only the weightiest of them is told.
     """
@@ -32,7 +37,7 @@ def weightiest(
     for i in np.argsort(-np.abs(added), kind="stable"):
         if len(found) == n or not added[i]:
             break
-        place = places[int(ids[i])]
+        place = places[i]
         if not any(_overlap(place.normalised, other) for other in taken):
             taken.append(place.normalised)
             found.append(NgramWeight(place.ngram, float(added[i]), place.span))

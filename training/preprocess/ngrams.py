@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from training.preprocess import Feed
-from training.preprocess.places import Place, char_places, original_spans, word_places
+from training.preprocess.places import Parts, Place, char_places, original_spans, placed, word_places
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "ngrams.json"
@@ -144,11 +144,21 @@ class NgramPreprocessor:
         chars = char_places(normalised, settings.char_min, settings.char_max)
         found: dict[int, Place] = {}
         for known, places in ((self._word_ids, words), (self._char_ids, chars)):
-            for gram, (start, end) in places:
+            for gram, normalised_span in places:
                 if gram in known and known[gram] not in found:
-                    span = (spans[start][0], spans[end - 1][1]) if spans else None
-                    found[known[gram]] = Place(gram, (start, end), span)
+                    found[known[gram]] = placed(gram, normalised_span, spans)
         return found
+
+    def parts(self, text: str) -> Parts:
+        """Return the known n-grams of a text, one feature each."""
+        ids, values = self.weights(text)
+        places = self.places(text)
+        return Parts(
+            places=tuple(places[i] for i in ids),
+            ids=np.array(ids, np.int64),
+            values=np.array(values, np.float32),
+            owners=np.arange(len(ids)),
+        )
 
     def save(self, folder: Path) -> None:
         """Write the vocabulary and the settings as one JSON file."""

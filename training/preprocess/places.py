@@ -1,4 +1,4 @@
-"""Where n-grams stand in a text, for people who ask why a model decided as it did."""
+"""Where the parts of a text stand that a model weighs, for people who ask why it decided as it did."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from training.types import FloatArray, IntArray
 
 Span = tuple[int, int]  # [start, end) in characters
 
@@ -20,6 +22,20 @@ class Place:
     ngram: str
     normalised: Span
     span: Span | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The n-grams of a text with the features that each of them brings into the text's feed.
+
+    `ids` and `values` (features,) are those of the feed, in any order and split as needed: what repeats adds
+    up. `owners` (features,) are indices of `places`, -1 for a feature that is of no part of the text.
+    """
+
+    places: tuple[Place, ...]
+    ids: IntArray
+    values: FloatArray
+    owners: IntArray
 
 
 def word_places(found: Iterator[re.Match[str]], most: int) -> Iterator[tuple[str, Span]]:
@@ -38,6 +54,12 @@ def char_places(normalised: str, least: int, most: int) -> Iterator[tuple[str, S
         for n in range(least, min(most, len(padded)) + 1):
             for i in range(len(padded) - n + 1):
                 yield padded[i : i + n], (max(start, start + i - 1), min(end, start + i - 1 + n))
+
+
+def placed(ngram: str, normalised: Span, spans: list[Span] | None) -> Place:
+    """Return the place of an n-gram by its span in the normalised text and the text's `original_spans`."""
+    start, end = normalised
+    return Place(ngram, normalised, (spans[start][0], spans[end - 1][1]) if spans else None)
 
 
 def original_spans(text: str, normalised: str, normalise: Callable[[str], str]) -> list[Span] | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from training.preprocess import Feed
 from training.preprocess.ngrams import normalise
+from training.preprocess.places import Parts, Span, original_spans, placed, word_places
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "subwords.json"
@@ -71,9 +73,14 @@ class SubwordPreprocessor:
 
     def rows(self, text: str) -> IntArray:
         """Return the row of every feature of a text, with repeats; -1 for those without a row."""
-        hashes, rows = zip(*map(self._read, (*tokens(text), END)), strict=True)
+        words, runs = self._features(tokens(text))
+        return np.concatenate([*words, *runs])
+
+    def _features(self, words: Sequence[str]) -> tuple[list[IntArray], list[IntArray]]:
+        """Return the rows of each word and of the end, then those of all runs of two words, of three..."""
+        hashes, rows = zip(*map(self._read, (*words, END)), strict=True)
         runs = _runs(np.array(hashes, np.uint64), self.settings.word_max, self.settings.buckets)
-        return np.concatenate([*rows, *(self._bucket_rows[buckets] for buckets in runs)])
+        return list(rows), [self._bucket_rows[buckets] for buckets in runs]
 
     def weights(self, text: str) -> tuple[IntArray, FloatArray]:
         """Return the rows of a text and the share that each has in its mean.
@@ -87,6 +94,30 @@ class SubwordPreprocessor:
             return known, np.full(len(known), 1 / len(rows), np.float32)
         found, counts = np.unique(known, return_counts=True)
         return found, (counts / len(rows)).astype(np.float32)
+
+    def parts(self, text: str) -> Parts:
+        """Return the words and the runs of words of a text with their features; a word has its parts' too.
+
+        The end of a text is no part of it, so a run up to the end belongs to the words before it, and the
+        end by itself to nothing.
+        """
+        known = _known(text)
+        spans = original_spans(text, normalise(text), normalise)
+        grams = list(word_places(_TOKEN.finditer(known), self.settings.word_max))
+        words, runs = self._features(_TOKEN.findall(known))
+        first: dict[str, Span] = {}
+        for gram, span in grams:
+            first.setdefault(gram, span)
+        numbers = {gram: i for i, gram in enumerate(first)}
+        owners = np.array([*(numbers[gram] for gram, _ in grams), -1])[_owning(words, runs)]
+        rows = np.concatenate([*words, *runs])
+        has_row = rows >= 0
+        return Parts(
+            places=tuple(placed(gram, span, spans) for gram, span in first.items()),
+            ids=rows[has_row],
+            values=np.full(int(has_row.sum()), 1 / len(rows), np.float32),
+            owners=owners[has_row],
+        )
 
     def keep(self, rows: IntArray) -> Self:
         """Return a preprocessor with all words and only those buckets that `rows`, ascending, have."""
@@ -121,10 +152,13 @@ class SubwordPreprocessor:
 
 def tokens(text: str) -> list[str]:
     """Return the words and symbols of a text without case: what fastText sees between two spaces."""
+    return _TOKEN.findall(_known(text))
+
+
+def _known(text: str) -> str:
+    """Return a normalised text whose every character has bytes to hash; its length stays as it is."""
     known = normalise(text)
-    if not known.isascii():  # lone surrogates have no bytes to hash
-        known = known.encode("utf-8", "replace").decode("utf-8")
-    return _TOKEN.findall(known)
+    return known if known.isascii() else known.encode("utf-8", "replace").decode("utf-8")
 
 
 def _part_buckets(word: str, settings: SubwordSettings) -> list[int]:
@@ -156,3 +190,17 @@ def _runs(hashes: NDArray[np.uint64], word_max: int, buckets: int) -> Iterator[N
     for length in range(1, word_max):
         values = values[:-1] * _RUN_FACTOR + hashes[length:]
         yield values % np.uint64(buckets)
+
+
+def _owning(words: Sequence[IntArray], runs: Sequence[IntArray]) -> IntArray:
+    """Return for each feature the place of its n-gram among those of `word_places`, -1 for the end's own.
+
+    A text of w words has w + 1 - n n-grams of n words, and w + 2 - n runs: the last one reaches the end and
+    is of the last n-gram of one word less.
+    """
+    starts = [0, *accumulate(max(len(words) - n, 0) for n in range(1, len(runs) + 2))]  # of n words' n-grams
+    found = [np.repeat([*range(len(words) - 1), -1], [len(rows) for rows in words])]
+    for n, rows in enumerate(runs, start=1):
+        if len(rows):
+            found.append(np.array([*range(starts[n], starts[n] + len(rows) - 1), starts[n] - 1]))
+    return np.concatenate(found).astype(np.int64)

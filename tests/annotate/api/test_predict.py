@@ -173,6 +173,20 @@ def test_a_prediction_is_explained_by_ngrams_and_their_places(
     assert [reason["ngrams"] for reason in answer["predictions"][1]["explanation"]] == [[]]
 
 
+def test_fasttext_explains_by_words_and_their_places(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, family="fasttext")
+    answers = [ask(api(lead), text="Is it GREEN?", explain=True).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    (prediction,) = answers[0]["predictions"]
+    (reason,) = prediction["explanation"]
+    assert reason["label"] == prediction["labels"][0] == "green"
+    best = reason["ngrams"][0]
+    assert (best["ngram"], best["start"], best["end"]) == ("green", 6, 11)
+    assert best["contribution"] > 0
+
+
 def test_every_decided_label_is_explained_else_the_best(
     multi_project: Project, lead: User, api: Api, bundle_root: Path
 ) -> None:

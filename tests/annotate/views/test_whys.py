@@ -71,6 +71,17 @@ def test_the_weightiest_ngrams_for_and_against_are_told(shown: str, project: Pro
     assert "<html" not in html
 
 
+def test_fasttext_tells_its_words(
+    project: Project, client: Client, add_documents: AddDocuments, bundle_root: Path
+) -> None:
+    (document,) = add_documents(project, "Is it GREEN?")
+    suggested(project, add_version(project, bundle_root, family="fasttext"), document, ("green", 0.9))
+    shown = client.get(f"/projects/{project.slug}/label/").content.decode()
+    assert why_url(project) in shown
+    html = client.get(why_url(project), headers=HTMX).content.decode()
+    assert html.index("for it") < html.index('<q dir="auto">green</q>')
+
+
 def test_without_scripts_the_reasons_are_a_page(shown: str, project: Project, client: Client) -> None:
     html = client.get(why_url(project)).content.decode()
     assert "<h1>" in html
