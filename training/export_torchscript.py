@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import numpy_helper
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
-from training.bundle import GRAPH, MANIFEST, Manifest, encoder_folder
-from training.checkpoints import find_checkpoint
+from training import calibration
+from training.bundle import MANIFEST, encoder_folder
 from training.export import MAX_DIFFERENCE
+from training.models import read_original
 from training.preprocess import load_preprocessor
 from training.preprocess.encoder import TOKENIZER_FILE, EncoderConfig, read_config
+from training.protocol import OffersModule
 from training.serve import Predictor
-from training.types import FloatArray, Task, TrainingError
-
-_LINEAR = ("Gather", "MatMul", "Add")
-_BAG = ("Gather", "MatMul", "MatMul", "Add")
-_VECTORS = ("MatMul", "Add")
+from training.torchscript import read_head, read_over_encoder, refused
+from training.types import FloatArray, TrainingError
 
 Inputs = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How a TorchScript file compares with its bundle; `note` where they cannot be equal."""
+    """How a TorchScript file compares with its bundle; `note` where an INT8 bundle answers otherwise.
+
+    An INT8 bundle that keeps its FP32 weights is compared by those.
+    """
 
     inputs: tuple[str, ...]
     texts: int
@@ -42,65 +43,18 @@ class Agreement:
     note: str = ""
 
 
-class Bag(nn.Module):
-    """activation(values @ table[ids] @ output + bias): `ids` (features,), `values` (1, features)."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A program, its inputs for each text of the comparison, and the scores (texts, labels) it has to reach.
 
-    if TYPE_CHECKING:  # TorchScript cannot read postponed annotations
-        table: Tensor  # (rows, dimension)
-        output: Tensor  # (dimension, labels)
-        bias: Tensor
+    `is_exact` is false where it cannot reach them, as the note says.
+    """
 
-    def __init__(self, single: bool, table: Tensor, output: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.single = single
-        self.register_buffer("table", table)
-        self.register_buffer("output", output)
-        self.register_buffer("bias", bias)
-
-    def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        logits = values @ self.table[ids] @ self.output + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
-
-
-class Linear(nn.Module):
-    """activation(values @ weights[ids] + bias): `ids` (features,), `values` (1, features)."""
-
-    if TYPE_CHECKING:
-        weights: Tensor  # (n-grams, labels)
-        bias: Tensor
-
-    def __init__(self, single: bool, weights: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.single = single
-        self.register_buffer("weights", weights)
-        self.register_buffer("bias", bias)
-
-    def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        logits = values @ self.weights[ids] + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
-
-
-class Encoded(nn.Module):
-    """An encoder with a head: token `input_ids` and `attention_mask`, both (texts, tokens)."""
-
-    if TYPE_CHECKING:
-        weights: Tensor  # (dimension, labels)
-        bias: Tensor
-
-    def __init__(self, single: bool, weights: Tensor, bias: Tensor, encoder: nn.Module, pooling: str) -> None:
-        super().__init__()
-        self.single = single
-        self.encoder = encoder
-        self.pooling = pooling
-        self.register_buffer("weights", weights)
-        self.register_buffer("bias", bias)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # (texts, tokens, dim)
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * mask).sum(1) / mask.sum(1)
-        logits = nn.functional.normalize(pooled, dim=-1) @ self.weights + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
+    program: Any
+    rows: list[Inputs]
+    expected: FloatArray
+    note: str = ""
+    is_exact: bool = True
 
 
 def export_torchscript(
@@ -110,69 +64,85 @@ def export_torchscript(
 
     The program yields uncalibrated probabilities (texts, labels), as the bundle's graph does; the manifest
     with calibration and thresholds is inside the file as `manifest.json`. Over an encoder a text is one row
-    of at most `max_length` tokens, so longer texts are left out of the comparison. Raises `TrainingError` for
-    graphs other than linear ones, and for a program that answers unlike its bundle; then no file is left.
+    of at most `max_length` tokens, so longer texts are left out of the comparison; of a fine-tuned
+    transformer the rows are the windows of one text. Raises `TrainingError` for graphs of other kinds, for a
+    transformer without its weights, and for a program that answers unlike its bundle; then no file is left.
     """
     predictor = Predictor(bundle, encoder_root=encoder_root)
     manifest = predictor.manifest
     texts = list(texts) or [label.name for label in manifest.schema.labels]
-    encoder = encoder_folder(bundle, manifest, encoder_root)
-    if manifest.encoder is None:
-        program = torch.jit.script(_read_head(bundle, manifest).eval())
-        rows = [_one(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
-    elif encoder is None:
-        raise TrainingError(f"The encoder {manifest.encoder[:12]} of {bundle} is not on this machine.")
+    if manifest.preprocessing == "tokens":
+        made = _of_network(predictor, texts)
+    elif manifest.encoder is None:
+        made = _of_head(predictor, texts)
     else:
-        config = read_config(encoder)
-        texts, rows = map(list, zip(*_that_fit(encoder, config, texts), strict=True))
-        program = _traced(_over_encoder(bundle, manifest, config), rows)
-    found = _run(program, rows)
-    agreement = _compare(predictor, predictor.predict_raw(texts), found, tuple(rows[0]), _note(encoder))
-    if not agreement.note and not agreement.max_difference <= MAX_DIFFERENCE:
+        made = _of_encoder(predictor, texts, encoder_root)
+    found = _run(made.program, made.rows)
+    largest, same = _compare(predictor, made.expected, found)
+    if made.is_exact and not largest <= MAX_DIFFERENCE:
         raise TrainingError(
-            f"The TorchScript program differs from its bundle by {agreement.max_difference:.2g} (allowed "
-            f"{MAX_DIFFERENCE:g}); it is not written."
+            f"The TorchScript program differs from its bundle by {largest:.2g} (allowed {MAX_DIFFERENCE:g}); "
+            "it is not written."
         )
-    torch.jit.save(program, str(file), _extra_files={MANIFEST: json.dumps(manifest.to_json())})
-    return agreement
+    torch.jit.save(made.program, str(file), _extra_files={MANIFEST: json.dumps(manifest.to_json())})
+    return Agreement(tuple(made.rows[0]), len(found), largest, same, made.note)
 
 
-def _read_head(bundle: Path, manifest: Manifest) -> nn.Module:
-    graph = onnx.load(str(bundle / GRAPH)).graph
-    arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
-    kind, single = tuple(node.op_type for node in graph.node)[:-1], manifest.schema.task is Task.SINGLE
-    if kind == _LINEAR:
-        return Linear(single, arrays["weights"], arrays["bias"])
-    if kind == _BAG:
-        return Bag(single, arrays["table"], arrays["output"], arrays["bias"])
-    raise _refused(manifest)
+def _of_head(predictor: Predictor, texts: list[str]) -> _Made:
+    bundle, manifest = predictor.bundle, predictor.manifest
+    program = torch.jit.script(read_head(bundle, manifest))
+    rows = [_one(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
+    return _Made(program, rows, predictor.predict_raw(texts))
 
 
-def _over_encoder(bundle: Path, manifest: Manifest, config: EncoderConfig) -> nn.Module:
-    from transformers import AutoModel
+def _of_encoder(predictor: Predictor, texts: list[str], encoder_root: Path | None) -> _Made:
+    bundle, manifest = predictor.bundle, predictor.manifest
+    encoder = encoder_folder(bundle, manifest, encoder_root)
+    if encoder is None:
+        raise TrainingError(f"The encoder {str(manifest.encoder)[:12]} of {bundle} is not on this machine.")
+    config = read_config(encoder)
+    texts, rows = map(list, zip(*_that_fit(encoder, config, texts), strict=True))
+    program = _traced(read_over_encoder(bundle, manifest, config), rows)
+    expected = predictor.predict_raw(texts)
+    if config.precision == "fp32":
+        return _Made(program, rows, expected)
+    note = "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ"
+    return _Made(program, rows, expected, note, is_exact=False)
 
-    graph = onnx.load(str(bundle / GRAPH)).graph
-    if tuple(node.op_type for node in graph.node)[:-1] != _VECTORS:
-        raise _refused(manifest)
-    arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
-    folder = find_checkpoint(config.name).folder
-    encoder = AutoModel.from_pretrained(folder, trust_remote_code=False, attn_implementation="eager")
-    single = manifest.schema.task is Task.SINGLE
-    return Encoded(single, arrays["weights"], arrays["bias"], encoder, config.pooling).eval()
+
+def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
+    """Trace the network that a bundle keeps, which is what an INT8 graph's program is compared with."""
+    bundle, manifest = predictor.bundle, predictor.manifest
+    model = read_original(bundle, manifest)
+    if not isinstance(model, OffersModule):
+        raise refused(manifest)
+    module = model.module()
+    rows = [dict(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
+    program, published = _traced(module, [_like_no_text(rows)]), predictor.predict_raw(texts)
+    if manifest.precision == "fp32":
+        return _Made(program, rows, published)
+    expected = _run(module, rows)
+    largest, same = _compare(predictor, published, expected)
+    note = "the bundle's graph is INT8 and TorchScript has its FP32 weights: scores differ by up to "
+    note += f"{largest:.2g}, {same:.1%} of the texts are decided alike"
+    return _Made(program, rows, expected, note)
 
 
-def _refused(manifest: Manifest) -> TrainingError:
-    return TrainingError(
-        f"A bundle of the family {manifest.family!r} with this head cannot become TorchScript; linear heads "
-        "over n-grams, over fastText's rows and over an encoder can. Serve its model.onnx instead."
-    )
+def _like_no_text(rows: list[Inputs]) -> Inputs:
+    """Return two windows of nine tokens, so that each text shows whether the trace takes other shapes.
+
+    No text has such ones: where it has several windows, they are full.
+    """
+    ids = np.concatenate([row["input_ids"].ravel() for row in rows])
+    return {"input_ids": np.resize(ids, (2, 9))}
 
 
 def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     longest = max(rows, key=lambda row: row["input_ids"].shape[1])
     example = tuple(torch.tensor(array) for array in longest.values())
     trace: Any = torch.jit.trace  # without types
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of every shape that it reads
         return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts
 
 
@@ -204,15 +174,11 @@ def _run(program: Any, rows: list[Inputs]) -> FloatArray:
     return np.asarray(torch.cat(found).numpy(), np.float32)
 
 
-def _note(encoder: Path | None) -> str:
-    if encoder is None or read_config(encoder).precision == "fp32":
-        return ""
-    return "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ"
-
-
-def _compare(
-    predictor: Predictor, expected: FloatArray, found: FloatArray, inputs: tuple[str, ...], note: str
-) -> Agreement:
-    same = [a == b for a, b in zip(predictor.decide(expected), predictor.decide(found), strict=True)]
-    largest = float(np.abs(expected - found).max())
-    return Agreement(inputs, len(found), largest, float(np.mean(same)), note)
+def _compare(predictor: Predictor, expected: FloatArray, found: FloatArray) -> tuple[float, float]:
+    """Return the largest difference of uncalibrated scores, and the share of texts that are decided alike."""
+    decided = [
+        predictor.decide(calibration.apply(predictor.manifest.calibration, scores))
+        for scores in (expected, found)
+    ]
+    same = float(np.mean([a == b for a, b in zip(*decided, strict=True)]))
+    return float(np.abs(expected - found).max()), same

@@ -1,10 +1,12 @@
-"""Builds a model from what a run asks for, and refuses parameters that it does not have."""
+"""A model from what a run asks for, which refuses parameters that it does not have, or from a bundle."""
 
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any, get_type_hints
 
+from training.bundle import ORIGINAL, Manifest
 from training.protocol import TextModel
 from training.registry import FAMILIES, entry
 from training.types import Embedder, RunSpec, TrainingError
@@ -29,6 +31,22 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
         given["embedder"] = embedder
     given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
     model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))
+    return model
+
+
+def read_original(bundle: Path, manifest: Manifest) -> TextModel:
+    """Return the trained model that a bundle keeps; raises `TrainingError` where it has none to be read."""
+    folder = bundle / ORIGINAL
+    if not folder.is_dir():
+        raise TrainingError(
+            f"The bundle at {bundle} keeps no PyTorch weights. Bundles of fine-tuned transformers do; one of "
+            "an earlier version has to be trained again."
+        )
+    family: Any = entry(FAMILIES, manifest.family).load()
+    try:
+        model: TextModel = family.load(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(f"The model at {folder} cannot be read ({error}); train it again.") from error
     return model
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -43,6 +43,16 @@ class ExportsOnnx(Protocol):
 
         The graph has one input for each array of the preprocessing's feeds and one output: uncalibrated
         probabilities of shape (rows, labels).
+        """
+
+
+@runtime_checkable
+class OffersModule(Protocol):
+    """A model that is one PyTorch module."""
+
+    def module(self) -> Any:
+        """Return it on the processor, without dropout: it takes the arrays of one feed of its preprocessing
+        and returns what the graph does, uncalibrated probabilities of shape (rows, labels).
         """
 
 

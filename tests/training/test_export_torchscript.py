@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
-from tests.training.conftest import make_dataset
+from tests.training.conftest import make_dataset, write_csv
+from tests.training.tuning import Params, packaged
 from training.__main__ import main
-from training.bundle import MANIFEST, open_bundle
-from training.export_torchscript import Encoded, _run, _traced
+from training.bundle import MANIFEST, ORIGINAL, open_bundle
+from training.export_torchscript import _run, _traced
 from training.pipeline import rows_of, train_and_package
 from training.preprocess import load_preprocessor
 from training.serve import Predictor
+from training.torchscript import Encoded
 from training.types import RunSpec, Task
 
 
@@ -50,6 +54,68 @@ def test_a_head_that_is_not_linear_is_refused_and_leaves_no_file(
     file = tmp_path / "model.pt"
     assert main(["export", str(bundle), "--format", "torchscript", "--out", str(file)]) == 2
     assert "cannot become TorchScript" in capsys.readouterr().err
+    assert not file.exists()
+
+
+def exported(bundle: Path, file: Path, *more: str) -> int:
+    return main(["export", str(bundle), "--format", "torchscript", "--out", str(file), *more])
+
+
+def test_a_fine_tuned_network_scores_like_its_bundle(
+    task: Task, params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, file = packaged(make_dataset(task, 60), params, tmp_path).bundle, tmp_path / "model.pt"
+    assert exported(bundle, file) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["inputs"], told["texts"], told["note"]) == (["input_ids"], 3, "")
+    assert told["max_difference"] < 1e-4
+    inside = {MANIFEST: ""}
+    program = torch.jit.load(str(file), _extra_files=inside)
+    texts = (*make_dataset(task, 20, seed=2).texts, "", "my card and the iban " * 50)
+    feeds = [feed["input_ids"] for feed in load_preprocessor("tokens", bundle).feeds(texts)]
+    assert len(feeds[-1]) > 2  # windows of one text
+    scores = np.concatenate([program(torch.tensor(ids)).detach().numpy() for ids in feeds])
+    np.testing.assert_allclose(scores, Predictor(bundle).predict_raw(texts), atol=1e-5)
+    assert json.loads(inside[MANIFEST])["thresholds"] == list(open_bundle(bundle).thresholds)
+
+
+def test_a_bundle_in_int8_is_compared_by_its_weights_and_told_apart(
+    params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, unseen = make_dataset(Task.SINGLE, 90), make_dataset(Task.SINGLE, 60, seed=1)
+    report = packaged(data, params | {"epochs": 15, "int8": True}, tmp_path, reporting=unseen)
+    assert open_bundle(report.bundle).precision == "int8"
+    file = tmp_path / "model.pt"
+    assert exported(report.bundle, file, "--texts", str(write_csv(tmp_path / "unseen.csv", unseen))) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["texts"], told["same_decisions"]) == (60, 1.0)
+    assert told["max_difference"] < 1e-5
+    program = torch.jit.load(str(file))
+    feeds = load_preprocessor("tokens", report.bundle).feeds(unseen.texts)
+    exact = np.concatenate([program(torch.tensor(feed["input_ids"])).detach().numpy() for feed in feeds])
+    difference = np.abs(exact - Predictor(report.bundle).predict_raw(unseen.texts)).max()
+    assert difference > 1e-4
+    assert (
+        f"INT8 and TorchScript has its FP32 weights: scores differ by up to {difference:.2g}" in told["note"]
+    )
+    assert "100.0% of the texts are decided alike" in told["note"]
+
+
+def test_weights_that_are_missing_damaged_or_others_are_refused_and_leave_no_file(
+    params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, file = packaged(make_dataset(Task.SINGLE, 60), params, tmp_path).bundle, tmp_path / "model.pt"
+    weights = bundle / ORIGINAL / "model.safetensors"
+    tensors = load_file(weights)
+    save_file(tensors | {"head.bias": tensors["head.bias"] + torch.tensor([3.0, 0.0, 0.0])}, weights)
+    assert exported(bundle, file) == 2
+    assert "differs from its bundle" in capsys.readouterr().err
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert exported(bundle, file) == 2
+    assert "cannot be read" in capsys.readouterr().err
+    shutil.rmtree(bundle / ORIGINAL)
+    assert exported(bundle, file) == 2
+    assert "one of an earlier version has to be trained again" in capsys.readouterr().err
     assert not file.exists()
 
 

@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from training.bundle import GRAPH, ORIGINAL, BundleDraft, open_bundle
+from training.bundle import GRAPH, BundleDraft, open_bundle
 from training.cli.files import read_answers
 from training.export import compare_int8, export_model, quantize
+from training.models import read_original
 from training.protocol import TextModel
-from training.registry import FAMILIES, entry
 from training.serve import Predictor
 from training.types import Dataset, Json, LabelSchema, TrainingError
 
@@ -34,7 +34,7 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     manifest = open_bundle(arguments.bundle)
     documents = _labelled(arguments, manifest.schema)
-    model = _original(arguments.bundle, manifest.family)
+    model = read_original(arguments.bundle, manifest)
     fields = {
         name: getattr(manifest, name) for name in ("family", "schema", "thresholds", "calibration", "figures")
     }
@@ -69,14 +69,6 @@ def _labelled(arguments: argparse.Namespace, schema: LabelSchema) -> Dataset:
         raise TrainingError("--against needs --label, the column that INT8's loss is measured by.")
     texts, answers = read_answers(arguments.file, arguments.text, arguments.label, arguments.multi)
     return Dataset(schema, tuple(texts), schema.encode(answers))
-
-
-def _original(bundle: Path, family: str) -> TextModel:
-    folder = bundle / ORIGINAL
-    if not folder.is_dir():
-        raise TrainingError(f"The bundle at {bundle} keeps no PyTorch weights; bundles of transformers do.")
-    model: TextModel = entry(FAMILIES, family).load().load(folder)
-    return model
 
 
 def _rates(texts: Sequence[str], answers: dict[str, Answer]) -> dict[str, float]:

@@ -22,8 +22,8 @@ _OPSET = 17
 _ALIKE = 1e-4
 
 
-class _Graph(nn.Module):
-    """The exported graph: the windows of one text (windows, tokens) to its probabilities (1, labels)."""
+class OneText(nn.Module):
+    """What is exported: the windows of one text (windows, tokens) to its probabilities (1, labels)."""
 
     def __init__(self, network: Classifier, task: Task) -> None:
         super().__init__()
@@ -42,11 +42,11 @@ def write_onnx(network: Classifier, task: Task, folder: Path) -> None:
     Attention is one operator where the encoder can be written so and the graph then answers like it on
     windows of the greatest length, which positions, masks or sliding windows of its own would change.
     """
-    plain = _Graph(network, task).eval()
+    plain = OneText(network, task).eval()
     heads = getattr(network.encoder.config, "num_attention_heads", None)
     encoder = calling_attention(network.encoder)
     if heads is not None and encoder is not None:
-        _export(_Graph(_with_encoder(network, encoder), task).eval(), folder, heads)
+        _export(OneText(_with_encoder(network, encoder), task).eval(), folder, heads)
         if _answers_like(plain, folder):
             return
     _export(plain, folder, None)
@@ -58,7 +58,7 @@ def _with_encoder(network: Classifier, encoder: nn.Module) -> Classifier:
     return twin
 
 
-def _export(graph: _Graph, folder: Path, heads: int | None) -> None:
+def _export(graph: OneText, folder: Path, heads: int | None) -> None:
     device = graph.network.head.weight.device
     fused = nullcontext() if heads is None else attention_in_one(heads, _OPSET)
     with torch.no_grad(), fused, warnings.catch_warnings():
@@ -82,7 +82,7 @@ def _export(graph: _Graph, folder: Path, heads: int | None) -> None:
 
 
 @torch.no_grad()
-def _answers_like(graph: _Graph, folder: Path) -> bool:
+def _answers_like(graph: OneText, folder: Path) -> bool:
     """Tell whether the written graph's probabilities are those of the network, on made-up windows."""
     network = graph.network
     shape = (2, longest_input(network))

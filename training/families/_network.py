@@ -95,13 +95,16 @@ def save_network(network: Classifier, folder: Path) -> None:
 
 
 def load_network(folder: Path, pooling: str, labels: int) -> Classifier:
-    """Read what `save_network` wrote."""
+    """Read what `save_network` wrote; weights that cannot be read are a `ValueError`."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
         config, trust_remote_code=False, attn_implementation=_attention()
     )
     network = Classifier(_without_pooler(encoder), pooling, labels)
-    network.load_state_dict(load_file(folder / WEIGHTS))
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} holds no weights: {error}") from error
     return network.eval()
 
 

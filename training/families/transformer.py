@@ -19,7 +19,7 @@ from training.families._checkpointing import SavedRun, copy_weights, fingerprint
 from training.families._devices import best_device
 from training.families._examples import Examples, rebalanced, tokenised
 from training.families._finetune import Progress, Recipe, Teller, fine_tune
-from training.families._graph import write_onnx
+from training.families._graph import OneText, write_onnx
 from training.families._imbalance import AUGMENT, BALANCED, NONE, UNDERSAMPLE, check_imbalance
 from training.families._network import (
     Classifier,
@@ -228,6 +228,10 @@ class TransformerModel:
         model.network_ = load_network(folder, content["pooling"], content["labels"]).to(best_device())
         model.tokens_ = TokenPreprocessor.load(folder)
         return model
+
+    def module(self) -> OneText:
+        """Return the module that the graph is made of, on the processor, where the network is moved to."""
+        return OneText(self.network_, self.task_).cpu().eval()
 
     def export(self, folder: Path) -> Exported:
         """Write the whole classifier as a graph; its input is `input_ids` (windows, tokens) of one text.
