@@ -21,7 +21,7 @@ from training.serve import Predictor
 from training.splits import assign_folds
 from training.teaching import SUREST, fit_taught, with_fewer, with_scores, with_surest
 from training.thresholds import decide
-from training.types import Dataset, FloatArray, RunSpec, Task, Taught, TrainingError
+from training.types import Dataset, FloatArray, Pool, RunSpec, Task, Taught, TrainingError
 
 SPEC = RunSpec("tfidf")
 
@@ -159,6 +159,27 @@ def test_each_fold_of_the_embedding_family_learns_from_the_teacher(teacher: Pred
     # Alone, a fold has no document of the label that it is asked for.
     assert scores.shape == (3, 3)
     assert (scores[labelled.targets > 0] > 0.4).all()
+
+
+def test_texts_that_were_taught_may_be_the_pool_as_well(
+    teacher: Predictor, task: Task, tmp_path: Path
+) -> None:
+    labelled, pool = make_dataset(task, 30), make_dataset(task, 60, seed=3).texts
+    told: list[float] = []
+    data = teach(teacher, replace(labelled, pool=Pool(pool)), pool, tell=told.append)
+    assert told == [1.0]
+    for spec, embedder in ((SPEC, None), (RunSpec("embedding"), WordEmbedder())):
+        report = train_and_package(
+            spec,
+            data,
+            tmp_path / spec.family,
+            tuning=none_of(data),
+            reporting=none_of(data),
+            embedder=embedder,
+        )
+        assert report.pool_scores is not None
+        assert report.pool_scores.shape == (60, 3)
+        assert report.labelled == 30
 
 
 @pytest.mark.parametrize(
