@@ -27,7 +27,7 @@ from training.llm.errors import LlmError
 from training.llm.labeller import Answer, Labeller
 from training.llm.prompt import Example, Prompt, similar
 from training.thresholds import Decisions
-from training.types import Json, LabelSchema, Task
+from training.types import Json, LabelSchema, Task, TrainingError
 
 KEY = "WINNOW_LLM_API_KEY"
 PromptFor = Callable[[str], Prompt]
@@ -79,6 +79,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> None:
     """Answer the texts, then write figures and answers, also where something ended it before the last."""
     check_concurrency(arguments.concurrency)
+    if arguments.json and not arguments.json.parent.is_dir():  # not only once all was paid for
+        raise TrainingError(f"There is no folder {arguments.json.parent} to write figures into.")
     task = Task.SINGLE if arguments.multi is None else Task.MULTI
     schema = LabelSchema(task, read_labels(arguments.labels))
     texts, truth = _texts(arguments)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from training.types import Json
+from training.types import Json, TrainingError
 
 
 class AnswerCache(Protocol):
@@ -41,9 +41,10 @@ class SqliteCache:
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, timeout=20)
-        with self._connection:
-            self._connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, labels TEXT)")
+        try:
+            self._connection = _opened(path)
+        except sqlite3.Error as error:
+            raise TrainingError(f"Answers cannot be kept in {path} ({error}). Name another file.") from None
 
     def __enter__(self) -> Self:
         return self
@@ -65,3 +66,14 @@ class SqliteCache:
             self._connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(labels))
             )
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=20)
+    try:
+        with connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, labels TEXT)")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

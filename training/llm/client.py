@@ -167,10 +167,11 @@ class Chat:
     def _post(
         self, messages: Sequence[Message], schema: Json, deadline: float
     ) -> tuple[int, httpx.Headers, bytes]:
-        options = {name: value for name, value in self.endpoint.options.items() if value is not None}
-        request = {"model": self.endpoint.model, "messages": list(messages), **options}
         wanted = {"name": "answer", "strict": True, "schema": schema}
-        request["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        shape = {"type": "json_schema", "json_schema": wanted}  # an option too: not every endpoint knows it
+        options = {"response_format": shape, **self.endpoint.options}
+        told = {name: value for name, value in options.items() if value is not None}
+        request = {"model": self.endpoint.model, "messages": list(messages), **told}
         url = f"{self.endpoint.url.rstrip('/')}/chat/completions"
         with self._http.stream("POST", url, json=request) as response:
             body = bytearray()

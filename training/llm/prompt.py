@@ -13,6 +13,7 @@ from training.llm.client import Message
 from training.types import FloatArray, Json, LabelSchema, Task, TrainingError
 
 LONGEST_TEXT = 8_000  # characters that are sent of a text
+LONGEST_EXAMPLE = 1_000  # and of each example, which goes with every text
 _RULES = {
     Task.SINGLE: "Choose exactly one label, the one that fits best.",
     Task.MULTI: "Choose every label that applies; an empty list where none does.",
@@ -42,7 +43,7 @@ class Prompt:
         """Return the conversation that ends with the text."""
         turns: list[Message] = [{"role": "system", "content": self._instructions()}]
         for example in self.examples:
-            turns.append({"role": "user", "content": quoted(example.text)})
+            turns.append({"role": "user", "content": quoted(example.text, LONGEST_EXAMPLE)})
             turns.append({"role": "assistant", "content": self._answer(example)})
         return [*turns, {"role": "user", "content": quoted(text)}]
 
@@ -60,8 +61,8 @@ class Prompt:
 
     @property
     def digest(self) -> str:
-        """The sha256 of the instructions, the examples and the answer's schema."""
-        content = json.dumps([self.messages(""), self.answer_schema()], sort_keys=True)
+        """The sha256 of the instructions, the examples, the answer's schema and what its names stand for."""
+        content = json.dumps([self.messages(""), self.answer_schema(), self.schema.keys], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def _instructions(self) -> str:
@@ -94,9 +95,9 @@ def check_names(schema: LabelSchema) -> None:
         raise TrainingError(f"Labels have the same name: {', '.join(repeated)}. Rename all but one.")
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return the text within JSON: nothing in it can end the string that it stands in."""
-    sendable = text[:LONGEST_TEXT].encode("utf-8", "replace").decode()  # half a surrogate pair is no UTF-8
+    sendable = text[:longest].encode("utf-8", "replace").decode()  # half a surrogate pair is no UTF-8
     return json.dumps({"text": sendable}, ensure_ascii=False)
 
 

@@ -141,6 +141,29 @@ def test_examples_are_turns_before_the_text(server: Server) -> None:
     assert json.loads(sent[4]["content"]) == {"label": "rate"}
 
 
+def test_an_example_is_cut_shorter_than_the_text(server: Server) -> None:
+    answer(server, "x" * 9_000, prompt=Prompt(SCHEMA, examples=(Example("y" * 9_000, ("7",)),)))
+    sent = server.requests[0]["messages"]
+    assert [len(json.loads(sent[turn]["content"])["text"]) for turn in (1, 3)] == [1_000, 8_000]
+
+
+def test_what_an_answer_depends_on_is_asked_anew(server: Server, tmp_path: Path) -> None:
+    others = LabelSchema(Task.SINGLE, (LabelSpec("1", "card", "anything plastic"), LabelSpec("2", "rate")))
+    with SqliteCache(tmp_path / "answers.sqlite3") as cache:
+        answer(server, cache=cache)
+        assert answer(server, prompt=Prompt(others), cache=cache)[0].labels == ("1",)
+        asked = len(server.requests)
+        server.url = server.url.replace("127.0.0.1", "localhost")
+        answer(server, cache=cache)
+    assert (asked, len(server.requests)) == (2, 3)
+
+
+def test_a_file_that_holds_no_answers_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database" * 99, "utf-8")
+    with pytest.raises(TrainingError, match=r"notes\.txt .*Name another file"):
+        SqliteCache(tmp_path / "notes.txt")
+
+
 def test_a_kept_answer_costs_nothing_and_a_bad_one_is_not_kept(server: Server, tmp_path: Path) -> None:
     server.plan = [says("no"), says("no"), labels("card")]
     with SqliteCache(tmp_path / "answers.sqlite3") as cache:

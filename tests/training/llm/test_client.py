@@ -63,11 +63,11 @@ def test_a_question_is_one_of_the_protocol(server: Server) -> None:
 
 
 def test_an_option_of_none_is_left_out(server: Server) -> None:
-    options = {"temperature": None, "max_tokens": None, "max_completion_tokens": 50}
+    options = {"temperature": None, "max_tokens": None, "max_completion_tokens": 50, "response_format": None}
     with Chat(Endpoint(server.url, "m", options=options)) as chat:
         chat.ask(MESSAGES, SCHEMA)
     sent = server.requests[0]
-    assert not {"temperature", "max_tokens"} & sent.keys()
+    assert not {"temperature", "max_tokens", "response_format"} & sent.keys()
     assert sent["max_completion_tokens"] == 50
 
 

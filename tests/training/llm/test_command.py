@@ -104,6 +104,14 @@ def test_ctrl_c_writes_what_was_asked(
     assert sorted(server.texts) == sorted(texts)  # none was asked twice
 
 
+def test_a_folder_that_is_not_there_is_named_before_anything_is_asked(
+    server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(server, folder, "--json", str(folder / "none" / "out.json")) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    assert not server.requests
+
+
 def test_figures_say_how_many_calls_were_not_counted(server: Server, folder: Path) -> None:
     server.plan = [says('{"label": "card"}', usage=False)]
     assert command(server, folder) == 0
