@@ -121,8 +121,10 @@ class _Asking:
             yield Question(document.text, self._prompts.of(document.text))
 
     def keep(self, number: int, answer: Answer) -> None:
-        _keep(self._project, self._documents[number], answer)
-        self.done += 1
+        """Store the answer. An endpoint that failed for nothing is asked about the text again later."""
+        if answer.outcome is not Outcome.FAILED or answer.calls:
+            _keep(self._project, self._documents[number], answer)
+            self.done += 1
 
 
 class _Prompts:

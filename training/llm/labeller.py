@@ -11,7 +11,7 @@ from typing import Protocol
 from training.llm.budget import Call, Meter
 from training.llm.cache import AnswerCache, answer_key
 from training.llm.client import Attempt, Completion, Endpoint, Message
-from training.llm.errors import BudgetSpent, LlmError, Stopped, Unusable
+from training.llm.errors import BudgetSpent, LlmError, Rejected, Stopped, Unusable
 from training.llm.parse import REPAIRABLE, Outcome, Parsed, parse
 from training.llm.prompt import Prompt, check_names
 from training.types import Json
@@ -63,8 +63,7 @@ class Labeller:
         self._chat = chat
         self._meter = meter
         self._cache = cache
-        self._lock = threading.Lock()
-        self._failures = 0
+        self._failures = _Failures()
 
     def answer(self, text: str, prompt: Prompt) -> Answer:
         """Return the answer to `prompt` about `text`: what was kept, else what `ask` returns or raises."""
@@ -98,17 +97,18 @@ class Labeller:
         Raises `BudgetSpent` before a call that could pass a limit, `Stopped` after `stop`, and another
         `LlmError` where the endpoint is of no use any more.
         """
-        messages = prompt.messages(text)
+        messages, before = prompt.messages(text), self._failures.now()
         calls: list[Call] = []
         try:
             completion, parsed = self._ask(messages, prompt, calls)
         except (BudgetSpent, Stopped, Unusable):
             raise
         except LlmError as error:
-            if self._failed() >= _FAILURES_IN_A_ROW:
+            if self._failures.add(before) >= _FAILURES_IN_A_ROW:
                 raise
-            return Answer(Outcome.FAILED, note=str(error), calls=tuple(calls))
-        self._succeeded()
+            outcome = Outcome.REJECTED if isinstance(error, Rejected) else Outcome.FAILED
+            return Answer(outcome, note=str(error), calls=tuple(calls))
+        self._failures.end()
         if parsed.outcome in REPAIRABLE:
             # What keeps a repair from being asked ends the run with the next text; this one is paid for.
             with suppress(LlmError):
@@ -128,14 +128,30 @@ class Labeller:
         completion = self._chat.ask(messages, schema, charge)
         return completion, parse(completion, prompt.schema)
 
-    def _failed(self) -> int:
-        with self._lock:
-            self._failures += 1
-            return self._failures
 
-    def _succeeded(self) -> None:
+class _Failures:
+    """How many failed in a row. Those that were under way together count once: they had one cause."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows, self._failed = 0, 0
+
+    def now(self) -> tuple[int, int]:
+        """Return which row of failures this is, and how many it has."""
         with self._lock:
-            self._failures = 0
+            return self._rows, self._failed
+
+    def add(self, before: tuple[int, int]) -> int:
+        """Count a failure of a question that was asked when it was so; return how many it makes."""
+        with self._lock:
+            row, failed = before
+            self._failed = max(self._failed, failed + 1 if row == self._rows else 1)
+            return self._failed
+
+    def end(self) -> None:
+        """Begin a new row: an answer came."""
+        with self._lock:
+            self._rows, self._failed = self._rows + 1, 0
 
 
 def _repair(messages: list[Message], completion: Completion, parsed: Parsed) -> list[Message]:

@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     NOT_JSON = "not JSON"
     WRONG_SHAPE = "another shape"
     UNKNOWN_LABEL = "a label that does not exist"
+    REJECTED = "text rejected"
     FAILED = "endpoint failed"
 
 

@@ -114,6 +114,18 @@ def test_ctrl_c_keeps_all_that_was_asked(asking: Project, server: Server, settin
     assert len(kept) == 2
 
 
+@pytest.mark.parametrize(("status", "kept"), [(500, 0), (400, 1)])
+def test_a_failure_is_asked_again_later_and_a_rejected_text_is_not(
+    asking: Project, server: Server, settings: Any, status: int, kept: int
+) -> None:
+    settings.LLM_CONCURRENCY = 1
+    server.choose = lambda text: replies(status, "{}") if text == "leaf" else labels("green")
+    assert llm.suggest(project=asking) == 2 + kept
+    assert asking.llm_answers.filter(document__text="leaf").count() == kept
+    server.choose = None
+    assert llm.suggest(project=asking) == 1 - kept
+
+
 def test_a_raised_budget_goes_on_at_once(asking: Project, server: Server) -> None:
     asking.llm_budget = 1_000
     assert llm.suggest(project=asking) < 3

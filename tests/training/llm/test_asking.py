@@ -119,7 +119,7 @@ def test_a_bad_answer_stands_for_equal_texts_and_a_failure_is_tried_anew(server:
     server.plan = [says(None, refusal="no")]
     found = ask(server, ["a", "a"], concurrency=1)
     assert ([answer.outcome for answer in found.values()], len(server.requests)) == ([Outcome.REFUSED] * 2, 1)
-    server.plan = [replies(400, "{}"), labels("card")]
+    server.plan = [replies(500, "{}"), replies(500, "{}"), labels("card")]
     found = ask(server, ["b", "b"], concurrency=1)
     assert [answer.outcome for answer in found.values()] == [Outcome.FAILED, Outcome.ANSWERED]
 
@@ -185,7 +185,17 @@ def test_what_is_rejected_again_and_again_ends_it_soon(server: Server) -> None:
     server.plan = [replies(400, "no such model")]
     with pytest.raises(LlmError, match="no such model"):
         ask(server, (str(number) for number in range(1_000)))
-    assert len(server.requests) <= 3 + 4
+    assert len(server.requests) <= 3 * 4
+
+
+def test_a_failure_of_all_that_are_under_way_counts_once(server: Server) -> None:
+    def fail(handler: BaseHTTPRequestHandler) -> None:
+        until(lambda: len(server.requests) >= 4)
+        replies(500, "{}")(handler)
+
+    server.choose = lambda text: fail if text in MANY[:4] else labels("card")
+    found = ask(server, MANY)
+    assert [found[number].outcome is Outcome.FAILED for number in range(12)] == [True] * 4 + [False] * 8
 
 
 def test_an_endpoint_that_is_away_ends_it_at_once() -> None:
