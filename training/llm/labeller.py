@@ -1,4 +1,4 @@
-"""One text, one answer: from the cache, from the endpoint, after one repair, or none at all."""
+"""One text, one answer: from the endpoint, after one repair, or none at all; and the answers of before."""
 
 from __future__ import annotations
 
@@ -53,10 +53,9 @@ class Answer:
 
 
 class Labeller:
-    """Answers texts. What ends a whole run is raised, what concerns one text is its outcome.
+    """Asks about texts. What ends a whole run is raised, what concerns one text is its outcome.
 
-    Any thread may `ask`, several at once. The cache, as an SQLite file, belongs to the thread that opened
-    it: `kept` and `keep` are for that one.
+    Any thread may `ask`, several at once. `kept` and `keep` are for the thread that opened the cache.
     """
 
     def __init__(self, chat: Asks, meter: Meter, cache: AnswerCache | None = None) -> None:
@@ -64,16 +63,6 @@ class Labeller:
         self._meter = meter
         self._cache = cache
         self._failures = _Failures()
-
-    def answer(self, text: str, prompt: Prompt) -> Answer:
-        """Return the answer to `prompt` about `text`: what was kept, else what `ask` returns or raises."""
-        key = self.key(text, prompt)
-        kept = self.kept(key)
-        if kept is not None:
-            return kept
-        found = self.ask(text, prompt)
-        self.keep(key, found)
-        return found
 
     def key(self, text: str, prompt: Prompt) -> str:
         """Return what equal questions have in common."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.llm.conftest import Act, Server, hangs_up, labels, replies, says, sleeps
+from training.llm.asking import Question, ask_all
 from training.llm.budget import Meter, Prices
 from training.llm.cache import SqliteCache
 from training.llm.client import Chat, Endpoint
@@ -30,8 +31,11 @@ def answer(
     cache: SqliteCache | None = None,
 ) -> list[Answer]:
     with Chat(Endpoint(server.url, "m", attempts=2, first_wait=0.01)) as chat:
+        found: list[Answer] = []
+        questions = (Question(text, prompt) for text in texts or ("where is it",))
         labeller = Labeller(chat, meter or Meter(), cache)
-        return [labeller.answer(text, prompt) for text in texts or ("where is it",)]
+        ask_all(labeller, questions, lambda number, answer: found.append(answer), concurrency=1)
+    return found
 
 
 def test_names_become_keys_in_schema_order(server: Server) -> None:
@@ -210,7 +214,7 @@ def test_a_call_that_broke_off_counts_as_the_most_it_may_take(server: Server, br
     meter = Meter()
     endpoint = Endpoint(server.url, "m", attempts=2, first_wait=0.01, timeout=0.2)
     with Chat(endpoint) as chat:
-        found = Labeller(chat, meter).answer("a", SINGLE_PROMPT)
+        found = Labeller(chat, meter).ask("a", SINGLE_PROMPT)
     lost = found.calls[0]
     assert (lost.is_bound, lost.output_tokens) == (True, 300)
     assert lost.input_tokens > len(SINGLE_PROMPT.messages("")[0]["content"])
@@ -237,7 +241,7 @@ def test_a_budget_that_could_not_be_kept_is_refused(server: Server) -> None:
         Meter(max_cost=1.0)
     unlimited = Endpoint(server.url, "m", options={"temperature": 0})
     with Chat(unlimited) as chat, pytest.raises(TrainingError, match="set max_tokens"):
-        Labeller(chat, Meter(max_tokens=9_999)).answer("a", SINGLE_PROMPT)
+        Labeller(chat, Meter(max_tokens=9_999)).ask("a", SINGLE_PROMPT)
 
 
 def test_labels_of_one_name_cannot_be_asked_for(server: Server) -> None:
