@@ -19,8 +19,8 @@ from training.registry import FAMILIES
 CHECKPOINT = "checkpoint"
 HEADS = {"logistic": _("Logistic regression"), "svm": _("Linear SVM"), "lightgbm": _("LightGBM")}
 IMBALANCES = {
-    "usual": _("As usual"),
-    "none": _("Nothing"),
+    "usual": _("What suits the task"),
+    "none": _("Nothing is done"),
     "balanced": _("Weights that let labels count alike"),
     "focal": _("Focal loss"),
     "undersample": _("Fewer documents of common labels"),
