@@ -124,9 +124,11 @@ def _chosen(raw: Path, original: EncoderConfig, scratch: Path, precision: str, t
     if precision == "fp32":
         return full
     graph = _quantize(raw, scratch / "quantized")
-    small = _assemble(graph, raw, replace(original, precision="int8"), scratch / "int8")
+    int8 = replace(original, precision="int8", original_bytes=(full / MODEL_FILE).stat().st_size)
+    small = _assemble(graph, raw, int8, scratch / "int8")
     cosine = mean_cosine(OnnxEncoder(small), OnnxEncoder(full), texts)
     if cosine >= LEAST_COSINE:
+        write_config(replace(int8, cosine=cosine), small)
         return small
     note = (
         f"The INT8 encoder differs too much from its original (mean cosine {cosine:.3f}, at least "

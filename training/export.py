@@ -13,9 +13,11 @@ import numpy as np
 from training import calibration
 from training.bundle import GRAPH, MANIFEST, BundleDraft, Manifest
 from training.evaluate import macro_f1
+from training.measuring import in_turns
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
 from training.serve import Predictor
 from training.thresholds import decide
+from training.twins import GraphFigures, Int8Twin
 from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Json, Parity, TrainingError
 
 MAX_DIFFERENCE = 1e-3
@@ -25,6 +27,7 @@ MIN_SAME_DECISIONS = 0.98
 MAX_F1_LOSS = 0.01
 _FLOAT = 1  # as ONNX numbers its types
 _TEXTS_AT_ONCE = 64  # scored before progress is told
+_TIMED_TEXTS = 50
 Tell = Callable[[float], None]
 
 
@@ -79,25 +82,29 @@ def prefer_int8(
     manifest: Manifest,
     parity: Parity,
     held_out: Dataset,
+    learned: Dataset,
     *,
     tell: Tell = lambda done: None,
 ) -> tuple[Manifest, Parity]:
     """Put the INT8 graph in the FP32 one's place where both decide alike on (at most 2,000) held-out texts.
 
-    The gate: the same decisions on at least 98 % of the texts, and macro-F1 at most one point lower. The
-    parity that comes back compares INT8 with FP32 where that passed; its note says how the gate ended.
+    The gate: the same decisions on at least 98 % of the texts, and macro-F1 at most one point lower; where
+    nothing is held out, on `learned` texts. The parity that comes back compares INT8 with FP32 where that
+    passed; its note says how the gate ended, and its `twin` what either graph reaches and takes.
     """
-    if not isinstance(model, OffersInt8) or not model.int8 or not len(held_out):
+    documents = held_out if len(held_out) else learned
+    if not isinstance(model, OffersInt8) or not model.int8 or not len(documents):
         return manifest, parity
     with BundleDraft(draft.target) as trial:
         stored = quantize(draft, trial, manifest)
-        found, lost = compare_int8(draft.folder, trial.folder, held_out, tell)
+        found, twin = compare_int8(draft.folder, trial.folder, documents, tell)
+        twin, lost = replace(twin, held_out=bool(len(held_out))), twin.macro_f1_loss
         figures = f"the same decisions on {found.same_decisions:.1%} of {found.documents} texts, "
         figures += f"macro-F1 lower by {100 * lost:.2f} points"
         if not (found.same_decisions >= MIN_SAME_DECISIONS and lost <= MAX_F1_LOSS):
-            return manifest, replace(parity, note=f"FP32, as INT8 did not pass: {figures}.")
+            return manifest, replace(parity, note=f"FP32, as INT8 did not pass: {figures}.", twin=twin)
         os.replace(trial.folder / GRAPH, draft.folder / GRAPH)
-        return draft.write_manifest(stored), replace(found, note=f"INT8 against FP32: {figures}.")
+        return draft.write_manifest(stored), replace(found, note=f"INT8 against FP32: {figures}.", twin=twin)
 
 
 def scored_in_parts(
@@ -148,17 +155,25 @@ def _forget_shapes(graph: Path) -> None:
 
 def compare_int8(
     exact: Path, quantized: Path, documents: Dataset, tell: Tell = lambda done: None
-) -> tuple[Parity, float]:
-    """Return how a quantized bundle agrees with the exact one, and the macro-F1 that it loses."""
+) -> tuple[Parity, Int8Twin]:
+    """Return how a quantized bundle agrees with the exact one, and what either reaches and takes.
+
+    Both answer at most 2,000 documents, and 50 of them once more, by turns and against the clock.
+    """
     rows = _evenly_spaced(len(documents), MAX_INT8_TEXTS)
     texts, targets = [documents.texts[i] for i in rows], documents.targets[rows]
     predictors = Predictor(exact), Predictor(quantized)
     raw = [scored_in_parts(predictor, texts, tell=tell) for predictor in predictors]
-    expected, reached = (
-        macro_f1(targets, _decisions(predictor, scores)) or 0.0
-        for predictor, scores in zip(predictors, raw, strict=True)
+    p50 = in_turns(predictors, [texts[i] for i in _evenly_spaced(len(texts), _TIMED_TEXTS)])
+    fp32, int8 = (
+        GraphFigures(
+            macro_f1=macro_f1(targets, _decisions(predictor, scores)),
+            p50_ms=milliseconds,
+            graph_bytes=(predictor.bundle / GRAPH).stat().st_size,
+        )
+        for predictor, scores, milliseconds in zip(predictors, raw, p50, strict=True)
     )
-    return _parity(predictors[1], *raw), expected - reached
+    return _parity(predictors[1], *raw), Int8Twin(len(texts), int8=int8, fp32=fp32)
 
 
 def _evenly_spaced(documents: int, most: int) -> IntArray:

@@ -16,7 +16,7 @@ from training.calibration import reliability
 from training.cascade import CascadePredictor, Serving, open_predictor
 from training.coverage import foreign_note, languages, open_tokenizer
 from training.evaluate import evaluate
-from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder
+from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder, against_original
 from training.preprocess.tokens import TokenPreprocessor
 from training.reportcard import Candidate, Speed
 from training.serve import Predictor
@@ -24,9 +24,12 @@ from training.thresholds import Decisions, decide
 from training.types import Dataset, Embedder, Json, TrainingError
 
 SECONDS = 4.0  # for each of the two speeds; a slow model is measured on fewer texts
+SECONDS_IN_TURNS = 3.0  # for all bundles together
 _WARM = 20
 _SINGLES = 1_000
 _AT_LEAST = 50
+_WARM_TURNS = 3
+_AT_LEAST_TURNS = 5
 _CHUNK = 64
 
 
@@ -83,6 +86,24 @@ def speed(predictor: Serving, texts: Sequence[str], seconds: float = SECONDS) ->
     return Speed(float(p50), float(p99), _together(predictor, texts, seconds), threads=1)
 
 
+def in_turns(
+    predictors: Sequence[Serving], texts: Sequence[str], seconds: float = SECONDS_IN_TURNS
+) -> tuple[float, ...]:
+    """Return the p50 in milliseconds of each bundle (predictors,) with single texts.
+
+    They take turns with each text, so that a busy machine slows all alike, for at most so many `seconds`
+    together (slow ones a few texts longer). The bundles must have been opened with one thread.
+    """
+    taken: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    for turn in range(_WARM_TURNS + len(texts)):
+        if turn >= _WARM_TURNS + _AT_LEAST_TURNS and time.perf_counter() >= end:
+            break
+        text = texts[turn % len(texts)]
+        taken.append([_seconds_of(predictor, text) for predictor in predictors])
+    return tuple((np.median(taken[_WARM_TURNS:], axis=0) * 1_000).tolist())
+
+
 def machine() -> dict[str, Json]:
     """Return what the speeds depend on: processor, cores, and how busy the machine is now."""
     cores, load = os.cpu_count(), os.getloadavg()[0]
@@ -93,11 +114,14 @@ def _singles(predictor: Serving, texts: Sequence[str], seconds: float) -> list[f
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while len(taken) < _WARM + _AT_LEAST or (len(taken) < _SINGLES and time.perf_counter() < end):
-        text = texts[len(taken) % len(texts)]
-        started = time.perf_counter()
-        predictor.decide(predictor.predict_proba([text]))
-        taken.append(time.perf_counter() - started)
+        taken.append(_seconds_of(predictor, texts[len(taken) % len(texts)]))
     return taken[_WARM:]
+
+
+def _seconds_of(predictor: Serving, text: str) -> float:
+    started = time.perf_counter()
+    predictor.decide(predictor.predict_proba([text]))
+    return time.perf_counter() - started
 
 
 def _together(predictor: Serving, texts: Sequence[str], seconds: float) -> float:
@@ -124,11 +148,13 @@ def _with_reader(
 
 def _with_encoder(candidate: Candidate, folder: Path, texts: Sequence[str]) -> Candidate:
     encoder = OnnxEncoder(folder)
+    note = against_original(folder, encoder.config)
     found = replace(
         candidate,
         encoder_bytes=candidate.encoder_bytes + sum(file.stat().st_size for file in folder.iterdir()),
         precision=encoder.config.precision,
         cut_share=max(candidate.cut_share, encoder.cut(texts) / len(texts)),
+        notes=(*candidate.notes, *([note] if note else [])),
     )
     return _with_tokenizer(found, folder, encoder.config.name, texts)
 

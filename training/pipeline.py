@@ -91,10 +91,10 @@ def train_and_package(
         manifest = export_model(fitted.model, draft, _manifest_fields(spec, dataset, tuned))
         if self_contained:
             _add_encoder(draft, manifest, encoder_root)
-        known = _together(reporting, tuning) if len(reporting) + len(tuning) else dataset
-        texts = known.texts or dataset.schema.keys
+        held = _together(reporting, tuning)
+        texts = held.texts or dataset.texts or dataset.schema.keys
         parity = check_parity(fitted.model, draft.folder, texts, embedder=embedder)
-        manifest, parity = prefer_int8(fitted.model, draft, manifest, parity, known, tell=stages.tell)
+        manifest, parity = prefer_int8(fitted.model, draft, manifest, parity, held, dataset, tell=stages.tell)
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation = evaluate_bundle(
             draft.folder, reporting, seed=spec.seed, embedder=embedder, on_progress=stages.tell

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from training.calibration import Bin
 from training.evaluate import Comparison
+from training.twins import Int8Twin
 from training.types import Evaluation, Json
 
 
@@ -42,7 +43,8 @@ class Candidate:
     """One row of the card; a `problem` is why there are no figures.
 
     `languages` is None for a model that learns any language from the labelled texts alone. `encoder_bytes`
-    come on top of `bundle_bytes`, and models with the same encoder share them.
+    come on top of `bundle_bytes`, and models with the same encoder share them. `twin` has what INT8 costs
+    and brings a model whose own graph was tried in it.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Candidate:
     languages: tuple[str, ...] | None = None
     cut_share: float = 0.0  # of the holdout's texts: longer than the model reads
     notes: tuple[str, ...] = ()
+    twin: Int8Twin | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from training.twins import Int8Twin
+
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 Json = Any  # what json.dumps takes; a recursive alias costs more at every use than it finds
@@ -235,13 +237,17 @@ class NgramWeight:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How well a bundle agrees with the model that it was exported from, on held-out texts."""
+    """How well a bundle agrees with the model that it was exported from, on held-out texts.
+
+    `twin` has what INT8 costs and brings, None where no INT8 graph was tried.
+    """
 
     documents: int
     max_difference: float
     same_decisions: float
     precision: str  # "fp32" or "int8"
     note: str = ""
+    twin: Int8Twin | None = None
 
 
 @dataclass(frozen=True, slots=True)

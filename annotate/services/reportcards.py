@@ -17,6 +17,7 @@ from training.bundle import read_manifest
 from training.measuring import Measured, machine, measure
 from training.recommendation import caveats, quantised_pairs, recommend
 from training.reportcard import Candidate, Card, Speed
+from training.twins import Int8Twin
 from training.types import Embedder, TrainingError
 
 KEPT = 10
@@ -78,7 +79,8 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
 
 
 def _start(version: ModelVersion) -> Candidate:
-    note = (version.report.get("parity") or {}).get("note", "")
+    parity = version.report.get("parity") or {}
+    note, twin = parity.get("note", ""), parity.get("twin")
     return Candidate(
         name=name_of(version),
         family=version.family,
@@ -86,6 +88,7 @@ def _start(version: ModelVersion) -> Candidate:
         train_seconds=version.report.get("fit_seconds", 0.0),
         labelled=version.labelled,
         notes=(note,) if note else (),
+        twin=Int8Twin.from_json(twin) if twin else None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -69,6 +69,26 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     line = " ".join(f"{dot.x},{dot.y}" for dot in dots)
     return {"size": SQUARE, "dots": dots, "line": line}
+
+
+@register.filter
+def against_fp32(twin: Mapping[str, Any]) -> str:
+    """Write what a model reaches and takes, INT8 / FP32, of a stored `training.twins.Int8Twin`."""
+    figures = {
+        "f1": _both(twin, "macro_f1", lambda value: "–" if value is None else rounded(value, 3)),
+        "p50": _both(twin, "p50_ms", milliseconds),
+        "size": _both(twin, "graph_bytes", megabytes),
+        "documents": twin["documents"],
+    }
+    if twin["held_out"]:
+        written = _("macro-F1 %(f1)s on %(documents)s held-out texts, p50 %(p50)s, %(size)s")
+    else:
+        written = _("macro-F1 %(f1)s on %(documents)s texts that it learned from, p50 %(p50)s, %(size)s")
+    return written % figures
+
+
+def _both(twin: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:
+    return f"{written(twin['int8'][name])} / {written(twin['fp32'][name])}"
 
 
 @register.filter

@@ -7,9 +7,11 @@ import pytest
 
 from tests.training.checkpoints import write_tiny_checkpoint
 from tests.training.conftest import FILLER, WORDS, make_dataset, write_csv
+from tests.training.tuning import Params
 from training import measuring
 from training.__main__ import main
 from training.registry import FAMILIES, Entry
+from training.twins import Int8Twin
 from training.types import Json, Task
 
 
@@ -66,6 +68,8 @@ def test_an_encoder_is_measured_in_int8_and_fp32_and_leaves_as_torchscript(
     assert full["encoder_bytes"] > small["encoder_bytes"] > 0
     assert full["explainable"] is False
     assert "training starts from kept vectors" in full["notes"][-1]
+    assert "The encoder is INT8: mean cosine" in small["notes"][0]
+    assert not any("INT8" in note for note in full["notes"])
     (pair,) = card(tmp_path)["quantised"]
     assert (pair["int8"], pair["fp32"]) == ("embedding", "embedding:fp32")
     capsys.readouterr()
@@ -77,6 +81,26 @@ def test_an_encoder_is_measured_in_int8_and_fp32_and_leaves_as_torchscript(
     assert (told["inputs"], told["texts"], told["note"]) == (["input_ids", "attention_mask"], 60, "")
     assert told["max_difference"] < 1e-4
     assert told["same_decisions"] == 1.0
+
+
+def test_a_model_tried_in_int8_shows_both_graphs(
+    params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = [part for key in params for part in ("--set", f"transformer.{key}={json.dumps(params[key])}")]
+    assert compared(tmp_path, Task.SINGLE, "--families", "tfidf,transformer", *settings) == 0
+    assert "INT8 / FP32" not in capsys.readouterr().out
+    settings += ["--set", "transformer.int8=true"]
+    tuning = ["--tuning", str(write_csv(tmp_path / "tuning.csv", make_dataset(Task.SINGLE, 120, seed=2)))]
+    assert compared(tmp_path, Task.SINGLE, "--families", "tfidf,transformer", *settings, *tuning) == 0
+    plain, tried = card(tmp_path)["candidates"]
+    assert (plain["twin"], tried["problem"]) == (None, "")
+    twin = Int8Twin.from_json(tried["twin"])
+    assert (twin.documents, twin.held_out) == (120, True)
+    assert twin.int8.graph_bytes < twin.fp32.graph_bytes
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "INT8 / FP32" in line]
+    assert line.startswith(f"transformer: INT8 / FP32: macro-F1 {twin.int8.macro_f1:.3f} / ")
+    assert "on 120 held-out texts, p50 " in line
+    assert f"{twin.int8.graph_bytes / 1e6:.1f} / {twin.fp32.graph_bytes / 1e6:.1f} MB" in line
 
 
 def test_a_family_that_fails_is_a_row_with_its_sentence(

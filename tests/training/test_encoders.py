@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,14 @@ from training import checkpoints, encoders
 from training.checkpoints import PackagedCheckpoint, find_checkpoint
 from training.encoders import DEFAULT_ENCODER, prepare_encoder
 from training.preprocess.agreement import LEAST_COSINE, mean_cosine
-from training.preprocess.encoder import EncoderConfig, EncoderPreprocessor, OnnxEncoder, read_config
+from training.preprocess.encoder import (
+    EncoderConfig,
+    EncoderPreprocessor,
+    OnnxEncoder,
+    against_original,
+    read_config,
+    write_config,
+)
 from training.types import FloatArray, TrainingError
 
 
@@ -148,6 +156,20 @@ def test_an_int8_encoder_that_says_otherwise_is_replaced_by_its_original(
     config = read_config(encoders._chosen(raw, original, tmp_path, "int8", ["a text"]))
     assert config.precision == precision
     assert ("FP32 one is used" in config.note) == (precision == "fp32")
+    measured = (cosine, len("model.onnx")) if precision == "int8" else (None, None)
+    assert (config.cosine, config.original_bytes) == measured
+
+
+def test_what_int8_costs_an_encoder_is_a_sentence_where_it_was_kept(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"0" * 230_000)
+    before = {"name": "mine", "dimension": 3, "max_length": 128, "precision": "int8"}
+    (tmp_path / "encoder.json").write_text(json.dumps(before))
+    config = read_config(tmp_path)
+    assert against_original(tmp_path, config) == ""
+    write_config(replace(config, cosine=0.9876, original_bytes=900_000), tmp_path)
+    assert against_original(tmp_path, read_config(tmp_path)) == (
+        "The encoder is INT8: mean cosine 0.988 with its FP32 original, 0.2 of 0.9 MB."
+    )
 
 
 def test_the_default_encoder_passes_the_gate(encoder_folder: Path) -> None:

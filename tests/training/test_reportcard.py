@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.training.conftest import make_dataset
 from training import measuring
 from training.coverage import FOREIGN, foreign_note, languages, pieces_per_word
 from training.evaluate import evaluate
-from training.measuring import measure
+from training.measuring import in_turns, measure
 from training.pipeline import train_and_package
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings
 from training.recommendation import caveats, quantised_pairs, recommend, violations
@@ -187,6 +188,34 @@ def test_a_bundle_is_measured_and_the_card_is_plain_json(
     assert found.decisions.shape == held.targets.shape
     card = Card(60, 3, {}, Constraints(), (row,), Recommendation("tfidf", "because"))
     assert json.loads(json.dumps(card.to_json()))["candidates"][0]["name"] == "tfidf"
+
+
+class Timed:
+    """Answers after so many seconds, and notes whose turn it was."""
+
+    def __init__(self, seconds: float, turns: list[tuple[float, str]]) -> None:
+        self.seconds, self.turns = seconds, turns
+
+    def predict_proba(self, texts: list[str]) -> FloatArray:
+        self.turns.append((self.seconds, *texts))
+        time.sleep(self.seconds)
+        return np.zeros((1, LABELS), np.float32)
+
+    def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
+        return [()]
+
+
+def test_bundles_that_take_turns_answer_the_same_texts_within_their_time() -> None:
+    turns: list[tuple[float, str]] = []
+    quick, slow = Timed(0.001, turns), Timed(0.02, turns)
+    texts = [str(i) for i in range(50)]
+    found = in_turns([quick, slow], texts, seconds=0.3)  # type: ignore[list-item]
+    assert 1 <= found[0] < 20 <= found[1] < 200
+    assert turns[:4] == [(0.001, "0"), (0.02, "0"), (0.001, "1"), (0.02, "1")]
+    assert 2 * 8 <= len(turns) <= 2 * 15
+    turns.clear()
+    in_turns([quick], texts[:1], seconds=0)  # type: ignore[list-item]
+    assert 1 < len(turns) < 9
 
 
 def test_decisions_of_a_measured_bundle_are_those_of_its_figures() -> None:

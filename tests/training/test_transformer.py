@@ -19,6 +19,7 @@ from training.families import _finetune, transformer
 from training.families.transformer import TransformerModel
 from training.serve import Predictor
 from training.thresholds import decide
+from training.twins import Int8Twin
 from training.types import Dataset, FloatArray, Task, Taught, TrainingError
 
 
@@ -110,6 +111,13 @@ def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path
     assert Predictor(exact.bundle).manifest.precision == "fp32"
     graphs = [(report.bundle / "model.onnx").stat().st_size for report in (small, exact)]
     assert graphs[0] < graphs[1]
+    twin = small.parity.twin
+    assert twin is not None
+    assert (twin.documents, twin.held_out, exact.parity.twin) == (60, True, None)
+    assert (twin.int8.graph_bytes, twin.fp32.graph_bytes) == tuple(graphs)
+    assert (twin.int8.macro_f1, twin.fp32.macro_f1) == (small.evaluation.macro_f1, exact.evaluation.macro_f1)
+    assert min(twin.int8.p50_ms, twin.fp32.p50_ms) > 0
+    assert Int8Twin.from_json(manifest.figures["parity"]["twin"]) == twin
 
 
 @pytest.mark.parametrize(("decisions", "lost"), [(0.97, 0.0), (1.0, 0.02), (float("nan"), 0.0)])
@@ -118,14 +126,20 @@ def test_int8_that_decides_otherwise_is_not_published(
 ) -> None:
     real = export.compare_int8
 
-    def compare(*given: Any) -> tuple[Any, float]:
-        return replace(real(*given)[0], same_decisions=decisions), lost
+    def compare(*given: Any) -> tuple[Any, Int8Twin]:
+        parity, twin = real(*given)
+        int8, fp32 = replace(twin.int8, macro_f1=0.8 - lost), replace(twin.fp32, macro_f1=0.8)
+        return replace(parity, same_decisions=decisions), replace(twin, int8=int8, fp32=fp32)
 
     monkeypatch.setattr(export, "compare_int8", compare)
     report = packaged(make_dataset(Task.SINGLE, 30), params | {"int8": True}, tmp_path)
     manifest = json.loads((report.bundle / "manifest.json").read_text("utf-8"))
     assert manifest["precision"] == "fp32"
     assert "INT8 did not pass" in manifest["figures"]["parity"]["note"]
+    twin = Int8Twin.from_json(manifest["figures"]["parity"]["twin"])
+    assert (twin.documents, twin.held_out) == (30, False)  # nothing is held out here
+    assert twin.macro_f1_loss == pytest.approx(lost)
+    assert twin.fp32.graph_bytes == (report.bundle / "model.onnx").stat().st_size > twin.int8.graph_bytes
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
 
 

@@ -54,7 +54,7 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
                 "int8": int8.predict_raw,
             },
         )
-        lost = compare_int8(exact.folder, small.folder, documents)[1]
+        lost = compare_int8(exact.folder, small.folder, documents)[1].macro_f1_loss
     return {f"{name}_texts_per_s": rate for name, rate in rates.items()} | {
         "torch_batched_texts_per_s": _batched_rate(model, documents.texts),
         "fp32_speedup": rates["fp32"] / rates["torch"],

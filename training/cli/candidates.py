@@ -51,7 +51,7 @@ def train_and_measure(
         # Kept for all candidates of this encoder, so it is not the time of one of them.
         vectors.embedder.embed(files.train.texts + files.tuning.texts)
     began = time.perf_counter()
-    train_and_package(
+    report = train_and_package(
         RunSpec(start.family, params, seed=seed),
         files.train,
         bundle,
@@ -62,7 +62,13 @@ def train_and_measure(
         self_contained=True,
         replace_bundle=True,
     )
-    start = replace(start, train_seconds=time.perf_counter() - began, labelled=len(files.train))
+    start = replace(
+        start,
+        train_seconds=time.perf_counter() - began,
+        labelled=len(files.train),
+        notes=(report.parity.note,) if report.parity.note else (),
+        twin=report.parity.twin,
+    )
     return _noted(measure(start, bundle, files.test, embedder=vectors.embedder, seed=seed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from training.reportcard import Candidate, Card
+from training.twins import Int8Twin
 
 _HEAD = (
     "candidate",
@@ -25,6 +26,7 @@ def show(card: Card) -> str:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [f"{c.name}: {c.problem}" for c in card.candidates if c.problem]
     lines += [f"{c.name}: {note}" for c in card.candidates for note in _notes(c)]
+    lines += [f"{c.name}: {_against_fp32(c.twin)}" for c in card.candidates if c.twin]
     lines += [
         f"{pair.int8} against {pair.fp32}: {pair.speedup:.2f} times the speed, {pair.size_ratio:.2f} of the "
         f"size, {pair.macro_f1_loss:+.4f} macro-F1 lost"
@@ -61,6 +63,18 @@ def _cells(candidate: Candidate) -> tuple[str, ...]:
 def _notes(candidate: Candidate) -> list[str]:
     cut = f"{candidate.cut_share:.1%} of the texts are longer than it reads"
     return [*candidate.notes, *([cut] if candidate.cut_share else [])]
+
+
+def _against_fp32(twin: Int8Twin) -> str:
+    """Return INT8's figures, each before FP32's."""
+    int8, fp32 = twin.int8, twin.fp32
+    where = "held-out texts" if twin.held_out else "texts that it learned from"
+    return (
+        f"INT8 / FP32: macro-F1 {_number(int8.macro_f1)} / {_number(fp32.macro_f1)} "
+        f"on {twin.documents} {where}, "
+        f"p50 {int8.p50_ms:.3g} / {fp32.p50_ms:.3g} ms, "
+        f"{int8.graph_bytes / 1e6:.1f} / {fp32.graph_bytes / 1e6:.1f} MB"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -38,6 +38,8 @@ class EncoderConfig:
     note: str = ""  # why it is not what was asked for, as a sentence
     overlap: int = 32  # tokens that two windows of a long text share, at most a quarter of one
     max_windows: int = 8  # what a text of 1 MB costs; the rest of it is not read
+    cosine: float | None = None  # of an INT8 encoder: the mean between its vectors and its FP32 original's
+    original_bytes: int | None = None  # the size of that original's graph
 
 
 def file_checksum(path: Path) -> str:
@@ -64,6 +66,17 @@ def read_config(folder: Path) -> EncoderConfig:
             f"{folder} asks for the pooling {config.pooling!r}, which this version cannot do."
         )
     return config
+
+
+def against_original(folder: Path, config: EncoderConfig) -> str:
+    """Return what INT8 costs and brings an encoder, as a sentence; nothing where that was not kept."""
+    if config.cosine is None or config.original_bytes is None:
+        return ""
+    small, full = (folder / MODEL_FILE).stat().st_size / 1e6, config.original_bytes / 1e6
+    return (
+        f"The encoder is INT8: mean cosine {config.cosine:.3f} with its FP32 original, "
+        f"{small:.1f} of {full:.1f} MB."
+    )
 
 
 class OnnxEncoder:

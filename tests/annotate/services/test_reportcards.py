@@ -16,6 +16,7 @@ from annotate.models import Document, ModelVersion, Project, ReportCard, User
 from annotate.models.runs import Stage
 from annotate.services import cardpages, publishing, reportcards
 from tests.annotate.bundles import add_version
+from tests.annotate.cards import TWIN
 from training import measuring
 
 pytestmark = pytest.mark.django_db
@@ -146,6 +147,17 @@ def test_a_checkpoint_s_name_comes_with_its_version(held_out: Project) -> None:
     card = reportcards.make(project=held_out)
     assert card is not None
     assert candidate(card, f"transformer v{version.number}")["params"] == {"checkpoint": "some/checkpoint"}
+
+
+def test_what_int8_costs_comes_with_its_version(held_out: Project) -> None:
+    parity = {"note": "INT8 against FP32: the same.", "twin": TWIN}
+    add(held_out, 1, "transformer", report={"parity": parity})
+    add(held_out, 2, "tfidf", report={"parity": {"note": ""}})
+    card = reportcards.make(project=held_out)
+    assert card is not None
+    found = candidate(card, "transformer v1")
+    assert (found["twin"], found["notes"]) == (TWIN, ("INT8 against FP32: the same.",))
+    assert candidate(card, "tfidf v2")["twin"] is None
 
 
 def test_old_cards_are_forgotten(held_out: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState, Stage
 from annotate.services import predicting
 from tests.annotate.bundles import add_version
+from tests.annotate.cards import TWIN
 
 
 def test_a_lead_starts_a_run_of_each_family_once(
@@ -102,6 +103,23 @@ def test_the_confused_labels_open_their_documents(
     pairs = [(pair.label.pk, pair.decided.pk, pair.documents) for pair in response.context["confusions"]]
     assert pairs == [(red, green, 7), (green, blue, 1)]
     assert f"label={red}&amp;decided={green}" in response.content.decode()
+
+
+def test_a_version_shows_both_of_its_graphs(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    parity = {"documents": 400, "same_decisions": 0.995, "precision": "int8", "note": "", "twin": TWIN}
+    ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="transformer",
+        labelled=5,
+        holdout_documents=9,
+        report={"parity": parity},
+    )
+    shown = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
+    both = "macro-F1 0.922 / 0.926 on 400 held-out texts, p50 3.1 ms / 8.0 ms, 23 MB / 90 MB"
+    assert f"<dt>INT8 / FP32</dt><dd>{both}</dd>" in shown
 
 
 def test_a_failed_run_shows_its_error_and_log(

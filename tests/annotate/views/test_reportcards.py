@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from annotate import tasks
 from annotate.models import Project, ReportCard, User
-from tests.annotate.cards import add_card, row
+from tests.annotate.cards import TWIN, add_card, row
 
 
 @pytest.fixture
@@ -61,6 +61,21 @@ def test_what_is_ruled_out_or_broken_says_why(
     shown = page(sign_in(lead), project)
     assert "It is broken." in shown
     assert "it cannot say which words decided" in shown
+
+
+def test_a_candidate_tried_in_int8_shows_both_graphs(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(lead)
+    assert "INT8 / FP32" not in page(client, project)
+    card.content["candidates"].append(row("transformer v3", twin=TWIN))
+    card.save()
+    both = "INT8 / FP32: macro-F1 0.922 / 0.926 on 400 held-out texts, p50 3.1 ms / 8.0 ms, 23 MB / 90 MB"
+    assert both in page(client, project)
+    none = {"int8": TWIN["int8"] | {"macro_f1": None}, "fp32": TWIN["fp32"] | {"macro_f1": None}}
+    card.content["candidates"][-1]["twin"] = TWIN | none | {"held_out": False}
+    card.save()
+    assert "macro-F1 – / – on 400 texts that it learned from, p50" in page(client, project)
 
 
 def test_a_project_without_a_model_says_what_to_do(
