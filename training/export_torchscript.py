@@ -142,7 +142,7 @@ def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     example = tuple(torch.tensor(array) for array in longest.values())
     trace: Any = torch.jit.trace  # without types
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of every shape that it reads
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
         return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts
 
 
