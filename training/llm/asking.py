@@ -59,13 +59,17 @@ def ask_all(
             raise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _UnderWay:
     """A question that was sent, and the numbers of all that are equal to it."""
 
     key: str
-    future: Future[Answer]
     numbers: list[int]
+    future: Future[None] | None = None
+    answer: Answer | None = None
+
+    def ask(self, labeller: Labeller, question: Question) -> None:
+        self.answer = labeller.ask(question.text, question.prompt)
 
 
 @dataclass(slots=True)
@@ -85,32 +89,37 @@ class _Asking:
         elif key in self.under_way:
             self.under_way[key].numbers.append(number)
         else:
-            future = self.pool.submit(self.labeller.ask, question.text, question.prompt)
-            self.under_way[key] = _UnderWay(key, future, [number])
+            # NB: noted before it is sent, so that an interruption in between loses no answer.
+            self.under_way[key] = sent = _UnderWay(key, [number])
+            sent.future = self.pool.submit(sent.ask, self.labeller, question)
 
     def collect(self, *, leave: int) -> None:
         """Keep what was answered, until no more than `leave` are under way; raises what ends the run."""
         while True:
-            for sent in [sent for sent in self.under_way.values() if sent.future.done()]:
-                self._keep(sent)
+            futures = {sent.future: sent for sent in self.under_way.values() if sent.future}
+            done = [future for future in futures if future.done()]
+            for future in done:
+                future.result()
+                self._keep(futures[future])
             if len(self.under_way) <= leave:
                 return
-            wait([sent.future for sent in self.under_way.values()], return_when=FIRST_COMPLETED)
+            if not done:
+                wait(futures, return_when=FIRST_COMPLETED)
 
     def finish(self) -> None:
         """Wait for what is under way and keep what was answered: an error that ended the run is known."""
-        wait([sent.future for sent in self.under_way.values()])
+        self.pool.shutdown(wait=True)
         with ExitStack() as answered:  # one that cannot be kept does not lose the others
             for sent in self.under_way.values():
-                if sent.future.exception() is None:
-                    answered.callback(self._keep, sent)
+                answered.callback(self._keep, sent)
 
     def _keep(self, sent: _UnderWay) -> None:
-        answer = sent.future.result()
-        again = replace(answer, calls=())  # paid for once
-        self.labeller.keep(sent.key, answer)
+        if sent.answer is None:
+            return
+        again = replace(sent.answer, calls=())  # paid for once
+        self.labeller.keep(sent.key, sent.answer)
         for number in sent.numbers:
-            self.keep(number, answer if number == sent.numbers[0] else again)
-        if answer.outcome is not Outcome.FAILED:
+            self.keep(number, sent.answer if number == sent.numbers[0] else again)
+        if sent.answer.outcome is not Outcome.FAILED:
             self.known[sent.key] = again
         del self.under_way[sent.key]

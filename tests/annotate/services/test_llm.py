@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from annotate.models.runs import Stage
 from annotate.services import embeddings, llm, queue
 from annotate.services.importing import Row, store_rows
 from tests.annotate.services.fakes import HashEmbedder
-from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says
+from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says, until
 from tests.training.llm.conftest import server as server  # a fixture: pytest finds it by its name here
 
 Add = Callable[..., list[Document]]
@@ -101,10 +102,14 @@ def test_ctrl_c_keeps_all_that_was_asked(asking: Project, server: Server, settin
     main = threading.main_thread().ident
     assert main is not None
 
+    def late(handler: BaseHTTPRequestHandler) -> None:
+        until(lambda: len(server.requests) == 2)
+        after(0.2, labels("green"))(handler)
+
     def choose(text: str) -> Act:
         if len(server.requests) == 2:
             signal.pthread_kill(main, signal.SIGINT)
-        return after(0.2, labels("green"))
+        return late
 
     server.choose = choose
     with pytest.raises(KeyboardInterrupt):
