@@ -12,6 +12,7 @@ from typing import Any
 from training.preprocess.encoder import file_checksum
 from training.types import TrainingError
 
+TUNED_NOTE = "tuned.json"  # beside the weights of an encoder that was tuned on a team's labels
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 MODULES = ("Transformer", "Pooling", "Normalize")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -40,7 +41,7 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk and how its token vectors become one vector per text."""
+    """A checkpoint on disk, how its token vectors become one per text, and whether labels tuned them."""
 
     name: str
     folder: Path
@@ -48,6 +49,7 @@ class Checkpoint:
     max_length: int | None
     prompt: str
     lowercase: bool
+    knows_labels: bool = False
 
 
 def find_checkpoint(name: str) -> Checkpoint:
@@ -136,6 +138,7 @@ def _describe(name: str, folder: Path) -> Checkpoint:
         max_length=settings.get("max_seq_length"),
         prompt=(prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), ""),
         lowercase=bool(settings.get("do_lower_case")),
+        knows_labels=(folder / TUNED_NOTE).is_file(),
     )
 
 

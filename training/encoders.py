@@ -114,6 +114,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
         pooling=checkpoint.pooling,
         prompt=checkpoint.prompt,
         lowercase=checkpoint.lowercase,
+        knows_labels=checkpoint.knows_labels,
     )
     return _chosen(raw, original, scratch, precision, texts)
 

@@ -103,6 +103,16 @@ def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:
     return _number(_count(targets > 0, decisions).micro_f1())
 
 
+def agreement(one: Decisions, other: Decisions) -> float:
+    """Return how alike two models decide (documents, labels): of the labels that either gives, both's share.
+
+    A label that both give counts for both (Dice, 1945): with a single label per document this is the share
+    of equal decisions, with many the labels that neither gives do not make two models alike. 1 for nothing.
+    """
+    given = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / given if given else 1.0
+
+
 def paired_bootstrap(
     targets: FloatArray,
     decisions_a: Decisions,

@@ -12,13 +12,13 @@ import numpy as np
 
 from training import calibration
 from training.bundle import GRAPH, MANIFEST, BundleDraft, Manifest
-from training.evaluate import macro_f1
+from training.evaluate import agreement, macro_f1
 from training.measuring import in_turns
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
 from training.serve import Predictor
-from training.thresholds import decide
+from training.thresholds import Decisions, decide
 from training.twins import GraphFigures, Int8Twin
-from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Json, Parity, TrainingError
+from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Parity, TrainingError
 
 MAX_DIFFERENCE = 1e-3
 MAX_PARITY_TEXTS = 500
@@ -38,8 +38,8 @@ class ParityError(TrainingError):
         self.parity = parity
         super().__init__(
             f"The exported model differs from the trained one: probabilities by up to "
-            f"{parity.max_difference:.2g} (allowed {MAX_DIFFERENCE:g}), the same decisions on "
-            f"{parity.same_decisions:.1%} of {parity.documents} texts. It is not published."
+            f"{parity.max_difference:.2g} (allowed {MAX_DIFFERENCE:g}); {parity.same_decisions:.1%} of the "
+            f"decisions on {parity.documents} texts are the same. It is not published."
         )
 
 
@@ -88,9 +88,9 @@ def prefer_int8(
 ) -> tuple[Manifest, Parity]:
     """Put the INT8 graph in the FP32 one's place where both decide alike on (at most 2,000) held-out texts.
 
-    The gate: the same decisions on at least 98 % of the texts, and macro-F1 at most one point lower; where
-    nothing is held out, on `learned` texts. The parity that comes back compares INT8 with FP32 where that
-    passed; its note says how the gate ended, and its `twin` what either graph reaches and takes.
+    The gate: at least 98 % of the decisions the same (`evaluate.agreement`), and macro-F1 at most one point
+    lower; where nothing is held out, on `learned` texts. The parity that comes back compares INT8 with FP32
+    where that passed; its note says how the gate ended, and its `twin` what either graph reaches and takes.
     """
     documents = held_out if len(held_out) else learned
     if not isinstance(model, OffersInt8) or not model.int8 or not len(documents):
@@ -99,7 +99,7 @@ def prefer_int8(
         stored = quantize(draft, trial, manifest)
         found, twin = compare_int8(draft.folder, trial.folder, documents, tell)
         twin, lost = replace(twin, held_out=bool(len(held_out))), twin.macro_f1_loss
-        figures = f"the same decisions on {found.same_decisions:.1%} of {found.documents} texts, "
+        figures = f"{found.same_decisions:.1%} of the decisions on {found.documents} texts are the same, "
         figures += f"macro-F1 lower by {100 * lost:.2f} points"
         if not (found.same_decisions >= MIN_SAME_DECISIONS and lost <= MAX_F1_LOSS):
             return manifest, replace(parity, note=f"FP32, as INT8 did not pass: {figures}.", twin=twin)
@@ -184,16 +184,15 @@ def _evenly_spaced(documents: int, most: int) -> IntArray:
 def _parity(predictor: Predictor, expected: FloatArray, found: FloatArray) -> Parity:
     if expected.shape != found.shape:
         raise TrainingError(f"The exported graph yields the shape {found.shape}, expected {expected.shape}.")
-    same = [_decisions(predictor, expected) == _decisions(predictor, found)]
     return Parity(
         documents=len(expected),
         max_difference=float(np.abs(expected - found).max()) if expected.size else 0.0,
-        same_decisions=float(np.all(same[0], axis=1).mean()) if len(expected) else 1.0,
+        same_decisions=agreement(_decisions(predictor, expected), _decisions(predictor, found)),
         precision=predictor.manifest.precision,
         note=predictor.manifest.note,
     )
 
 
-def _decisions(predictor: Predictor, raw: FloatArray) -> Json:
+def _decisions(predictor: Predictor, raw: FloatArray) -> Decisions:
     scores = calibration.apply(predictor.manifest.calibration, raw)
     return decide(predictor.schema.task, scores, predictor.thresholds)

@@ -17,12 +17,14 @@ from torch import nn
 
 from training import calibration
 from training.bundle import MANIFEST, encoder_folder
+from training.evaluate import agreement
 from training.export import MAX_DIFFERENCE
 from training.models import read_original
 from training.preprocess import load_preprocessor
 from training.preprocess.encoder import TOKENIZER_FILE, EncoderConfig, read_config
 from training.protocol import OffersModule
 from training.serve import Predictor
+from training.thresholds import decide
 from training.torchscript import read_head, read_over_encoder, refused
 from training.types import FloatArray, TrainingError
 
@@ -124,7 +126,7 @@ def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
     expected = _run(module, rows)
     largest, same = _compare(predictor, published, expected)
     note = "the bundle's graph is INT8 and TorchScript has its FP32 weights: scores differ by up to "
-    note += f"{largest:.2g}, {same:.1%} of the texts are decided alike"
+    note += f"{largest:.2g}, {same:.1%} of the decisions are the same"
     return _Made(program, rows, expected, note)
 
 
@@ -175,10 +177,10 @@ def _run(program: Any, rows: list[Inputs]) -> FloatArray:
 
 
 def _compare(predictor: Predictor, expected: FloatArray, found: FloatArray) -> tuple[float, float]:
-    """Return the largest difference of uncalibrated scores, and the share of texts that are decided alike."""
-    decided = [
-        predictor.decide(calibration.apply(predictor.manifest.calibration, scores))
+    """Return the largest difference of uncalibrated scores, and the share of decisions that are the same."""
+    schema, learned = predictor.schema, predictor.manifest.calibration
+    one, other = (
+        decide(schema.task, calibration.apply(learned, scores), predictor.thresholds)
         for scores in (expected, found)
-    ]
-    same = float(np.mean([a == b for a, b in zip(*decided, strict=True)]))
-    return float(np.abs(expected - found).max()), same
+    )
+    return float(np.abs(expected - found).max()), agreement(one, other)

@@ -32,6 +32,7 @@ from training.types import (
     RunSpec,
     Task,
 )
+from training.vectors import knows_labels
 
 FOLDS = 3
 ENOUGH_FOR_TEMPERATURE = 100  # documents: one number is fitted
@@ -180,7 +181,7 @@ def _validation_scores(
     spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray, str]:
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
-    if held and (_is_enough(tuning) or spec.encoder_knows):
+    if held and (_is_enough(tuning) or knows_labels(embedder)):
         return *held, "tuning"
     folded = _out_of_fold(spec, dataset, model, embedder)
     if folded is None:

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from training.checkpoints import WEIGHTS, Checkpoint, find_checkpoint
+from training.checkpoints import TUNED_NOTE, WEIGHTS, Checkpoint, find_checkpoint
 from training.encoders import prepare_encoder
 from training.families._contrastive import Tuning, tune_contrastively
 from training.families._sentence_encoder import read_sentence_encoder, save_weights
 from training.preprocess.encoder import read_config
 from training.types import Dataset, Json, TrainingError
 
-NOTE = "tuned.json"
 FEWEST_TEXTS = 8  # of a label that counts as known
 FEWEST_LABELS = 2  # known ones: texts of a single label have nothing to be told from
 _MAX_LENGTH = 128  # tokens of a text that are learned from; windows of longer texts are read as ever
@@ -64,7 +63,7 @@ def tune_encoder(
 
     A tuned encoder that is at `folder` is replaced, anything else is not. Its vectors are not those of
     `name`: another fingerprint keeps them apart wherever vectors are kept. NB: it has seen all these labels,
-    so scores of these documents out of fold are too sure; calibrate on others, as the holdout lane's.
+    so scores of these documents out of fold are too sure; its `knows_labels` says so to who learns on it.
     Raises `TrainingError` for too few labels, for a checkpoint that cannot be used and for a loss that stops
     being a number; then nothing is left behind.
     """
@@ -83,7 +82,7 @@ def tune_encoder(
         _copy_companions(checkpoint, made)
         save_weights(network, checkpoint, made)
         note = {"from": name, "documents": len(dataset), "labels": dataset.schema.keys, **asdict(tuning)}
-        (made / NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=1), "utf-8")
+        (made / TUNED_NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=1), "utf-8")
         _put(made, folder)
     export = prepare_encoder(str(folder), root, texts=dataset.texts[:_GATE_TEXTS])
     config = read_config(export)
@@ -106,6 +105,8 @@ def _check(tuning: Tuning) -> None:
         raise TrainingError("Tuning an encoder needs at least one epoch and batches of at least four texts.")
     if not (tuning.learning_rate > 0 and tuning.temperature > 0):
         raise TrainingError("The learning rate and the temperature of a tuning must be above zero.")
+    if not 0 <= tuning.kept < 1:
+        raise TrainingError("The original's share in a tuned encoder must be at least 0 and below 1.")
 
 
 def _check_labels(dataset: Dataset) -> None:
@@ -118,7 +119,11 @@ def _check_labels(dataset: Dataset) -> None:
 
 
 def _check_place(folder: Path) -> None:
-    if folder.exists() and not (folder / NOTE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
+    if (
+        folder.exists()
+        and not (folder / TUNED_NOTE).is_file()
+        and (not folder.is_dir() or any(folder.iterdir()))
+    ):
         raise TrainingError(f"{folder} holds something else than a tuned encoder; choose another folder.")
 
 
@@ -126,7 +131,7 @@ def _copy_companions(checkpoint: Checkpoint, folder: Path) -> None:
     """Copy what says how the checkpoint reads and pools: all but its weights."""
     for pattern in _COMPANIONS:
         for path in checkpoint.folder.glob(pattern):
-            if path.name in (*WEIGHTS, NOTE):
+            if path.name in (*WEIGHTS, TUNED_NOTE):
                 continue
             target = folder / path.relative_to(checkpoint.folder)
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -164,8 +164,6 @@ class RunSpec:
     `objective_value` is beta for FBETA and the wanted precision for PRECISION. `previous` is the folder of
     an earlier bundle of the same family to start warm from, if there is one. In `scratch` a family that
     trains for long keeps the state that a killed run goes on from; the caller removes it after the run.
-    `encoder_knows` says that the encoder was tuned on the labelled documents: scores of them are too sure
-    even out of fold, so calibration and thresholds come from the tuning documents alone where there are any.
     """
 
     family: str
@@ -175,7 +173,6 @@ class RunSpec:
     seed: int = 0
     previous: Path | None = None
     scratch: Path | None = None
-    encoder_knows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +236,8 @@ class NgramWeight:
 class Parity:
     """How well a bundle agrees with the model that it was exported from, on held-out texts.
 
-    `twin` has what INT8 costs and brings, None where no INT8 graph was tried.
+    `same_decisions` is as `evaluate.agreement` counts it; `twin` has what INT8 costs and brings, None where
+    no INT8 graph was tried.
     """
 
     documents: int

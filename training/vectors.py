@@ -31,6 +31,11 @@ def text_key(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def knows_labels(embedder: Embedder | None) -> bool:
+    """Tell whether an encoder was tuned on labelled texts, so that these are no test of what learns on it."""
+    return bool(getattr(embedder, "knows_labels", False))
+
+
 class CachedEmbedder:
     """An embedder that asks its store first, and embeds and stores only what is missing."""
 
@@ -64,6 +69,11 @@ class CachedEmbedder:
     def note(self) -> str:
         """What the encoder behind the store has to say of its precision."""
         return str(getattr(self._encoder, "note", ""))
+
+    @property
+    def knows_labels(self) -> bool:
+        """Whether the encoder behind the store was tuned on labelled texts."""
+        return knows_labels(self._encoder)
 
     def reading(self, texts: Sequence[str]) -> Reading | None:
         """Return how the encoder behind the store reads texts, None where it cannot tell."""

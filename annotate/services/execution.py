@@ -206,7 +206,6 @@ def _spec(run: TrainingRun) -> RunSpec:
         objective_value=project.objective_value,
         previous=_previous(run),
         scratch=scratch.folder(run),
-        encoder_knows=run.config.get(variants.ENCODER) == variants.TUNED,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from tests.training.checkpoints import write_tiny_checkpoint
 from tests.training.conftest import FILLER, WORDS, make_dataset, write_csv
 from training.__main__ import main
 from training.bundle import file_checksum
-from training.checkpoints import find_checkpoint
+from training.checkpoints import TUNED_NOTE, find_checkpoint
 from training.preprocess.encoder import OnnxEncoder, read_config
 from training.types import Dataset, FloatArray, Task, TrainingError
+from training.vectors import knows_labels
 
 torch = pytest.importorskip("torch")
 
@@ -26,10 +28,10 @@ from training.families._contrastive import (  # noqa: E402
     tune_contrastively,
 )
 from training.families._sentence_encoder import SentenceEncoder, read_sentence_encoder  # noqa: E402
-from training.tuned_encoders import NOTE, TunedEncoder, tune_encoder  # noqa: E402
+from training.tuned_encoders import TunedEncoder, tune_encoder  # noqa: E402
 
 # A random network starts with all vectors alike, from where a lower temperature needs many more steps.
-FAST = Tuning(epochs=12, batch_size=16, learning_rate=3e-3, temperature=0.2)
+FAST = Tuning(epochs=12, batch_size=16, learning_rate=3e-3, temperature=0.2, kept=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,25 @@ def test_it_takes_no_more_steps_than_allowed(checkpoint: Path) -> None:
     assert len(tune_contrastively(network_of(checkpoint), make_dataset(Task.SINGLE, 60), tuning)) == 3
 
 
+def test_what_is_kept_of_the_original_is_its_share_of_the_mean(checkpoint: Path) -> None:
+    found = {}
+    for kept in (0.0, 0.75):
+        network = network_of(checkpoint)
+        before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
+        tune_contrastively(network, make_dataset(Task.SINGLE, 40), replace(FAST, kept=kept))
+        found[kept] = {name: weights - before[name] for name, weights in network.named_parameters()}
+    assert max(float(moved.abs().max()) for moved in found[0.0].values()) > 0.01
+    for name, moved in found[0.75].items():
+        torch.testing.assert_close(moved, 0.25 * found[0.0][name], rtol=1e-3, atol=1e-6)
+
+
+def test_who_learns_on_a_tuned_encoder_is_told_that_it_knows_the_labels(
+    tuned: TunedEncoder, checkpoint: Path
+) -> None:
+    assert knows_labels(OnnxEncoder(tuned.export))
+    assert not find_checkpoint(str(checkpoint)).knows_labels
+
+
 def test_a_loss_that_is_no_number_ends_it(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_contrastive, "contrastive_loss", lambda *_: torch.tensor(np.nan, requires_grad=True))
     with pytest.raises(TrainingError, match="no longer a number after 1 steps"):
@@ -140,7 +161,7 @@ def test_the_export_is_an_encoder_of_its_own(tuned: TunedEncoder, checkpoint: Pa
     network, dataset = network_of(tuned.checkpoint).eval(), topics(Task.SINGLE, 20, seed=3)
     cosines = (encoder.embed(dataset.texts) * vectors_of(network, dataset)).sum(axis=1)
     assert cosines.min() > 0.95
-    assert json.loads((tuned.checkpoint / NOTE).read_text())["from"] == str(checkpoint)
+    assert json.loads((tuned.checkpoint / TUNED_NOTE).read_text())["from"] == str(checkpoint)
 
 
 def test_a_tuned_encoder_is_replaced_and_a_stranger_is_not(
@@ -150,7 +171,7 @@ def test_a_tuned_encoder_is_replaced_and_a_stranger_is_not(
     other = Tuning(epochs=1, batch_size=16, learning_rate=1e-3, seed=4)
     again = tune_encoder(str(checkpoint), dataset, tuned.checkpoint, tuned.export.parent, tuning=other)
     assert again.export != tuned.export
-    assert json.loads((tuned.checkpoint / NOTE).read_text())["seed"] == 4
+    assert json.loads((tuned.checkpoint / TUNED_NOTE).read_text())["seed"] == 4
     assert {path.name for path in tuned.checkpoint.parent.iterdir()} == {"mine", "encoders"}
     (tmp_path / "letters.txt").write_text("not an encoder")
     with pytest.raises(TrainingError, match="holds something else"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score, fbeta_score, precision_score, recall_score
 
-from training.evaluate import evaluate, macro_f1, macro_f1_interval, micro_f1, paired_bootstrap
+from training.evaluate import agreement, evaluate, macro_f1, macro_f1_interval, micro_f1, paired_bootstrap
 from training.thresholds import decide
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
 
@@ -121,6 +121,16 @@ def test_without_documents_models_compare_as_equal() -> None:
     nothing = np.zeros((0, 3), bool)
     found = paired_bootstrap(nothing.astype(np.float32), nothing, nothing, np.random.default_rng(0))
     assert found.probability_better == 0.5
+
+
+def test_agreement_is_the_share_of_equal_decisions_and_nothing_given_makes_nobody_alike() -> None:
+    one = np.eye(4, dtype=bool)
+    assert agreement(one, one[[0, 1, 2, 2]]) == 0.75
+    many = np.zeros((50, 9), bool)
+    many[0, :4] = True
+    assert agreement(many, np.roll(many, 2, axis=1)) == 0.5
+    assert agreement(many, ~many & False) == 0.0
+    assert agreement(many[1:], many[1:]) == 1.0
 
 
 def test_means_of_nothing_are_none() -> None:

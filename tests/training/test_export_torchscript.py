@@ -98,7 +98,7 @@ def test_a_bundle_in_int8_is_compared_by_its_weights_and_told_apart(
     assert (
         f"INT8 and TorchScript has its FP32 weights: scores differ by up to {difference:.2g}" in told["note"]
     )
-    assert "100.0% of the texts are decided alike" in told["note"]
+    assert "100.0% of the decisions are the same" in told["note"]
 
 
 def test_weights_that_are_missing_damaged_or_others_are_refused_and_leave_no_file(

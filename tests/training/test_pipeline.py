@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.training.conftest import make_dataset
+from tests.training.conftest import WordEmbedder, make_dataset
 from training import export, pipeline
 from training.export import ParityError
 from training.families.tfidf import TfidfModel
@@ -101,11 +100,14 @@ def test_a_large_tuning_half_is_enough_and_a_small_one_is_added_to(task: Task, d
 def test_where_the_encoder_knows_the_documents_the_tuning_half_alone_is_believed(
     task: Task, dataset: Dataset
 ) -> None:
-    spec = replace(SPEC, encoder_knows=True)
-    model = fit_model(spec, dataset, none_of(dataset)).model
-    few = calibrate_and_tune(spec, dataset, make_dataset(task, 20, seed=2), model)
+    class Tuned(WordEmbedder):
+        knows_labels = True
+
+    spec, tuned = RunSpec("embedding"), Tuned()
+    model = fit_model(spec, dataset, none_of(dataset), tuned).model
+    few = calibrate_and_tune(spec, dataset, make_dataset(task, 20, seed=2), model, tuned)
     assert (few.source, few.documents) == ("tuning", 20)
-    assert calibrate_and_tune(spec, dataset, none_of(dataset), model).source == "out of fold"
+    assert calibrate_and_tune(spec, dataset, none_of(dataset), model, tuned).source == "out of fold"
 
 
 def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path
     manifest = Predictor(small.bundle).manifest
     assert (manifest.precision, small.parity.precision) == ("int8", "int8")
     assert 0 < small.parity.max_difference < 0.1
-    assert "INT8 against FP32: the same decisions on 100.0% of 60 texts" in small.parity.note
+    assert "INT8 against FP32: 100.0% of the decisions on 60 texts are the same" in small.parity.note
     assert manifest.figures["parity"]["note"] == small.parity.note
     assert Predictor(exact.bundle).manifest.precision == "fp32"
     graphs = [(report.bundle / "model.onnx").stat().st_size for report in (small, exact)]

@@ -15,7 +15,14 @@ from training.types import Json
 # Heavy, and reached by path like families: they bring packages that other commands do without.
 _TUNING = Entry("Tuning an encoder", "training.families._contrastive:Tuning", "train")
 _DEFAULT = Entry("Tuning an encoder", "training.encoders:DEFAULT_ENCODER", "train")
-_SETTINGS = {"epochs": int, "batch_size": int, "learning_rate": float, "temperature": float, "seed": int}
+_SETTINGS = {
+    "epochs": int,
+    "batch_size": int,
+    "learning_rate": float,
+    "temperature": float,
+    "kept": float,
+    "seed": int,
+}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

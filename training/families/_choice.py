@@ -49,6 +49,13 @@ def choose_parts(material: Material, wanted: Parts, rng: np.random.Generator) ->
     )
 
 
+def usual_parts(material: Material, wanted: Parts) -> Parts:
+    """Return what `choose_parts` would where nothing could be told from the labels."""
+    parts = possible_parts(material, wanted)
+    growth = 1.0 if wanted.penalty else _growth(material.task, len(material.vectors))
+    return replace(parts, penalty=parts.penalty * growth)
+
+
 def _growth(task: Task, documents: int) -> float:
     """Return how many times the penalty of the trials many documents bear, as their losses add up.
 

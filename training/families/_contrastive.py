@@ -22,12 +22,17 @@ _NAMES = 128  # label names beside a batch at most: more cost time, and others c
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How an encoder is tuned: at most `most_steps` batches, so that it takes minutes and not hours."""
+    """How an encoder is tuned: at most `most_steps` batches, so that it takes minutes and not hours.
+
+    `kept` is the original's share in the mean of its weights and the tuned ones (Wortsman et al., 2022):
+    what few labels teach is kept from overwriting what the encoder knows of all other texts.
+    """
 
     epochs: int = 8
     batch_size: int = 64
     learning_rate: float = 1e-4
     temperature: float = 0.05
+    kept: float = 0.5
     most_steps: int = 400
     seed: int = 0
 
@@ -53,6 +58,7 @@ def tune_contrastively(
         weight_decay=_DECAY,
     )
     losses: list[float] = []
+    before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
     with _own_randomness(tuning.seed):
         network.train()
         for rows, rng in _batches(windows, dataset.targets, tuning, steps):
@@ -73,6 +79,9 @@ def tune_contrastively(
             optimizer.step()
             tell(len(losses) / steps)
         network.eval()
+    with torch.no_grad():
+        for name, weights in network.named_parameters():
+            weights.lerp_(before[name], tuning.kept)
     return losses
 
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 
-from training.families._choice import ENOUGH, choose_parts, possible_parts
+from training.families._choice import ENOUGH, choose_parts, possible_parts, usual_parts
 from training.families._graphs import write_vector_graph
 from training.families._heads import Head, activate
 from training.families._imbalance import BALANCED, NONE, SMOTE, UNDERSAMPLE, check_imbalance
@@ -30,6 +30,7 @@ from training.preprocess.encoder import EncoderPreprocessor
 from training.preprocess.windows import reading_shares
 from training.teaching import with_scores, with_surest
 from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
+from training.vectors import knows_labels
 
 LOGISTIC, LIGHTGBM = "logistic", "lightgbm"
 HEADS = (LOGISTIC, LIGHTGBM)
@@ -129,10 +130,16 @@ class EmbeddingModel:
         )
 
     def _decide(self, memory: Memory | None, documents: int) -> None:
-        """Choose the parts anew where the labels have grown by half since they were chosen."""
+        """Choose the parts anew where the labels have grown by half since they were chosen.
+
+        NB: for an encoder that knows the labels each part looks useless, as its vectors of the labelled
+        documents lie apart already: the usual ones are better there.
+        """
         self._offered = possible_parts(self._material, self._wanted())
         if self.head == LIGHTGBM:
             self.parts_, self.decided_at_ = self._offered, documents
+        elif knows_labels(self.embedder):
+            self.parts_, self.decided_at_ = usual_parts(self._material, self._wanted()), documents
         elif memory and not is_due(memory, self._offered, documents, ENOUGH):
             self.parts_, self.decided_at_ = memory.parts, memory.decided_at
         else:

@@ -39,6 +39,7 @@ class EncoderConfig:
     overlap: int = 32  # tokens that two windows of a long text share, at most a quarter of one
     max_windows: int = 8  # what a text of 1 MB costs; the rest of it is not read
     cosine: float | None = None  # of an INT8 encoder: the mean between its vectors and its FP32 original's
+    knows_labels: bool = False  # tuned on labelled texts: what it says of these is too good to judge by
     original_bytes: int | None = None  # the size of that original's graph
 
 
@@ -115,6 +116,11 @@ class OnnxEncoder:
     def note(self) -> str:
         """Why the precision is not the one that was asked for; else empty."""
         return self.config.note
+
+    @property
+    def knows_labels(self) -> bool:
+        """Whether it was tuned on labelled texts."""
+        return self.config.knows_labels
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
         """Return unit vectors (texts, dimension); what is behind a text's last window does not count."""
