@@ -7,6 +7,8 @@ import tempfile
 
 os.environ.setdefault("WINNOW_HOME", tempfile.mkdtemp(prefix="winnow-tests-"))
 os.environ.setdefault("SECRET_KEY", "only for tests")
+# Data of tests is small: threads that wait for each other take minutes longer on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from annotate.settings import *  # noqa: F403
 
