@@ -41,7 +41,10 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint on disk, how its token vectors become one per text, and whether labels tuned them."""
+    """A checkpoint on disk, how its token vectors become one per text, and whether labels tuned them.
+
+    A tuned one keeps the `name` of what it was made from: it reads the same languages.
+    """
 
     name: str
     folder: Path
@@ -131,14 +134,15 @@ def _refuse_unsafe(name: str, folder: Path) -> None:
 def _describe(name: str, folder: Path) -> Checkpoint:
     settings = _read(folder / "sentence_bert_config.json")
     prompts = _read(folder / "config_sentence_transformers.json")
+    tuned = _read(folder / TUNED_NOTE)
     return Checkpoint(
-        name=name,
+        name=str(tuned.get("from", name)),
         folder=folder,
         pooling=_pooling(name, folder),
         max_length=settings.get("max_seq_length"),
         prompt=(prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), ""),
         lowercase=bool(settings.get("do_lower_case")),
-        knows_labels=(folder / TUNED_NOTE).is_file(),
+        knows_labels=bool(tuned),
     )
 
 

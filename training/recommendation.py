@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -16,6 +16,7 @@ TOLERANCE = 0.005  # macro-F1: half a point is no reason to pay, however surely 
 _RESAMPLES = 2_000
 _OF_PRECISION = ("precision", "int8")  # parameters that choose it
 _CLEARLY_FASTER = 1.2  # times
+_ALIKE = 1.5  # times the least latency or size: what is less is the jitter of a busy machine
 
 
 def recommend(
@@ -31,7 +32,8 @@ def recommend(
 
     `decisions` (documents, labels) by candidate's name are on the documents of `targets`. Within noise: the
     95 % interval of the paired bootstrap's difference (Efron and Tibshirani, 1993) includes 0, or the
-    difference is at most `tolerance`. Cheap is a low latency, then a small size, then a short training.
+    difference is at most `tolerance`. Cheap is a low latency, then a small size; of those alike in both the
+    most accurate is chosen.
     """
     ruled_out = {c.name: found for c in candidates if (found := violations(c, constraints))}
     allowed = [c for c in candidates if c.name not in ruled_out]
@@ -41,7 +43,7 @@ def recommend(
     others = [c for c in allowed if c is not best]
     gaps = tuple(_gap(best, other, decisions, targets, tolerance, seed) for other in others)
     near = {gap.name for gap in gaps if gap.within_noise} | {best.name}
-    chosen = min((c for c in allowed if c.name in near), key=_cost)
+    chosen = _cheapest([c for c in allowed if c.name in near])
     reason = _reason(chosen, best, gaps) + _better_but(candidates, ruled_out, best)
     return Recommendation(chosen.name, reason, best.name, gaps, ruled_out)
 
@@ -111,10 +113,20 @@ def _gap(
     return Gap(other.name, found, p, found.low <= 0 or found.difference <= tolerance)
 
 
-def _cost(candidate: Candidate) -> tuple[float, int, float]:
-    """One digit of the latency counts: what is less is the jitter of a busy machine."""
+def _cheapest(near: Sequence[Candidate]) -> Candidate:
+    """Return the most accurate of the small ones among the fast ones."""
+    small = _least(_least(near, _latency), lambda candidate: candidate.size_bytes)
+    return max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
+
+
+def _least(candidates: Sequence[Candidate], cost: Callable[[Candidate], float]) -> list[Candidate]:
+    limit = _ALIKE * min(map(cost, candidates))
+    return [candidate for candidate in candidates if cost(candidate) <= limit]
+
+
+def _latency(candidate: Candidate) -> float:
     assert candidate.speed is not None
-    return float(f"{candidate.speed.p50_ms:.0e}"), candidate.size_bytes, candidate.train_seconds
+    return candidate.speed.p50_ms
 
 
 def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:

@@ -157,7 +157,7 @@ def test_a_loss_that_is_no_number_ends_it(checkpoint: Path, monkeypatch: pytest.
 def test_the_export_is_an_encoder_of_its_own(tuned: TunedEncoder, checkpoint: Path) -> None:
     encoder = OnnxEncoder(tuned.export)
     assert tuned.export.name == encoder.fingerprint == file_checksum(tuned.export / "model.onnx")
-    assert read_config(tuned.export).name == str(tuned.checkpoint)
+    assert read_config(tuned.export).name == str(checkpoint)
     network, dataset = network_of(tuned.checkpoint).eval(), topics(Task.SINGLE, 20, seed=3)
     cosines = (encoder.embed(dataset.texts) * vectors_of(network, dataset)).sum(axis=1)
     assert cosines.min() > 0.95

@@ -80,7 +80,7 @@ def test_a_difference_below_the_tolerance_is_not_worth_paying() -> None:
     assert recommended(rows, tolerance=0.03).name == "cheap"
 
 
-def test_size_and_training_decide_where_latency_is_alike() -> None:
+def test_size_decides_where_latency_is_alike() -> None:
     rows = [
         (candidate("large", 60, 0.10), 60),
         (candidate("small", 61, 0.11, bundle_bytes=500_000), 61),
@@ -88,6 +88,15 @@ def test_size_and_training_decide_where_latency_is_alike() -> None:
     found = recommended(rows)
     assert found.name == "small"
     assert "smaller (0.5 MB against 1.0 MB)" in found.reason
+
+
+def test_of_those_that_cost_alike_the_more_accurate_is_chosen() -> None:
+    rows = [
+        (candidate("strong", 60, 4.0), 60),
+        (candidate("quicker", 66, 0.10), 66),
+        (candidate("better", 62, 0.12, bundle_bytes=1_200_000), 62),
+    ]
+    assert recommended(rows).name == "better"
 
 
 def test_the_most_accurate_and_cheapest_says_so() -> None:
