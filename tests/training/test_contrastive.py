@@ -216,7 +216,11 @@ def test_every_other_command_takes_the_folder(
     assert (figures["documents"], figures["steps"]) == (60, 2)
     test = write_csv(tmp_path / "test.csv", make_dataset(Task.SINGLE, 30, seed=1))
     family = ["--test", str(test), "--family", "embedding", "--encoder", mine, "--out", str(tmp_path / "b")]
-    assert main(["train", *columns, *family]) == 0
+    pool = write_csv(tmp_path / "pool.csv", make_dataset(Task.SINGLE, 40, seed=2))
+    said = ["--pool", str(pool), "--json", str(tmp_path / "trained.json")]
+    assert main(["train", *columns, *family, *said]) == 0
+    details = json.loads((tmp_path / "trained.json").read_text("utf-8"))["details"]
+    assert (details["names"], details["neighbours"], details["student"]) == (True, True, True)
     manifest = json.loads((tmp_path / "b" / "manifest.json").read_text("utf-8"))
     assert manifest["encoder"] == figures["fingerprint"]
 

@@ -16,6 +16,7 @@ from training.cli.files import add_file_arguments, read_datasets, read_texts
 from training.cli.labels import read_labels
 from training.cli.settings import add_objective_arguments, parse_settings
 from training.evaluate import macro_f1
+from training.neighbours import nearest
 from training.pipeline import rows_of, train_and_package
 from training.registry import FAMILIES
 from training.serve import Predictor
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     embedder, encoder_root = embedder_for(arguments.family, arguments)
     report = train_and_package(
         spec,
-        _with_pool(train, arguments),
+        _with_pool(train, arguments, embedder),
         arguments.out,
         tuning=tuning,
         reporting=test,
@@ -79,10 +80,13 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _with_pool(train: Dataset, arguments: argparse.Namespace) -> Dataset:
+def _with_pool(train: Dataset, arguments: argparse.Namespace, embedder: Embedder | None) -> Dataset:
+    """Return the dataset with the pool's texts, and with neighbours where there are vectors to find them."""
     if arguments.pool is None:
         return train
-    return replace(train, pool=Pool(tuple(read_texts(arguments.pool, arguments.text))))
+    texts = tuple(read_texts(arguments.pool, arguments.text))
+    near = nearest(embedder.embed(train.texts + texts)) if embedder else None
+    return replace(train, pool=Pool(texts, near))
 
 
 def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dict[str, Json]:
