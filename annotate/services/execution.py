@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -103,13 +104,16 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     snapshot, report = _snapshot(run), None
     run.snapshot = run.snapshot | snapshot.summary()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
+    begun = time.perf_counter()
     encoder = _encoder(run, snapshot, tell)
     if run.family == runs.CASCADE:
         tell("tune", 0.1)
         version = cascading.build(run=run, snapshot=snapshot, bundle=_folder(run))
     else:
         snapshot = _with_pool(run, snapshot, encoder, tell)
+        before_the_fit = time.perf_counter() - begun
         report = _train(run, snapshot, encoder, tell)
+        report = replace(report, fit_seconds=before_the_fit + report.fit_seconds)
         version = _record(run, snapshot, report)
     verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
     version.verdict = verdict.reason
