@@ -76,8 +76,8 @@ def test_a_run_tunes_the_encoder_and_makes_all_vectors_anew(labelled: Project) -
     assert Embedding.objects.filter(encoder=version.encoder).count() == texts
     assert Neighbourhood.objects.filter(encoder=version.encoder).count() == labelled.documents.pool().count()
     assert prelabeling.prelabel(version=version) == labelled.documents.count()
-    assert read_manifest(prelabeling.bundle_folder(version)).figures["fit_seconds"] < 1.0
-    assert version.report["fit_seconds"] > 1.0  # the encoder's share of it is told as well
+    of_the_fit = read_manifest(prelabeling.bundle_folder(version)).figures["fit_seconds"]
+    assert version.report["fit_seconds"] > of_the_fit  # the encoder's making is told as well
 
 
 def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
