@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
@@ -20,6 +23,8 @@ from training.types import ProgressCallback, TrainingError
 
 READS_VECTORS = "embedding"  # the family whose encoder can be chosen
 SLICE_SECONDS = 1.0  # of embedding between two tellings
+CHUNK = 500  # rows of one transaction
+PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
 
 
 def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> SiteEmbedder:
@@ -97,14 +102,26 @@ def _embed_all(project: Project, encoder: SiteEmbedder, tell: Callable[[float], 
 def sweep(*, project: Project) -> int:
     """Remove encoders tuned by runs that are over and read by no kept bundle, with their vectors.
 
-    Return how many went.
+    Return how many went. None goes while a run works with a tuned one, as it may be making the same again:
+    labels that stayed as they are tune the same encoder.
     """
+    if TrainingRun.objects.live().filter(config__encoder=TUNED).exists():
+        return 0
     over = project.runs.filter(config__encoder=TUNED).exclude(state__in=LIVE_STATES)
     made = {snapshot.get(ENCODER) for snapshot in over.values_list("snapshot", flat=True)}
     kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
     gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
     for name in gone:
-        shutil.rmtree(Path(settings.ENCODER_ROOT) / name)
-        Neighbourhood.objects.filter(encoder=name, document__project=project).delete()
-        Embedding.objects.filter(encoder=name).delete()
+        # NB: the folder last, as it is what a sweep that broke off is taken up again by. Another worker may
+        # sweep at the same time.
+        _delete(Neighbourhood.objects.filter(encoder=name, document__project=project))
+        _delete(Embedding.objects.filter(encoder=name))
+        shutil.rmtree(Path(settings.ENCODER_ROOT) / name, ignore_errors=True)
     return len(gone)
+
+
+def _delete(rows: QuerySet[Any]) -> None:
+    """Delete a few rows at a time: on SQLite annotators wait while many go."""
+    while keys := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
+        rows.model.objects.filter(pk__in=keys).delete()
+        time.sleep(PAUSE_SECONDS)

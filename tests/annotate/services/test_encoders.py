@@ -143,3 +143,27 @@ def test_an_encoder_that_no_bundle_reads_is_swept_with_its_vectors(labelled: Pro
     assert not folder.exists()
     assert not Embedding.objects.filter(encoder=version.encoder).exists()
     assert encoders.sweep(project=labelled) == 0
+
+
+def test_no_encoder_is_swept_while_a_run_may_be_making_the_same(labelled: Project) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    ModelVersion.objects.update(bundle="")
+    (run,) = runs.open_if_due(project=labelled, reason=runs.Reason.LEAD, family="embedding", config=TUNED)
+    assert encoders.sweep(project=labelled) == 0  # unchanged labels make the same encoder once more
+    runs.cancel(run=run)
+    assert encoders.sweep(project=labelled) == 1
+    assert not (Path(embeddings.settings.ENCODER_ROOT) / version.encoder).exists()
+
+
+def test_a_sweep_that_breaks_off_is_finished_by_the_next(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    ModelVersion.objects.update(bundle="")
+    with monkeypatch.context() as broken:
+        broken.setattr(encoders, "Neighbourhood", None)
+        with pytest.raises(AttributeError):
+            encoders.sweep(project=labelled)
+    assert encoders.sweep(project=labelled) == 1
+    assert not Embedding.objects.filter(encoder=version.encoder).exists()
+    assert not Neighbourhood.objects.filter(encoder=version.encoder).exists()
