@@ -51,6 +51,11 @@ class DatabaseStore:
         Embedding.objects.bulk_create(rows, ignore_conflicts=True)
         self._known.update({(fingerprint, key): vector for key, vector in vectors.items()})
 
+    def forget(self, fingerprint: str, keys: Sequence[str]) -> None:
+        """Let go of vectors that are no longer in the database, so that they are put there again."""
+        for key in keys:
+            self._known.pop((fingerprint, key), None)
+
     def _read(self, fingerprint: str, keys: Sequence[str]) -> None:
         rows = Embedding.objects.filter(encoder=fingerprint, sha256__in=keys)
         for key, vector in rows.values_list("sha256", "vector"):
@@ -108,6 +113,8 @@ def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SEC
     """
     deadline, done = time.monotonic() + seconds, 0
     while texts := _missing(project, encoder.fingerprint):
+        # NB: else vectors that another process removed would be missing for ever, and looked for for ever.
+        encoder.store.forget(encoder.fingerprint, [text_key(text) for text in texts])
         encoder.embed(texts)
         done += len(texts)
         if time.monotonic() > deadline:

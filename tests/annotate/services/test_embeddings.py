@@ -107,3 +107,13 @@ def test_a_text_waits_that_has_a_vector_of_an_earlier_encoder_only(
     assert coldstart.is_waiting(project=project)
     Embedding.objects.create(encoder="new", sha256=early.sha256, vector=b"")
     assert not coldstart.is_waiting(project=project)
+
+
+def test_vectors_that_another_process_removed_are_stored_again(
+    project: Project, add_documents: AddDocuments, encoder: SiteEmbedder
+) -> None:
+    add_documents(project, "one", "two")
+    embeddings.embed(project=project, encoder=encoder)
+    Embedding.objects.all().delete()  # what this process read, it still remembers
+    assert embeddings.embed(project=project, encoder=encoder, seconds=0) == 2
+    assert embeddings.is_complete(project=project, encoder=encoder)
