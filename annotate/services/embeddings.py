@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
@@ -10,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from annotate.models import Document, Embedding, Project
 from training.encoders import prepare_encoder, prepared_encoder
 from training.preprocess.encoder import MODEL_FILE, OnnxEncoder
-from training.types import Embedder, FloatArray
+from training.types import Embedder, FloatArray, TrainingError
 from training.vectors import CachedEmbedder, text_key
 
 CHUNK = 64  # texts between two transactions: what a stopped worker does again
@@ -23,6 +25,7 @@ READ = 500  # keys of one query; SQLite takes a limited number of parameters
 SLICE_SECONDS = 20.0  # after these a task makes way for runs, and goes on behind them
 COMPARED = 200  # texts; each is embedded twice, once for all
 STORED = np.dtype("<f4")
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class DatabaseStore:
@@ -82,11 +85,25 @@ def embedder(name: str = "") -> SiteEmbedder:
 
     Raises `TrainingError` where there is none.
     """
-    folder = Path(settings.ENCODER_ROOT) / name
-    if name and (folder / MODEL_FILE).is_file():
-        return SiteEmbedder(OnnxEncoder(folder), _store())
+    if FINGERPRINT.fullmatch(name):
+        return _by_fingerprint(name)
     folder = prepare_encoder(name or settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
     return embedder(folder.name)
+
+
+def is_prepared(fingerprint: str) -> bool:
+    """Tell whether the encoder of that fingerprint is there."""
+    return (Path(settings.ENCODER_ROOT) / fingerprint / MODEL_FILE).is_file()
+
+
+def _by_fingerprint(fingerprint: str) -> SiteEmbedder:
+    # Of encoders that are gone, the site's own alone is known by where it came from.
+    if not is_prepared(fingerprint) and embedder().fingerprint != fingerprint:
+        sentence = _(
+            "The encoder %(name)s is no longer in %(folder)s; train with it once more, or with another."
+        )
+        raise TrainingError(sentence % {"name": fingerprint[:12], "folder": settings.ENCODER_ROOT})
+    return SiteEmbedder(OnnxEncoder(Path(settings.ENCODER_ROOT) / fingerprint), _store())
 
 
 @cache

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
@@ -46,29 +46,41 @@ def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> S
 
 
 def tuned(project: Project) -> str:
-    """Return the fingerprint of the newest encoder that was tuned on the project's labels."""
-    made = project.versions.filter(run__config__encoder=TUNED)
-    newest = made.exclude(bundle="").order_by("-number").first()
-    if newest is None:
+    """Return the fingerprint of the encoder tuned on the project's labels that quick runs read."""
+    version = _newest_tuned(project)
+    if version is None:
         raise TrainingError(
             _("This project has no encoder tuned on its labels any more; start a run that tunes one.")
         )
-    return newest.encoder
+    return version.encoder
 
 
 def in_use(*, project: Project) -> list[str]:
     """Return the fingerprints of encoders, beside the site's, whose vectors the project's models read.
 
-    Those of the published version, and of the newest that trains by itself.
+    Those of the published version, and of the one that trains by itself; encoders that are gone are left out.
     """
-    versions = project.versions.exclude(encoder="").exclude(bundle="").order_by("-number")
+    versions = [project.versions.published().only("encoder").first(), _newest_automatic(project)]
+    found = dict.fromkeys(version.encoder for version in versions if version and version.encoder)
+    site = embeddings.site_fingerprint()
+    return [name for name in found if name != site and embeddings.is_prepared(name)]
+
+
+def _newest_automatic(project: Project) -> ModelVersion | None:
     options = project.family_options.get(READS_VECTORS, {})
-    own = versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
-    found = [
-        *versions.published().values_list("encoder", flat=True),
-        *own.values_list("encoder", flat=True)[:1],
-    ]
-    return [name for name in dict.fromkeys(found) if name != embeddings.site_fingerprint()]
+    if options.get(ENCODER) == TUNED:
+        return _newest_tuned(project)
+    alike = project.versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
+    return alike.exclude(bundle="").only("encoder").order_by("-number").first()
+
+
+def _newest_tuned(project: Project) -> ModelVersion | None:
+    """Return the version published last of those that read a tuned encoder, else the newest.
+
+    One that was tuned anew, measured and not published must not take the published one's place.
+    """
+    made = project.versions.filter(run__config__encoder=TUNED).exclude(bundle="").only("encoder")
+    return made.order_by(F("published_at").desc(nulls_last=True), "-number").first()
 
 
 def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from annotate.services import coldstart, embeddings, encoders, execution, prelab
 from annotate.services.variants import ENCODER
 from tests.annotate.services.conftest import WORDS
 from tests.training.checkpoints import write_tiny_checkpoint
+from training import checkpoints
 from training.bundle import read_manifest
 from training.registry import Entry
 
@@ -167,3 +169,45 @@ def test_a_sweep_that_breaks_off_is_finished_by_the_next(
     assert encoders.sweep(project=labelled) == 1
     assert not Embedding.objects.filter(encoder=version.encoder).exists()
     assert not Neighbourhood.objects.filter(encoder=version.encoder).exists()
+
+
+def test_quick_runs_keep_to_the_encoder_that_was_published_last(labelled: Project, lead: User) -> None:
+    published = ModelVersion.objects.get(run=tune(labelled))
+    publishing.publish(version=published, by=lead)
+    worse = ModelVersion.objects.get(pk=published.pk)
+    worse.pk, worse.number, worse.stage, worse.published_at = None, 99, "candidate", None
+    worse.encoder = "0" * 64  # tuned anew, measured, and not published
+    worse.save()
+    labelled.refresh_from_db()
+    assert encoders.tuned(labelled) == published.encoder
+    assert encoders.in_use(project=labelled) == [published.encoder]
+
+
+def test_an_encoder_that_is_gone_is_a_sentence_and_looked_for_nowhere_else(
+    labelled: Project, lead: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    publishing.publish(version=version, by=lead)
+    shutil.rmtree(Path(embeddings.settings.ENCODER_ROOT) / version.encoder)
+    embeddings.embedder.cache_clear()
+    monkeypatch.setattr(checkpoints, "_from_hub", killed)
+    labelled.refresh_from_db()
+    assert encoders.in_use(project=labelled) == []
+    assert prelabeling.prelabel(version=version) == 0
+    run = TrainingRun.objects.get(pk=version.run_id)
+    assert f"The encoder {version.encoder[:12]} is no longer in" in run.error
+
+
+def test_the_sites_encoder_is_made_again_where_it_is_gone(labelled: Project) -> None:
+    fingerprint = embeddings.embedder().fingerprint
+    shutil.rmtree(Path(embeddings.settings.ENCODER_ROOT) / fingerprint)
+    embeddings.embedder.cache_clear()
+    assert embeddings.embedder(fingerprint).fingerprint == fingerprint
+
+
+def test_a_checkpoint_is_no_exported_encoder_because_it_has_a_graph_too(
+    labelled: Project, checkpoint: str, tmp_path: Path
+) -> None:
+    both = shutil.copytree(checkpoint, tmp_path / "both")
+    (both / "model.onnx").write_bytes(b"somebody else's export")
+    assert embeddings.embedder(str(both)).fingerprint == embeddings.embedder().fingerprint
