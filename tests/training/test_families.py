@@ -12,12 +12,12 @@ import pytest
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.evaluate import macro_f1
 from training.models import build_model
-from training.pipeline import fit_model, train_and_package
+from training.pipeline import fit_model, rows_of, train_and_package
 from training.protocol import TextModel
 from training.registry import FAMILIES
 from training.serve import Predictor
 from training.thresholds import decide
-from training.types import Dataset, RunSpec, Task, TrainingError
+from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
 
 pytestmark = pytest.mark.parametrize("family", sorted(FAMILIES))
 
@@ -117,6 +117,21 @@ def test_one_document_for_each_label_is_enough(family: str, task: Task) -> None:
     rows = [int(np.flatnonzero(small.targets[:, j])[0]) for j in range(3)]
     chosen = Dataset(small.schema, tuple(small.texts[i] for i in rows), small.targets[rows])
     assert fitted(family, chosen).predict_proba(("card",)).shape == (1, 3)
+
+
+def test_five_hundred_labels_and_odd_texts_become_a_bundle(family: str, task: Task, tmp_path: Path) -> None:
+    schema = LabelSchema(task, tuple(LabelSpec(str(j), f"topic {j}") for j in range(500)))
+    texts = tuple(f"topic {j} and more" for j in range(500)) + ("", "  ", "\n", "word " * 2_000)
+    targets = np.eye(500, dtype=np.float32)[[*range(500), 0, 1, 2, 3]]
+    data = Dataset(schema, texts, targets)
+    params = PARAMS.get(family, {}) | ({"epochs": 1} if family in ("fasttext", "transformer") else {})
+    spec, few = RunSpec(family, params), rows_of(data, np.arange(0, 504, 25))
+    report = train_and_package(
+        spec, data, tmp_path / "one", tuning=few, reporting=few, embedder=needed(family)
+    )
+    assert report.evaluation.documents == 21
+    assert len(report.evaluation.per_class) == len(report.thresholds) == 500
+    assert Predictor(report.bundle).predict_proba(texts[-4:], embedder=needed(family)).shape == (4, 500)
 
 
 def test_no_texts_give_no_rows(family: str, dataset: Dataset) -> None:
