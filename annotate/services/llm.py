@@ -16,7 +16,7 @@ from annotate.models.documents import Lane
 from annotate.services import snapshots
 from training.llm.asking import Question, ask_all
 from training.llm.budget import Meter, Prices
-from training.llm.client import Chat, Endpoint
+from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import BudgetSpent
 from training.llm.labeller import Answer, Labeller
 from training.llm.parse import Outcome
@@ -181,6 +181,7 @@ def _keep(project: Project, document: Document, answer: Answer) -> None:
 
 def _endpoint() -> Endpoint:
     """Return it with little patience: a worker that waits works for nobody, and the next tick asks again."""
+    told = {} if settings.LLM_RESPONSE_FORMAT else {"response_format": None}
     return Endpoint(
         settings.LLM_URL,
         settings.LLM_MODEL,
@@ -188,6 +189,7 @@ def _endpoint() -> Endpoint:
         timeout=20.0,
         attempts=2,
         longest_wait=10.0,
+        options={**DEFAULTS, **told},
     )
 
 

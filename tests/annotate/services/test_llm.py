@@ -215,6 +215,16 @@ def test_settings_that_would_not_work_are_named(settings: Any, wrong: dict[str, 
     assert "secret" not in found.msg
 
 
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_an_endpoint_that_knows_no_response_format_is_not_sent_one(
+    asking: Project, server: Server, settings: Any, is_sent: bool
+) -> None:
+    settings.LLM_RESPONSE_FORMAT = is_sent
+    assert llm.suggest(project=asking) == 3
+    assert {"response_format" in sent for sent in server.requests} == {is_sent}
+    assert {sent["temperature"] for sent in server.requests} == {0}
+
+
 def test_a_refusal_is_paid_for_once(asking: Project, server: Server) -> None:
     server.plan = [says(None, refusal="no")]
     llm.suggest(project=asking)
