@@ -12,6 +12,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from annotate.services.variants import TUNED
 from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
 from training.types import TrainingError
@@ -82,6 +83,15 @@ def home_can_be_written(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Give this user the folder, or name another one in WINNOW_HOME."
     return [Error(f"Winnow cannot write to {home}.", hint=hint, id="annotate.E007")]
+
+
+@register()
+def checkpoints_can_be_told_apart(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    if TUNED not in settings.CHECKPOINTS:
+        return []
+    hint = f"Write ./{TUNED} for a folder of that name."
+    message = f"WINNOW_CHECKPOINTS names “{TUNED}”, which stands for the encoder that a project tunes."
+    return [Error(message, hint=hint, id="annotate.E009")]
 
 
 @register()

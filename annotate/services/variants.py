@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ TEACHER = "teacher"  # the family whose version labels the pool for this one to 
 ENCODER = "encoder"  # a checkpoint's name, or TUNED
 TUNED = "tuned"  # the encoder tuned on this project's own labels
 PREPARE = "prepare"  # make the encoder and all its vectors first: that takes minutes
+LONGEST = 120  # characters of a variant's name
 _NOT_OF_THE_FAMILY = (TEACHER, ENCODER, PREPARE)
 _TELLING = ("head", "imbalance")  # parameters whose values need no name beside them
 
@@ -36,16 +38,25 @@ def name(family: str, config: Config) -> str:
             continue
         words.append(str(value) if parameter in _TELLING else f"{parameter} {value}")
     if config.get(ENCODER):
-        words.append(f"{str(config[ENCODER]).rpartition('/')[2]} encoder")
+        words.append(f"{config[ENCODER]} encoder")
     if config.get(TEACHER):
         words.append(f"taught by {config[TEACHER]}")
-    return ", ".join(words)[:120]
+    return _shortened(", ".join(words))
+
+
+def _shortened(words: str) -> str:
+    """Return words that fit the column; what is cut off still tells one variant from another."""
+    if len(words) <= LONGEST:
+        return words
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    return f"{words[: LONGEST - len(digest) - 1]}…{digest}"
 
 
 def is_slow(family: str, config: Config) -> bool:
     """Tell whether a run takes minutes: by its family, its teacher's, or an encoder to be made."""
-    families = (family, config.get(TEACHER))
-    return bool(config.get(PREPARE)) or any(key in FAMILIES and FAMILIES[key].slow for key in families)
+    teacher = config.get(TEACHER)
+    is_taught_slowly = bool(teacher) and (teacher not in FAMILIES or FAMILIES[teacher].slow)  # or a cascade
+    return bool(config.get(PREPARE)) or is_taught_slowly or (family in FAMILIES and FAMILIES[family].slow)
 
 
 def lasting(config: Config) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def test_good_settings_are_silent(found: Any) -> None:
         (HTTPS_BY_PROXY, "annotate.W004"),
         ({"REDIS_URL": "amqp://localhost"}, "annotate.E006"),
         ({"REDIS_URL": "localhost:6379"}, "annotate.E006"),
+        ({"CHECKPOINTS": ["some/e5", "tuned"]}, "annotate.E009"),
     ],
 )
 def test_it_names(changed: dict[str, Any], expected: str, found: Any) -> None:

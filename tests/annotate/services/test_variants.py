@@ -26,12 +26,23 @@ SVM = {"head": "svm"}
         ("tfidf", {"teacher": "transformer"}, "taught by transformer"),
         ("transformer", {"checkpoint": "some/rubert-tiny"}, "checkpoint some/rubert-tiny"),
         ("embedding", {"encoder": "tuned", "prepare": True}, "tuned encoder"),
-        ("embedding", {"encoder": "some/e5-small"}, "e5-small encoder"),
+        ("embedding", {"encoder": "some/e5-small"}, "some/e5-small encoder"),
+        ("embedding", {"encoder": "/models/e5/"}, "/models/e5/ encoder"),
         ("cascade", {"cheap": 1, "strong": 2}, ""),
     ],
 )
 def test_a_variant_is_named_by_what_is_unusual(family: str, config: dict[str, Any], words: str) -> None:
     assert variants.name(family, config) == words
+
+
+def test_checkpoints_of_one_name_are_told_apart_however_long_their_places_are() -> None:
+    places = [f"/{'models/' * 30}{owner}/e5" for owner in ("one", "two")]
+    configs = [
+        {"encoder": place, "teacher": teacher} for place in places for teacher in ("tfidf", "fasttext")
+    ]
+    names = {variants.name("embedding", config) for config in configs}
+    assert len(names) == 4
+    assert all(len(name) == 120 and name.startswith("/models") for name in names)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +52,7 @@ def test_a_variant_is_named_by_what_is_unusual(family: str, config: dict[str, An
         ("transformer", {}, True),
         ("tfidf", {"teacher": "transformer"}, True),
         ("tfidf", {"teacher": "embedding"}, False),
+        ("tfidf", {"teacher": "cascade"}, True),
         ("embedding", {"encoder": "tuned", "prepare": True}, True),
         ("embedding", {"encoder": "tuned"}, False),
     ],
