@@ -74,8 +74,7 @@ def answer(*, rows: list[list[str]]) -> int:
 def train(*, family: str, config: dict[str, Any]) -> int:
     """Have one family trained as a lead does, with parameters."""
     project = Project.objects.get(slug=SLUG)
-    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family=family)
-    TrainingRun.objects.filter(pk=run.pk).update(config=config)
+    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family=family, config=config)
     tasks.wake([run])
     return run.pk
 
