@@ -4,25 +4,51 @@ from django.db import models
 
 from annotate.models.documents import Document
 from annotate.models.projects import Project
+from training.llm.parse import Outcome
+
+
+class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
+    def answered(self) -> LlmAnswerQuerySet:
+        return self.filter(outcome=Outcome.ANSWERED)
+
+    def current(self) -> LlmAnswerQuerySet:
+        """Leave out what was said of a text that an import has changed since."""
+        return self.filter(sha256=models.F("document__sha256"))
 
 
 class LlmAnswer(models.Model):
     """What an LLM said of one document. An outcome other than "answered" is kept too: it was paid for.
 
-    `labels` lists the chosen label ids; `seconds` and `cost` are of all calls that the answer took.
+    `sha256` is the digest of the text that was asked about: an answer to an earlier text stays for what it
+    took. `key` is what equal questions about equal texts have in common, in whatever project: whom was asked,
+    the prompt with its examples, and the text. `names` is the answer in the prompt's own words, `labels` in
+    this project's label ids. `seconds` and `cost` are of all calls that the answer took, none where it
+    `is_reused`.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="llm_answers")
-    document = models.OneToOneField(Document, models.CASCADE, related_name="llm_answer")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="llm_answers")
+    sha256 = models.CharField(max_length=64)
+    key = models.CharField(max_length=64)
     model = models.CharField(max_length=200)
     outcome = models.CharField(max_length=40)
+    names = models.JSONField(default=list)
     labels = models.JSONField(default=list)
     note = models.TextField(blank=True)
+    is_reused = models.BooleanField(default=False)
     calls = models.PositiveSmallIntegerField(default=0)
     tokens = models.PositiveIntegerField(default=0)
     cost = models.FloatField(default=0.0)
     seconds = models.FloatField(default=0.0)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LlmAnswerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "sha256"], name="llm_answer_once_per_text")
+        ]
+        indexes = [models.Index(fields=["key"], name="llm_answer_of_question")]
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.model}"

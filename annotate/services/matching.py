@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Prediction, Project
 from annotate.models.annotations import AssignmentState
-from annotate.services import llm
 
 
 @dataclass(slots=True)
@@ -193,7 +192,6 @@ class Known:
             self.changed.values(), ["external_id", "text", "sha256", "split_key", "meta"], batch_size=200
         )
         Prediction.objects.filter(document__in=self.retexted).delete()
-        llm.outdate(documents=self.retexted)
 
 
 def contradiction() -> str:

@@ -116,7 +116,7 @@ class _Asking:
     def _keep(self, sent: _UnderWay) -> None:
         if sent.answer is None:
             return
-        again = replace(sent.answer, calls=())  # paid for once
+        again = replace(sent.answer, calls=(), is_reused=True)  # paid for once
         self.labeller.keep(sent.key, sent.answer)
         for number in sent.numbers:
             self.keep(number, sent.answer if number == sent.numbers[0] else again)

@@ -34,12 +34,16 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is known of one text. `calls` are those it took, none where the answer was kept from before."""
+    """What is known of one text. `calls` are those it took, none where the answer `is_reused`.
+
+    Then an equal question about an equal text had been answered before.
+    """
 
     outcome: Outcome
     labels: tuple[str, ...] = ()
     note: str = ""
     calls: tuple[Call, ...] = ()
+    is_reused: bool = False
 
     @property
     def cost(self) -> float:
@@ -73,7 +77,7 @@ class Labeller:
     def kept(self, key: str) -> Answer | None:
         """Return the answer of the cache, None where there is none."""
         labels = self._cache.get(key) if self._cache else None
-        return None if labels is None else Answer(Outcome.ANSWERED, labels)
+        return None if labels is None else Answer(Outcome.ANSWERED, labels, is_reused=True)
 
     def keep(self, key: str, answer: Answer) -> None:
         """Put a good answer into the cache; of others a later run may get a better one."""

@@ -10,39 +10,19 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db.backends.signals import connection_created
 from django.test import Client
 
 from annotate import checks, tasks
-from annotate.models import Annotation, Card, Document, LlmAnswer, ModelVersion, Project, User
+from annotate.models import Annotation, Card, LlmAnswer, ModelVersion, Project, User
 from annotate.models.runs import Stage
-from annotate.services import embeddings, llm, queue
-from annotate.services.importing import Row, store_rows
+from annotate.services import embeddings, llm
 from tests.annotate.services.fakes import HashEmbedder
+from tests.annotate.services.llm_site import Add
+from tests.annotate.services.llm_site import asking as asking  # a fixture, as the next two
+from tests.annotate.services.llm_site import configured as configured
 from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says, until
-from tests.training.llm.conftest import server as server  # a fixture: pytest finds it by its name here
-
-Add = Callable[..., list[Document]]
-
-
-@pytest.fixture(autouse=True)
-def configured(server: Server, settings: Any) -> None:
-    settings.LLM_URL, settings.LLM_MODEL, settings.LLM_API_KEY = server.url, "small", KEY
-    settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE = 1.0, 10.0
-    server.plan = [labels("green")]
-    cache.clear()
-
-
-@pytest.fixture
-def asking(project: Project, add_documents: Add) -> Project:
-    """A project whose queue holds three pool documents and a holdout one."""
-    add_documents(project, "leaf", "moss", "lime")
-    add_documents(project, "grass", lane="holdout")
-    project.llm_budget = 100_000
-    project.save()
-    queue.top_up(project=project)
-    return project
+from tests.training.llm.conftest import server as server
 
 
 def texts(server: Server) -> list[str]:
@@ -266,20 +246,6 @@ def test_a_holdout_card_shows_nothing_even_where_there_is_an_answer(asking: Proj
         project=asking, document=holdout, model="m", outcome="answered", labels=[asking.labels.first().pk]
     )
     assert llm.suggested(project=asking, document=holdout) is None
-
-
-def test_a_changed_text_is_not_suggested_what_was_said_of_the_one_before(asking: Project) -> None:
-    document = asking.documents.filter(lane="pool")[0]
-    document.external_id = "1"
-    document.save()
-    llm.suggest(project=asking)
-    assert llm.suggested(project=asking, document=document)
-    store_rows(project=asking, rows=[Row("another text", external_id="1")])
-    document.refresh_from_db()
-    assert llm.suggested(project=asking, document=document) is None
-    found = llm.spent(project=asking)
-    assert found is not None
-    assert (found.answered, found.tokens) == (2, 330)
 
 
 def test_the_lead_sees_what_it_cost(asking: Project, lead: User, sign_in: Callable[[User], Client]) -> None:
