@@ -119,7 +119,9 @@ def _teachers(project: Project, family: str) -> Choices:
 
 
 def _named(family: str) -> Any:
-    return _("the cascade") if family == CASCADE else FAMILIES[family].label
+    if family == CASCADE:
+        return _("the cascade")
+    return FAMILIES[family].label if family in FAMILIES else family
 
 
 class CascadeForm(forms.Form):

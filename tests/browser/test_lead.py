@@ -66,3 +66,29 @@ def test_a_page_is_accessible_and_fits_a_phone(
     assert violations(page) == []
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+def test_a_lead_sees_the_options_of_the_chosen_family_alone_and_starts_the_variant(
+    open_as: Callable[[User, str], Page], lead: User, published: Project
+) -> None:
+    published.versions.filter(number=2).update(bundle="colours-2")
+    page = open_as(lead, reverse("runs", args=[published.slug]))
+    page.set_viewport_size({"width": 375, "height": 800})
+    fieldsets = page.locator("form.train fieldset:visible")
+    automatic = page.get_by_text("Each trains the way it was last published.")
+    expect(automatic).to_be_visible()
+    expect(fieldsets).to_have_count(0)
+    page.get_by_label("Model family").select_option("embedding")
+    expect(automatic).to_be_hidden()
+    expect(fieldsets).to_have_count(1)
+    options = page.get_by_role("group", name="Sentence embeddings")
+    expect(options).to_be_visible()
+    options.get_by_label("Learns from").select_option("tfidf")
+    expect(fieldsets).to_have_count(1)  # a teacher's options are not the chosen family's
+    options.get_by_label("Head").select_option("lightgbm")
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.get_by_role("button", name="Train now").click()
+    expect(page.get_by_text("Sentence embeddings (lightgbm, taught by tfidf)").first).to_be_visible()
+    run = published.runs.get()
+    assert (run.family, run.config) == ("embedding", {"head": "lightgbm", "teacher": "tfidf"})

@@ -4,15 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState, Stage
+from annotate.run_forms import TrainForm
 from annotate.services import predicting
 from tests.annotate.bundles import add_version
 from tests.annotate.cards import TWIN
+from training.registry import FAMILIES
 
 
 def test_a_lead_starts_a_run_of_each_family_once(
@@ -189,3 +192,24 @@ def test_a_kept_version_is_offered_as_a_teacher_of_the_other_families(
         reverse("run-start", args=[project.slug]), {"family": "embedding", "embedding-teacher": "tfidf"}
     )
     assert project.runs.get().variant == "taught by tfidf"
+
+
+def test_each_familys_options_are_hidden_until_it_is_chosen(project: Project) -> None:
+    ModelVersion.objects.create(
+        project=project, number=1, family="cascade", bundle="one", labelled=5, holdout_documents=9
+    )
+    css = Path(str(finders.find("annotate/pages.css"))).read_text("utf-8")
+    groups = TrainForm(project=project).groups()
+    assert {group.key for group in groups} == {key for key, family in FAMILIES.items() if family.learns}
+    for group in groups:
+        assert f':not(:has(#id_family option[value="{group.key}"]:checked)) .for-{group.key}' in css
+
+
+def test_the_runs_page_names_a_teacher_that_the_registry_no_longer_has(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    ModelVersion.objects.create(
+        project=project, number=1, family="bygone", bundle="one", labelled=5, holdout_documents=9
+    )
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert '<option value="bygone">Them, and bygone on the pool</option>' in page
