@@ -8,8 +8,8 @@ from pathlib import Path
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def write_tiny_checkpoint(folder: Path, words: Iterable[str]) -> Path:
-    """Write a BERT with one layer of 32 and a tokenizer that knows these words; return the folder."""
+def write_tiny_checkpoint(folder: Path, words: Iterable[str], layers: int = 1) -> Path:
+    """Write a BERT with so many layers of 32 and a tokenizer that knows these words; return the folder."""
     import torch
     from tokenizers import Tokenizer
     from tokenizers.models import WordPiece
@@ -26,7 +26,7 @@ def write_tiny_checkpoint(folder: Path, words: Iterable[str]) -> Path:
     config = BertConfig(
         vocab_size=len(vocabulary),
         hidden_size=32,
-        num_hidden_layers=1,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,

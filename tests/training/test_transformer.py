@@ -17,10 +17,11 @@ from training import export, pipeline
 from training.evaluate import macro_f1
 from training.families import _finetune, transformer
 from training.families.transformer import TransformerModel
+from training.pipeline import train_and_package
 from training.serve import Predictor
 from training.thresholds import decide
 from training.twins import Int8Twin
-from training.types import Dataset, FloatArray, Task, Taught, TrainingError
+from training.types import Dataset, FloatArray, RunSpec, Task, Taught, TrainingError
 
 
 def reached(model: TransformerModel, data: Dataset) -> float:
@@ -180,6 +181,23 @@ def test_checkpoints_that_are_missing_or_bring_code_are_refused(params: Params, 
     (folder / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(TrainingError, match="cannot be read"):
         tuned(data, params | {"checkpoint": str(folder)})
+
+
+def test_a_student_may_have_fewer_layers(params: Params, tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 90)
+    words = {word for text in data.texts for word in text.lower().split()}
+    deep = params | {"checkpoint": str(write_tiny_checkpoint(tmp_path / "deep", sorted(words), layers=3))}
+    spec = RunSpec("transformer", deep | {"layers": 2, "epochs": 15})
+    report = train_and_package(
+        spec, data, tmp_path / "bundle", tuning=none_of(data), reporting=make_dataset(Task.SINGLE, 60, seed=1)
+    )
+    assert report.details["layers"] == 2
+    assert report.evaluation.macro_f1 is not None
+    assert report.evaluation.macro_f1 > 0.8
+    original = json.loads((report.bundle / "original" / "config.json").read_text("utf-8"))
+    assert original["num_hidden_layers"] == 2
+    with pytest.raises(TrainingError, match="has 3 layers, so 4 cannot be kept"):
+        tuned(data, deep | {"layers": 4})
 
 
 def test_many_labels_fit(params: Params) -> None:

@@ -70,11 +70,16 @@ def activate(task: Task, logits: torch.Tensor) -> torch.Tensor:
     return logits.softmax(dim=-1) if task is Task.SINGLE else logits.sigmoid()
 
 
-def read_network(checkpoint: Checkpoint, labels: int) -> Classifier:
-    """Return the checkpoint's encoder with a new head; a classification head of its own is left out."""
+def read_network(checkpoint: Checkpoint, labels: int, layers: int = 0) -> Classifier:
+    """Return the checkpoint's encoder with a new head; a classification head of its own is left out.
+
+    With `layers` only so many of its layers are kept, the lowest: they are the ones that are missed most
+    (Sajjad et al., 2020).
+    """
     try:
         encoder = AutoModel.from_pretrained(
             checkpoint.folder,
+            config=_config(checkpoint, layers),
             trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
@@ -85,6 +90,20 @@ def read_network(checkpoint: Checkpoint, labels: int) -> Classifier:
             f"The checkpoint {checkpoint.name} cannot be read ({error}). Choose another."
         ) from error
     return Classifier(_without_pooler(encoder), checkpoint.pooling, labels)
+
+
+def _config(checkpoint: Checkpoint, layers: int) -> Any:
+    """Return the checkpoint's configuration with that many layers, 0 for all."""
+    config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    has = int(config.num_hidden_layers)
+    if not 0 <= layers <= has:
+        raise TrainingError(f"The checkpoint {checkpoint.name} has {has} layers, so {layers} cannot be kept.")
+    if layers:
+        config.num_hidden_layers = layers
+        for name, value in vars(config).items():
+            if isinstance(value, list) and len(value) == has:  # some say of each layer what kind it is
+                setattr(config, name, value[:layers])
+    return config
 
 
 def save_network(network: Classifier, folder: Path) -> None:

@@ -52,7 +52,8 @@ class TransformerModel:
     It stops early by macro-F1 on `valid`. Where that is too small and documents are many, a tenth is held
     back for it, and then the network is tuned once more on all documents for the epochs found to be best;
     with `refit` off it stays as it is. With few documents all epochs are run. Zero lets the family choose:
-    `epochs` by the number of documents, `learning_rate` by the width of the encoder.
+    `epochs` by the number of documents, `learning_rate` by the width of the encoder. `layers` keeps only so
+    many of the encoder's lowest ones: a faster student for a teacher to teach.
 
     Where labels are rare, `imbalance` "balanced" makes them count alike in the loss, "focal" mutes what is
     already right (gamma 2), "undersample" and "augment" change which texts are learned from.
@@ -66,6 +67,7 @@ class TransformerModel:
         seed: int = 0,
         scratch: Path | None = None,
         checkpoint: str = "sentence-transformers/all-MiniLM-L6-v2",
+        layers: int = 0,
         max_length: int = 128,
         overlap: int = 32,
         epochs: int = 0,
@@ -82,6 +84,7 @@ class TransformerModel:
         self.seed = seed
         self.scratch = scratch
         self.checkpoint = checkpoint
+        self.layers = layers
         self.max_length = max_length
         self.overlap = overlap
         self.epochs = epochs
@@ -124,7 +127,7 @@ class TransformerModel:
     def _read_checkpoint(self, labels: int) -> Classifier:
         """Read network and tokenizer of the checkpoint; windows are as long as both allow."""
         found = find_checkpoint(self.checkpoint)
-        network = read_network(found, labels)
+        network = read_network(found, labels, self.layers)
         with tempfile.TemporaryDirectory() as scratch:
             tokenizer = read_tokenizer(ensure_tokenizer(found, Path(scratch)))
         settings = TokenSettings(
@@ -189,6 +192,7 @@ class TransformerModel:
     def _details(self, learn: Examples, progress: Progress) -> dict[str, Json]:
         return {
             "checkpoint": self.checkpoint,
+            "layers": int(self.network_.encoder.config.num_hidden_layers),
             "epochs": progress.best_epoch,
             "stopped": progress.stopped,
             "valid_macro_f1": progress.history,
