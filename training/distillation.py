@@ -32,7 +32,9 @@ def teach(
     if labelled.schema.keys != teacher.schema.keys or labelled.schema.task is not teacher.schema.task:
         raise TrainingError("The documents have other labels than the teacher; train the teacher again.")
     if not texts:
-        raise TrainingError("The pool has no text beside the labelled ones and those measured on.")
+        raise TrainingError(
+            "The pool has no text beside the labelled ones and those measured on: add unlabelled texts."
+        )
     parts = []
     for start in range(0, len(texts), _AT_ONCE):
         parts.append(teacher.predict_proba(texts[start : start + _AT_ONCE], embedder=embedder))

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Project
+from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
 from annotate.services import embeddings
 from annotate.services.predictors import suited
 from annotate.services.prelabeling import bundle_folder
 from annotate.services.snapshots import Snapshot
+from annotate.services.variants import TEACHER
 from training.cascade import open_predictor
 from training.distillation import teach
 from training.types import Pool, TrainingError
@@ -26,7 +27,7 @@ def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[
 
     Neighbours stay out of it: the taught texts would stand between the documents and the pool.
     """
-    version = teacher(project, family)
+    version = teacher(project, family, snapshot.label_ids)
     predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
     encoder = embeddings.embedder(version.encoder) if version.encoder else None
     dataset = teach(
@@ -39,11 +40,23 @@ def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[
     return replace(snapshot, dataset=dataset)
 
 
-def teacher(project: Project, family: str) -> ModelVersion:
-    """Return the family's published version, else its newest whose bundle is kept."""
+def teacher(project: Project, family: str, label_ids: Sequence[int]) -> ModelVersion:
+    """Return the family's published version, else its newest whose bundle is kept.
+
+    Where some know the labels as they are now, one of those.
+    """
     kept = list(project.versions.filter(family=family).exclude(bundle="").order_by("-number"))
     if not kept:
         raise TrainingError(
             _("There is no kept version of %(family)s to learn from; train one first.") % {"family": family}
         )
-    return next((version for version in kept if version.stage == Stage.PUBLISHED), kept[0])
+    fitting = [version for version in kept if version.label_ids == list(label_ids)] or kept
+    return next((version for version in fitting if version.stage == Stage.PUBLISHED), fitting[0])
+
+
+def untaught(run: TrainingRun) -> None:
+    """Note that a run learns without its teacher, as nothing is left to be taught on."""
+    sentence = _(
+        "No text of the pool is left that %(family)s could label: learned from people's labels alone."
+    )
+    TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": run.config[TEACHER]})

@@ -172,12 +172,15 @@ def _snapshot(run: TrainingRun) -> Snapshot:
 def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: Teller) -> Snapshot:
     """Leave the documents with a vector, with what a teacher says of them, else with their neighbours.
 
-    Those without a vector come with a later run.
+    Those without a vector come with a later run. A pool that is used up does not end the runs that start by
+    themselves.
     """
     if encoder is not None:
         snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
     teacher = run.config.get(variants.TEACHER)
-    if teacher:
+    if teacher and not snapshot.pool_texts and run.reason != runs.Reason.LEAD:
+        distilling.untaught(run)
+    elif teacher:
         return distilling.taught(
             project=run.project,
             snapshot=snapshot,

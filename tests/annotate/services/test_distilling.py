@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
-from annotate.services import execution, runs
+from annotate.services import distilling, execution, runs, snapshots
 from annotate.services.telling import Superseded
 from tests.annotate.bundles import add_version
 from training.types import Dataset, RunSpec
@@ -82,3 +82,34 @@ def test_a_cancelled_run_stops_while_it_is_taught(
     monkeypatch.setattr(execution.runs, "beat", lambda run, stage=None, progress=None: stage != "teach")
     assert execution.execute(run_id=taught.pk) is None
     assert not ModelVersion.objects.filter(run=taught).exists()
+
+
+def test_the_teacher_is_one_that_knows_the_labels_as_they_are_now(
+    taught: TrainingRun, project: Project, tmp_path: Path
+) -> None:
+    ModelVersion.objects.update(label_ids=[0])  # the published one has learned other labels
+    for number, labels in ((2, None), (3, [0])):
+        fresh = add_version(project, tmp_path / "bundles", number=number, stage="candidate")
+        fresh.family, fresh.label_ids = "embedding", labels or fresh.label_ids
+        fresh.save()
+    label_ids = snapshots.take(project=project).label_ids
+    assert distilling.teacher(project, "embedding", label_ids).number == 2
+    assert distilling.teacher(project, "embedding", (1, 2)).number == 1
+
+
+def test_a_run_by_itself_goes_on_without_a_teacher_where_the_pool_is_used_up(
+    taught: TrainingRun, project: Project
+) -> None:
+    project.documents.filter(annotations=None).delete()
+    execution.execute(run_id=taught.pk)
+    taught.refresh_from_db()
+    assert taught.state == "failed"
+    assert "add unlabelled texts" in taught.error
+    project.family_options = {"tfidf": taught.config}
+    project.save()
+    TrainingRun.objects.update(snapshot={})
+    (run,) = runs.open_if_due(project=project)
+    execution.execute(run_id=run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.variant, run.error) == ("succeeded", taught.variant, "")
+    assert "from people's labels alone" in run.log
