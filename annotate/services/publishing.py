@@ -126,7 +126,9 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
 
 
 def _let_others_follow(project: Project, version: ModelVersion) -> None:
-    """Have the family train by itself the way this version did."""
+    """Have the family train by itself the way this version did, where its run still tells that."""
+    if version.run is None and version.variant:
+        return
     options = variants.lasting(version.run.config) if version.run else {}
     if version.family in FAMILIES and project.family_options.get(version.family, {}) != options:
         project.family_options = project.family_options | {version.family: options}

@@ -103,6 +103,43 @@ def test_a_family_trains_by_itself_the_way_it_was_last_published(
     assert runs.automatic(project) == [("embedding", "lightgbm, tuned encoder"), ("tfidf", "")]
 
 
+def test_rolling_back_brings_back_how_the_family_trained_then(
+    project: Project, lead: User, settings: Any, tmp_path: Any
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    for number, config in ((1, SVM), (2, {})):
+        (run,) = runs.open_if_due(project=project, reason=LEAD, family="tfidf", config=config)
+        TrainingRun.objects.filter(pk=run.pk).update(state=RunState.SUCCEEDED)
+        version = add_version(project, tmp_path, number=number, stage="candidate")
+        version.run, version.variant = run, run.variant
+        version.save()
+        publishing.publish(version=version, by=lead)
+    project.refresh_from_db()
+    assert project.family_options["tfidf"] == {}
+    publishing.roll_back(project=project, by=lead)
+    project.refresh_from_db()
+    assert project.family_options["tfidf"] == SVM
+
+
+def test_a_variant_whose_run_is_gone_leaves_how_its_family_trains(
+    project: Project, lead: User, settings: Any, tmp_path: Any
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    project.family_options = {"tfidf": SVM}
+    project.save()
+    version = add_version(project, tmp_path, stage="candidate")
+    version.variant = "svm, balanced"
+    version.save()
+    publishing.publish(version=version, by=lead)
+    project.refresh_from_db()
+    assert project.family_options == {"tfidf": SVM}
+    version.variant = ""
+    version.save()
+    publishing.publish(version=version, by=lead)
+    project.refresh_from_db()
+    assert project.family_options == {"tfidf": {}}
+
+
 def test_each_variant_has_its_row_on_the_card_and_keeps_its_newest_bundle(
     project: Project, settings: Any, tmp_path: Any
 ) -> None:
