@@ -140,7 +140,7 @@ def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:
         return f"{best.name} is the only candidate that can be chosen (macro-F1 {_macro_f1(best):.3f})."
     most = f"{best.name} is the most accurate (macro-F1 {_macro_f1(best):.3f})"
     if any(gap.within_noise for gap in gaps):
-        return f"{most}, and nothing within noise of it is cheaper."
+        return f"{most}, and nothing within noise of it is clearly cheaper."
     closest = min(gaps, key=lambda gap: gap.comparison.difference)
     behind = f"{closest.name} is {closest.comparison.difference:.3f} behind ({_p(closest.p)})"
     return f"{most}, and nothing is within noise of it: {behind}."
@@ -152,7 +152,9 @@ def _cheaper(chosen: Candidate, best: Candidate) -> str:
         return f"{times:.2g} times faster" if times < 10 else f"{round(times)} times faster"
     if chosen.size_bytes < best.size_bytes:
         return f"smaller ({_mb(chosen.size_bytes)} against {_mb(best.size_bytes)})"
-    return f"trains in {chosen.train_seconds:.1f} s instead of {best.train_seconds:.1f} s"
+    if chosen.train_seconds < best.train_seconds:
+        return f"trains in {chosen.train_seconds:.1f} s instead of {best.train_seconds:.1f} s"
+    return f"{times:.2f} times faster"
 
 
 def _better_but(

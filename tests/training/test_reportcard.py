@@ -99,10 +99,21 @@ def test_of_those_that_cost_alike_the_more_accurate_is_chosen() -> None:
     assert recommended(rows).name == "better"
 
 
+def test_the_reason_is_what_the_chosen_one_is_cheaper_by_never_what_it_is_dearer_by() -> None:
+    rows = [
+        (candidate("fastest", 64, 1.0, bundle_bytes=10), 64),
+        (candidate("chosen", 61, 1.45, bundle_bytes=12, train_seconds=30.0), 61),
+        (candidate("best", 60, 1.6, bundle_bytes=11, train_seconds=5.0), 60),
+    ]
+    found = recommended(rows, tolerance=0.01)
+    assert (found.name, found.best) == ("chosen", "best")
+    assert "and 1.10 times faster." in found.reason
+
+
 def test_the_most_accurate_and_cheapest_says_so() -> None:
     found = recommended(of(cheap=60, strong=61))
     assert found.name == found.best == "cheap"
-    assert "nothing within noise of it is cheaper" in found.reason
+    assert "nothing within noise of it is clearly cheaper" in found.reason
 
 
 def test_a_constraint_rules_out_the_best_and_the_reason_names_its_price() -> None:
