@@ -65,10 +65,10 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
     folder, asked = write_checkpoint(tmp_path / "remote"), []
 
     class Hub(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 (the library names it)
+        def do_GET(self) -> None:
             self._answer(with_body=True)
 
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             self._answer(with_body=False)
 
         def _answer(self, *, with_body: bool) -> None:
