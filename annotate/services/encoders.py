@@ -60,7 +60,7 @@ def in_use(*, project: Project) -> list[str]:
 
     Those of the published version, and of the one that trains by itself; encoders that are gone are left out.
     """
-    versions = [project.versions.published().only("encoder").first(), _newest_automatic(project)]
+    versions = [project.versions.published().only("encoder", "project").first(), _newest_automatic(project)]
     found = dict.fromkeys(version.encoder for version in versions if version and version.encoder)
     site = embeddings.site_fingerprint()
     return [name for name in found if name != site and embeddings.is_prepared(name)]
@@ -71,7 +71,7 @@ def _newest_automatic(project: Project) -> ModelVersion | None:
     if options.get(ENCODER) == TUNED:
         return _newest_tuned(project)
     alike = project.versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
-    return alike.exclude(bundle="").only("encoder").order_by("-number").first()
+    return alike.exclude(bundle="").only("encoder", "project").order_by("-number").first()
 
 
 def _newest_tuned(project: Project) -> ModelVersion | None:
@@ -79,7 +79,7 @@ def _newest_tuned(project: Project) -> ModelVersion | None:
 
     One that was tuned anew, measured and not published must not take the published one's place.
     """
-    made = project.versions.filter(run__config__encoder=TUNED).exclude(bundle="").only("encoder")
+    made = project.versions.filter(run__config__encoder=TUNED).exclude(bundle="").only("encoder", "project")
     return made.order_by(F("published_at").desc(nulls_last=True), "-number").first()
 
 

@@ -211,3 +211,12 @@ def test_a_checkpoint_is_no_exported_encoder_because_it_has_a_graph_too(
     both = shutil.copytree(checkpoint, tmp_path / "both")
     (both / "model.onnx").write_bytes(b"somebody else's export")
     assert embeddings.embedder(str(both)).fingerprint == embeddings.embedder().fingerprint
+
+
+def test_what_is_in_use_costs_two_queries(
+    labelled: Project, lead: User, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    publishing.publish(version=ModelVersion.objects.get(run=tune(labelled)), by=lead)
+    labelled.refresh_from_db()
+    with django_assert_num_queries(2):  # each minute, for each project
+        assert len(encoders.in_use(project=labelled)) == 1
