@@ -25,6 +25,7 @@ MAX_PARITY_TEXTS = 500
 MAX_INT8_TEXTS = 2_000  # macro-F1 needs more of them than a comparison of probabilities
 MIN_SAME_DECISIONS = 0.98
 MAX_F1_LOSS = 0.01
+_NARROWS = 2  # times as many inputs as outputs
 _FLOAT = 1  # as ONNX numbers its types
 _TEXTS_AT_ONCE = 64  # scored before progress is told
 _TIMED_TEXTS = 50
@@ -89,22 +90,57 @@ def prefer_int8(
     """Put the INT8 graph in the FP32 one's place where both decide alike on (at most 2,000) held-out texts.
 
     The gate: at least 98 % of the decisions the same (`evaluate.agreement`), and macro-F1 at most one point
-    lower; where nothing is held out, on `learned` texts. The parity that comes back compares INT8 with FP32
-    where that passed; its note says how the gate ended, and its `twin` what either graph reaches and takes.
+    lower; where nothing is held out, on `learned` texts. What does not pass whole is tried with its narrowing
+    matrices in FP32. The parity that comes back compares INT8 with FP32 where that passed; its note says how
+    the gate ended, and its `twin` what either graph reaches and takes.
     """
     documents = held_out if len(held_out) else learned
     if not isinstance(model, OffersInt8) or not model.int8 or not len(documents):
         return manifest, parity
-    with BundleDraft(draft.target) as trial:
-        stored = quantize(draft, trial, manifest)
-        found, twin = compare_int8(draft.folder, trial.folder, documents, tell)
-        twin, lost = replace(twin, held_out=bool(len(held_out))), twin.macro_f1_loss
-        figures = f"{found.same_decisions:.1%} of the decisions on {found.documents} texts are the same, "
-        figures += f"macro-F1 lower by {100 * lost:.2f} points"
-        if not (found.same_decisions >= MIN_SAME_DECISIONS and lost <= MAX_F1_LOSS):
-            return manifest, replace(parity, note=f"FP32, as INT8 did not pass: {figures}.", twin=twin)
-        os.replace(trial.folder / GRAPH, draft.folder / GRAPH)
-        return draft.write_manifest(stored), replace(found, note=f"INT8 against FP32: {figures}.", twin=twin)
+    failed: list[Parity] = []
+    for exact in _left_exact(draft.folder / GRAPH):
+        with BundleDraft(draft.target) as trial:
+            stored = quantize(draft, trial, manifest, exact=exact)
+            found, twin = compare_int8(draft.folder, trial.folder, documents, tell)
+            found = replace(found, twin=replace(twin, held_out=bool(len(held_out))))
+            how = "INT8 but for narrowing matrices" if exact else "INT8"
+            if found.same_decisions >= MIN_SAME_DECISIONS and twin.macro_f1_loss <= MAX_F1_LOSS:
+                os.replace(trial.folder / GRAPH, draft.folder / GRAPH)
+                note = f"{how} against FP32: {_figures(found)}."
+                return draft.write_manifest(stored), replace(found, note=note)
+            failed.append(found)
+    return manifest, replace(
+        parity, note=f"FP32, as INT8 did not pass: {_figures(failed[0])}.", twin=failed[0].twin
+    )
+
+
+def _figures(found: Parity) -> str:
+    assert found.twin is not None
+    same = f"{found.same_decisions:.1%} of the decisions on {found.documents} texts are the same"
+    return f"{same}, macro-F1 lower by {100 * found.twin.macro_f1_loss:.2f} points"
+
+
+def _left_exact(graph: Path) -> list[tuple[str, ...]]:
+    """Return which matrix products to leave in FP32, the first try first: none, then those that narrow.
+
+    They read what an activation has let through, whose outliers stretch the range of its 8 bits: of 28 labels
+    a network in INT8 gave 97.9 % alike, without these 98.7 %, in a file of 0.37 instead of 0.25 of the size.
+    """
+    import onnx
+
+    model = onnx.load(graph)
+    inputs, outputs = {}, {}
+    for matrix in model.graph.initializer:
+        if len(matrix.dims) == 2:
+            inputs[matrix.name], outputs[matrix.name] = matrix.dims
+    narrowing = tuple(
+        node.name
+        for node in model.graph.node
+        if node.op_type == "MatMul"
+        and node.input[1] in inputs
+        and inputs[node.input[1]] >= _NARROWS * outputs[node.input[1]]
+    )
+    return [(), narrowing] if narrowing else [()]
 
 
 def scored_in_parts(
@@ -118,8 +154,12 @@ def scored_in_parts(
     return np.concatenate(scores)
 
 
-def quantize(source: BundleDraft, target: BundleDraft, manifest: Manifest) -> Manifest:
+def quantize(
+    source: BundleDraft, target: BundleDraft, manifest: Manifest, *, exact: Sequence[str] = ()
+) -> Manifest:
     """Fill `target` with `source`'s files and its graph in INT8: dynamic, one scale per channel.
+
+    The products that `exact` names stay in FP32.
 
     NB: 7-bit weights. Processors without VNNI add pairs of 8-bit products in 16 bits and saturate, so the
     same text would be decided otherwise there than on the machine where the gate was passed.
@@ -135,6 +175,7 @@ def quantize(source: BundleDraft, target: BundleDraft, manifest: Manifest) -> Ma
         per_channel=True,
         reduce_range=True,
         weight_type=QuantType.QInt8,
+        nodes_to_exclude=list(exact),
         extra_options={"DefaultTensorType": _FLOAT},  # of what operators give that ONNX does not know
     )
     _forget_shapes(target.folder / GRAPH)

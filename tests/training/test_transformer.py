@@ -144,6 +144,23 @@ def test_int8_that_decides_otherwise_is_not_published(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
 
 
+def test_what_decides_otherwise_is_tried_with_its_narrowing_matrices_in_fp32(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, sizes = export.compare_int8, []
+
+    def compare(*given: Any) -> tuple[Any, Int8Twin]:
+        parity, twin = real(*given)
+        sizes.append(twin.int8.graph_bytes)
+        return replace(parity, same_decisions=0.97 if len(sizes) == 1 else 0.99), twin
+
+    monkeypatch.setattr(export, "compare_int8", compare)
+    report = packaged(make_dataset(Task.MULTI, 60), params | {"int8": True}, tmp_path)
+    assert (report.parity.precision, report.parity.same_decisions) == ("int8", 0.99)
+    assert report.parity.note.startswith("INT8 but for narrowing matrices against FP32: 99.0%")
+    assert sizes[0] < sizes[1] == (report.bundle / "model.onnx").stat().st_size
+
+
 def test_a_text_is_scored_alike_whatever_stands_beside_it(params: Params, tmp_path: Path) -> None:
     data = make_dataset(Task.MULTI, 60)
     predictor = Predictor(packaged(data, params | {"int8": True}, tmp_path).bundle)
