@@ -1,6 +1,6 @@
 # Two stages to run: `web` serves pages and predictions without PyTorch, `worker` trains.
 FROM python:3.11-slim AS web
-ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 WINNOW_HOME=/home/winnow/data
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 WINNOW_HOME=/home/winnow/data HF_HOME=/home/winnow/data/hub
 RUN useradd --create-home --uid 10001 winnow && install -d -o winnow /home/winnow/data
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./

@@ -74,7 +74,8 @@ class Host:
     def environ(self, service: str) -> dict[str, str]:
         here = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self.home)}
         given = self.compose["services"][service].get("environment", {})
-        found = here | image_environ() | {key: self.translated(value) for key, value in given.items()}
+        set_here = {key: self.translated(value) for key, value in given.items() if value is not None}
+        found = here | image_environ() | set_here
         if "DATABASE_URL" in found:
             found["DATABASE_URL"] = self.database_url
         return found | {"WINNOW_HOME": str(self.home)}

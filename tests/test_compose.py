@@ -54,6 +54,14 @@ def test_every_variable_is_one_that_the_settings_read(written: dict[str, Any], n
     assert set(written["services"][name]["environment"]) - OTHERS_READ - set(read_settings()) == set()
 
 
+@pytest.mark.parametrize("name", SITE)
+def test_every_setting_can_be_given(written: dict[str, Any], name: str) -> None:
+    image = set(compose.image_environ())
+    never_in_public = {"DEBUG"}
+    handed_on = set(written["services"][name]["environment"])
+    assert set(read_settings()) - image - never_in_public - handed_on == set()
+
+
 @pytest.mark.parametrize("missing", GIVEN)
 def test_it_does_not_start_without_its_secrets(missing: str) -> None:
     with pytest.raises(KeyError, match=missing):
