@@ -139,7 +139,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
             "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
             "publish_recommended": _(
-                "Instead, the report card decides which family is published; a newer version of that family "
+                "Instead, the report card decides which model is published; a newer version of its kind "
                 "follows it if it is not worse. It waits for 100 labelled holdout documents."
             ),
             "objective": _("What the threshold of each label is chosen for."),

@@ -42,6 +42,12 @@ def percent(share: float) -> int:
 
 
 @register.filter
+def fine_percent(share: float) -> str:
+    """Write a share in percent with one decimal, and 100 only where it is all."""
+    return "100" if share == 1 else rounded(min(100 * share, 99.9), 1)
+
+
+@register.filter
 def family_name(key: str) -> str:
     if key == CASCADE:
         return _("Cascade of two models")
