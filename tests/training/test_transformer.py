@@ -200,7 +200,9 @@ def test_checkpoints_that_are_missing_or_bring_code_are_refused(params: Params, 
         tuned(data, params | {"checkpoint": str(folder)})
 
 
-def test_a_student_may_have_fewer_layers(params: Params, tmp_path: Path) -> None:
+def test_a_student_may_have_fewer_layers(
+    params: Params, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     data = make_dataset(Task.SINGLE, 90)
     words = {word for text in data.texts for word in text.lower().split()}
     deep = params | {"checkpoint": str(write_tiny_checkpoint(tmp_path / "deep", sorted(words), layers=3))}
@@ -209,6 +211,7 @@ def test_a_student_may_have_fewer_layers(params: Params, tmp_path: Path) -> None
         spec, data, tmp_path / "bundle", tuning=none_of(data), reporting=make_dataset(Task.SINGLE, 60, seed=1)
     )
     assert report.details["layers"] == 2
+    assert "were not used" not in capfd.readouterr().err  # they were not meant to be
     assert report.evaluation.macro_f1 is not None
     assert report.evaluation.macro_f1 > 0.8
     original = json.loads((report.bundle / "original" / "config.json").read_text("utf-8"))

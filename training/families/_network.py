@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,19 +80,32 @@ def read_network(checkpoint: Checkpoint, labels: int, layers: int = 0) -> Classi
     (Sajjad et al., 2020).
     """
     try:
-        encoder = AutoModel.from_pretrained(
-            checkpoint.folder,
-            config=_config(checkpoint, layers),
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            attn_implementation=_attention(),
-        )
+        with _without_advice() if layers else nullcontext():
+            encoder = AutoModel.from_pretrained(
+                checkpoint.folder,
+                config=_config(checkpoint, layers),
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype=torch.float32,
+                attn_implementation=_attention(),
+            )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"The checkpoint {checkpoint.name} cannot be read ({error}). Choose another."
         ) from error
     return Classifier(_without_pooler(encoder), checkpoint.pooling, labels)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep it out of the log that weights were left out where they were meant to be."""
+    logger = logging.getLogger("transformers")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _config(checkpoint: Checkpoint, layers: int) -> Any:
