@@ -63,6 +63,31 @@ def test_a_head_learns_and_its_bundle_answers_alike(
 
 
 @pytest.mark.parametrize(("family", "head"), HEADS)
+def test_a_bundle_answers_alike_where_a_label_has_no_documents_yet(
+    family: str, head: str, task: Task, tmp_path: Path
+) -> None:
+    known = make_dataset(task, 90)
+    schema = LabelSchema(task, (*known.schema.labels, LabelSpec("later", "later")))
+    dataset = Dataset(schema, known.texts, np.pad(known.targets, ((0, 0), (0, 1))))
+    spec, embedder = RunSpec(family, {"head": head}), embedder_of(family)
+    none = nothing(dataset)
+    report = train_and_package(spec, dataset, tmp_path / "b", tuning=none, reporting=none, embedder=embedder)
+    assert report.parity.max_difference < 1e-4
+
+
+def test_trees_are_tuned_out_of_fold_where_one_label_is_in_one_fold_alone(task: Task, tmp_path: Path) -> None:
+    schema = LabelSchema(task, (LabelSpec("card", "card"), LabelSpec("rate", "rate")))
+    words = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
+    texts = (*(f"the card {word}" for word in words), "a rate")
+    dataset = Dataset(schema, texts, schema.encode([["card"]] * 8 + [["rate"]]))
+    spec, none = RunSpec("embedding", {"head": "lightgbm"}), nothing(dataset)
+    report = train_and_package(
+        spec, dataset, tmp_path / "b", tuning=none, reporting=none, embedder=WordEmbedder()
+    )
+    assert report.details["tuned_on"] == "out of fold"
+
+
+@pytest.mark.parametrize(("family", "head"), HEADS)
 def test_a_loaded_head_scores_like_the_saved_one(
     family: str, head: str, dataset: Dataset, tmp_path: Path
 ) -> None:

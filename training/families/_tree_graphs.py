@@ -63,13 +63,13 @@ def _write(
 
 
 def _attributes(head: TreeHead) -> dict[str, Json]:
-    base = np.full(head.labels, NEVER)
-    base[head.columns] = 0.0
+    # NB: a tree of one leaf, as onnxruntime leaves out the base value of a label that no tree is for.
+    never = [(label, {"leaf_value": NEVER}) for label in sorted(set(range(head.labels)) - {*head.columns})]
     columns: dict[str, list[Json]] = defaultdict(list)
-    for tree, (label, root) in enumerate(head.trees()):
+    for tree, (label, root) in enumerate([*head.trees(), *never]):
         for number, node in enumerate(_flat(root)):
             _add_node(columns, tree, number, node, label)
-    return dict(columns) | {"n_targets": head.labels, "base_values": base.tolist()}
+    return dict(columns) | {"n_targets": head.labels}
 
 
 def _flat(root: Json) -> Iterable[Json]:

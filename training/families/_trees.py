@@ -35,7 +35,8 @@ _SETTINGS: dict[str, Json] = {
 class TreeHead:
     """Fitted trees: one booster with a tree for each label and round, or for multi-label one for each label.
 
-    `columns` are the labels that the boosters know, of `labels` in all; the others never apply.
+    `columns` are the labels that the boosters know, of `labels` in all; the others never apply. Without any
+    booster all that was learned is which label there is.
     """
 
     boosters: tuple[Any, ...]
@@ -45,7 +46,8 @@ class TreeHead:
     def logits(self, matrix: Any) -> FloatArray:
         """Return scores before the activation (documents, labels) of dense or sparse rows."""
         found = np.full((matrix.shape[0], self.labels), NEVER, np.float32)
-        if matrix.shape[0]:
+        found[:, self.columns] = 0.0
+        if matrix.shape[0] and self.boosters:
             raw = [booster.predict(matrix, raw_score=True) for booster in self.boosters]
             found[:, self.columns] = np.column_stack(raw)
         return found
@@ -79,6 +81,8 @@ def fit_trees(task: Task, matrix: Any, targets: FloatArray, weights: FloatArray,
     """
     counts = targets.sum(axis=0)
     columns = np.flatnonzero(counts)
+    if len(columns) < (2 if task is Task.SINGLE else 1):  # of a fold that lacks all others
+        return TreeHead((), columns, targets.shape[1])
     settings = _SETTINGS | {"seed": seed, "min_data_in_leaf": _least_in_leaf(counts[columns])}
     if task is Task.SINGLE:
         answers = targets[:, columns].argmax(axis=1)
