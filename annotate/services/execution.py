@@ -111,9 +111,9 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         version = cascading.build(run=run, snapshot=snapshot, bundle=_folder(run))
     else:
         snapshot = _with_pool(run, snapshot, encoder, tell)
-        before_the_fit = time.perf_counter() - begun
+        prepared = time.perf_counter() - begun if variants.prepares(run.config) else 0.0
         report = _train(run, snapshot, encoder, tell)
-        report = replace(report, fit_seconds=before_the_fit + report.fit_seconds)
+        report = replace(report, fit_seconds=prepared + report.fit_seconds)
         version = _record(run, snapshot, report)
     verdict = publishing.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
     version.verdict = verdict.reason

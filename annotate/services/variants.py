@@ -59,6 +59,11 @@ def is_slow(family: str, config: Config) -> bool:
     return bool(config.get(PREPARE)) or is_taught_slowly or (family in FAMILIES and FAMILIES[family].slow)
 
 
+def prepares(config: Config) -> bool:
+    """Tell whether an encoder or a teacher has to do its work before the fit."""
+    return bool(config.get(PREPARE) or config.get(TEACHER))
+
+
 def lasting(config: Config) -> dict[str, Any]:
     """Return the config with which later runs follow one that was published: its encoder is ready by then."""
     return {name: value for name, value in config.items() if name != PREPARE}
