@@ -25,6 +25,8 @@ from training.types import Dataset, Embedder, TrainingError
 
 # Another family or variant has to be better for sure: noise must not let two of them take turns.
 SURE = 0.9
+# Reporting documents: of two that both went another way every resample is the same, and nothing is sure.
+FEWEST = 10
 KEPT_BUNDLES = 10
 
 
@@ -61,7 +63,21 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
         return Verdict(
             True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
         )
+    if len(reporting) < FEWEST:
+        return _unmeasured(version, old, len(reporting))
     return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
+
+
+def _unmeasured(new: ModelVersion, old: ModelVersion, documents: int) -> Verdict:
+    """Let the newer one of a kind serve, as it has learned from more; another kind has to be measured."""
+    known = (
+        _("Only %(documents)s holdout documents are labelled, too few to compare two models")
+        if documents
+        else _("No holdout document is labelled yet, so nothing is measured")
+    ) % {"documents": documents}
+    if new.follows(old):
+        return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
+    return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
@@ -88,8 +104,6 @@ def _compare(
         )
         % figures
     )
-    if not len(reporting):
-        measured = _("No holdout document is labelled yet, so nothing is measured")
     if new.follows(old):
         if found.high < 0:
             return Verdict(False, _("%(measured)s: worse, not published.") % {"measured": measured})

@@ -106,6 +106,16 @@ def test_without_a_holdout_document_families_do_not_take_turns(
     assert "No holdout document is labelled yet" in verdict.reason
 
 
+@pytest.mark.parametrize(("newcomer", "publish"), [("tfidf", True), ("embedding", False)])
+@pytest.mark.parametrize("difference", [-2, 2])
+def test_two_documents_decide_nothing_however_sure_their_resamples_are(
+    project: Project, newcomer: str, publish: bool, difference: int
+) -> None:
+    verdict = judge(project, ("tfidf", newcomer), difference=difference, easy=0)
+    assert verdict.publish == publish
+    assert "Only 2 holdout documents are labelled, too few to compare two models" in verdict.reason
+
+
 def test_a_family_that_was_surely_better_is_not_replaced_by_the_one_before_it(project: Project) -> None:
     assert judge(project, ("tfidf", "embedding"), difference=8).publish
     publishing.publish(version=project.versions.get(number=2))
