@@ -22,6 +22,7 @@ from tests.annotate.services.llm_site import Add
 from tests.annotate.services.llm_site import asking as asking  # a fixture, as the next two
 from tests.annotate.services.llm_site import configured as configured
 from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says, until
+from tests.training.llm.conftest import ctrl_c as ctrl_c
 from tests.training.llm.conftest import server as server
 
 
@@ -77,6 +78,7 @@ def test_one_at_a_time_they_are_asked_in_the_order_of_the_queue(
     assert texts(server) == list(places.values_list("document__text", flat=True))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_all_that_was_asked(asking: Project, server: Server, settings: Any) -> None:
     settings.LLM_CONCURRENCY = 2
     main = threading.main_thread().ident

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import threading
 import time
@@ -149,6 +150,14 @@ class Listener(ThreadingHTTPServer):
     def handle_error(self, *request: Any) -> None:
         if not isinstance(sys.exception(), ConnectionError):  # a client that gave up is part of some tests
             super().handle_error(*request)
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C interrupt as in a terminal: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -214,6 +214,7 @@ def test_the_end_of_all_wakes_those_that_wait(server: Server) -> None:
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_keeps_all_that_was_asked(server: Server, tmp_path: Path) -> None:
     main = threading.main_thread().ident
     assert main is not None

@@ -81,6 +81,7 @@ def test_several_are_asked_at_once_and_written_in_their_order(server: Server, fo
     assert command(server, folder, "--concurrency", "0") == 2
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_writes_what_was_asked(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
