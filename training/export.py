@@ -117,7 +117,8 @@ def prefer_int8(
 def _figures(found: Parity) -> str:
     assert found.twin is not None
     same = f"{found.same_decisions:.1%} of the decisions on {found.documents} texts are the same"
-    return f"{same}, macro-F1 lower by {100 * found.twin.macro_f1_loss:.2f} points"
+    lost = 100 * found.twin.macro_f1_loss
+    return f"{same}, macro-F1 {'higher' if lost < 0 else 'lower'} by {abs(lost):.2f} points"
 
 
 def _left_exact(graph: Path) -> list[tuple[str, ...]]:
