@@ -12,7 +12,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from annotate.services.variants import TUNED
+from annotate.services.versions.variants import TUNED
 from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
 from training.types import TrainingError

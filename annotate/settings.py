@@ -190,14 +190,14 @@ CELERY_BEAT_SCHEDULE = {
 API_REQUESTS_PER_MINUTE = env_int("WINNOW_API_REQUESTS_PER_MINUTE", 1200)
 API_TEXTS_PER_MINUTE = env_int("WINNOW_API_TEXTS_PER_MINUTE", 120_000)
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["annotate.api.auth.TokenAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["annotate.api.scopes.HasScope"],
-    "DEFAULT_THROTTLE_CLASSES": ["annotate.api.throttles.RequestThrottle"],
-    "DEFAULT_PARSER_CLASSES": ["annotate.api.transport.LimitedJSONParser"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["annotate.api.base.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["annotate.api.base.scopes.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["annotate.api.base.throttles.RequestThrottle"],
+    "DEFAULT_PARSER_CLASSES": ["annotate.api.base.transport.LimitedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotate.api.transport.FirstRenderer",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotate.api.base.transport.FirstRenderer",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "annotate.api.problems.handler",
+    "EXCEPTION_HANDLER": "annotate.api.base.problems.handler",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Winnow",

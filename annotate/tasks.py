@@ -14,18 +14,11 @@ from kombu.exceptions import OperationalError
 from annotate import pulse
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import Stage
-from annotate.services import (
-    coldstart,
-    embeddings,
-    encoders,
-    execution,
-    importing,
-    llm,
-    neighbourhoods,
-    prelabeling,
-    reportcards,
-    runs,
-)
+from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.imports import job
+from annotate.services.llm import answers
+from annotate.services.runs import encoders, execution, first_batch, schedule
+from annotate.services.versions import reportcards, rescore
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -80,12 +73,12 @@ def _execute(run_id: int) -> None:
         send(prelabel, version.pk)
     project = Project.objects.filter(runs=run_id).first()
     if project is not None:
-        wake(runs.open_if_due(project=project))
+        wake(schedule.open_if_due(project=project))
 
 
 @shared_task
 def prelabel(version_id: int) -> None:
-    prelabeling.prelabel(version=ModelVersion.objects.select_related("project").get(pk=version_id))
+    rescore.prelabel(version=ModelVersion.objects.select_related("project").get(pk=version_id))
 
 
 @shared_task
@@ -95,19 +88,19 @@ def embed(project_id: int) -> None:
     with _alone(f"embed-{project_id}") as is_alone:
         if not is_alone:
             return
-        site = embeddings.embedder()
+        site = vector_store.embedder()
         is_complete = _embed(project, site)
-        wake(coldstart.begin(project=project, encoder=site, is_complete=is_complete))
+        wake(first_batch.begin(project=project, encoder=site, is_complete=is_complete))
         for fingerprint in encoders.in_use(project=project):
-            is_complete = is_complete and _embed(project, embeddings.embedder(fingerprint))
+            is_complete = is_complete and _embed(project, vector_store.embedder(fingerprint))
     if not is_complete:
         send(embed, project_id)
 
 
-def _embed(project: Project, encoder: embeddings.SiteEmbedder) -> bool:
+def _embed(project: Project, encoder: vector_store.SiteEmbedder) -> bool:
     """Embed for a while; once all texts have their vectors, find their neighbours and return True."""
-    embeddings.embed(project=project, encoder=encoder)
-    is_complete = embeddings.is_complete(project=project, encoder=encoder)
+    vector_store.embed(project=project, encoder=encoder)
+    is_complete = vector_store.is_complete(project=project, encoder=encoder)
     if is_complete:
         neighbourhoods.find(project=project, encoder=encoder)
     return is_complete
@@ -120,9 +113,9 @@ def ask_llm(project_id: int) -> None:
     with _alone(f"llm-{project_id}") as is_alone:
         if not is_alone:
             return
-        encoder = embeddings.embedder() if embeddings.any_for(project=project) else None
-        done = llm.suggest(project=project, embedder=encoder)
-    if done and llm.is_wanted(project=project):
+        encoder = vector_store.embedder() if vector_store.any_for(project=project) else None
+        done = answers.suggest(project=project, embedder=encoder)
+    if done and answers.is_wanted(project=project):
         send(ask_llm, project_id)
 
 
@@ -143,18 +136,18 @@ def measure_card(project_id: int, anew: int = 0) -> None:
 
 @shared_task
 def import_file(import_id: int) -> None:
-    upload = importing.run(import_id=import_id)
+    upload = job.run(import_id=import_id)
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
         send(embed, upload.project_id)
 
 
 @shared_task(ignore_result=True)
 def tick() -> None:
-    wake(runs.recover())
-    for import_id in importing.recover():
+    wake(schedule.recover())
+    for import_id in job.recover():
         send(import_file, import_id)
     for project in Project.objects.filter(training_enabled=True):
-        wake(runs.open_if_due(project=project, reason=runs.Reason.IDLE))
+        wake(schedule.open_if_due(project=project, reason=schedule.Reason.IDLE))
     if cache.add("look-around", 1, LOOK_AROUND_SECONDS):
         _look_around()
 
@@ -162,10 +155,10 @@ def tick() -> None:
 def _look_around() -> None:
     """Measure new versions, and send again what a lost message left undone."""
     for project in Project.objects.filter(training_enabled=True):
-        if coldstart.is_waiting(project=project):
+        if first_batch.is_waiting(project=project):
             send(embed, project.pk)
-    for project in Project.objects.filter(llm_budget__gt=0) if llm.is_configured() else ():
-        if llm.is_wanted(project=project):
+    for project in Project.objects.filter(llm_budget__gt=0) if answers.is_configured() else ():
+        if answers.is_wanted(project=project):
             send(ask_llm, project.pk)
     for project in reportcards.outdated():
         send(measure_card, project.pk)

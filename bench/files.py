@@ -85,16 +85,16 @@ def step_import(slug: str, path: str) -> None:
     from django.core.files import File
 
     from annotate.models import Project
-    from annotate.services import importing
-    from annotate.services.mapping import ColumnMapping
+    from annotate.services.imports import job
+    from annotate.services.imports.columns import ColumnMapping
 
     started = time.perf_counter()
     with Path(path).open("rb") as file:
-        upload = importing.begin(
+        upload = job.begin(
             project=Project.objects.get(slug=slug), user=None, file=File(file), name=Path(path).name
         )
-    importing.start(upload=upload, mapping=ColumnMapping.load(upload.mapping), dry_run=False)
-    done = importing.run(import_id=upload.pk)
+    job.start(upload=upload, mapping=ColumnMapping.load(upload.mapping), dry_run=False)
+    done = job.run(import_id=upload.pk)
     if done is None or done.error:
         raise SystemExit(f"The import failed: {done and done.error}")
     counts = {key: getattr(done, key) for key in ("created", "unchanged", "broken")}
@@ -104,11 +104,11 @@ def step_import(slug: str, path: str) -> None:
 def step_export(slug: str, format: str, limit: str) -> None:
     set_up()
     from annotate.models import Project
-    from annotate.services import exporting
+    from annotate.services.exports import formats
 
     before, started = peak_mb(), time.perf_counter()
     written = rows = 0
-    for block in exporting.stream(Project.objects.get(slug=slug), format):
+    for block in formats.stream(Project.objects.get(slug=slug), format):
         written += len(block)
         rows += block.count(b"\n")
         if rows >= int(limit):

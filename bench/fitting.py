@@ -20,7 +20,7 @@ import numpy as np
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from training.pipeline import fit_model, rows_of
+from training.runs.pipeline import fit_model, rows_of
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task
 
 LOST = 0.1  # share of words

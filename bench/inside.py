@@ -24,8 +24,10 @@ from annotate.models import (  # noqa: E402
     TrainingRun,
     User,
 )
-from annotate.services import projects, runs, tokens  # noqa: E402
-from annotate.services.storing import Row, store_rows  # noqa: E402
+from annotate.services.imports.upsert import Row, store_rows  # noqa: E402
+from annotate.services.people import api_keys  # noqa: E402
+from annotate.services.projects import members, projects  # noqa: E402
+from annotate.services.runs import schedule  # noqa: E402
 
 SLUG = "bench"
 PASSWORD = "only for a bench in a temporary folder"
@@ -48,8 +50,8 @@ def seed(
     store_rows(project=project, rows=rows)
     for number in range(people):
         User.objects.create_user(_name(number), password=PASSWORD)
-        projects.add_member(project=project, username=_name(number), role="annotator")
-    _key, secret = tokens.issue(user=lead, name="bench", scopes=[scope.value for scope in tokens.Scope])
+        members.add_member(project=project, username=_name(number), role="annotator")
+    _key, secret = api_keys.issue(user=lead, name="bench", scopes=[scope.value for scope in api_keys.Scope])
     documents = Document.objects.filter(project=project).values_list("pk", "external_id", "lane")
     return {
         "slug": SLUG,
@@ -74,7 +76,7 @@ def answer(*, rows: list[list[str]]) -> int:
 def train(*, family: str, config: dict[str, Any]) -> int:
     """Have one family trained as a lead does, with parameters."""
     project = Project.objects.get(slug=SLUG)
-    (run,) = runs.open_if_due(project=project, reason=runs.Reason.LEAD, family=family, config=config)
+    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD, family=family, config=config)
     tasks.wake([run])
     return run.pk
 
@@ -85,7 +87,7 @@ def latest_run() -> dict[str, Any]:
 
 
 def cancel() -> bool:
-    return runs.cancel(run=TrainingRun.objects.filter(project__slug=SLUG)[0])
+    return schedule.cancel(run=TrainingRun.objects.filter(project__slug=SLUG)[0])
 
 
 def tally() -> dict[str, Any]:

@@ -20,7 +20,7 @@ _COMMANDS = (
     "training.cli.bench",
     "training.cli.llm",
     "training.cli.tune_encoder",
-    "training.simulate",
+    "training.cli.simulate",
 )
 
 

@@ -37,24 +37,24 @@ class Entry:
 FAMILIES: dict[str, Entry] = {
     "zero_shot": Entry(
         "Label names, no labels needed",
-        "training.families.zero_shot:ZeroShotModel",
+        "training.families.zero_shot.model:ZeroShotModel",
         "train",
         needs=("embedder",),
         learns=False,
     ),
     "tfidf": Entry(
         "TF-IDF",
-        "training.families.tfidf:TfidfModel",
+        "training.families.tfidf.model:TfidfModel",
         "train",
         choices={
             "head": ("logistic", "svm", "lightgbm"),
             "imbalance": ("usual", "none", "balanced", "undersample", "augment"),
         },
     ),
-    "fasttext": Entry("fastText", "training.families.fasttext:FasttextModel", "fasttext"),
+    "fasttext": Entry("fastText", "training.families.fasttext.model:FasttextModel", "fasttext"),
     "embedding": Entry(
         "Sentence embeddings",
-        "training.families.embedding:EmbeddingModel",
+        "training.families.embedding.model:EmbeddingModel",
         "train",
         needs=("embedder",),
         choices={
@@ -64,7 +64,7 @@ FAMILIES: dict[str, Entry] = {
     ),
     "transformer": Entry(
         "Fine-tuned transformer",
-        "training.families.transformer:TransformerModel",
+        "training.families.transformer.model:TransformerModel",
         "train",
         slow=True,
         choices={"imbalance": ("none", "balanced", "focal", "undersample", "augment")},
@@ -96,7 +96,7 @@ STRATEGIES: dict[str, Entry] = {
 CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
 
 # Makes a team's own version of an encoder; heavy as well.
-ENCODER_TUNER = Entry("Tuning an encoder", "training.tuned_encoders:tune_encoder", "train")
+ENCODER_TUNER = Entry("Tuning an encoder", "training.families.encoder_tuning.tune:tune_encoder", "train")
 
 DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
 

@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import access, tasks
-from annotate.api.errors import Problem
-from annotate.api.schema import PAGE_PARAMETERS, paged
-from annotate.api.views import checked, page
+from annotate.api.base.errors import Problem
+from annotate.api.base.schema import PAGE_PARAMETERS, paged
+from annotate.api.base.views import checked, page
 from annotate.models import Annotation, Label, Project, User
 from annotate.models.annotations import Outcome
-from annotate.services import answering, labeling, runs
-from annotate.services.tokens import Scope
+from annotate.services.labeling import api_decisions, decisions
+from annotate.services.people.api_keys import Scope
+from annotate.services.runs import schedule
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
@@ -89,7 +90,7 @@ class AnnotationsView(APIView):
         wanted |= {"pk": asked["document"]} if "document" in asked else {}
         document = get_object_or_404(project.documents.select_related("project"), **wanted)
         try:
-            annotation = answering.answer(
+            annotation = api_decisions.answer(
                 document=document,
                 annotator=user,
                 key=asked.get("key") or uuid.uuid4(),
@@ -98,9 +99,9 @@ class AnnotationsView(APIView):
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
             )
-        except labeling.Rejected as rejection:
+        except decisions.Rejected as rejection:
             raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
-        tasks.wake(runs.open_if_due(project=project))
+        tasks.wake(schedule.open_if_due(project=project))
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
 
 

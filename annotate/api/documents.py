@@ -11,13 +11,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import access, tasks
-from annotate.api.schema import PAGE_PARAMETERS, paged
-from annotate.api.views import checked, page
+from annotate.api.base.schema import PAGE_PARAMETERS, paged
+from annotate.api.base.views import checked, page
 from annotate.models import Document, Project
 from annotate.models.documents import Lane
-from annotate.services import runs
-from annotate.services.storing import Counts, Row, store_rows
-from annotate.services.tokens import Scope
+from annotate.services.imports.upsert import Counts, Row, store_rows
+from annotate.services.people.api_keys import Scope
+from annotate.services.runs import schedule
 
 MAX_DOCUMENTS = 5000
 
@@ -92,7 +92,7 @@ class DocumentsView(APIView):
         counts = store_rows(project=project, rows=rows, **asked)
         if not asked["dry_run"]:
             tasks.send(tasks.embed, project.pk)
-            tasks.wake(runs.open_if_due(project=project))
+            tasks.wake(schedule.open_if_due(project=project))
         return Response(_told(counts))
 
 

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from annotate import access
-from annotate.services import exporting
-from annotate.services.tokens import Scope
+from annotate.services.exports import formats
+from annotate.services.people.api_keys import Scope
 
 
 class ExportView(APIView):
@@ -18,7 +18,7 @@ class ExportView(APIView):
         operation_id="export_annotations",
         summary="Stream all annotations with their documents",
         parameters=[
-            OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=sorted(exporting.FORMATS)),
+            OpenApiParameter("kind", str, OpenApiParameter.PATH, enum=sorted(formats.FORMATS)),
             OpenApiParameter("everything", bool, description="Also documents nobody has decided on."),
         ],
         responses={(200, media): OpenApiTypes.BINARY for media in ("application/x-ndjson", "text/csv")},
@@ -26,11 +26,11 @@ class ExportView(APIView):
     # NB: not `format`: drf-spectacular leaves out every address with an argument of that name.
     def get(self, request: Request, slug: str, kind: str) -> StreamingHttpResponse:
         project = access.led_project_for(request.user, slug)
-        if kind not in exporting.FORMATS:
+        if kind not in formats.FORMATS:
             raise Http404
         everything = request.query_params.get("everything", "").lower() in {"1", "true", "yes"}
         return StreamingHttpResponse(
-            exporting.stream(project, kind, everything=everything),
-            content_type=exporting.FORMATS[kind],
+            formats.stream(project, kind, everything=everything),
+            content_type=formats.FORMATS[kind],
             headers={"Content-Disposition": f'attachment; filename="{project.slug}.{kind}"'},
         )

@@ -12,11 +12,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import access
-from annotate.api.errors import Problem
-from annotate.api.throttles import TextThrottle
-from annotate.services import predicting
-from annotate.services.predicting import NothingPublished, NothingServes, Predictions, TextPrediction
-from annotate.services.tokens import Scope
+from annotate.api.base.errors import Problem
+from annotate.api.base.throttles import TextThrottle
+from annotate.services.people.api_keys import Scope
+from annotate.services.versions import predictions
+from annotate.services.versions.predictions import (
+    NothingPublished,
+    NothingServes,
+    Predictions,
+    TextPrediction,
+)
 from training.types import NgramWeight
 
 MAX_TEXTS = 1000
@@ -113,7 +118,7 @@ class PredictView(APIView):
         asked = form.validated_data
         try:
             texts = asked.get("texts") or [asked["text"]]
-            answer = predicting.predict(project=project, texts=texts, explain=asked["explain"])
+            answer = predictions.predict(project=project, texts=texts, explain=asked["explain"])
         except NothingPublished as error:
             raise Problem(HTTPStatus.CONFLICT, "nothing_published", str(error)) from error
         except NothingServes as error:

@@ -7,8 +7,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import access
-from annotate.api.schema import paged
-from annotate.api.views import page
+from annotate.api.base.schema import paged
+from annotate.api.base.views import page
 from annotate.models import Label, Project
 
 

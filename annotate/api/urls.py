@@ -3,13 +3,13 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from annotate.api.annotations import AnnotationsView
+from annotate.api.base.missing import MissingView
+from annotate.api.base.schema import DocsView, SchemaView
 from annotate.api.documents import DocumentsView
 from annotate.api.exports import ExportView
-from annotate.api.missing import MissingView
-from annotate.api.models import MetricsView, ModelsView, PublishView, RollBackView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
-from annotate.api.schema import DocsView, SchemaView
+from annotate.api.versions import MetricsView, ModelsView, PublishView, RollBackView
 
 PROJECT = "projects/<slug:slug>"
 

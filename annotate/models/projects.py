@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
 from training.registry import DEFAULT_STRATEGY, FAMILIES
-from training.reportcard import Constraints
+from training.reportcard.card import Constraints
 from training.types import Objective, Task
 
 SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]

@@ -6,7 +6,7 @@ from annotate.models.projects import Project
 
 
 class ReportCard(models.Model):
-    """A project's models measured side by side: `content` is the JSON of `training.reportcard.Card`.
+    """A project's models measured side by side: `content` is the JSON of `training.reportcard.card.Card`.
 
     Its `versions` give the number of the model version behind each candidate's name.
     """

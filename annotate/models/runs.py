@@ -29,7 +29,7 @@ class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
 class TrainingRun(models.Model):
     """One run is one row; a message only wakes a worker to it.
 
-    `variant` names what `config` changes about the family's usual run (see `services.variants`); a slow one
+    `variant` names what `config` changes about the family's usual run (see `services.versions.variants`); a slow one
     takes minutes and has a queue of its own.
     `token` grows with every attempt: a worker that lost its lease holds an old token and cannot publish.
     """

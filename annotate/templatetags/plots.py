@@ -55,7 +55,7 @@ class Tick:
     value: float
 
 
-@register.inclusion_tag("dashboard/_curve.html")
+@register.inclusion_tag("overview/_curve.html")
 def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
     """Draw macro-F1 over the labels learned from, a line and an interval band for each kind of model."""
     lows = [_low(version) for version in versions]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, TrainingRun
-from annotate.services.runs import CASCADE
+from annotate.services.runs.schedule import CASCADE
 from training.registry import FAMILIES, STRATEGIES
 
 register = template.Library()

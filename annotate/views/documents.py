@@ -11,19 +11,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.access import led_project_for
-from annotate.forms import FilterForm
+from annotate.forms.projects import FilterForm
 from annotate.models import Annotation
-from annotate.services import browsing
-from annotate.services.browsing import Filters
+from annotate.services.documents import search
+from annotate.services.documents.search import Filters
 
 
 @require_safe
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     filters = _filters(request.GET)
-    rows = browsing.page(browsing.find(project, filters), before=_number(request.GET, "before"))
-    more = len(rows) > browsing.PAGE
-    rows = rows[: browsing.PAGE]
+    rows = search.page(search.find(project, filters), before=_number(request.GET, "before"))
+    more = len(rows) > search.PAGE
+    rows = rows[: search.PAGE]
     context = {
         "project": project,
         "form": FilterForm(project=project, initial=asdict(filters)),
@@ -68,7 +68,7 @@ def _next_page(query: QueryDict, before: int) -> str:
 def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
     annotation = get_object_or_404(Annotation.objects.filter(project=project), pk=pk)
-    if browsing.return_to_queue(annotation=annotation):
+    if search.return_to_queue(annotation=annotation):
         messages.success(request, _("The document is in the queue again."))
     else:
         messages.info(request, _("The document is answered, or in the queue already."))

@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
-from annotate.import_forms import FileForm, MappingForm, declared, sample_table
+from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import ImportState
-from annotate.services import exporting, importing
-from annotate.services.mapping import ColumnMapping
+from annotate.services.exports import formats
+from annotate.services.imports import job
+from annotate.services.imports.columns import ColumnMapping
 from training.records import FileError
 
 IDLE = [ImportState.DONE, ImportState.FAILED]
@@ -32,7 +33,7 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            upload = importing.begin(
+            upload = job.begin(
                 project=project, user=signed_in(request.user), file=file, name=file.name or "file"
             )
         except FileError as error:
@@ -89,7 +90,7 @@ def _start(
     dry_run: bool,
 ) -> HttpResponse:
     with transaction.atomic():
-        if importing.start(upload=upload, mapping=mapping, dry_run=dry_run):
+        if job.start(upload=upload, mapping=mapping, dry_run=dry_run):
             transaction.on_commit(partial(tasks.send, tasks.import_file, upload.pk))
         else:
             messages.warning(request, _("This import is under way already."))
@@ -101,14 +102,14 @@ def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpRe
     if upload.state not in (ImportState.UPLOADED, *IDLE):
         return redirect("import", project.slug, upload.pk)
     try:
-        importing.redeclare(upload=upload, declared=declared(request.POST))
+        job.redeclare(upload=upload, declared=declared(request.POST))
     except FileError as error:
         messages.error(request, str(error))
     return redirect(f"{request.path}?columns=1")
 
 
 def _mapping_form(upload: Import, data: Any = None) -> MappingForm:
-    rows, mapping = importing.preview(upload)
+    rows, mapping = job.preview(upload)
     return MappingForm(data, rows=rows, mapping=mapping, task=upload.project.task)
 
 
@@ -127,11 +128,11 @@ def _columns(
 @require_safe
 def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
     project = led_project_for(request.user, slug)
-    if format not in exporting.FORMATS:
+    if format not in formats.FORMATS:
         raise Http404
     everything = "everything" in request.GET
     return StreamingHttpResponse(
-        exporting.stream(project, format, everything=everything),
-        content_type=exporting.FORMATS[format],
+        formats.stream(project, format, everything=everything),
+        content_type=formats.FORMATS[format],
         headers={"Content-Disposition": f'attachment; filename="{project.slug}.{format}"'},
     )

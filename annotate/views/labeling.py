@@ -17,9 +17,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from annotate import access, tasks
 from annotate.models import Annotation, Label, Project, User
 from annotate.models.projects import Suggestions
-from annotate.services import labeling, progress, queue, runs, turns
-from annotate.views import cards
-from annotate.views.cards import CardView
+from annotate.services.labeling import decisions, queue, write_lock
+from annotate.services.pages import status_line
+from annotate.services.runs import schedule
+from annotate.views import labeling_card
+from annotate.views.labeling_card import CardView
 
 UNPROCESSABLE = 422
 MAX_KEY_DIGITS = 18  # what fits into a 64-bit key
@@ -32,12 +34,12 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = access.signed_in(request.user)
     if request.method == "POST":
         _check_owner(request.POST, annotator)
-        with turns.alone:
+        with write_lock.alone:
             return _decide(request, project, annotator)
     if "back" in request.GET:
         before = _annotation(project, annotator, request.GET["back"])
-        return _show(request, cards.previous_card(project, annotator, before=before))
-    return _show(request, cards.next_card(project, annotator))
+        return _show(request, labeling_card.previous_card(project, annotator, before=before))
+    return _show(request, labeling_card.next_card(project, annotator))
 
 
 @never_cache
@@ -48,8 +50,8 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
     annotator = access.signed_in(request.user)
     if card := _uuid(request.POST.get("card", "")):
         queue.renew(annotator=annotator, card=card)
-    seen = progress.of(project=project, annotator=annotator)
-    return render(request, "labeling/_progress.html", {"project": project, "progress": seen})
+    seen = status_line.of(project=project, annotator=annotator)
+    return render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
 
 
 def _check_owner(sent: QueryDict, annotator: User) -> None:
@@ -62,12 +64,12 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
     labels = list(project.labels.live())
     try:
         # One transaction for the decision and the next lease: one wait for the disk, not two.
-        with turns.in_turn():
+        with write_lock.in_turn():
             _keep(request.POST, project, annotator, labels)
-            card = cards.dealt_card(project, annotator, labels=labels)
-    except labeling.Rejected as rejection:
+            card = labeling_card.dealt_card(project, annotator, labels=labels)
+    except decisions.Rejected as rejection:
         return _refuse(request, project, annotator, str(rejection))
-    tasks.wake(runs.open_if_due(project=project))
+    tasks.wake(schedule.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("label", slug=project.slug)
     return _show(request, card)
@@ -76,10 +78,10 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
 def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:
     card = _uuid(sent.get("card", ""))
     if card is None or not all(map(_is_key, sent.getlist("labels"))):
-        raise labeling.Rejected(_("The decision came without a readable card or label. Decide once more."))
+        raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
     # With suggestions after the choice, one that agreed with it was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
-    answer = labeling.Answer(
+    answer = decisions.Answer(
         card=card,
         outcome=sent.get("outcome", ""),
         label_ids=[int(pk) for pk in sent.getlist("labels")],
@@ -89,14 +91,14 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
         shown=[] if is_hidden else None,
     )
     offered = [label.pk for label in labels]
-    return labeling.keep(project=project, annotator=annotator, answer=answer, offered=offered)
+    return decisions.keep(project=project, annotator=annotator, answer=answer, offered=offered)
 
 
 def _refuse(request: HttpRequest, project: Project, annotator: User, sentence: str) -> HttpResponse:
     if not request.htmx:  # type: ignore[attr-defined]
         messages.error(request, sentence)
         return redirect("label", slug=project.slug)
-    return _show(request, cards.next_card(project, annotator, notice=sentence), status=UNPROCESSABLE)
+    return _show(request, labeling_card.next_card(project, annotator, notice=sentence), status=UNPROCESSABLE)
 
 
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:

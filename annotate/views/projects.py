@@ -15,12 +15,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import is_lead, led_project_for, signed_in
-from annotate.constraint_forms import ConstraintsForm, initial
-from annotate.forms import LabelForm, LabelsForm, MemberForm, ProjectForm, SettingsForm
+from annotate.forms.constraints import ConstraintsForm, initial
+from annotate.forms.projects import LabelForm, LabelsForm, MemberForm, ProjectForm, SettingsForm
 from annotate.models import Label, Membership, Project
 from annotate.models.projects import Role
-from annotate.services import projects as service
-from annotate.services.projects import LabelEdit, Refused
+from annotate.services.projects import labels as label_service
+from annotate.services.projects import members as member_service
+from annotate.services.projects import projects as project_service
+from annotate.services.projects.labels import LabelEdit
+from annotate.services.projects.refused import Refused
 
 
 @require_safe
@@ -36,7 +39,9 @@ def create(request: HttpRequest) -> HttpResponse:
     form, asked = ProjectForm(request.POST or None), ConstraintsForm(request.POST or None)
     if form.is_valid() and asked.is_valid():
         try:
-            project = service.create_project(by=user, constraints=asked.constraints(), **form.cleaned_data)
+            project = project_service.create_project(
+                by=user, constraints=asked.constraints(), **form.cleaned_data
+            )
         except Refused as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -51,7 +56,7 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     asked = ConstraintsForm(request.POST or None, initial=initial(project.asked))
     if form.is_valid() and asked.is_valid():
         changes = {**form.cleaned_data, "constraints": asked.constraints()}
-        service.change_settings(project=project, changes=changes)
+        project_service.change_settings(project=project, changes=changes)
         if changes["constraints"] != project.constraints:
             transaction.on_commit(partial(tasks.send, tasks.measure_card, project.pk))
         messages.success(request, _("The settings are saved."))
@@ -68,7 +73,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     ]
     if request.method == "POST" and all(form.is_valid() for _label, form in rows):
         try:
-            service.update_labels(project=project, edits=[_edit(label, form) for label, form in rows])
+            label_service.update_labels(project=project, edits=[_edit(label, form) for label, form in rows])
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -99,7 +104,7 @@ def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
     form = LabelsForm(request.POST)
     if form.is_valid():
         try:
-            service.add_labels(project=project, labels=form.cleaned_data["labels"])
+            label_service.add_labels(project=project, labels=form.cleaned_data["labels"])
         except Refused as refusal:
             messages.error(request, str(refusal))
     else:
@@ -110,7 +115,7 @@ def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
-    kept = service.archive_label(label=label)
+    kept = label_service.archive_label(label=label)
     messages.success(
         request,
         ngettext(
@@ -126,7 +131,7 @@ def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
-    service.restore_label(label=label)
+    label_service.restore_label(label=label)
     messages.success(request, _("“%(name)s” is offered again.") % {"name": label.name})
     return redirect("project-labels", slug)
 
@@ -136,7 +141,7 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if form.is_valid():
         try:
-            service.add_member(project=project, **form.cleaned_data)
+            member_service.add_member(project=project, **form.cleaned_data)
         except Refused as refusal:
             form.add_error("username", str(refusal))
         else:
@@ -152,9 +157,9 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     membership = get_object_or_404(led_project_for(request.user, slug).memberships, pk=pk)
     try:
         if request.POST.get("remove"):
-            service.remove_member(membership=membership)
+            member_service.remove_member(membership=membership)
         elif request.POST.get("role") in Role.values:
-            service.change_role(membership=membership, role=request.POST["role"])
+            member_service.change_role(membership=membership, role=request.POST["role"])
     except Refused as refusal:
         messages.error(request, str(refusal))
     # Who just gave up the role would meet a 404 on the members page.

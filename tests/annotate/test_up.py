@@ -20,7 +20,7 @@ import pytest
 import redis
 
 from annotate import environment
-from tests.compose import ROOT, free_port
+from tests.deployment.compose import ROOT, free_port
 
 pytestmark = [
     pytest.mark.loop,

@@ -16,7 +16,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from annotate import tasks
 from annotate.models import Import, Project, User
-from annotate.services import storing
+from annotate.services.imports import upsert
 from tests.browser.test_labeling import violations
 from training import records
 
@@ -141,7 +141,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
                 go_on.wait(PATIENCE)
             yield row
 
-    monkeypatch.setattr(storing, "CHUNK", 3)
+    monkeypatch.setattr(upsert, "CHUNK", 3)
     monkeypatch.setattr(records, "read", read_slowly)
     yield go_on
     go_on.set()

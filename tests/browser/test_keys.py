@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import ApiKey, User
-from annotate.services import tokens
+from annotate.services.people import api_keys
 from tests.browser.test_labeling import violations
 from tests.conftest import PASSWORD
 
@@ -32,7 +32,7 @@ def test_a_person_logs_in_and_makes_a_key_that_a_reload_neither_repeats_nor_show
     page.keyboard.press("Enter")
     page.get_by_role("link", name="API keys").click()
     secret = make(page, "robot")
-    key = tokens.find(secret)
+    key = api_keys.find(secret)
     assert key is not None
     assert (key.user, key.scopes) == (annotator, ["predict"])
     assert violations(page) == []

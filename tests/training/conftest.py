@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.checkpoints import write_tiny_checkpoint
+from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, Task
 
 WORDS = {

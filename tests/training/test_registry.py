@@ -6,12 +6,14 @@ import inspect
 
 import pytest
 
-from training.families import _ngram_heads, embedding, transformer
+from training.families.embedding import model as embedding
+from training.families.tfidf import heads
+from training.families.transformer import model as transformer
 from training.protocol import LearnsSoftly
 from training.registry import FAMILIES
 
 OFFERED = {
-    "tfidf": {"head": _ngram_heads.HEADS, "imbalance": _ngram_heads.IMBALANCES},
+    "tfidf": {"head": heads.HEADS, "imbalance": heads.IMBALANCES},
     "embedding": {"head": embedding.HEADS, "imbalance": embedding.IMBALANCES},
     "transformer": {"imbalance": transformer.IMBALANCES},
 }

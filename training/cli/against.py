@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from training.bundle import GRAPH, BundleDraft, open_bundle
+from training.bundles.bundle import GRAPH, BundleDraft, open_bundle
+from training.bundles.predictor import Predictor
 from training.cli.files import read_answers
-from training.export import compare_int8, export_model, quantize
-from training.models import read_original
+from training.export.onnx import compare_int8, export_model, quantize
+from training.families.build import read_original
 from training.protocol import TextModel
-from training.serve import Predictor
 from training.types import Dataset, Json, LabelSchema, TrainingError
 
 _WARM = 20

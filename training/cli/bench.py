@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bundle import bundle_bytes
+from training.bundles.bundle import bundle_bytes
+from training.bundles.predictor import Predictor
 from training.cli.against import against_torch
 from training.cli.files import read_texts
-from training.serve import Predictor
 from training.types import Json, TrainingError
 
 _SINGLES = 2_000

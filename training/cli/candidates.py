@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from training.measuring import Measured, measure
-from training.pipeline import rows_of, train_and_package
-from training.reportcard import Candidate
+from training.reportcard.card import Candidate
+from training.reportcard.measurement import Measured, measure
+from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, RunSpec
 
 

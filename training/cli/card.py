@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.reportcard import Candidate, Card
+from training.reportcard.card import Candidate, Card
 from training.twins import Int8Twin
 
 _HEAD = (

@@ -7,16 +7,16 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from training.bundle import read_manifest
-from training.cascade import CascadePredictor
-from training.cascade_tuning import TOLERANCE, build_cascade
+from training.bundles.bundle import read_manifest
+from training.bundles.cascade import CascadePredictor
+from training.bundles.predictor import Predictor
 from training.cli.card import show
 from training.cli.files import read_answers
 from training.cli.settings import add_objective_arguments
-from training.measuring import Measured, machine, measure
-from training.recommendation import recommend
-from training.reportcard import Candidate, Card, Constraints
-from training.serve import Predictor
+from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.measurement import Measured, machine, measure
+from training.reportcard.recommend import recommend
+from training.runs.cascade_tuning import TOLERANCE, build_cascade
 from training.types import Dataset, Json, LabelSchema
 
 

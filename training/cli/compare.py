@@ -17,11 +17,11 @@ from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import add_file_arguments, read_datasets
 from training.cli.settings import parse_settings
-from training.measuring import Measured, machine
-from training.pipeline import rows_of
-from training.recommendation import TOLERANCE, caveats, quantised_pairs, recommend
 from training.registry import FAMILIES, entry
-from training.reportcard import Candidate, Card, Constraints
+from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.measurement import Measured, machine
+from training.reportcard.recommend import TOLERANCE, caveats, quantised_pairs, recommend
+from training.runs.pipeline import rows_of
 from training.types import Dataset, Json, TrainingError
 
 _OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that are not its family's

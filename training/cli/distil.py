@@ -9,21 +9,21 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from training.bundle import encoder_folder
-from training.cascade import Serving, open_predictor
+from training.bundles.bundle import encoder_folder
+from training.bundles.cascade import Serving, open_predictor
 from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import read_answers, read_texts
 from training.cli.settings import parse_settings
-from training.distillation import recovered, teach, unlabelled
-from training.measuring import Measured, machine, measure
+from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.preprocess.encoder import OnnxEncoder
-from training.recommendation import recommend
 from training.registry import FAMILIES
-from training.reportcard import Candidate, Card, Constraints
+from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.measurement import Measured, machine, measure
+from training.reportcard.recommend import recommend
+from training.runs.distillation import recovered, teach, unlabelled
 from training.types import Dataset, Embedder
-from training.vectors import CachedEmbedder, FolderStore
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

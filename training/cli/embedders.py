@@ -7,10 +7,10 @@ import os
 from importlib import import_module
 from pathlib import Path
 
+from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES, entry
 from training.types import Embedder
-from training.vectors import CachedEmbedder, FolderStore
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def embedder_for(
     if "embedder" not in entry(FAMILIES, family).needs:
         return None, None
     # Loaded by name only now: it brings packages that TF-IDF and prediction do without.
-    encoders = import_module("training.encoders")
+    encoders = import_module("training.encoders.export")
     root = arguments.cache / "encoders"
     folder = encoders.prepare_encoder(
         arguments.encoder or encoders.DEFAULT_ENCODER, root, precision=precision

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from training.cli.files import read_texts
 
-FORMATS = {"torchscript": "training.export_torchscript"}
+FORMATS = {"torchscript": "training.export.torchscript_export"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -18,7 +18,8 @@ from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import Answers, read_answers, read_texts
 from training.cli.labels import read_labels
 from training.cli.settings import parse_settings
-from training.evaluate import macro_f1
+from training.figures.evaluate import macro_f1
+from training.figures.thresholds import Decisions
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
 from training.llm.budget import Meter, Prices
 from training.llm.cache import SqliteCache
@@ -26,7 +27,6 @@ from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import LlmError
 from training.llm.labeller import Answer, Labeller
 from training.llm.prompt import Example, Prompt, similar
-from training.thresholds import Decisions
 from training.types import Json, LabelSchema, Task, TrainingError
 
 KEY = "WINNOW_LLM_API_KEY"

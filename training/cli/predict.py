@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+from training.bundles.predictor import Predictor
 from training.cli.files import read_texts
-from training.serve import Predictor
 
 _ROWS = 256
 

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from training import calibration
+from training.bundles.predictor import Predictor
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.files import add_file_arguments, read_datasets, read_texts
 from training.cli.labels import read_labels
 from training.cli.settings import add_objective_arguments, parse_settings
-from training.evaluate import macro_f1
-from training.neighbours import nearest
-from training.pipeline import rows_of, train_and_package
+from training.encoders.neighbours import nearest
+from training.figures import calibration
+from training.figures.evaluate import macro_f1
+from training.figures.thresholds import DEFAULT, decide
 from training.registry import FAMILIES
-from training.serve import Predictor
-from training.thresholds import DEFAULT, decide
+from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, Pool, RunReport, RunSpec
 
 

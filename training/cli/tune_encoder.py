@@ -13,8 +13,8 @@ from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 
 # Heavy, and reached by path like families: they bring packages that other commands do without.
-_TUNING = Entry("Tuning an encoder", "training.families._contrastive:Tuning", "train")
-_DEFAULT = Entry("Tuning an encoder", "training.encoders:DEFAULT_ENCODER", "train")
+_TUNING = Entry("Tuning an encoder", "training.families.encoder_tuning.contrastive:Tuning", "train")
+_DEFAULT = Entry("Tuning an encoder", "training.encoders.export:DEFAULT_ENCODER", "train")
 _SETTINGS = {
     "epochs": int,
     "batch_size": int,

@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotate import demo_source
 from annotate.embedded import claims, preparation, site
 from annotate.models import Project, User
-from annotate.services import demo, runs
+from annotate.services.demo import seed, texts
+from annotate.services.runs import schedule
 from training import records
 
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--file", type=Path, help="start with this file instead of the demo's texts")
         parser.add_argument("--oracle", type=int, default=0, metavar="N", help="give N known answers")
         parser.add_argument(
-            "--project", default=demo.SENTIMENT, help="the project that the oracle answers in"
+            "--project", default=seed.SENTIMENT, help="the project that the oracle answers in"
         )
         parser.add_argument("--up", action="store_true", help="start the site afterwards, until Ctrl-C")
         parser.add_argument("--host", default="127.0.0.1")
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             stood = site.run(
                 settings.HOME, host, port, write=self._write, prepare=lambda: self._prepare(options)
             )
-        except (claims.Taken, preparation.NotStarted, demo_source.Unavailable, demo.Unanswerable) as error:
+        except (claims.Taken, preparation.NotStarted, texts.Unavailable, seed.Unanswerable) as error:
             raise CommandError(str(error)) from error
         except records.FileError as error:
             raise CommandError(f"{error} Nothing was imported.") from error
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError("The site stopped because a program that it needs does not stay up.")
 
     def _prepare(self, options: dict[str, Any]) -> str:
-        lead, password = demo.ensure_lead()
+        lead, password = seed.ensure_lead()
         if options["file"]:
             self._seed_file(options["file"], lead)
         else:
@@ -57,17 +57,17 @@ class Command(BaseCommand):
 
     def _seed(self, lead: User) -> None:
         missing = [
-            slug for slug in (demo.SENTIMENT, demo.TOPICS) if not Project.objects.filter(slug=slug).exists()
+            slug for slug in (seed.SENTIMENT, seed.TOPICS) if not Project.objects.filter(slug=slug).exists()
         ]
         if not missing:
             return
-        rated = list(demo_source.read(demo_source.archive(settings.HOME / "demo")))
+        rated = list(texts.read(texts.archive(settings.HOME / "demo")))
         for slug in missing:
-            project = demo.ensure_project(slug=slug, by=lead, rated=rated)
+            project = seed.ensure_project(slug=slug, by=lead, rated=rated)
             self._write(f"Project “{project}” has {project.documents.count():,} texts.")
 
     def _seed_file(self, path: Path, lead: User) -> None:
-        project, counts = demo.ensure_file_project(path=path, by=lead)
+        project, counts = seed.ensure_file_project(path=path, by=lead)
         self._write(f"Project “{project}”: {counts.created:,} new texts of {counts.rows:,} rows in {path}.")
         for number, reason in counts.problems[:5]:
             self._write(f"  row {number}: {reason}")
@@ -78,12 +78,12 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise CommandError(f"There is no project “{slug}”; run the demo without --oracle first.")
-        oracle = demo.ensure_oracle(project=project)
+        oracle = seed.ensure_oracle(project=project)
         given = 0
-        while given < wanted and demo.answer_next(project=project, oracle=oracle):
+        while given < wanted and seed.answer_next(project=project, oracle=oracle):
             given += 1
         self._write(f"The oracle gave {given} answers in “{project}”.")
-        runs.open_if_due(project=project)  # the site's tick wakes a worker, now or when it is started
+        schedule.open_if_due(project=project)  # the site's tick wakes a worker, now or when it is started
 
     def _write(self, line: str) -> None:
         self.stdout.write(line)

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate.models import Project
-from annotate.services import exporting
+from annotate.services.exports import formats
 
 
 class Command(BaseCommand):
@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("project", help="the project's short name")
-        parser.add_argument("--format", choices=sorted(exporting.FORMATS), default="jsonl")
+        parser.add_argument("--format", choices=sorted(formats.FORMATS), default="jsonl")
         parser.add_argument("--everything", action="store_true", help="documents without annotations as well")
         parser.add_argument("--out", type=Path, help="standard output unless given")
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=options["project"]).first()
         if project is None:
             raise CommandError(f"There is no project called {options['project']!r}.")
-        blocks = exporting.stream(project, options["format"], everything=options["everything"])
+        blocks = formats.stream(project, options["format"], everything=options["everything"])
         out: Path | None = options["out"]
         if out is None:
             self._print(blocks)

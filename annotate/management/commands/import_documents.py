@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError
 from annotate import tasks
 from annotate.models import Import, Project
 from annotate.models.imports import ImportState
-from annotate.services import importing
-from annotate.services.mapping import ColumnMapping
+from annotate.services.imports import job
+from annotate.services.imports.columns import ColumnMapping
 from training.records import READERS, FileError
 
 
@@ -44,7 +44,7 @@ class Command(BaseCommand):
             upload = self._begin(project, options)
         except (FileError, OSError) as error:
             raise CommandError(str(error)) from error
-        done = importing.run(import_id=upload.pk)
+        done = job.run(import_id=upload.pk)
         if done is None:
             raise CommandError(
                 "A worker has taken this import over; the site's import page shows how it goes."
@@ -59,7 +59,7 @@ class Command(BaseCommand):
         given = {key: value for key, value in options.items() if value is not None}
         path: Path = options["file"]
         with path.open("rb") as file:
-            upload = importing.begin(
+            upload = job.begin(
                 project=project,
                 user=None,
                 file=File(file),
@@ -67,7 +67,7 @@ class Command(BaseCommand):
                 declared={key: given[key] for key in declared if key in given},
             )
         mapping = ColumnMapping.load({**upload.mapping, **given})
-        importing.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
+        job.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
         return upload
 
     def _report(self, done: Import) -> None:

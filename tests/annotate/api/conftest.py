@@ -11,14 +11,15 @@ from django.core.cache import cache
 from django.test import Client
 
 from annotate.models import User
-from annotate.services import predicting, tokens
-from annotate.services.tokens import Scope
+from annotate.services.people import api_keys
+from annotate.services.people.api_keys import Scope
+from annotate.services.versions import predictions
 
 
 @pytest.fixture(autouse=True)
 def _fresh_caches() -> None:
     cache.clear()
-    predicting.CACHE.clear()
+    predictions.CACHE.clear()
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def api() -> Callable[..., Client]:
     """Return a client that sends JSON with a fresh token of a user; all scopes, or those given."""
 
     def make(user: User, *scopes: str) -> Client:
-        _key, secret = tokens.issue(user=user, name="test", scopes=scopes or Scope.values)
+        _key, secret = api_keys.issue(user=user, name="test", scopes=scopes or Scope.values)
         return Client(headers={"authorization": f"Bearer {secret}"}, raise_request_exception=False)
 
     return make

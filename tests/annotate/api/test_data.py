@@ -14,7 +14,7 @@ from django.test import Client
 from annotate import tasks
 from annotate.models import Annotation, ClassMetric, Document, Project, User
 from annotate.models.runs import Stage
-from tests.annotate.bundles import add_version
+from tests.annotate.made_bundles import add_version
 
 Api = Callable[..., Client]
 BASE = "/api/v1/projects/colours"

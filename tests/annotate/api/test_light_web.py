@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.annotate.bundles import write_bundle
+from tests.annotate.made_bundles import write_bundle
 from tests.test_architecture import HEAVY
 from training.types import LabelSchema, LabelSpec, Task
 
@@ -21,14 +21,14 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from django.utils import timezone
 from annotate.models import Label, Membership, ModelVersion, Project, User
-from annotate.services import tokens
+from annotate.services.people import api_keys
 user = User.objects.create_user("lena")
 project = Project.objects.create(slug="colours", name="Colours")
 Membership.objects.create(project=project, user=user, role="annotator")
 ids = [Label.objects.create(project=project, name=name).pk for name in ("red", "green")]
 ModelVersion.objects.create(project=project, number=1, family="tfidf", bundle=sys.argv[1], stage="published",
     label_ids=ids, labelled=2, holdout_documents=0, published_at=timezone.now())
-_key, secret = tokens.issue(user=user, name="test", scopes=["predict"])
+_key, secret = api_keys.issue(user=user, name="test", scopes=["predict"])
 body = json.dumps({"text": "a green tree"}).encode()
 environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/api/v1/projects/colours/predict",
     "SERVER_NAME": "localhost",

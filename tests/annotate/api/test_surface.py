@@ -13,7 +13,8 @@ from django.test import Client
 from django.utils import timezone
 
 from annotate.models import ApiKey, Project, User
-from annotate.services import predicting, tokens
+from annotate.services.people import api_keys
+from annotate.services.versions import predictions
 
 Api = Callable[..., Client]
 PREDICT = "/api/v1/projects/colours/predict"
@@ -77,7 +78,7 @@ def test_an_expired_token_is_refused(lead: User, api: Api) -> None:
 
 def test_a_revoked_token_is_refused(lead: User, api: Api) -> None:
     client = api(lead)
-    assert tokens.revoke(user=lead, pk=lead.api_keys.get().pk)
+    assert api_keys.revoke(user=lead, pk=lead.api_keys.get().pk)
     problem(client.get("/api/v1/projects"), 401, "authentication_failed")
 
 
@@ -105,7 +106,7 @@ def test_a_token_of_a_user_who_left_is_refused(lead: User, api: Api) -> None:
 def test_each_address_needs_its_scope(
     method: str, address: str, scope: str, lead: User, project: Project, api: Api
 ) -> None:
-    others = [other for other in tokens.Scope.values if other != scope]
+    others = [other for other in api_keys.Scope.values if other != scope]
     send = getattr(api(lead, *others), method)
     refused = send(f"/api/v1/projects/colours/{address}", content_type="application/json")
     assert scope in problem(refused, 403, "permission_denied")["detail"]
@@ -171,7 +172,7 @@ def test_a_failure_is_a_problem_detail_that_tells_nothing(
     def fail(**_: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(predicting, "predict", fail)
+    monkeypatch.setattr(predictions, "predict", fail)
     response = api(lead).post(PREDICT, {"text": "red"}, content_type="application/json")
     problem(response, 500, "error")
     assert b"secret" not in response.content

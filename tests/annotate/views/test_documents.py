@@ -18,8 +18,8 @@ from annotate.models import (
 )
 from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
-from annotate.services import queue
-from annotate.services.browsing import PAGE
+from annotate.services.documents.search import PAGE
+from annotate.services.labeling import queue
 
 
 def _answer(document: Document, user: User, label: str = "", outcome: str = "answered") -> Annotation:

@@ -13,8 +13,8 @@ from django.urls import reverse
 from annotate import tasks
 from annotate.models import Import, Project, User
 from annotate.models.imports import ImportState
-from annotate.services import importing
-from annotate.services.storing import Row, store_rows
+from annotate.services.imports import job
+from annotate.services.imports.upsert import Row, store_rows
 
 CSV = b"id,text,label,city\n1,hello <b>there</b>,red,Bonn\n2,bye,blue,Kiel\n"
 
@@ -60,7 +60,7 @@ def test_an_import_of_another_project_is_not_found(
     client: Client, project: Project, make_project: Callable[..., Project], lead: User
 ) -> None:
     other = Project.objects.create(slug="other", name="Other")
-    source = importing.begin(project=other, user=None, file=SimpleUploadedFile("a.csv", CSV), name="a.csv")
+    source = job.begin(project=other, user=None, file=SimpleUploadedFile("a.csv", CSV), name="a.csv")
     assert client.get(reverse("import", args=[project.slug, source.pk])).status_code == 404
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.test import Client
 from django.urls import reverse
 
-from annotate.forms import strategy_choices
+from annotate.forms.projects import strategy_choices
 from annotate.models import Project, User
 from annotate.models.projects import Role
 from training.types import Task

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from annotate.models import ApiKey, User
+from annotate.services.people import api_keys
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer TOKEN`. Sessions are not taken, so the API needs no CSRF token."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
+        kind, _space, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if kind.lower() != "bearer":
+            return None
+        key = api_keys.find(secret.strip())
+        if key is None:
+            raise AuthenticationFailed(_("This token is unknown, revoked or expired; make a new one."))
+        return key.user, key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="Winnow"'

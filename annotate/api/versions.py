@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from annotate import access, tasks
+from annotate.api.base.errors import Problem
+from annotate.api.base.schema import PAGE_PARAMETERS, paged
+from annotate.api.base.views import page
+from annotate.models import ClassMetric, ModelVersion
+from annotate.services.people.api_keys import Scope
+from annotate.services.versions import publication
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "number",
+            "family",
+            "variant",
+            "stage",
+            "verdict",
+            "labelled",
+            "holdout_documents",
+            "macro_f1",
+            "macro_f1_low",
+            "macro_f1_high",
+            "micro_f1",
+            "created_at",
+            "published_at",
+        ]
+
+
+class ClassMetricSerializer(serializers.ModelSerializer[ClassMetric]):
+    label = serializers.CharField(source="label.name")  # type: ignore[assignment]
+
+    class Meta:
+        model = ClassMetric
+        fields = ["label", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high"]
+
+
+class MetricsSerializer(serializers.Serializer[Any]):
+    version = ModelVersionSerializer()
+    per_class = ClassMetricSerializer(many=True, help_text="Null figures: not measurable yet.")
+
+
+class ModelsView(APIView):
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="list_models",
+        summary="List the model versions, oldest first",
+        parameters=PAGE_PARAMETERS,
+        responses=paged(ModelVersionSerializer),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        project = access.led_project_for(request.user, slug)
+        return page(self, request, project.versions.all(), ModelVersionSerializer)
+
+
+class MetricsView(APIView):
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="read_metrics",
+        summary="Read a version's figures on the holdout lane, per class",
+        responses=MetricsSerializer,
+    )
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        project = access.led_project_for(request.user, slug)
+        version = get_object_or_404(project.versions, number=number)
+        metrics = version.class_metrics.select_related("label").order_by("label__position", "label_id")
+        return Response(MetricsSerializer({"version": version, "per_class": metrics}).data)
+
+
+class PublishView(APIView):
+    scopes = {"POST": Scope.MODELS_WRITE}
+
+    @extend_schema(
+        operation_id="publish_model",
+        summary="Let a version serve",
+        request=None,
+        responses=ModelVersionSerializer,
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        user = access.signed_in(request.user)
+        project = access.led_project_for(user, slug)
+        version = get_object_or_404(project.versions, number=number)
+        return _now_serving(partial(publication.publish, version=version, by=user))
+
+
+class RollBackView(APIView):
+    scopes = {"POST": Scope.MODELS_WRITE}
+
+    @extend_schema(
+        operation_id="roll_back_model",
+        summary="Publish again what served before",
+        request=None,
+        responses=ModelVersionSerializer,
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        user = access.signed_in(request.user)
+        project = access.led_project_for(user, slug)
+        return _now_serving(partial(publication.roll_back, project=project, by=user))
+
+
+def _now_serving(change: Callable[[], ModelVersion]) -> Response:
+    """Publish, and have the pool scored by the version that serves from now on."""
+    try:
+        version = change()
+    except publication.NotPublished as refusal:
+        raise Problem(HTTPStatus.CONFLICT, "not_published", str(refusal)) from refusal
+    tasks.send(tasks.prelabel, version.pk)
+    return Response(ModelVersionSerializer(version).data)

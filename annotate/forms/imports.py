@@ -1,0 +1,128 @@
+"""Forms of the import pages; the columns to choose from are those of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile as Uploaded
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotate.models.projects import TaskChoices
+from annotate.services.imports.columns import ColumnMapping
+from training.records import Row
+
+ENCODINGS = [
+    "utf-8",
+    "utf-16",
+    "windows-1252",
+    "windows-1251",
+    "iso-8859-15",
+    "koi8-r",
+    "shift_jis",
+    "gb18030",
+]
+DELIMITERS = {",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tab"), "|": "|"}
+HEADERS = {"yes": True, "no": False}
+SHOWN = 8
+
+
+class FileForm(forms.Form):
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy(
+            "CSV, TSV, JSONL, JSON, XLSX, Parquet, or plain text with one document a line."
+        ),
+    )
+
+    def clean_file(self) -> Uploaded[bytes]:
+        file: Uploaded[bytes] = self.cleaned_data["file"]
+        if (file.size or 0) > settings.IMPORT_MAX_BYTES:
+            most = settings.IMPORT_MAX_BYTES // 1024**2
+            raise forms.ValidationError(_("The file is larger than %(most)s MB.") % {"most": f"{most:,}"})
+        return file
+
+
+class MappingForm(forms.Form):
+    text = forms.ChoiceField(label=gettext_lazy("Text"))
+    id = forms.ChoiceField(
+        label=gettext_lazy("Id"),
+        required=False,
+        help_text=gettext_lazy("A document that comes again with the same id is updated."),
+    )
+    label = forms.ChoiceField(label=gettext_lazy("Label"), required=False)
+    separator = forms.CharField(
+        label=gettext_lazy("Labels are separated by"), max_length=5, required=False, strip=False
+    )
+    meta = forms.MultipleChoiceField(
+        label=gettext_lazy("Keep beside the text"), required=False, widget=forms.CheckboxSelectMultiple
+    )
+    create_labels = forms.BooleanField(
+        label=gettext_lazy("Create labels that the project does not have yet"), required=False
+    )
+    gold = forms.BooleanField(
+        label=gettext_lazy("The labels are gold answers: they decide, and annotators are measured by them"),
+        required=False,
+    )
+    empty_is_answer = forms.BooleanField(
+        label=gettext_lazy("An empty label cell is an answer: none of the labels applies"), required=False
+    )
+
+    def __init__(self, data: Any, *, rows: Sequence[Row], mapping: ColumnMapping, task: str) -> None:
+        super().__init__(data, initial=mapping.dump(), auto_id="map_%s")
+        self.rows, self.declared = rows, mapping
+        names = list(dict.fromkeys(name for row in rows for name in row.cells))
+        columns = [(name, name) for name in names]
+        optional = [("", _("None")), *columns]
+        for field, choices in (("text", columns), ("id", optional), ("label", optional), ("meta", columns)):
+            choice = self.fields[field]
+            assert isinstance(choice, forms.ChoiceField)
+            choice.choices = choices
+        if task == TaskChoices.SINGLE:
+            del self.fields["separator"], self.fields["empty_is_answer"]
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        chosen = [values.get(field) for field in ("text", "id", "label") if values.get(field)]
+        if len(set(chosen)) < len(chosen):
+            raise forms.ValidationError(_("Choose a different column for the text, the id and the label."))
+        return values
+
+    def mapping(self) -> ColumnMapping:
+        chosen = self.cleaned_data
+        # A column that the guess kept beside the text may have become the id or the label since.
+        used = {chosen.get(field) for field in ("text", "id", "label")}
+        meta = [name for name in chosen["meta"] if name not in used]
+        return ColumnMapping.load({**self.declared.dump(), **chosen, "meta": meta})
+
+
+def declared(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the lead says of the file itself; anything unknown means "find out"."""
+    encoding, delimiter = data.get("encoding", ""), data.get("delimiter", "")
+    return {
+        "encoding": encoding if encoding in ENCODINGS else "",
+        "delimiter": delimiter if delimiter in DELIMITERS else "",
+        "header": HEADERS.get(data.get("header", "")),
+    }
+
+
+def sample_table(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the first rows as a table of text, cut so that a page shows them."""
+    names = list(dict.fromkeys(name for row in rows for name in row.cells))
+    body = [
+        {
+            "number": row.number,
+            "problem": row.problem,
+            "cells": [_shown(row.cells.get(name)) for name in names],
+        }
+        for row in rows[:SHOWN]
+    ]
+    return {"names": names, "rows": body, "encodings": ENCODINGS, "delimiters": DELIMITERS.items()}
+
+
+def _shown(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

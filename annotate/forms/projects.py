@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models import Project, User
+from annotate.models.annotations import Outcome
+from annotate.models.documents import Lane
+from annotate.models.projects import Role
+from annotate.services.runs.schedule import able_families
+from training.registry import FAMILIES, STRATEGIES
+from training.types import Task
+
+LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
+
+
+def parse_labels(text: str) -> list[tuple[str, str]]:
+    """Return the (name, description) of each line that is not empty."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    parts = [line.partition(": ") for line in lines]
+    return [(name.strip(), description.strip()) for name, _colon, description in parts]
+
+
+class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    labels = forms.CharField(
+        label=_("Labels"),
+        widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
+        help_text=LABELS_HELP,
+    )
+
+    class Meta:
+        model = Project
+        fields = ["name", "slug", "task", "labels", "guidelines"]
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
+        help_texts = {
+            "task": _("Fixed from the first label on."),
+            "guidelines": _("What annotators open beside the text with the key “g”."),
+        }
+
+    field_order = ["name", "slug", "task", "labels", "guidelines"]
+
+    def clean_labels(self) -> list[tuple[str, str]]:
+        labels = parse_labels(self.cleaned_data["labels"])
+        least = 2 if self.cleaned_data.get("task") == Task.SINGLE else 1
+        if len(labels) < least:
+            raise forms.ValidationError(_("A project with one label per document needs at least two labels."))
+        return labels
+
+
+class LabelsForm(forms.Form):
+    labels = forms.CharField(
+        label=_("New labels"), widget=forms.Textarea(attrs={"rows": 4}), help_text=LABELS_HELP
+    )
+
+    def clean_labels(self) -> list[tuple[str, str]]:
+        return parse_labels(self.cleaned_data["labels"])
+
+
+class LabelForm(forms.Form):
+    """One row of the labels table; its prefix is the label's primary key."""
+
+    name = forms.CharField(label=_("Name"), max_length=200)
+    hotkey = forms.CharField(label=_("Key"), max_length=1, required=False, strip=False)
+    description = forms.CharField(label=_("Description"), required=False)
+
+
+class MemberForm(forms.Form):
+    username = forms.CharField(label=_("User name"), max_length=150)
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.ANNOTATOR)
+
+
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Everything that a lead sets, in groups by meaning."""
+
+    GROUPS = (
+        (_("Project"), ("name", "guidelines")),
+        (_("Labelling"), ("annotators_per_document", "suggestions", "lease_seconds")),
+        (_("Holdout"), ("holdout_share", "holdout_queue_share")),
+        (_("What comes next"), ("strategy", "batch_size", "random_share")),
+        (
+            _("Training"),
+            (
+                "training_enabled",
+                "families",
+                "retrain_after",
+                "retrain_idle_seconds",
+                "publish_automatically",
+                "publish_recommended",
+            ),
+        ),
+        (_("Thresholds"), ("objective", "objective_value")),
+        (_("LLM"), ("llm_budget",)),
+    )
+
+    class Meta:
+        model = Project
+        fields = [
+            "name",
+            "guidelines",
+            "annotators_per_document",
+            "suggestions",
+            "lease_seconds",
+            "holdout_share",
+            "holdout_queue_share",
+            "strategy",
+            "batch_size",
+            "random_share",
+            "training_enabled",
+            "families",
+            "retrain_after",
+            "retrain_idle_seconds",
+            "publish_automatically",
+            "publish_recommended",
+            "objective",
+            "objective_value",
+            "llm_budget",
+        ]
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 8})}
+        help_texts = {
+            "guidelines": _("A change makes a new version; each annotation records the version in force."),
+            "annotators_per_document": _("How many people decide on each document, blind to each other."),
+            "suggestions": _("A suggestion saves time and biases people. Holdout documents never show one."),
+            "lease_seconds": _("After that an unanswered document goes to somebody else."),
+            "holdout_share": _("The part of newly imported documents that only measures, 0 to 0.9."),
+            "holdout_queue_share": _("How much of what annotators get is holdout, 0 to 0.9."),
+            "strategy": _("How the next documents are chosen from the pool."),
+            "batch_size": _("How many documents are chosen at a time."),
+            "random_share": _("The part of each batch drawn at random, which finds what the model misses."),
+            "training_enabled": _("Without it, models learn only when you press “Train now”."),
+            "families": _(
+                "The best on the holdout is published. Any other family learns when a lead starts it "
+                "on the runs page; fine-tuning takes minutes."
+            ),
+            "retrain_after": _("A run starts once this many new labels came in since the last one."),
+            "retrain_idle_seconds": _(
+                "Or once there is any new label and nobody has labelled for this long."
+            ),
+            "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
+            "publish_recommended": _(
+                "Instead, the report card decides which model is published; a newer version of its kind "
+                "follows it if it is not worse. It waits for 100 labelled holdout documents."
+            ),
+            "objective": _("What the threshold of each label is chosen for."),
+            "llm_budget": _(
+                "Until a model is published, an LLM suggests labels for what comes next; 0: none is asked. "
+                "Its endpoint is set by the administrator. Texts of the pool and answers leave this site."
+            ),
+            "objective_value": _("Beta for F-beta, or the wanted precision from 0 to 1."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["strategy"] = forms.ChoiceField(
+            label=self.fields["strategy"].label,
+            help_text=self.fields["strategy"].help_text,
+            required=False,
+            choices=strategy_choices(Task(self.instance.task)),
+        )
+        self.fields["families"] = forms.MultipleChoiceField(
+            label=self.fields["families"].label,
+            help_text=self.fields["families"].help_text,
+            choices=family_choices(self.instance.task),
+            widget=forms.CheckboxSelectMultiple,
+        )
+
+    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
+        return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("objective") == "precision" and not 0 < values.get("objective_value", 0) <= 1:
+            self.add_error("objective_value", _("A wanted precision lies between 0 and 1."))
+        return values
+
+
+def strategy_choices(task: Task) -> list[tuple[str, Any]]:
+    """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
+    fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if task in entry.tasks]
+    return [("", _("The default of the task")), *fitting]
+
+
+def family_choices(task: str) -> list[tuple[str, str]]:
+    return [(key, FAMILIES[key].label) for key in able_families(task)]
+
+
+class FilterForm(forms.Form):
+    """The filters of the documents page; it only shows them, the view reads the query string itself."""
+
+    q = forms.CharField(label=_("Text or external id"), required=False)
+    lane = forms.ChoiceField(label=_("Lane"), required=False, choices=[("", _("All")), *Lane.choices])
+    outcome = forms.ChoiceField(
+        label=_("Outcome"),
+        required=False,
+        choices=[("", _("All")), *Outcome.choices, ("none", _("Not decided on"))],
+    )
+    label = forms.ChoiceField(label=_("Annotated as"), required=False)
+    decided = forms.ChoiceField(label=_("Predicted as"), required=False)
+    annotator = forms.ChoiceField(label=_("Annotator"), required=False)
+    disagree = forms.BooleanField(label=_("Model and annotators disagree"), required=False)
+    half = forms.CharField(widget=forms.HiddenInput, required=False)
+    missed = forms.CharField(widget=forms.HiddenInput, required=False)
+    wrong = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *, project: Project, **kwargs: Any) -> None:
+        super().__init__(label_suffix="", **kwargs)
+        labels = [("", _("All")), *project.labels.values_list("pk", "name")]
+        people = User.objects.filter(annotations__project=project).distinct().order_by("username")
+        for name, choices in (
+            ("label", labels),
+            ("decided", labels),
+            ("annotator", [("", _("All")), *people.values_list("pk", "username")]),
+        ):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = choices

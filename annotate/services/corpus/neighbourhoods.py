@@ -1,0 +1,84 @@
+"""The nearest pool documents of each pool document: searched once, kept, and given to every run."""
+
+from __future__ import annotations
+
+import numpy as np
+from django.db.models import QuerySet
+from numpy.typing import NDArray
+
+from annotate.models import Document, Neighbourhood, Project
+from annotate.services.corpus.vector_store import SiteEmbedder
+from training.encoders.neighbours import nearest_to
+from training.types import FloatArray, IntArray, Neighbours
+
+K = 10
+CHUNK = 1_000  # rows of one transaction
+KEYS = np.dtype("<i8")
+COSINES = np.dtype("<f4")
+
+
+def find(*, project: Project, encoder: SiteEmbedder) -> int:
+    """Search the neighbours of pool documents that have none yet; return how many were searched.
+
+    Those found earlier stay as they are when documents are added: they are near, if no longer nearest.
+    """
+    rows = list(Document.objects.filter(project=project).pool().order_by("pk").values_list("pk", "text"))
+    known = set(_of(project, encoder).values_list("document", flat=True))
+    missing = np.array([i for i, (key, _) in enumerate(rows) if key not in known], np.int64)
+    if not len(missing) or len(rows) < 2:
+        return 0
+    keys = np.array([key for key, _ in rows], np.int64)
+    vectors = encoder.embed([text for _, text in rows])
+    found = nearest_to(vectors[missing], vectors, min(K + 1, len(rows)))
+    for start in range(0, len(missing), CHUNK):
+        _keep(encoder, keys, missing[start : start + CHUNK], _part(found, start))
+    return len(missing)
+
+
+def among(*, project: Project, encoder: SiteEmbedder, documents: IntArray) -> Neighbours | None:
+    """Return the neighbours of `documents` as rows among them; None where none are kept.
+
+    A neighbour that is not among them keeps its place with a similarity of 0.
+    """
+    position = {key: row for row, key in enumerate(documents.tolist())}
+    indices = np.zeros((len(documents), K), np.int64)
+    similarities = np.zeros((len(documents), K), np.float32)
+    kept = list(_of(project, encoder).values_list("document", "neighbours", "similarities"))
+    for document, neighbours, cosines in kept:
+        if (row := position.get(document)) is None:
+            continue
+        keys = np.frombuffer(neighbours, KEYS).tolist()
+        places = [position.get(key, -1) for key in keys]
+        indices[row, : len(keys)] = np.maximum(places, 0)
+        similarities[row, : len(keys)] = np.where(np.array(places) < 0, 0.0, np.frombuffer(cosines, COSINES))
+    return Neighbours(indices, similarities) if kept else None
+
+
+def _of(project: Project, encoder: SiteEmbedder) -> QuerySet[Neighbourhood]:
+    return Neighbourhood.objects.filter(document__project=project, encoder=encoder.fingerprint)
+
+
+def _part(found: Neighbours, start: int) -> Neighbours:
+    return Neighbours(found.indices[start : start + CHUNK], found.similarities[start : start + CHUNK])
+
+
+def _keep(encoder: SiteEmbedder, keys: IntArray, rows: IntArray, found: Neighbours) -> None:
+    Neighbourhood.objects.bulk_create(
+        [
+            _row(encoder, keys, row, indices, similarities)
+            for row, indices, similarities in zip(rows, found.indices, found.similarities, strict=True)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _row(
+    encoder: SiteEmbedder, keys: IntArray, row: int, indices: IntArray, similarities: FloatArray
+) -> Neighbourhood:
+    others: NDArray[np.bool_] = indices != row
+    return Neighbourhood(
+        document_id=int(keys[row]),
+        encoder=encoder.fingerprint,
+        neighbours=keys[indices[others]][:K].astype(KEYS).tobytes(),
+        similarities=similarities[others][:K].astype(COSINES).tobytes(),
+    )

@@ -1,0 +1,171 @@
+"""Vectors of a project's texts: made once in the background, kept in the database, used by every run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from numpy.typing import NDArray
+
+from annotate.models import Document, Embedding, Project
+from training.encoders.export import prepare_encoder, prepared_encoder
+from training.encoders.vectors import CachedEmbedder, text_key
+from training.preprocess.encoder import MODEL_FILE, OnnxEncoder
+from training.types import Embedder, FloatArray, TrainingError
+
+CHUNK = 64  # texts between two transactions: what a stopped worker does again
+READ = 500  # keys of one query; SQLite takes a limited number of parameters
+SLICE_SECONDS = 20.0  # after these a task makes way for runs, and goes on behind them
+COMPARED = 200  # texts; each is embedded twice, once for all
+STORED = np.dtype("<f4")
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+class DatabaseStore:
+    """The site's vectors as `training.encoders.vectors.VectorStore`; what a process has read it remembers."""
+
+    LIMIT = 200_000
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], FloatArray] = {}
+
+    def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, FloatArray]:
+        unknown = [key for key in keys if (fingerprint, key) not in self._known]
+        if len(self._known) + len(unknown) > self.LIMIT:
+            self._known.clear()
+            unknown = list(keys)
+        for start in range(0, len(unknown), READ):
+            self._read(fingerprint, unknown[start : start + READ])
+        found = ((key, self._known.get((fingerprint, key))) for key in keys)
+        return {key: vector for key, vector in found if vector is not None}
+
+    def put_many(self, fingerprint: str, vectors: Mapping[str, FloatArray]) -> None:
+        rows = [
+            Embedding(encoder=fingerprint, sha256=key, vector=vector.astype(STORED).tobytes())
+            for key, vector in vectors.items()
+        ]
+        Embedding.objects.bulk_create(rows, ignore_conflicts=True)
+        self._known.update({(fingerprint, key): vector for key, vector in vectors.items()})
+
+    def forget(self, fingerprint: str, keys: Sequence[str]) -> None:
+        """Let go of vectors that are no longer in the database, so that they are put there again."""
+        for key in keys:
+            self._known.pop((fingerprint, key), None)
+
+    def _read(self, fingerprint: str, keys: Sequence[str]) -> None:
+        rows = Embedding.objects.filter(encoder=fingerprint, sha256__in=keys)
+        for key, vector in rows.values_list("sha256", "vector"):
+            self._known[fingerprint, key] = np.frombuffer(vector, STORED)
+
+
+class SiteEmbedder(CachedEmbedder):
+    """The site's encoder over the vectors in its database."""
+
+    def __init__(self, encoder: Embedder, store: DatabaseStore) -> None:
+        super().__init__(encoder, store)
+        self.store = store
+
+    def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell (texts,) which vectors are there, so that a run need not wait for the others."""
+        keys = [text_key(text) for text in texts]
+        there = self.store.get_many(self.fingerprint, keys)
+        return np.array([key in there for key in keys], bool)
+
+
+@lru_cache(maxsize=3)
+def embedder(name: str = "") -> SiteEmbedder:
+    """Return an encoder over the database: the site's, or one by its checkpoint's name or its fingerprint.
+
+    Raises `TrainingError` where there is none.
+    """
+    if FINGERPRINT.fullmatch(name):
+        return _by_fingerprint(name)
+    folder = prepare_encoder(name or settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
+    return embedder(folder.name)
+
+
+def is_prepared(fingerprint: str) -> bool:
+    """Tell whether the encoder of that fingerprint is there."""
+    return (Path(settings.ENCODER_ROOT) / fingerprint / MODEL_FILE).is_file()
+
+
+def _by_fingerprint(fingerprint: str) -> SiteEmbedder:
+    # Of encoders that are gone, the site's own alone is known by where it came from.
+    if not is_prepared(fingerprint) and embedder().fingerprint != fingerprint:
+        sentence = _(
+            "The encoder %(name)s is no longer in %(folder)s; train with it once more, or with another."
+        )
+        raise TrainingError(sentence % {"name": fingerprint[:12], "folder": settings.ENCODER_ROOT})
+    return SiteEmbedder(OnnxEncoder(Path(settings.ENCODER_ROOT) / fingerprint), _store())
+
+
+@cache
+def _store() -> DatabaseStore:
+    """Return the vectors that this process remembers, whatever their encoder: there is room for one such."""
+    return DatabaseStore()
+
+
+def _some_texts() -> list[str]:
+    """Return texts of this site on which an INT8 encoder has to agree with its original."""
+    return list(Document.objects.order_by("-pk").values_list("text", flat=True)[:COMPARED])
+
+
+def any_for(*, project: Project) -> bool:
+    """Tell whether the project's texts have been given to an encoder at all."""
+    first = project.documents.order_by("-lane", "sha256").values("sha256")[:1]
+    return Embedding.objects.filter(sha256__in=first).exists()
+
+
+def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SECONDS) -> int:
+    """Embed texts that have no vector yet, for about `seconds`; return how many were found.
+
+    Less than a chunk at the end means that all are done. Stopping it anywhere loses one chunk at most.
+    """
+    deadline, done = time.monotonic() + seconds, 0
+    while texts := _missing(project, encoder.fingerprint):
+        # NB: else vectors that another process removed would be missing for ever, and looked for for ever.
+        encoder.store.forget(encoder.fingerprint, [text_key(text) for text in texts])
+        encoder.embed(texts)
+        done += len(texts)
+        if time.monotonic() > deadline:
+            break
+    return done
+
+
+def missing(*, project: Project, encoder: SiteEmbedder) -> int:
+    """Return how many texts have no vector yet."""
+    return _without_vector(project, encoder.fingerprint).count()
+
+
+def is_complete(*, project: Project, encoder: SiteEmbedder) -> bool:
+    return not are_missing(project=project, fingerprint=encoder.fingerprint)
+
+
+def are_missing(*, project: Project, fingerprint: str) -> bool:
+    """Tell whether a text has no vector under the encoder of that fingerprint."""
+    return _without_vector(project, fingerprint).exists()
+
+
+def site_fingerprint() -> str:
+    """Return the fingerprint of the site's encoder without loading it; "" while it has not been prepared."""
+    folder = prepared_encoder(settings.ENCODER, Path(settings.ENCODER_ROOT))
+    return folder.name if folder else ""
+
+
+def _missing(project: Project, fingerprint: str, limit: int = CHUNK) -> list[str]:
+    """Return texts without a vector, in random order, so that the first ones are a fair sample."""
+    documents = _without_vector(project, fingerprint)
+    return list(documents.order_by("-lane", "sha256").values_list("text", flat=True)[:limit])
+
+
+def _without_vector(project: Project, fingerprint: str) -> QuerySet[Document]:
+    # NB: named, as the index begins with it; else the database reads all vectors for each document.
+    vectors = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
+    return Document.objects.filter(~Exists(vectors), project=project)

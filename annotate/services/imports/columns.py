@@ -1,0 +1,129 @@
+"""Which column of a file is what, guessed from its first rows and declared by the lead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from django.conf import settings
+
+from annotate.services.imports.upsert import Row
+from training import records
+from training.records.header import ID, LABEL, TEXT
+
+SEPARATORS = ("|", ";", ",")
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """Stored as JSON with the import. Columns are names; an empty name means "there is none".
+
+    `separator` cuts a cell into several labels. `empty_is_answer`: an empty label cell says that no label
+    applies, instead of nothing.
+    """
+
+    text: str = ""
+    id: str = ""
+    label: str = ""
+    separator: str = ""
+    meta: tuple[str, ...] = ()
+    gold: bool = False
+    create_labels: bool = False
+    empty_is_answer: bool = False
+    format: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    header: bool | None = None
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> ColumnMapping:
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in stored.items() if key in known}
+        return cls(**{**values, "meta": tuple(values.get("meta", ()))})
+
+    def dump(self) -> dict[str, Any]:
+        return {**asdict(self), "meta": list(self.meta)}
+
+    def options(self) -> records.Options:
+        return records.Options(
+            format=self.format,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            header=self.header,
+            max_cell=settings.IMPORT_MAX_CELL,
+            max_columns=settings.IMPORT_MAX_COLUMNS,
+            max_bytes=settings.IMPORT_MAX_BYTES,
+        )
+
+    def rows(self, source: Iterable[records.Row]) -> Iterator[Row]:
+        for row in source:
+            yield Row("", number=row.number, problem=row.problem) if row.problem else self.row(row)
+
+    def row(self, row: records.Row) -> Row:
+        cells = row.cells
+        if self.text not in cells:
+            return Row("", number=row.number, problem=f"The row has no “{self.text}”.")
+        return Row(
+            text=_flat(cells[self.text]),
+            external_id=_flat(cells.get(self.id)).strip(),
+            labels=self._labels(cells[self.label]) if self.label in cells else None,
+            meta={name: cells[name] for name in self.meta if name in cells},
+            number=row.number,
+        )
+
+    def _labels(self, value: Any) -> tuple[str, ...] | None:
+        parts = value if isinstance(value, list) else self._cut(_flat(value))
+        names = tuple(name for part in parts if (name := _flat(part).strip()))
+        return names if names or self.empty_is_answer else None
+
+    def _cut(self, cell: str) -> list[str]:
+        return cell.split(self.separator) if self.separator else [cell]
+
+
+def _flat(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def guess(rows: Sequence[records.Row], *, multi: bool, has_labels: bool) -> ColumnMapping:
+    """Return the likeliest mapping of a file whose first rows are given."""
+    whole = [row for row in rows if not row.problem]
+    names = list(dict.fromkeys(name for row in whole for name in row.cells))
+    identity = _named(names, ID)
+    label = _named([name for name in names if name != identity], LABEL)
+    text = _named([name for name in names if name != label], TEXT) or _longest(
+        whole, names, {identity, label}
+    )
+    label = label or _repeating(whole, names, {identity, text})
+    return ColumnMapping(
+        text=text,
+        id=identity,
+        label=label,
+        separator=_separator(whole, label) if multi else "",
+        meta=tuple(name for name in names if name not in {text, identity, label}),
+        create_labels=not has_labels,
+    )
+
+
+def _named(names: Sequence[str], known: Sequence[str]) -> str:
+    lowered = {name.strip().lower(): name for name in names}
+    return next((lowered[name] for name in known if name in lowered), "")
+
+
+def _longest(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
+    free = [name for name in names if name not in taken]
+    return max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in rows), default="")
+
+
+def _repeating(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
+    """Return a lone other column of short values that recur: a file of two columns without names."""
+    free = [name for name in names if name not in taken]
+    if len(free) != 1 or len(rows) < 4:
+        return ""
+    values = [_flat(row.cells.get(free[0])) for row in rows]
+    return free[0] if len(set(values)) <= len(values) / 2 and max(map(len, values)) <= 60 else ""
+
+
+def _separator(rows: Sequence[records.Row], label: str) -> str:
+    cells = [_flat(row.cells.get(label)) for row in rows]
+    return next((mark for mark in SEPARATORS if any(mark in cell for cell in cells)), SEPARATORS[0])

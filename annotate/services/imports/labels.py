@@ -1,0 +1,166 @@
+"""Labels that come with rows: found by name or created, and kept as answers of the annotator "import"."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from django.contrib.auth.hashers import make_password
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
+from annotate.models.annotations import Outcome, Source
+from annotate.models.projects import TaskChoices
+from annotate.services.imports.bulk_insert import insert
+from annotate.services.imports.matching import Entry, contradiction
+
+MACHINE = "import"
+MOST_LABELS = 1000
+LONGEST_NAME = 200
+HOTKEYS = "1234567890qwertyuiop"
+
+
+def machine_annotator() -> User:
+    """Return the annotator that stands for files; nobody can log in as it."""
+    user, _created = User.objects.get_or_create(
+        username=MACHINE, is_machine=True, defaults={"password": make_password(None)}
+    )
+    return user
+
+
+class ImportedLabels:
+    def __init__(self, project: Project, *, gold: bool, create: bool) -> None:
+        self.project, self.gold, self.create = project, gold, create
+        self.annotator: User | None = None
+        self.labels: dict[str, Label] = {}
+        self.used = False
+
+    def load(self) -> None:
+        """Read the labels anew; another transaction may have added or archived some."""
+        self.labels = {label.name: label for label in self.project.labels.all()}
+
+    def resolve(self, names: Sequence[str]) -> tuple[frozenset[int] | None, str]:
+        """Return the labels' keys, or the reason why the row cannot go in."""
+        wanted = list(dict.fromkeys(names))
+        if self.project.task == TaskChoices.SINGLE and len(wanted) != 1:
+            return None, _("The row has %(count)s labels; a document of this project takes one.") % {
+                "count": len(wanted)
+            }
+        if problem := next(filter(None, map(self._fault, wanted)), ""):
+            return None, problem
+        return frozenset(self._key(name) for name in wanted), ""
+
+    def _fault(self, name: str) -> str:
+        known = self.labels.get(name)
+        if known and known.archived_at:
+            return _("The label “%(name)s” is archived; restore it first.") % {"name": name}
+        if known:
+            return ""
+        if not name.strip() or len(name) > LONGEST_NAME:
+            return _("A label is empty or has more than %(most)s characters.") % {"most": LONGEST_NAME}
+        if not self.create:
+            return _("The project has no label “%(name)s”.") % {"name": name}
+        if len(self.labels) >= MOST_LABELS:
+            return _("The project has %(most)s labels already; is this the right column?") % {
+                "most": MOST_LABELS
+            }
+        return ""
+
+    def _key(self, name: str) -> int:
+        if name not in self.labels:
+            last = self.project.labels.aggregate(last=Max("position"))["last"]
+            self.labels[name] = Label.objects.create(
+                project=self.project,
+                name=name,
+                position=0 if last is None else last + 1,
+                hotkey=self._hotkey(),
+            )
+        return self.labels[name].pk
+
+    def _hotkey(self) -> str:
+        taken = {label.hotkey for label in self.labels.values() if not label.archived_at}
+        return next((key for key in HOTKEYS if key not in taken), "")
+
+    def annotate(self, entries: Sequence[Entry]) -> None:
+        """Keep the labels of entries whose documents are saved; an answer that changes keeps its past."""
+        labelled = [entry for entry in entries if entry.label_ids is not None and entry.document]
+        if not labelled:
+            return
+        self.used = True
+        self.annotator = self.annotator or machine_annotator()
+        documents = [entry.document.pk for entry in labelled if entry.document]
+        held = {a.document_id: a for a in self._held(documents)}
+        golden = self._golden(documents) if self.gold else set()
+        fresh: dict[int, Entry] = {}
+        for entry in labelled:
+            self._decide(entry, held, golden, fresh)
+        self._add(list(fresh.values()))
+
+    def _held(self, documents: Sequence[int]) -> QuerySet[Annotation]:
+        own = Annotation.objects.filter(document__in=documents, annotator=self.annotator)
+        return own.prefetch_related("choices")
+
+    def _golden(self, documents: Sequence[int]) -> set[int]:
+        others = Annotation.objects.filter(document__in=documents, is_gold=True).exclude(
+            annotator=self.annotator
+        )
+        return set(others.values_list("document_id", flat=True))
+
+    def _decide(
+        self, entry: Entry, held: dict[int, Annotation], golden: set[int], fresh: dict[int, Entry]
+    ) -> None:
+        assert entry.document is not None
+        pk = entry.document.pk
+        if pk in golden:
+            entry.problem = _("The document has a gold answer of a person already.")
+        elif pk in fresh:
+            entry.problem = "" if fresh[pk].label_ids == entry.label_ids else contradiction()
+        elif pk not in held:
+            fresh[pk] = entry
+            entry.state = "updated" if entry.state == "unchanged" else entry.state
+        elif self._differs(held[pk], entry):
+            self._replace(held[pk], entry)
+
+    def _differs(self, annotation: Annotation, entry: Entry) -> bool:
+        has = {choice.label_id for choice in annotation.choices.all()}
+        return has != set(entry.label_ids or ()) or annotation.is_gold != self.gold
+
+    def _replace(self, annotation: Annotation, entry: Entry) -> None:
+        if entry.repeats:
+            entry.problem = contradiction()
+            return
+        ids = sorted(choice.label_id for choice in annotation.choices.all())
+        Decision.objects.create(
+            annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, label_ids=ids
+        )
+        annotation.choices.all().delete()
+        annotation.is_gold = self.gold
+        annotation.save()
+        self._choose([(annotation.pk, entry)])
+        entry.state = "updated"
+
+    def _add(self, entries: Sequence[Entry]) -> None:
+        assert self.annotator is not None
+        now = timezone.now()
+        shared = {
+            "project_id": self.project.pk,
+            "annotator_id": self.annotator.pk,
+            "outcome": Outcome.ANSWERED.value,
+            "source": Source.IMPORT.value,
+            "is_gold": self.gold,
+            "guidelines_version": self.project.guidelines_version,
+            "created_at": now,
+            "updated_at": now,
+        }
+        documents = [(entry.document.pk,) for entry in entries if entry.document]
+        keys = insert(Annotation, documents, ["document_id"], shared)
+        self._choose(list(zip(keys, entries, strict=True)))
+
+    @staticmethod
+    def _choose(pairs: Sequence[tuple[int, Entry]]) -> None:
+        choices = [
+            (annotation, label) for annotation, entry in pairs for label in sorted(entry.label_ids or ())
+        ]
+        insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})

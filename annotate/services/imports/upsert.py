@@ -1,0 +1,177 @@
+"""Rows become documents: an upsert by external id, else by text, in short transactions."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import Document, Project
+from annotate.models.documents import Lane
+from annotate.services.imports import holdout
+from annotate.services.imports.bulk_insert import insert
+from annotate.services.imports.labels import ImportedLabels
+from annotate.services.imports.matching import Entry, Known, Seen
+from training import splits
+
+CHUNK = 2000
+KEPT_PROBLEMS = 1000
+LONGEST_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One document as it comes in.
+
+    `labels` None means "not known"; an empty tuple is the answer "none applies" (multi-label only).
+    `number` is what the person calls the row; `problem` is set where it could not be read.
+    """
+
+    text: str
+    external_id: str = ""
+    labels: tuple[str, ...] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    number: int = 0
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class Counts:
+    rows: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    broken: int = 0
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, other: Counts) -> None:
+        self.rows += other.rows
+        self.created += other.created
+        self.updated += other.updated
+        self.unchanged += other.unchanged
+        self.broken += other.broken
+        self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
+
+
+OnChunk = Callable[[Counts], None]
+
+
+def store_rows(
+    *,
+    project: Project,
+    rows: Iterable[Row],
+    gold: bool = False,
+    create_labels: bool = False,
+    dry_run: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> Counts:
+    """Add and update documents; return what became of the rows, with the first problems.
+
+    Labels become the answers of the annotator "import", or gold. `on_chunk` gets the counts of each chunk
+    inside its transaction (of a dry run: after it), so that progress and documents are saved together.
+    """
+    total, seen = Counts(), Seen()
+    labels = ImportedLabels(project, gold=gold, create=create_labels)
+    for chunk in _chunks(rows):
+        with transaction.atomic():
+            # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
+            Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+            counts = _store_chunk(project, chunk, labels, seen, dry_run=dry_run)
+            if dry_run:
+                transaction.set_rollback(True)
+            elif on_chunk:
+                on_chunk(counts)
+        if dry_run and on_chunk:
+            on_chunk(counts)
+        total.add(counts)
+    if labels.used and not dry_run:
+        holdout.stock_holdout(project=project)
+    return total
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk
+
+
+def _store_chunk(
+    project: Project, rows: Sequence[Row], labels: ImportedLabels, seen: Seen, *, dry_run: bool
+) -> Counts:
+    labels.load()
+    entries = [_entry(row, labels) for row in rows]
+    good = [entry for entry in entries if not entry.problem]
+    known = Known(project, good, seen)
+    for entry in good:
+        known.place(entry)
+    _save(project, known)
+    labels.annotate([entry for entry in good if not entry.problem])
+    for entry in good:
+        seen.note(entry, lasting=not dry_run)
+    return _count(entries)
+
+
+def _entry(row: Row, labels: ImportedLabels) -> Entry:
+    problem = row.problem or _fault(row)
+    entry = Entry(row.number, row.text, row.external_id, dict(row.meta), problem=problem)
+    if problem:
+        return entry
+    entry.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
+    entry.split_key = splits.split_key(row.text)
+    if row.labels is not None:
+        entry.names = frozenset(row.labels)
+        entry.label_ids, entry.problem = labels.resolve(row.labels)
+    return entry
+
+
+def _fault(row: Row) -> str:
+    """Return why no document can be made of a row, or an empty string; a caller may be an API."""
+    if not row.text.strip():
+        return _("The text is empty.")
+    if len(row.text) > settings.IMPORT_MAX_CELL:
+        return _("The text has %(length)s characters; at most %(most)s are stored.") % {
+            "length": f"{len(row.text):,}",
+            "most": f"{settings.IMPORT_MAX_CELL:,}",
+        }
+    if "\0" in row.text or "\0" in row.external_id:
+        return _("The text or the id holds a NUL character.")
+    if len(row.external_id) > LONGEST_ID:
+        return _("The id has more than %(most)s characters.") % {"most": LONGEST_ID}
+    try:
+        (row.text + row.external_id).encode()
+    except UnicodeEncodeError:
+        return _("The text or the id holds half a character (a lone surrogate).")
+    return ""
+
+
+def _save(project: Project, known: Known) -> None:
+    for document in known.created:
+        share = project.holdout_share
+        lane = known.lanes.get(document.split_key) or splits.lane(document.split_key, share)
+        document.lane = lane
+        document.half = splits.half(document.split_key) if lane == Lane.HOLDOUT else ""
+    columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
+    rows = list(map(attrgetter(*columns), known.created))
+    keys = insert(Document, rows, columns, {"project_id": project.pk, "created_at": timezone.now()})
+    for document, key in zip(known.created, keys, strict=True):
+        document.pk = key
+    known.save_changes()
+
+
+def _count(entries: Sequence[Entry]) -> Counts:
+    counts = Counts(rows=len(entries))
+    for entry in entries:
+        if entry.problem:
+            counts.broken += 1
+            counts.problems.append((entry.number, entry.problem))
+        else:
+            setattr(counts, entry.state, getattr(counts, entry.state) + 1)
+    return counts

@@ -1,0 +1,149 @@
+"""One person's decision on one document: kept once, whatever is sent twice or late."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
+from annotate.models.annotations import AssignmentState, Outcome
+from annotate.models.projects import TaskChoices
+from annotate.services.labeling import lookups
+
+
+class Rejected(Exception):
+    """A decision that cannot be kept; the message is a sentence for the annotator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was sent for one card; `shown` is the suggestion where the page showed another than recorded."""
+
+    card: uuid.UUID
+    outcome: str
+    label_ids: Sequence[int] = ()
+    seconds: float | None = None
+    reason: str = ""
+    shown: list[list[Any]] | None = None
+
+
+@transaction.atomic
+def submit(
+    *,
+    project: Project,
+    annotator: User,
+    card: uuid.UUID,
+    outcome: str,
+    label_ids: Sequence[int] = (),
+    seconds: float | None = None,
+    reason: str = "",
+    shown: list[list[Any]] | None = None,
+) -> Annotation:
+    """Keep a decision and return the annotation as it stands; the same card again changes nothing."""
+    answer = Answer(card, outcome, label_ids, seconds, reason, shown)
+    return keep(project=project, annotator=annotator, answer=answer)
+
+
+def keep(
+    *, project: Project, annotator: User, answer: Answer, offered: Collection[int] | None = None
+) -> Annotation:
+    """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
+    dealt = _card(project, annotator, answer.card)
+    annotation, is_answered = _standing(dealt)
+    if annotation is not None and is_answered:
+        return annotation
+    chosen = _checked_labels(project, answer, offered)
+    created = annotation is None
+    annotation = annotation or Annotation(document_id=dealt.document_id, annotator=annotator)
+    _write(annotation, project, dealt, answer)
+    annotation.save(force_insert=created)
+    _choose(annotation, chosen, created=created)
+    Decision.objects.create(
+        annotation=annotation,
+        card=answer.card,
+        outcome=answer.outcome,
+        label_ids=chosen,
+        reason=annotation.reason,
+        seconds=answer.seconds,
+    )
+    places = Assignment.objects.filter(document=dealt.document_id, annotator=annotator)
+    places.update(state=AssignmentState.DONE, expires_at=None)
+    return annotation
+
+
+def previous(*, project: Project, annotator: User, before: Annotation | None = None) -> Annotation | None:
+    """Return the decision that `annotator` made before that one, or the latest; None at the beginning."""
+    mine = Annotation.objects.filter(project=project, annotator=annotator)
+    if before is not None:
+        mine = mine.filter(pk__lt=before.pk)
+    return mine.select_related("document").order_by("-pk").first()
+
+
+@transaction.atomic
+def reopen(*, annotation: Annotation) -> Card:
+    """Return a fresh card of a decided document; an answer with its key revises the decision."""
+    return Card.objects.create(
+        document_id=annotation.document_id,
+        annotator_id=annotation.annotator_id,
+        shown_version_id=annotation.shown_version_id,
+        shown=annotation.shown,
+    )
+
+
+def _card(project: Project, annotator: User, key: uuid.UUID) -> Card:
+    found = lookups.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
+    if found is None:
+        raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
+    document, version, shown = found
+    return Card(key=key, document_id=document, annotator=annotator, shown_version_id=version, shown=shown)
+
+
+def _standing(card: Card) -> tuple[Annotation | None, bool]:
+    """Return what stands, and whether it came with this card.
+
+    NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
+    """
+    row = lookups.STANDING.first(document=card.document_id, annotator=card.annotator_id, card=card.key)
+    if row is None:
+        return None, False
+    return Annotation.objects.get(pk=row[0]), bool(row[1])
+
+
+def _write(annotation: Annotation, project: Project, dealt: Card, answer: Answer) -> None:
+    annotation.project = project
+    annotation.outcome = answer.outcome
+    annotation.reason = answer.reason[:10_000]
+    annotation.seconds = answer.seconds
+    annotation.guidelines_version = project.guidelines_version
+    annotation.shown_version_id = dealt.shown_version_id
+    annotation.shown = dealt.shown if answer.shown is None else answer.shown
+
+
+def _checked_labels(project: Project, answer: Answer, offered: Collection[int] | None) -> list[int]:
+    if answer.outcome not in Outcome.values:
+        raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
+    if answer.outcome != Outcome.ANSWERED:
+        return []
+    wanted = list(dict.fromkeys(answer.label_ids))
+    if project.task == TaskChoices.SINGLE and len(wanted) != 1:
+        raise Rejected(_("Choose exactly one label for this document."))
+    if offered is None:
+        offered = Label.objects.live().filter(project=project, pk__in=wanted).values_list("pk", flat=True)
+    if not set(wanted) <= set(offered):
+        raise Rejected(
+            _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
+        )
+    return wanted
+
+
+def _choose(annotation: Annotation, chosen: Sequence[int], *, created: bool) -> None:
+    if not created:
+        annotation.choices.exclude(label__in=chosen).delete()
+    rows = [AnnotationLabel(annotation=annotation, label_id=key) for key in chosen]
+    if rows:
+        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)

@@ -1,0 +1,266 @@
+"""Who labels which document next: leases on the places of the queue, and how the queue is filled."""
+
+from __future__ import annotations
+
+import random
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from annotate.models import (
+    Assignment,
+    Batch,
+    Card,
+    Document,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+    WorkerPulse,
+)
+from annotate.models.annotations import AssignmentState
+from annotate.models.documents import Lane
+from annotate.models.projects import Suggestions
+from annotate.services.labeling import lookups
+from annotate.services.llm import answers
+
+TOP_UP = 60
+# Random documents only bridge the time until a choice arrives, so fewer are put in then.
+BRIDGE = 20
+PULSE_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Dealt:
+    """A card with its document; `version` is the number of the model that chose or suggests.
+
+    Of the document its key, text, lane and prediction are read, the rest on demand.
+    """
+
+    place: int
+    card: Card
+    document: Document
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row of `lookups.PLACE`: a place of the queue as it was found."""
+
+    pk: int
+    state: str
+    card: uuid.UUID | None
+    annotator: int | None
+    chosen_by: int | None
+    document: int
+    text: str
+    lane: str
+    predicted_by: int | None
+    predicted_by_number: int | None
+    scores: list[list[Any]] | None
+    decided: list[int] | None
+
+
+@transaction.atomic
+def claim(*, project: Project, annotator: User) -> Assignment | None:
+    """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
+    dealt = deal(project=project, annotator=annotator)
+    return Assignment.objects.select_related("document").get(pk=dealt.place) if dealt else None
+
+
+def deal(*, project: Project, annotator: User) -> Dealt | None:
+    """Do what `claim` does within the caller's transaction, and return the card with its document."""
+    found = _lease(project, annotator)
+    if found is None and top_up(project=project):
+        found = _lease(project, annotator)
+    return found
+
+
+def renew(*, annotator: User, card: uuid.UUID) -> bool:
+    """Extend the lease of a card that is still shown; False where somebody else has the place now."""
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
+    place = mine.select_related("project").first()
+    return place is not None and mine.update(expires_at=_expiry(place.project, timezone.now())) == 1
+
+
+def release(*, annotator: User, card: uuid.UUID) -> bool:
+    """Give a place back to the queue at once, as when the page is closed."""
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
+    return mine.update(state=AssignmentState.WAITING, annotator=None, expires_at=None, card=None) == 1
+
+
+def _lease(project: Project, annotator: User) -> Dealt | None:
+    now = timezone.now()
+    while place := _candidate(project, annotator, now):
+        # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
+        unchanged = Assignment.objects.filter(pk=place.pk, state=place.state, card=place.card)
+        is_shown = place.card if place.annotator == annotator.pk else None
+        key = is_shown or uuid.uuid4()
+        expiry = _expiry(project, now)
+        if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
+            return _shown(place, key) if is_shown else _deal(project, place, key, annotator)
+    return None
+
+
+def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:
+    """Return the own place, else one whose lease ran out, else the first that waits."""
+    held = [
+        _Place(*row) for row in lookups.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
+    ]
+    for place in sorted(held, key=lambda place: place.annotator != annotator.pk):
+        if place.annotator == annotator.pk or _is_open(place, annotator):
+            return place
+    row = lookups.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
+    return _Place(*row) if row else None
+
+
+def _is_open(place: _Place, annotator: User) -> bool:
+    return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
+
+
+def _shown(place: _Place, key: uuid.UUID) -> Dealt:
+    card = Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
+    suggested_by = card.shown_version.number if card.shown_version else None
+    return Dealt(place.pk, card, _document(place), place.chosen_by or suggested_by)
+
+
+def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> Dealt:
+    """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
+    document = _document(place)
+    shown: Prediction | None = None
+    if project.suggestions != Suggestions.NEVER and document.lane == Lane.POOL:
+        shown = getattr(document, "prediction", None)
+    card = Card.objects.create(
+        key=key,
+        document=document,
+        annotator=annotator,
+        shown_version_id=shown.version_id if shown else None,
+        shown=shown.scores if shown else _by_llm(project, document),
+    )
+    return Dealt(place.pk, card, document, place.chosen_by or (place.predicted_by_number if shown else None))
+
+
+def _by_llm(project: Project, document: Document) -> list[list[float]] | None:
+    """Return the suggestion of a card without a version: it is an LLM's."""
+    if project.suggestions == Suggestions.NEVER:
+        return None
+    return answers.suggested(project=project, document=document)
+
+
+def _document(place: _Place) -> Document:
+    document = Document.from_db(
+        connection.alias, ["id", "text", "lane"], [place.document, place.text, place.lane]
+    )
+    found: Prediction | None = None
+    if place.predicted_by is not None:
+        found = Prediction(
+            document=document, version_id=place.predicted_by, scores=place.scores, decided=place.decided
+        )
+    # None is noted as well: asked for a prediction, the document would look for one again.
+    Document.prediction.related.set_cached_value(document, found)
+    return document
+
+
+def _expiry(project: Project, now: datetime) -> datetime:
+    return now + timedelta(seconds=project.lease_seconds)
+
+
+@transaction.atomic
+def top_up(*, project: Project) -> int:
+    """Append a block of documents in random order, holdout ones among them; return how many places.
+
+    Where a choice by a model is on its way, holdout documents bridge the time, up to twice their set share:
+    their labels are needed in any case, and a random pool document would use up a label that the model could
+    have placed better.
+    """
+    _lock(project)
+    bridging = _choice_is_coming(project)
+    size = BRIDGE if bridging else TOP_UP
+    wanted = _bridge_of_holdout(project, size) if bridging else _draw_holdout(project, size)
+    holdout = _unassigned(project, Lane.HOLDOUT, wanted)
+    pool = _unassigned(project, Lane.POOL, size - len(holdout))
+    if len(holdout) + len(pool) < size:
+        holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
+    documents = holdout + pool
+    random.shuffle(documents)
+    return len(_append(project, documents, batch=None))
+
+
+@transaction.atomic
+def refill(
+    *, project: Project, strategy: str, version: ModelVersion | None, documents: Sequence[int]
+) -> Batch:
+    """Put the chosen documents, the most wanted first, before everybody; untouched older places make room.
+
+    `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
+    holdout document with the project's probability, so that reported figures grow with the pool's labels.
+    """
+    _lock(project)
+    batch = Batch.objects.create(project=project, strategy=strategy, version=version)
+    places = Assignment.objects.filter(project=project)
+    touched = places.exclude(state=AssignmentState.WAITING).values("document")
+    places.waiting().exclude(document__in=touched).delete()
+    free = Document.objects.filter(project=project).unassigned().in_bulk(list(documents))
+    chosen = [free[key] for key in documents if key in free]
+    holdout = _unassigned(project, Lane.HOLDOUT, _draw_holdout(project, len(chosen)))
+    _append(project, _interleave(chosen, holdout), batch=batch)
+    return batch
+
+
+def _lock(project: Project) -> None:
+    """Let one process at a time fill a project's queue; SQLite's transactions do so by themselves."""
+    list(Project.objects.select_for_update().filter(pk=project.pk).values_list("pk"))
+
+
+def _choice_is_coming(project: Project) -> bool:
+    if project.runs.live().quick().exists():
+        return True
+    alive = timezone.now() - timedelta(seconds=PULSE_SECONDS)
+    return (
+        not project.batches.exists()
+        and WorkerPulse.objects.filter(queue="training", seen_at__gte=alive).exists()
+    )
+
+
+def _bridge_of_holdout(project: Project, size: int) -> int:
+    """Return how many holdout documents may bridge: fast annotators would label hardly anything else."""
+    if not project.holdout_queue_share:
+        return 0
+    places = project.assignments.count()
+    queued = project.assignments.filter(document__lane=Lane.HOLDOUT).count()
+    allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (places + size)))
+    return min(size, max(0, allowed - queued))
+
+
+def _draw_holdout(project: Project, size: int) -> int:
+    return sum(random.random() < project.holdout_queue_share for _ in range(size))
+
+
+def _interleave(chosen: list[Document], holdout: list[Document]) -> list[Document]:
+    places = set(random.sample(range(len(chosen) + len(holdout)), len(holdout)))
+    ahead, aside = iter(chosen), iter(holdout)
+    return [next(aside if i in places else ahead) for i in range(len(chosen) + len(holdout))]
+
+
+def _unassigned(project: Project, lane: str, n: int, *, besides: Sequence[Document] = ()) -> list[Document]:
+    if n <= 0:
+        return []
+    documents = Document.objects.filter(project=project, lane=lane).unassigned().defer("text", "meta")
+    others = documents.exclude(pk__in=[document.pk for document in besides])
+    return others.at_random(n, f"{random.getrandbits(256):064x}")
+
+
+def _append(project: Project, documents: Sequence[Document], *, batch: Batch | None) -> list[Assignment]:
+    """Add places behind those that are there: ranks are times, so that they need no look at the queue."""
+    start = time.time()
+    return Assignment.objects.bulk_create(
+        Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * 1e-4)
+        for i, document in enumerate(documents)
+        for slot in range(project.annotators_per_document)
+    )

@@ -1,0 +1,251 @@
+"""Suggestions by an LLM for the documents that come next, until a model of the project's own is published."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Sum
+
+from annotate.models import Document, LlmAnswer, Membership, ModelVersion, Project
+from annotate.models.documents import Lane
+from annotate.models.projects import Role
+from annotate.services.corpus import snapshots
+from training.llm.asking import Question, ask_all
+from training.llm.budget import Meter, Prices
+from training.llm.client import DEFAULTS, Chat, Endpoint
+from training.llm.errors import BudgetSpent
+from training.llm.labeller import Answer, Labeller
+from training.llm.parse import Outcome
+from training.llm.prompt import Example, Prompt, similar
+from training.types import Dataset, Embedder, FloatArray, LabelSchema, TrainingError
+
+logger = logging.getLogger(__name__)
+
+SLICE_SECONDS = 20.0  # after these a task makes way for others
+EXAMPLES = 6  # answered documents that a question shows
+REST_SECONDS = 600  # after an endpoint has failed
+CERTAIN = 1.0  # an LLM tells no confidence: the page shows none
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a project's answers came to; `problem` tells why no more are asked for at the moment.
+
+    `reused` documents have an answer that was there already; `seconds` is the mean of those asked about.
+    """
+
+    documents: int
+    answered: int
+    reused: int
+    tokens: int
+    cost: float
+    seconds: float
+    problem: str
+
+
+def is_configured() -> bool:
+    return bool(settings.LLM_URL and settings.LLM_MODEL)
+
+
+def is_wanted(*, project: Project) -> bool:
+    """Tell whether to ask: switched on, no recent failure, no model of its own, and a document waits."""
+    return _may_ask(project) and _next(project) is not None
+
+
+def suggest(*, project: Project, embedder: Embedder | None = None, seconds: float = SLICE_SECONDS) -> int:
+    """Answer waiting pool documents, the next ones first, for about `seconds`; return how many.
+
+    Several questions are under way at once, each in a thread of its own; the database is used by this one
+    only. With an `embedder` each question shows the answered documents that are most like its own. An
+    answer to an equal question about an equal text is used again.
+    """
+    asking = _Asking(project, embedder, time.monotonic() + seconds)
+    try:
+        with Chat(_endpoint()) as chat:
+            labeller = Labeller(chat, _meter(project))
+            ask_all(labeller, asking.questions(labeller), asking.keep, concurrency=settings.LLM_CONCURRENCY)
+    except TrainingError as error:
+        cache.set(_rest(project), str(error), REST_SECONDS)
+        if not isinstance(error, BudgetSpent):
+            logger.warning("The LLM answers no more texts of project %s: %s", project.slug, error)
+    return asking.done
+
+
+def suggested(*, project: Project, document: Document) -> list[list[float]] | None:
+    """Return [label id, score] pairs for a card whose document no model has a prediction of."""
+    if not is_configured() or not project.llm_budget or document.lane != Lane.POOL:
+        return None
+    answers = LlmAnswer.objects.answered().current().filter(document=document)
+    labels = answers.values_list("labels", flat=True).first()
+    return [[key, CERTAIN] for key in labels] if labels else None
+
+
+def spent(*, project: Project) -> Spent | None:
+    """Return the lead's figures, None where the LLM is off and was never asked."""
+    figures = project.llm_answers.aggregate(
+        documents=Count("document", distinct=True),
+        answered=Count("pk", filter=Q(outcome=Outcome.ANSWERED, sha256=F("document__sha256"))),
+        reused=Count("document", distinct=True, filter=Q(is_reused=True)),
+        tokens=Sum("tokens", default=0),
+        cost=Sum("cost", default=0.0),
+        seconds=Avg("seconds", filter=Q(calls__gt=0), default=0.0),
+    )
+    is_on = is_configured() and project.llm_budget > 0
+    return Spent(**figures, problem=cache.get(_rest(project), "")) if is_on or figures["documents"] else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A document as it was read for its question, and what equal questions have in common."""
+
+    document: Document
+    key: str
+
+
+class _Asking:
+    """The documents of one slice of time, in the order in which they are asked about."""
+
+    def __init__(self, project: Project, embedder: Embedder | None, deadline: float) -> None:
+        self.done = 0
+        self._project = project
+        self._prompts = _Prompts(project, embedder)
+        self._deadline = deadline
+        self._reusable = LlmAnswer.objects.answered().filter(project__in=_open_to_leads_of(project))
+        self._asked: list[_Asked] = []
+
+    def questions(self, labeller: Labeller) -> Iterator[Question]:
+        """Look anew before each: a model may be published, and the queue reordered, meanwhile."""
+        while time.monotonic() < self._deadline and _may_ask(self._project):
+            document = _next(self._project, besides=[asked.document.pk for asked in self._asked])
+            if document is None:
+                return
+            question = Question(document.text, self._prompts.of(document.text))
+            asked = _Asked(document, labeller.key(question.text, question.prompt))
+            names = self._reusable.filter(key=asked.key).values_list("names", flat=True).first()
+            if names is None:
+                self._asked.append(asked)
+                yield question
+            else:
+                self._store(asked, Answer(Outcome.ANSWERED, tuple(names), is_reused=True))
+
+    def keep(self, number: int, answer: Answer) -> None:
+        """Store the answer. An endpoint that failed for nothing is asked about the text again later."""
+        if answer.outcome is not Outcome.FAILED or answer.calls:
+            self._store(self._asked[number], answer)
+
+    def _store(self, asked: _Asked, answer: Answer) -> None:
+        """Store an answer. NB: it may come twice, after an interruption of the first time."""
+        fields = {
+            "project": self._project,
+            "key": asked.key,
+            "model": settings.LLM_MODEL,
+            "outcome": answer.outcome,
+            "names": list(answer.labels),
+            "labels": [self._prompts.label_ids[name] for name in answer.labels],
+            "note": answer.note,
+            "is_reused": answer.is_reused,
+            "calls": len(answer.calls),
+            "tokens": sum(call.input_tokens + call.output_tokens for call in answer.calls),
+            "cost": answer.cost,
+            "seconds": answer.seconds,
+        }
+        # An import may have changed the text meanwhile: the answer is of the one that was asked about.
+        row = LlmAnswer(document=asked.document, sha256=asked.document.sha256, **fields)
+        LlmAnswer.objects.bulk_create(
+            [row], update_conflicts=True, unique_fields=["document", "sha256"], update_fields=list(fields)
+        )
+        self.done += 1
+
+
+class _Prompts:
+    """The question for each text of a project, with examples where there are answers and vectors.
+
+    Labels go by their names in it, not by this project's ids: another project may ask the same.
+    """
+
+    def __init__(self, project: Project, embedder: Embedder | None) -> None:
+        self._guidelines = project.guidelines
+        self._embedder = embedder
+        self._dataset = snapshots.take(project=project).dataset
+        self._schema = _named(self._dataset.schema)
+        self._examples = _examples(self._dataset) if embedder else []
+        self.label_ids = {label.name: int(label.key) for label in self._dataset.schema.labels}
+        self._vectors: FloatArray | None = None
+
+    def of(self, text: str) -> Prompt:
+        return Prompt(self._schema, self._guidelines, self._like(text))
+
+    def _like(self, text: str) -> tuple[Example, ...]:
+        if self._embedder is None or not self._examples:
+            return ()
+        if self._vectors is None:
+            self._vectors = self._embedder.embed(self._dataset.texts)
+        return similar(self._examples, self._vectors, text, self._embedder.embed([text])[0], EXAMPLES)
+
+
+def _named(schema: LabelSchema) -> LabelSchema:
+    return LabelSchema(schema.task, tuple(replace(label, key=label.name) for label in schema.labels))
+
+
+def _examples(dataset: Dataset) -> list[Example]:
+    names = [label.name for label in dataset.schema.labels]
+    return [
+        Example(text, tuple(name for name, is_true in zip(names, row, strict=True) if is_true))
+        for text, row in zip(dataset.texts, dataset.targets, strict=True)
+    ]
+
+
+def _next(project: Project, *, besides: Collection[int] = ()) -> Document | None:
+    """Return the pool document that comes first in the queue and whose present text was not asked about."""
+    answers = LlmAnswer.objects.filter(document=OuterRef("document"), sha256=OuterRef("document__sha256"))
+    places = project.assignments.waiting().filter(~Exists(answers), document__lane=Lane.POOL)
+    first = places.exclude(document__in=besides).order_by("rank").select_related("document").first()
+    return first.document if first else None
+
+
+def _may_ask(project: Project) -> bool:
+    if not is_configured() or not project.llm_budget or cache.get(_rest(project)):
+        return False
+    return not ModelVersion.objects.published().filter(project=project).exists()
+
+
+def _open_to_leads_of(project: Project) -> list[int]:
+    """Return the project and all others that each of its leads leads too.
+
+    An answer that costs nothing tells that somebody has asked about that very text: these may know.
+    """
+    leads = Membership.objects.filter(role=Role.LEAD)
+    people = list(leads.filter(project=project).values_list("user_id", flat=True))
+    shared = leads.filter(user__in=people).values("project").annotate(people=Count("user"))
+    return [project.pk, *shared.filter(people=len(people)).values_list("project", flat=True)]
+
+
+def _endpoint() -> Endpoint:
+    """Return it with little patience: a worker that waits works for nobody, and the next tick asks again."""
+    told = {} if settings.LLM_RESPONSE_FORMAT else {"response_format": None}
+    return Endpoint(
+        settings.LLM_URL,
+        settings.LLM_MODEL,
+        key=settings.LLM_API_KEY,
+        timeout=20.0,
+        attempts=2,
+        longest_wait=10.0,
+        options={**DEFAULTS, **told},
+    )
+
+
+def _meter(project: Project) -> Meter:
+    """Return a meter of what the project has left."""
+    used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
+    prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
+    return Meter(prices, max_tokens=max(0, project.llm_budget - used))
+
+
+def _rest(project: Project) -> str:
+    """Return the key of a rest; another budget begins anew, as it is what a complaint may have asked for."""
+    return f"llm-rest-{project.pk}-{project.llm_budget}"

@@ -1,0 +1,223 @@
+"""What a lead sees, each a handful of queries however many rows there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from django.db.models import Count, F, Max, Q, QuerySet
+
+from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun
+from annotate.models.annotations import Outcome
+from annotate.models.documents import Lane
+from annotate.models.runs import RunState, Stage
+from annotate.services.pages.status_line import silent_queues
+from annotate.services.runs import schedule
+
+# Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
+RECENT_DECISIONS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class LaneProgress:
+    lane: str
+    name: str
+    documents: int
+    labelled: int
+
+    @property
+    def share(self) -> int:
+        return round(100 * self.labelled / self.documents) if self.documents else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    lanes: tuple[LaneProgress, ...]
+    skipped: int
+    flagged: int
+
+    @property
+    def documents(self) -> int:
+        return sum(lane.documents for lane in self.lanes)
+
+    @property
+    def labelled(self) -> int:
+        return sum(lane.labelled for lane in self.lanes)
+
+    @property
+    def share(self) -> int:
+        return round(100 * self.labelled / self.documents) if self.documents else 0
+
+
+def progress(project: Project) -> Progress:
+    documents = dict(project.documents.order_by().values_list("lane").annotate(n=Count("pk")))
+    decisions = project.annotations.order_by().values_list("document__lane", "outcome")
+    counts = {
+        (lane, outcome): n
+        for lane, outcome, n in decisions.annotate(n=Count("document", distinct=True)).values_list(
+            "document__lane", "outcome", "n"
+        )
+    }
+
+    def both(outcome: str) -> int:
+        return sum(counts.get((lane, outcome), 0) for lane in Lane.values)
+
+    return Progress(
+        lanes=tuple(
+            LaneProgress(
+                lane.value, str(lane.label), documents.get(lane, 0), counts.get((lane, Outcome.ANSWERED), 0)
+            )
+            for lane in Lane
+        ),
+        skipped=both(Outcome.SKIPPED),
+        flagged=both(Outcome.FLAGGED),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """What the models are doing: `missing` new labels until the next run, and the runs alive or failed."""
+
+    missing: int
+    live: tuple[TrainingRun, ...]
+    failed: tuple[TrainingRun, ...]
+    silent_queues: tuple[str, ...]
+
+    @property
+    def is_waiting_for_labels(self) -> bool:
+        """Tell whether no quick run is alive; a slow one says nothing of when the next model comes."""
+        return all(run.is_slow for run in self.live)
+
+
+def learning(project: Project) -> Learning:
+    latest: dict[tuple[str, str], TrainingRun] = {}
+    live = []
+    for run in project.runs.select_related("requested_by").order_by("-pk")[:20]:
+        if run.state in (RunState.QUEUED, RunState.RUNNING):
+            live.append(run)
+        latest.setdefault((run.family, run.variant), run)
+    return Learning(
+        missing=schedule.labels_until_next(project=project),
+        live=tuple(live),
+        failed=tuple(run for run in latest.values() if run.state == RunState.FAILED),
+        silent_queues=tuple(silent_queues()),
+    )
+
+
+def published(project: Project) -> tuple[ModelVersion | None, ModelVersion | None]:
+    """Return the published version and the one that was published before it."""
+    rows = list(
+        project.versions.exclude(published_at=None)
+        .select_related("run")
+        .order_by(F("published_at").desc(), "-number")[:20]
+    )
+    current = next((row for row in rows if row.stage == Stage.PUBLISHED), None)
+    before = next((row for row in rows if current and row.number < current.number), None)
+    return current, before
+
+
+def class_metrics(version: ModelVersion) -> list[ClassMetric]:
+    """Return each label's figures, the worst first and the ones that cannot be measured yet last."""
+    rows = version.class_metrics.select_related("label")
+    return list(rows.order_by(F("f1").asc(nulls_last=True), "-support", "label__position"))
+
+
+def curve(project: Project) -> list[ModelVersion]:
+    """Return every version with a measured macro-F1, by the number of labels that it learned from."""
+    return list(
+        project.versions.exclude(macro_f1=None)
+        .only(
+            "number",
+            "family",
+            "variant",
+            "stage",
+            "labelled",
+            "macro_f1",
+            "macro_f1_low",
+            "macro_f1_high",
+            "project",
+        )
+        .order_by("labelled", "number")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    label: Label
+    decided: Label
+    documents: int
+
+
+def confusions(version: ModelVersion, *, top: int = 10) -> list[Confusion]:
+    """Return the pairs of labels that the version mixes up most often on its reporting documents."""
+    table: Sequence[Sequence[int]] | None = version.report.get("confusion")
+    if not table:
+        return []
+    keys = version.label_ids
+    pairs = sorted(
+        ((count, i, j) for i, row in enumerate(table) for j, count in enumerate(row) if i != j and count),
+        key=lambda pair: (-pair[0], pair[1], pair[2]),
+    )[:top]
+    labels = Label.objects.in_bulk({keys[i] for _n, i, j in pairs} | {keys[j] for _n, i, j in pairs})
+    return [
+        Confusion(labels[keys[i]], labels[keys[j]], n)
+        for n, i, j in pairs
+        if keys[i] in labels and keys[j] in labels
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatorProgress:
+    pk: int
+    name: str
+    is_machine: bool
+    answered: int
+    skipped: int
+    flagged: int
+    seconds: float | None
+    latest: datetime
+
+
+def annotators(project: Project) -> list[AnnotatorProgress]:
+    rows = (
+        Annotation.objects.filter(project=project)
+        .order_by()
+        .values("annotator", "annotator__username", "annotator__is_machine")
+        .annotate(
+            latest=Max("updated_at"),
+            answered=_count(Outcome.ANSWERED),
+            skipped=_count(Outcome.SKIPPED),
+            flagged=_count(Outcome.FLAGGED),
+        )
+    )
+    seconds = _median_seconds(project.annotations.exclude(seconds=None))
+    found = [
+        AnnotatorProgress(
+            pk=row["annotator"],
+            name=row["annotator__username"],
+            is_machine=row["annotator__is_machine"],
+            answered=row["answered"],
+            skipped=row["skipped"],
+            flagged=row["flagged"],
+            seconds=seconds.get(row["annotator"]),
+            latest=row["latest"],
+        )
+        for row in rows
+    ]
+    return sorted(found, key=lambda row: (row.is_machine, -row.answered, row.name))
+
+
+def _count(outcome: Outcome) -> Count:
+    return Count("pk", filter=Q(outcome=outcome))
+
+
+def _median_seconds(annotations: QuerySet[Annotation]) -> dict[int, float]:
+    times: dict[int, list[float]] = defaultdict(list)
+    for annotator, seconds in annotations.order_by("-pk").values_list("annotator_id", "seconds")[
+        :RECENT_DECISIONS
+    ]:
+        times[annotator].append(seconds or 0.0)
+    return {annotator: median(values) for annotator, values in times.items()}

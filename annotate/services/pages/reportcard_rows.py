@@ -1,0 +1,110 @@
+"""A stored report card as its page shows it: a row per candidate with its version as it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from annotate.models import Label, ModelVersion, ReportCard
+from annotate.services.runs.schedule import CASCADE
+
+CLEARLY_FASTER = 2.0  # times: less is not worth a second model
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate; `content` is a candidate of the card, `version` what it is now."""
+
+    content: Mapping[str, Any]
+    version: ModelVersion | None
+    gap: Mapping[str, Any] | None
+    ruled_out: tuple[str, ...]
+    is_recommended: bool
+    is_best: bool
+
+    @property
+    def macro_f1(self) -> float | None:
+        found: float | None = (self.content["evaluation"] or {}).get("macro_f1")
+        return found
+
+    @property
+    def size(self) -> int:
+        return int(self.content["bundle_bytes"] + self.content["encoder_bytes"])
+
+    @property
+    def can_be_published(self) -> bool:
+        return self.version is not None and bool(self.version.bundle) and self.version.stage != "published"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two versions that are worth combining."""
+
+    cheap: ModelVersion
+    strong: ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """One label's F1 by each measured candidate, in the order of the rows; None is "not measurable yet"."""
+
+    label: Label
+    support: int
+    scores: tuple[float | None, ...]
+
+
+def rows(card: ReportCard) -> list[Row]:
+    """Return the candidates, the most accurate first and those without figures last."""
+    numbers, chosen = card.content["versions"], card.content["recommendation"]
+    versions = {
+        version.number: version for version in card.project.versions.filter(number__in=numbers.values())
+    }
+    gaps = {gap["name"]: gap for gap in chosen["gaps"]}
+    found = [
+        Row(
+            content=content,
+            version=versions.get(numbers.get(content["name"])),
+            gap=gaps.get(content["name"]),
+            ruled_out=tuple(chosen["ruled_out"].get(content["name"], ())) if not content["problem"] else (),
+            is_recommended=content["name"] == chosen["name"],
+            is_best=content["name"] == chosen["best"],
+        )
+        for content in card.content["candidates"]
+    ]
+    return sorted(found, key=lambda row: -1.0 if row.macro_f1 is None else row.macro_f1, reverse=True)
+
+
+def measured(shown: Iterable[Row]) -> list[Row]:
+    return [row for row in shown if row.macro_f1 is not None]
+
+
+def per_label(card: ReportCard, shown: Iterable[Row]) -> list[LabelRow]:
+    """Return each label's F1 by each measured candidate, the label that the best one finds hardest first."""
+    columns = [row.content["evaluation"]["per_class"] for row in measured(shown)]
+    if not columns:
+        return []
+    labels = Label.objects.filter(project=card.project_id).in_bulk(int(one["key"]) for one in columns[0])
+    found = [
+        LabelRow(label, each[0]["support"], tuple(one["f1"] for one in each))
+        for each in zip(*columns, strict=True)
+        if (label := labels.get(int(each[0]["key"])))
+    ]
+    return sorted(found, key=lambda row: 2.0 if row.scores[0] is None else row.scores[0])
+
+
+def pair(shown: Iterable[Row]) -> Pair | None:
+    """Return the most accurate version and the best of those that are clearly faster, where a cascade pays.
+
+    It does not where one that is clearly faster is within noise of the best: that one alone is enough.
+    """
+    single = [row for row in measured(shown) if row.version and row.version.bundle]
+    single = [row for row in single if row.content["family"] != CASCADE]
+    if not single:
+        return None
+    limit = single[0].content["speed"]["p50_ms"] / CLEARLY_FASTER
+    faster = [row for row in single[1:] if row.content["speed"]["p50_ms"] <= limit]
+    if not faster or any(row.gap and row.gap["within_noise"] for row in faster):
+        return None
+    cheap, strong = faster[0].version, single[0].version
+    return Pair(cheap, strong) if cheap and strong else None

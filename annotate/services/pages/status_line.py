@@ -1,0 +1,50 @@
+"""The line on progress under the labelling page: today's decisions, the next model, missing workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from annotate.models import ModelVersion, Project, TrainingRun, User, WorkerPulse
+from annotate.services.runs import schedule
+
+SILENT_AFTER = timedelta(seconds=30)
+QUEUES = ("interactive", "training", "finetuning")
+
+
+@dataclass(frozen=True)
+class Progress:
+    decisions_today: int
+    until_next_model: int | None
+    run: TrainingRun | None
+    published: ModelVersion | None
+    silent_queues: list[str]
+
+    @property
+    def run_percent(self) -> int:
+        return round(100 * self.run.progress) if self.run else 0
+
+
+def of(*, project: Project, annotator: User) -> Progress:
+    run = project.runs.live().quick().order_by("pk").first()
+    return Progress(
+        decisions_today=decisions_today(project=project, annotator=annotator),
+        until_next_model=schedule.labels_until_next(project=project) if project.training_enabled else None,
+        run=run,
+        published=project.versions.published().defer("report").first(),
+        silent_queues=silent_queues(),
+    )
+
+
+def decisions_today(*, project: Project, annotator: User) -> int:
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return project.annotations.filter(annotator=annotator, updated_at__gte=midnight).count()
+
+
+def silent_queues() -> list[str]:
+    """Name the queues that no worker has served for half a minute, so that nobody waits for nothing."""
+    alive = WorkerPulse.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER)
+    seen = set(alive.values_list("queue", flat=True))
+    return [name for name in QUEUES if name not in seen]

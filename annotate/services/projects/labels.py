@@ -1,0 +1,123 @@
+"""A project's labels: added, renamed, given keys, archived and restored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.hotkeys import RESERVED, USUAL
+from annotate.models import Label, Project
+from annotate.services.projects.refused import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class LabelEdit:
+    """What a label is to be called and which key chooses it; its annotations stay as they are."""
+
+    pk: int
+    name: str
+    description: str
+    hotkey: str
+
+
+@transaction.atomic
+def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[Label]:
+    wanted = [(name.strip(), description.strip()) for name, description in labels]
+    existing = list(project.labels.all())
+    _refuse_repeated_names([label.name for label in existing] + [name for name, _description in wanted])
+    free = _free_keys(label.hotkey for label in existing if label.archived_at is None)
+    first = max((label.position for label in existing), default=-1) + 1
+    return Label.objects.bulk_create(
+        Label(project=project, name=name, description=text, hotkey=next(free, ""), position=first + position)
+        for position, (name, text) in enumerate(wanted)
+    )
+
+
+@transaction.atomic
+def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label]:
+    """Rename, describe and re-key the project's live labels, all of them or none."""
+    labels = {label.pk: label for label in project.labels.live().select_for_update()}
+    for edit in edits:
+        if edit.pk not in labels:
+            raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": edit.name})
+        label = labels[edit.pk]
+        label.name, label.description = edit.name.strip(), edit.description.strip()
+        label.hotkey = edit.hotkey.lower()
+    others = project.labels.exclude(pk__in=labels).values_list("name", flat=True)
+    _refuse_repeated_names([label.name for label in labels.values()] + list(others))
+    _refuse_bad_keys(labels.values())
+    _save_labels(list(labels.values()))
+    return list(labels.values())
+
+
+def _save_labels(labels: list[Label]) -> None:
+    """Save in two steps: two labels that swap names or keys would break the constraints half-way."""
+    final = [(label.name, label.hotkey) for label in labels]
+    for label in labels:
+        label.name, label.hotkey = uuid4().hex, ""
+    Label.objects.bulk_update(labels, ["name", "hotkey"])
+    for label, (name, hotkey) in zip(labels, final, strict=True):
+        label.name, label.hotkey = name, hotkey
+    Label.objects.bulk_update(labels, ["name", "description", "hotkey"])
+
+
+def _refuse_repeated_names(names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if not name:
+            raise Refused(_("A label needs a name."))
+        if name in seen:
+            raise Refused(
+                _("The label “%(name)s” would exist twice; an archived label keeps its name too.")
+                % {"name": name}
+            )
+        seen.add(name)
+
+
+def _refuse_bad_keys(labels: Iterable[Label]) -> None:
+    owner: dict[str, str] = {}
+    for label in labels:
+        key = label.hotkey
+        if not key:
+            continue
+        if key in RESERVED or len(key) != 1:
+            raise Refused(
+                _("“%(name)s” cannot have the key “%(key)s”: the labelling page uses it itself.")
+                % {"name": label.name, "key": key}
+            )
+        if key in owner:
+            raise Refused(
+                _("The key “%(key)s” belongs to both “%(first)s” and “%(second)s”; give one of them another.")
+                % {"key": key, "first": owner[key], "second": label.name}
+            )
+        owner[key] = label.name
+
+
+def _free_keys(taken: Iterable[str]) -> Iterator[str]:
+    used = set(taken)
+    return iter([key for key in USUAL if key not in used])
+
+
+@transaction.atomic
+def archive_label(*, label: Label) -> int:
+    """Take a label out of use and return the number of annotations that keep it."""
+    if label.archived_at is None:
+        label.archived_at = timezone.now()
+        label.save(update_fields=["archived_at"])
+    return label.choices.count()
+
+
+@transaction.atomic
+def restore_label(*, label: Label) -> Label:
+    """Bring an archived label back, with a free key where its own was given away meanwhile."""
+    taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
+    if label.hotkey in taken:
+        label.hotkey = next(_free_keys(taken), "")
+    label.archived_at = None
+    label.save(update_fields=["archived_at", "hotkey"])
+    return label

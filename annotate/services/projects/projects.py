@@ -1,0 +1,50 @@
+"""A project is made, and its settings are changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from annotate.models import Membership, Project, User
+from annotate.models.projects import Role
+from annotate.services.projects.labels import add_labels
+from annotate.services.projects.refused import Refused
+
+
+@transaction.atomic
+def create_project(
+    *,
+    by: User,
+    name: str,
+    slug: str,
+    task: str,
+    labels: Iterable[tuple[str, str]],
+    guidelines: str = "",
+    constraints: Mapping[str, object] | None = None,
+) -> Project:
+    """Create a project led by `by`; `labels` are (name, description) in the order people see them."""
+    if Project.objects.filter(slug=slug).exists():
+        raise Refused(
+            _("A project with the short name “%(slug)s” exists already; choose another.") % {"slug": slug}
+        )
+    project = Project.objects.create(
+        name=name, slug=slug, task=task, guidelines=guidelines, constraints=dict(constraints or {})
+    )
+    Membership.objects.create(project=project, user=by, role=Role.LEAD)
+    add_labels(project=project, labels=labels)
+    return project
+
+
+@transaction.atomic
+def change_settings(*, project: Project, changes: Mapping[str, object]) -> Project:
+    """Set the named fields. New guidelines get a new version, which annotations record from then on."""
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    if "guidelines" in changes and changes["guidelines"] != project.guidelines:
+        project.guidelines_version += 1
+    for field, value in changes.items():
+        setattr(project, field, value)
+    project.full_clean(validate_unique=False)
+    project.save()
+    return project

@@ -1,0 +1,62 @@
+"""A project's strong model as the teacher of a cheap one: it labels the pool, the other learns from that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models.runs import Stage
+from annotate.services.corpus import vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.versions.loaded_bundles import suited
+from annotate.services.versions.rescore import bundle_folder
+from annotate.services.versions.variants import TEACHER
+from training.bundles.cascade import open_predictor
+from training.runs.distillation import teach
+from training.types import Pool, TrainingError
+
+MOST_TEXTS = 10_000  # of the pool: more cost a strong teacher minutes
+
+
+def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[[float], None]) -> Snapshot:
+    """Return the snapshot with what the project's model of `family` says of the pool's texts.
+
+    Neighbours stay out of it: the taught texts would stand between the documents and the pool.
+    """
+    version = teacher(project, family, snapshot.label_ids)
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    encoder = vector_store.embedder(version.encoder) if version.encoder else None
+    dataset = teach(
+        predictor,
+        replace(snapshot.dataset, pool=Pool(snapshot.pool_texts)),
+        snapshot.pool_texts[:MOST_TEXTS],
+        embedder=suited(predictor, encoder),
+        tell=tell,
+    )
+    return replace(snapshot, dataset=dataset)
+
+
+def teacher(project: Project, family: str, label_ids: Sequence[int]) -> ModelVersion:
+    """Return the family's published version, else its newest whose bundle is kept.
+
+    Where some know the labels as they are now, one of those.
+    """
+    kept = list(project.versions.filter(family=family).exclude(bundle="").order_by("-number"))
+    if not kept:
+        raise TrainingError(
+            _("There is no kept version of %(family)s to learn from; train one first.") % {"family": family}
+        )
+    fitting = [version for version in kept if version.label_ids == list(label_ids)] or kept
+    return next((version for version in fitting if version.stage == Stage.PUBLISHED), fitting[0])
+
+
+def untaught(run: TrainingRun) -> None:
+    """Note that a run learns without its teacher, as nothing is left to be taught on."""
+    sentence = _(
+        "No text of the pool is left that %(family)s could label: learned from people's labels alone."
+    )
+    TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": run.config[TEACHER]})

@@ -1,0 +1,141 @@
+"""Encoders beside the site's own: one that a lead named, or one tuned on the project's labels."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
+
+from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
+from annotate.models.runs import LIVE_STATES
+from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.corpus.vector_store import SiteEmbedder
+from annotate.services.runs import scratch
+from annotate.services.versions import variants
+from annotate.services.versions.variants import ENCODER, PREPARE, TUNED
+from training.registry import ENCODER_TUNER
+from training.types import ProgressCallback, TrainingError
+
+READS_VECTORS = "embedding"  # the family whose encoder can be chosen
+SLICE_SECONDS = 1.0  # of embedding between two tellings
+CHUNK = 500  # rows of one transaction
+PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
+
+
+def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> SiteEmbedder:
+    """Return the encoder that the run's vectors come from.
+
+    A run that prepares it makes it first, and all of the project's vectors and neighbours with it.
+    """
+    wanted = str(run.config.get(ENCODER, ""))
+    if not wanted:
+        return vector_store.embedder()
+    prepares = bool(run.config.get(PREPARE))
+    if wanted == TUNED:
+        wanted = _tune(run, snapshot, tell) if prepares else tuned(run.project)
+    encoder = vector_store.embedder(wanted)
+    if prepares:
+        _embed_all(run.project, encoder, lambda done: tell("vectors", 0.5 + 0.5 * done))
+        neighbourhoods.find(project=run.project, encoder=encoder)
+    return encoder
+
+
+def tuned(project: Project) -> str:
+    """Return the fingerprint of the encoder tuned on the project's labels that quick runs read."""
+    version = _newest_tuned(project)
+    if version is None:
+        raise TrainingError(
+            _("This project has no encoder tuned on its labels any more; start a run that tunes one.")
+        )
+    return version.encoder
+
+
+def in_use(*, project: Project) -> list[str]:
+    """Return the fingerprints of encoders, beside the site's, whose vectors the project's models read.
+
+    Those of the published version, and of the one that trains by itself; encoders that are gone are left out.
+    """
+    versions = [project.versions.published().only("encoder", "project").first(), _newest_automatic(project)]
+    found = dict.fromkeys(version.encoder for version in versions if version and version.encoder)
+    site = vector_store.site_fingerprint()
+    return [name for name in found if name != site and vector_store.is_prepared(name)]
+
+
+def _newest_automatic(project: Project) -> ModelVersion | None:
+    options = project.family_options.get(READS_VECTORS, {})
+    if options.get(ENCODER) == TUNED:
+        return _newest_tuned(project)
+    alike = project.versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
+    return alike.exclude(bundle="").only("encoder", "project").order_by("-number").first()
+
+
+def _newest_tuned(project: Project) -> ModelVersion | None:
+    """Return the version published last of those that read a tuned encoder, else the newest.
+
+    One that was tuned anew, measured and not published must not take the published one's place.
+    """
+    made = project.versions.filter(run__config__encoder=TUNED).exclude(bundle="").only("encoder", "project")
+    return made.order_by(F("published_at").desc(nulls_last=True), "-number").first()
+
+
+def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
+    """Tune the site's encoder; the successor of a killed attempt finds what that one has made."""
+    made = str(run.snapshot.get(ENCODER, ""))
+    if made and (Path(settings.ENCODER_ROOT) / made).is_dir():
+        return made
+    found = ENCODER_TUNER.load()(
+        settings.ENCODER,
+        snapshot.dataset,
+        scratch.folder(run) / "encoder",
+        Path(settings.ENCODER_ROOT),
+        on_progress=lambda done: tell("tune the encoder", 0.5 * done),
+    )
+    made = str(found.export.name)
+    run.snapshot = run.snapshot | {ENCODER: made}
+    TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
+    return made
+
+
+def _embed_all(project: Project, encoder: SiteEmbedder, tell: Callable[[float], None]) -> None:
+    missing, done = vector_store.missing(project=project, encoder=encoder), 0
+    while done < missing:
+        tell(done / missing)
+        found = vector_store.embed(project=project, encoder=encoder, seconds=SLICE_SECONDS)
+        if not found:
+            return
+        done += found
+
+
+def sweep(*, project: Project) -> int:
+    """Remove encoders tuned by runs that are over and read by no kept bundle, with their vectors.
+
+    Return how many went. None goes while a run works with a tuned one, as it may be making the same again:
+    labels that stayed as they are tune the same encoder.
+    """
+    if TrainingRun.objects.live().filter(config__encoder=TUNED).exists():
+        return 0
+    over = project.runs.filter(config__encoder=TUNED).exclude(state__in=LIVE_STATES)
+    made = {snapshot.get(ENCODER) for snapshot in over.values_list("snapshot", flat=True)}
+    kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
+    gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
+    for name in gone:
+        # NB: the folder last, as it is what a sweep that broke off is taken up again by. Another worker may
+        # sweep at the same time.
+        _delete(Neighbourhood.objects.filter(encoder=name, document__project=project))
+        _delete(Embedding.objects.filter(encoder=name))
+        shutil.rmtree(Path(settings.ENCODER_ROOT) / name, ignore_errors=True)
+    return len(gone)
+
+
+def _delete(rows: QuerySet[Any]) -> None:
+    """Delete a few rows at a time: on SQLite annotators wait while many go."""
+    while keys := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
+        rows.model.objects.filter(pk__in=keys).delete()
+        time.sleep(PAUSE_SECONDS)

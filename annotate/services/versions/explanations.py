@@ -1,0 +1,47 @@
+"""Why a version decides as it does: the n-grams that weigh most for the labels it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from annotate.models import ModelVersion
+from training.bundles.cascade import CascadePredictor, Serving
+from training.types import NgramWeight
+
+EXPLAINING = ("fasttext", "tfidf")
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """What speaks for and against one label of one text, the weightiest first."""
+
+    label_id: int
+    ngrams: tuple[NgramWeight, ...]
+
+
+@lru_cache(maxsize=256)
+def may_explain(version_pk: int) -> bool:
+    """Tell whether a version's family has n-grams to tell; a version never changes its family."""
+    return ModelVersion.objects.filter(pk=version_pk, family__in=EXPLAINING).exists()
+
+
+def reasons(
+    *,
+    predictor: Serving,
+    label_ids: Sequence[int],
+    texts: Sequence[str],
+    asked: Sequence[Sequence[int]],
+    most: int,
+) -> list[tuple[Reason, ...]] | None:
+    """Return the reasons for each text's `asked` labels; None where this kind of model cannot tell them.
+
+    `label_ids` are the labels of the predictor's columns; each reason has at most `most` n-grams.
+    """
+    if isinstance(predictor, CascadePredictor) or not predictor.explains:
+        return None
+    column = {pk: j for j, pk in enumerate(label_ids)}
+    pairs = [(text, pk) for text, wanted in zip(texts, asked, strict=True) for pk in wanted]
+    told = iter(predictor.explain([text for text, _pk in pairs], [column[pk] for _text, pk in pairs], most))
+    return [tuple(Reason(pk, next(told)) for pk in wanted) for wanted in asked]

@@ -1,0 +1,91 @@
+"""Loaded bundles of this process: the few used last, each loaded once however many threads ask."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from training.bundles.bundle import BundleError
+from training.bundles.cascade import Serving, fitting, open_predictor
+from training.bundles.predictor import BROKEN_GRAPH, Predictor
+from training.types import Embedder, TrainingError
+
+# What a first prediction may raise where a loaded bundle does not fit its preprocessing or its encoder.
+UNUSABLE: tuple[type[Exception], ...] = (
+    *BROKEN_GRAPH,
+    TrainingError,
+    KeyError,
+    TypeError,
+    ValueError,
+    OSError,
+    RuntimeError,
+)
+Key = tuple[int, Path]
+FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at every request
+
+
+@dataclass(slots=True)
+class _Place:
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    predictor: Serving | None = None
+    error: BundleError | None = None
+    failed_at: float = 0.0
+
+
+class PredictorCache:
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._places: OrderedDict[Key, _Place] = OrderedDict()
+
+    def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Serving:
+        """Return the version's predictor, loading it where needed; raises `BundleError`."""
+        place = self._place((version_id, bundle))
+        if place.predictor is not None:
+            return place.predictor
+        # Only those who want this very bundle wait for it; others are served meanwhile.
+        with place.lock:
+            return place.predictor or _load(place, bundle, encoder_root)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._places.clear()
+
+    def _place(self, key: Key) -> _Place:
+        with self._lock:
+            place = self._places.setdefault(key, _Place())
+            self._places.move_to_end(key)
+            while len(self._places) > self.size:
+                self._places.popitem(last=False)
+            return place
+
+
+def _load(place: _Place, bundle: Path, encoder_root: Path) -> Serving:
+    if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
+        raise place.error
+    try:
+        place.predictor = tried(bundle, encoder_root=encoder_root)
+    except BundleError as error:
+        place.error, place.failed_at = error, time.monotonic()
+        raise
+    return place.predictor
+
+
+def tried(bundle: Path, *, encoder_root: Path) -> Serving:
+    """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
+    try:
+        predictor = open_predictor(bundle, encoder_root=encoder_root)
+        predictor.predict_proba(["."])
+    except BundleError:
+        raise
+    except UNUSABLE as error:
+        raise BundleError(f"The bundle at {bundle} cannot predict: {error}.") from error
+    return predictor
+
+
+def suited(predictor: Serving, embedder: Embedder | None) -> Embedder | None:
+    """Return the embedder where its vectors are the bundle's; a cascade asks that of each part itself."""
+    return fitting(predictor, embedder) if isinstance(predictor, Predictor) else embedder

@@ -1,0 +1,187 @@
+"""Answers of the published version. Its number is looked up per request, so a new one serves at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import Label, ModelVersion, Project
+from annotate.services.versions.explanations import Reason, reasons
+from annotate.services.versions.loaded_bundles import PredictorCache
+from training.bundles.bundle import BundleError
+from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
+from training.types import FloatArray, Task
+
+logger = logging.getLogger(__name__)
+
+CACHE = PredictorCache(size=8)
+MOST_NGRAMS = 5  # of one reason
+MOST_ON_CARD = 3
+FALLBACKS = 3  # how many earlier versions are tried where the published one cannot be loaded
+
+
+class NothingPublished(Exception):
+    """The project has no published version; the message says what to do."""
+
+
+class NothingServes(Exception):
+    """Neither the published version nor an earlier one can be loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextPrediction:
+    """One text's decided labels, and its calibrated scores as (label id, score), best first.
+
+    `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
+    not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
+    """
+
+    label_ids: tuple[int, ...]
+    scores: tuple[tuple[int, float], ...]
+    reasons: tuple[Reason, ...] | None = None
+    answered_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """`thresholds` is empty where none is applied: a single-label decision is the best score.
+
+    `warning` tells why an earlier version answered in place of the published one.
+    """
+
+    version: int
+    family: str
+    labels: dict[int, str]
+    thresholds: dict[int, float]
+    texts: tuple[TextPrediction, ...]
+    warning: str = ""
+
+
+def predict(*, project: Project, texts: Sequence[str], explain: bool = False) -> Predictions:
+    version, predictor, warning = _serving(project)
+    labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
+    columns = [pk if pk in labels else None for pk in version.label_ids]
+    read = _answered(predictor, texts, columns)
+    multi = predictor.schema.task is Task.MULTI
+    return Predictions(
+        version=version.number,
+        family=version.family,
+        labels=labels,
+        thresholds=_thresholds(predictor, columns) if multi else {},
+        texts=tuple(_explained(version, predictor, texts, read) if explain else read),
+        warning=warning,
+    )
+
+
+def _answered(
+    predictor: Serving, texts: Sequence[str], columns: Sequence[int | None]
+) -> list[TextPrediction]:
+    if not isinstance(predictor, CascadePredictor):
+        return _read(predictor, predictor.predict_proba(list(texts)), columns)
+    found = predictor.answer(list(texts))
+    read = _read(predictor, found.scores, columns)
+    return [
+        replace(text, answered_by=STRONG if strong else CHEAP)
+        for text, strong in zip(read, found.by_strong, strict=True)
+    ]
+
+
+def _explained(
+    version: ModelVersion, predictor: Serving, texts: Sequence[str], read: list[TextPrediction]
+) -> list[TextPrediction]:
+    asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in read]
+    told = reasons(
+        predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
+    )
+    return (
+        read if told is None else [replace(text, reasons=why) for text, why in zip(read, told, strict=True)]
+    )
+
+
+def reasons_of(
+    *, version: ModelVersion | None, text: str, label_ids: Sequence[int]
+) -> tuple[Reason, ...] | None:
+    """Return why a version suggests these labels for a text; None where it cannot tell or is gone."""
+    if version is None or not version.bundle or not set(label_ids) <= set(version.label_ids):
+        return None
+    try:
+        predictor = _load(version)
+    except BundleError:
+        logger.exception("Version %s cannot explain its suggestion", version.number)
+        return None
+    told = reasons(
+        predictor=predictor,
+        label_ids=version.label_ids,
+        texts=[text],
+        asked=[label_ids],
+        most=MOST_ON_CARD,
+    )
+    return None if told is None else told[0]
+
+
+def warning(*, project: Project) -> str:
+    """Say what is wrong with the published bundle; nothing where it serves or none is published."""
+    try:
+        return _serving(project)[2]
+    except NothingPublished:
+        return ""
+    except NothingServes as error:
+        return str(error)
+
+
+def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
+    version = ModelVersion.objects.published().filter(project=project).first()
+    if version is None:
+        raise NothingPublished(_("This project has no published model yet; label more, then ask again."))
+    try:
+        return version, _load(version), ""
+    except BundleError as error:
+        logger.exception("Version %s of project %s cannot be served", version.number, project.slug)
+        return _previous(version, str(error))
+
+
+def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Serving, str]:
+    served = ModelVersion.objects.filter(project=broken.project_id, published_at__isnull=False)
+    served = served.exclude(bundle="")  # removed to save space
+    for version in served.exclude(pk=broken.pk).order_by("-published_at")[:FALLBACKS]:
+        try:
+            predictor = _load(version)
+        except BundleError:
+            continue
+        warning = _("Version %(broken)s cannot be loaded, version %(number)s answers in its place.")
+        return version, predictor, warning % {"broken": broken.number, "number": version.number}
+    raise NothingServes(
+        _("Version %(number)s cannot be loaded and no earlier one serves: %(reason)s")
+        % {"number": broken.number, "reason": reason}
+    )
+
+
+def _load(version: ModelVersion) -> Serving:
+    return CACHE.get(version.pk, settings.BUNDLE_ROOT / version.bundle, encoder_root=settings.ENCODER_ROOT)
+
+
+def _thresholds(predictor: Serving, columns: Sequence[int | None]) -> dict[int, float]:
+    return {
+        pk: float(threshold)
+        for pk, threshold in zip(columns, predictor.thresholds, strict=True)
+        if pk is not None
+    }
+
+
+def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
+    """Name the columns; one whose label is archived or deleted is never decided nor told."""
+    scores[:, [j for j, pk in enumerate(columns) if pk is None]] = -1.0
+    rows = []
+    for decided, row in zip(predictor.decide(scores), scores, strict=True):
+        best = [(columns[j], float(row[j])) for j in (-row).argsort(kind="stable")]
+        rows.append(
+            TextPrediction(
+                label_ids=tuple(pk for j in decided if (pk := columns[j]) is not None),
+                scores=tuple((pk, score) for pk, score in best if pk is not None),
+            )
+        )
+    return rows

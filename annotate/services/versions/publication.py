@@ -1,0 +1,195 @@
+"""Which version serves: what was measured decides, and one row changes hands."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import RunState, Stage
+from annotate.services.versions import variants
+from annotate.services.versions.loaded_bundles import suited, tried
+from annotate.services.versions.rescore import bundle_folder
+from training.bundles.bundle import BundleError, open_bundle
+from training.bundles.cascade import open_predictor
+from training.figures.evaluate import paired_bootstrap
+from training.figures.thresholds import Decisions, decide
+from training.registry import FAMILIES
+from training.types import Dataset, Embedder, TrainingError
+
+# Another family or variant has to be better for sure: noise must not let two of them take turns.
+SURE = 0.9
+# Reporting documents: of two that both went another way every resample is the same, and nothing is sure.
+FEWEST = 10
+KEPT_BUNDLES = 10
+
+
+class NotPublished(Exception):
+    """A version that cannot be published; the message is a sentence for the lead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether to publish, and why, as a sentence."""
+
+    publish: bool
+    reason: str
+
+
+def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
+    """Compare a candidate with what is published, on the same reporting documents."""
+    project = version.project
+    if not (project.publish_automatically or project.publish_recommended):
+        return Verdict(False, _("This project leaves publishing to a lead."))
+    old = version.project.versions.published().first()
+    if old is None:
+        return Verdict(True, _("The project's first published model."))
+    if old.label_ids != version.label_ids:
+        return Verdict(
+            True,
+            _("The labels changed since version %(n)s, so the two cannot be compared.") % {"n": old.number},
+        )
+    if project.publish_recommended and not version.follows(old):
+        return Verdict(False, _("The report card decides which model is published."))
+    try:
+        theirs = _decisions(old, reporting, embedder)
+    except TrainingError as error:
+        return Verdict(
+            True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
+        )
+    if len(reporting) < FEWEST:
+        return _unmeasured(version, old, len(reporting))
+    return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
+
+
+def _unmeasured(new: ModelVersion, old: ModelVersion, documents: int) -> Verdict:
+    """Let the newer one of a kind serve, as it has learned from more; another kind has to be measured."""
+    known = (
+        _("Only %(documents)s holdout documents are labelled, too few to compare two models")
+        if documents
+        else _("No holdout document is labelled yet, so nothing is measured")
+    ) % {"documents": documents}
+    if new.follows(old):
+        return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
+    return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
+
+
+def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
+    return decide(predictor.schema.task, scores, predictor.thresholds)
+
+
+def _compare(
+    new: ModelVersion, old: ModelVersion, ours: Decisions, theirs: Decisions, reporting: Dataset
+) -> Verdict:
+    found = paired_bootstrap(reporting.targets, ours, theirs, np.random.default_rng(0))
+    figures = {
+        "n": old.number,
+        "documents": len(reporting),
+        "difference": f"{found.difference:+.3f}",
+        "low": f"{found.low:+.3f}",
+        "high": f"{found.high:+.3f}",
+    }
+    measured = (
+        _(
+            "Macro-F1 %(difference)s against version %(n)s on %(documents)s holdout documents "
+            "(95 %% interval %(low)s to %(high)s)"
+        )
+        % figures
+    )
+    if new.follows(old):
+        if found.high < 0:
+            return Verdict(False, _("%(measured)s: worse, not published.") % {"measured": measured})
+        return Verdict(True, _("%(measured)s: not worse, published.") % {"measured": measured})
+    if found.probability_better >= SURE:
+        return Verdict(True, _("%(measured)s: better, published.") % {"measured": measured})
+    return Verdict(
+        False,
+        _("%(measured)s: not surely better than the other model, not published.") % {"measured": measured},
+    )
+
+
+@transaction.atomic
+def publish(*, version: ModelVersion, token: int | None = None, by: User | None = None) -> ModelVersion:
+    """Let `version` serve. A run gives its `token`; one whose lease went to another worker cannot publish.
+
+    What a run publishes it has just measured; what a person publishes may have lost its encoder since.
+    """
+    _check_bundle(version, is_measured=token is not None)
+    project = Project.objects.select_for_update().get(pk=version.project_id)
+    if token is not None:
+        current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
+        if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
+            raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
+    ModelVersion.objects.published().filter(project=version.project_id).exclude(pk=version.pk).update(
+        stage=Stage.RETIRED
+    )
+    if by is not None:
+        version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
+    version.stage, version.published_at = Stage.PUBLISHED, timezone.now()
+    version.save(update_fields=["stage", "published_at", "verdict"])
+    _let_others_follow(project, version)
+    return version
+
+
+def _let_others_follow(project: Project, version: ModelVersion) -> None:
+    """Have the family train by itself the way this version did, where its run still tells that."""
+    if version.run is None and version.variant:
+        return
+    options = variants.lasting(version.run.config) if version.run else {}
+    if version.family in FAMILIES and project.family_options.get(version.family, {}) != options:
+        project.family_options = project.family_options | {version.family: options}
+        project.save(update_fields=["family_options"])
+
+
+def roll_back(*, project: Project, by: User) -> ModelVersion:
+    """Publish again what served before; raises `NotPublished` where nothing did."""
+    older = project.versions.filter(stage=Stage.RETIRED).exclude(bundle="").order_by("-published_at").first()
+    if older is None:
+        raise NotPublished(_("There is no earlier published version whose bundle is still kept."))
+    return publish(version=older, by=by)
+
+
+def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
+    if not version.bundle:
+        raise NotPublished(
+            _("The bundle of version %(n)s was removed to save space; train again.") % {"n": version.number}
+        )
+    try:
+        if is_measured:
+            open_bundle(bundle_folder(version))
+        else:
+            tried(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    except BundleError as error:
+        raise NotPublished(
+            _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}
+        ) from error
+
+
+def prune(*, project: Project) -> int:
+    """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went.
+
+    The newest of each family and variant stays: one that is trained seldom would else be gone before it is
+    compared.
+    """
+    kept = project.versions.exclude(bundle="").order_by("-number")
+    newest = {(one.family, one.variant): one.pk for one in reversed(kept.only("pk", "family", "variant"))}
+    gone = [
+        version
+        for version in kept[KEPT_BUNDLES:]
+        if version.stage != Stage.PUBLISHED and version.pk not in newest.values()
+    ]
+    for version in gone:
+        # NB: first the row, so that nobody publishes a bundle that is being removed.
+        folder = bundle_folder(version)
+        rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
+        if rows.update(bundle=""):
+            shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)

@@ -1,0 +1,187 @@
+"""A project's models side by side: scored on the same documents, timed on this machine, one recommended."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from django.conf import settings
+from django.db.models import F, Max, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from annotate.models import ModelVersion, Project, ReportCard
+from annotate.models.runs import Stage
+from annotate.services.corpus import snapshots, vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.versions import publication
+from annotate.services.versions.rescore import bundle_folder
+from training.bundles.bundle import read_manifest
+from training.reportcard.card import Candidate, Card, Speed
+from training.reportcard.measurement import Measured, machine, measure
+from training.reportcard.recommend import caveats, quantised_pairs, recommend
+from training.twins import Int8Twin
+from training.types import Embedder, TrainingError
+
+KEPT = 10
+ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
+SECONDS = 4.0  # for each of the two speeds, where a lead asks
+SECONDS_ASIDE = 1.0  # where people label meanwhile
+
+
+def newest(project: Project) -> list[ModelVersion]:
+    """Return the newest version of each family and variant whose bundle is kept, by their names."""
+    kept = project.versions.exclude(bundle="").order_by()
+    latest = kept.values("family", "variant").annotate(number=Max("number")).values("number")
+    return list(
+        project.versions.filter(number__in=latest).select_related("run").order_by("family", "variant")
+    )
+
+
+def name_of(version: ModelVersion) -> str:
+    return f"{version.family} v{version.number}"
+
+
+def make(*, project: Project, anew: bool = False) -> ReportCard | None:
+    """Measure and store; speeds that are known already are kept unless `anew`. None without any version."""
+    versions = newest(project)
+    if not versions:
+        return None
+    snapshot = snapshots.take(project=project)
+    rows = [_row(version, snapshot, anew=anew) for version in versions]
+    content = _card(project, snapshot, rows).to_json()
+    for candidate in content["candidates"]:
+        if candidate["evaluation"]:
+            candidate["evaluation"]["confusion"] = None  # labels x labels figures that nobody looks at here
+    numbers = {name_of(version): version.number for version in versions}
+    card = ReportCard.objects.create(project=project, content=content | {"versions": numbers})
+    _forget_old(project)
+    return card
+
+
+def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate | Measured:
+    start = _start(version)
+    try:
+        _check(version, snapshot)
+        if not anew and "speed" in version.report:
+            start = replace(start, speed=Speed(**version.report["speed"]))
+        found = measure(
+            start,
+            bundle_folder(version),
+            snapshot.reporting,
+            embedder=_embedder(version),
+            encoder_root=settings.ENCODER_ROOT,
+            seconds=SECONDS if anew else SECONDS_ASIDE,
+        )
+    except (TrainingError, OSError) as error:
+        return replace(start, problem=str(error))
+    assert found.candidate.speed is not None
+    version.report["speed"] = asdict(found.candidate.speed)
+    version.save(update_fields=["report"])
+    return found
+
+
+def _start(version: ModelVersion) -> Candidate:
+    parity = version.report.get("parity") or {}
+    note, twin = parity.get("note", ""), parity.get("twin")
+    return Candidate(
+        name=name_of(version),
+        family=version.family,
+        params=_params(version),
+        train_seconds=version.report.get("fit_seconds", 0.0),
+        labelled=version.labelled,
+        notes=(note,) if note else (),
+        twin=Int8Twin.from_json(twin) if twin else None,
+    )
+
+
+def _params(version: ModelVersion) -> dict[str, object]:
+    checkpoint = version.report.get("details", {}).get("checkpoint")
+    return {
+        **(version.run.config if version.run else {}),
+        **({"checkpoint": checkpoint} if checkpoint else {}),
+    }
+
+
+def _check(version: ModelVersion, snapshot: Snapshot) -> None:
+    if tuple(version.label_ids) != snapshot.label_ids:
+        raise TrainingError(_("It learned other labels than the project has now; train this family again."))
+    if not len(snapshot.reporting):
+        raise TrainingError(_("No holdout document that reports figures is labelled yet."))
+
+
+def _embedder(version: ModelVersion) -> Embedder | None:
+    """Return the version's encoder, whose vectors are kept."""
+    wanted = read_manifest(bundle_folder(version)).encoder
+    if wanted is None or not vector_store.any_for(project=version.project):
+        return None
+    return vector_store.embedder(wanted)
+
+
+def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]) -> Card:
+    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
+    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    asked = project.asked
+    return Card(
+        documents=len(snapshot.reporting),
+        classes=len(snapshot.schema),
+        machine=machine(),
+        constraints=asked,
+        candidates=candidates,
+        recommendation=recommend(candidates, decisions, snapshot.reporting.targets, asked),
+        quantised=quantised_pairs(candidates),
+        caveats=_few(len(snapshot.reporting)) + caveats(candidates, len(snapshot.schema), asked),
+    )
+
+
+def _few(documents: int) -> tuple[str, ...]:
+    if documents >= ENOUGH:
+        return ()
+    sentence = _(
+        "Only %(documents)s holdout documents report figures, so large differences count as noise. "
+        "From %(enough)s on, the recommendation can be followed."
+    )
+    return (sentence % {"documents": documents, "enough": ENOUGH},)
+
+
+def _forget_old(project: Project) -> None:
+    old = list(project.report_cards.values_list("pk", flat=True)[KEPT:])
+    ReportCard.objects.filter(pk__in=old).delete()
+
+
+def latest(project: Project) -> ReportCard | None:
+    return project.report_cards.first()
+
+
+def outdated() -> QuerySet[Project]:
+    """Return the projects with a version that was made after their last card."""
+    times = Project.objects.annotate(
+        measured_at=Max("report_cards__created_at"), version_at=Max("versions__created_at")
+    )
+    return times.filter(Q(measured_at=None) | Q(measured_at__lt=F("version_at")), version_at__isnull=False)
+
+
+def recommended(card: ReportCard) -> ModelVersion | None:
+    """Return the version that the card recommends, while its bundle is kept."""
+    number = card.content["versions"].get(card.content["recommendation"]["name"])
+    return ModelVersion.objects.filter(project=card.project_id, number=number).exclude(bundle="").first()
+
+
+def publish_recommended(*, card: ReportCard) -> ModelVersion | None:
+    """Publish what the card recommends where the project wants that; return the version if it was done.
+
+    On few documents noise hides what a model is worth, so then the published one stays.
+    Versions of the published family and variant follow each other by `publishing.judge`, which compares
+    them at once.
+    """
+    version = recommended(card)
+    if version is None or not card.project.publish_recommended or version.stage == Stage.PUBLISHED:
+        return None
+    published = card.project.versions.published().first()
+    if published and (published.follows(version) or card.content["documents"] < ENOUGH):
+        return None
+    version.verdict = card.content["recommendation"]["reason"]
+    try:
+        return publication.publish(version=version)
+    except publication.NotPublished as refusal:
+        version.verdict = str(refusal)
+        version.save(update_fields=["verdict"])
+        return None

@@ -1,0 +1,153 @@
+"""What a published model says of the documents: the next batch at once, then everybody's predictions."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import Batch, Document, ModelVersion, Prediction, Project, TrainingRun
+from annotate.services.corpus import vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.labeling import queue
+from annotate.services.versions.loaded_bundles import suited
+from training.bundles.cascade import Serving, open_predictor
+from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
+from training.types import Embedder, FloatArray, PoolView, Task, TrainingError
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 250  # rows of one transaction: on SQLite annotators wait while one is written
+PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
+KEPT_SCORES = 5
+FIELDS = ["version", "scores", "decided", "margin"]
+
+
+def choose(
+    *,
+    project: Project,
+    snapshot: Snapshot,
+    version: ModelVersion | None = None,
+    scores: FloatArray | None = None,
+    vectors: FloatArray | None = None,
+    thresholds: Sequence[float] | None = None,
+) -> Batch | None:
+    """Choose the next batch from the snapshot's pool and put it into the queue; None with an empty pool."""
+    if not len(snapshot.pool_ids):
+        return None
+    key = _strategy(project, scores=scores, vectors=vectors)
+    view = PoolView(
+        size=len(snapshot.pool_ids),
+        scores=scores,
+        vectors=vectors,
+        thresholds=None if thresholds is None else np.array(thresholds, np.float32),
+        label_counts=snapshot.dataset.targets.sum(axis=0).astype(np.int64),
+    )
+    rng = np.random.default_rng()
+    n = min(project.batch_size, view.size)
+    selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
+    documents = snapshot.pool_ids[selection.indices].tolist()
+    return queue.refill(project=project, strategy=key, version=version, documents=documents)
+
+
+def _strategy(project: Project, *, scores: FloatArray | None, vectors: FloatArray | None) -> str:
+    """Return the project's strategy, or what suits where there is nothing yet for it to look at."""
+    wanted = entry(STRATEGIES, project.query_strategy)
+    if "scores" not in wanted.needs or scores is not None:
+        return project.query_strategy if "vectors" not in wanted.needs or vectors is not None else "random"
+    return "kmeans" if vectors is not None else "random"
+
+
+def prelabel(*, version: ModelVersion) -> int:
+    """Predict every document by a published version; return how many.
+
+    Where its bundle or its encoder is broken, the predictions of the version before stay and the run says so.
+    """
+    try:
+        return rescore(project=version.project, version=version, embedder=_embedder(version))
+    except TrainingError as error:
+        logger.error("Version %s of %s predicts nothing: %s", version.number, version.project, error)
+        sentence = _(
+            "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
+        )
+        run = TrainingRun.objects.filter(versions=version)
+        run.update(error=sentence % {"number": version.number, "why": error})
+        return 0
+
+
+def _embedder(version: ModelVersion) -> Embedder | None:
+    """Return its encoder for a version that needs one and a project whose vectors are kept."""
+    is_single = version.family in FAMILIES  # of a cascade one part may need it
+    needs_none = is_single and "embedder" not in FAMILIES[version.family].needs
+    if needs_none or not vector_store.any_for(project=version.project):
+        return None
+    return vector_store.embedder(version.encoder)
+
+
+def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:
+    """Write the version's prediction of every document, those in the queue first; return how many.
+
+    Stops where another version has been published meanwhile: that one writes its own.
+    """
+    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    fitting = suited(predictor, embedder)
+    written = 0
+    for keys in _chunks(project):
+        if not ModelVersion.objects.published().filter(pk=version.pk).exists():
+            break
+        rows = _predictions(predictor, version, keys, fitting)
+        Prediction.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["document"], update_fields=FIELDS
+        )
+        written += len(rows)
+        time.sleep(PAUSE_SECONDS)
+    return written
+
+
+def bundle_folder(version: ModelVersion) -> Path:
+    return Path(settings.BUNDLE_ROOT) / version.bundle
+
+
+def _chunks(project: Project) -> Iterator[list[int]]:
+    waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
+    documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
+    keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
+    for start in range(0, len(keys), CHUNK):
+        yield keys[start : start + CHUNK]
+
+
+def _predictions(
+    predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
+) -> list[Prediction]:
+    texts = dict(Document.objects.filter(pk__in=keys).values_list("pk", "text"))
+    scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
+    margins = _margins(predictor, scores)
+    labels = [int(key) for key in predictor.schema.keys]
+    top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
+    return [
+        Prediction(
+            document_id=key,
+            version=version,
+            scores=[[labels[j], round(float(row[j]), 4)] for j in best],
+            decided=[labels[j] for j in decided],
+            margin=float(margin),
+        )
+        for key, row, best, decided, margin in zip(
+            texts, scores, top, predictor.decide(scores), margins, strict=True
+        )
+    ]
+
+
+def _margins(predictor: Serving, scores: FloatArray) -> FloatArray:
+    """Return (documents,): how far each is from being decided otherwise."""
+    if predictor.schema.task is Task.MULTI:
+        return np.asarray(np.abs(scores - predictor.thresholds).min(axis=1), np.float32)
+    if scores.shape[1] < 2:
+        return np.ones(len(scores), np.float32)
+    ordered = np.sort(scores, axis=1)
+    return np.asarray(ordered[:, -1] - ordered[:, -2], np.float32)

@@ -1,0 +1,106 @@
+"""The report card's small plots, as SVG that templates write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from annotate.services.pages.reportcard_rows import Row
+from annotate.templatetags.plots import Scale
+from annotate.templatetags.winnow import rounded
+
+register = template.Library()
+
+BAR, BAR_HEIGHT, EDGE = 120, 18, 4
+SQUARE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    x: float
+    y: float
+    radius: float
+    about: Mapping[str, Any]
+
+
+@register.inclusion_tag("reportcard/_interval.html")
+def interval_bar(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
+    """Draw a candidate's macro-F1 with its interval, on one scale for all rows."""
+    low, high = (floor(10 * min(_ends(rows))) / 10, ceil(10 * max(_ends(rows))) / 10)
+    at = Scale(low, high, EDGE, BAR - EDGE)
+    found = row.content["evaluation"]
+    low_end, high_end = (found[f"macro_f1_{end}"] for end in ("low", "high"))
+    value = found["macro_f1"]
+    return {
+        "box": {"width": BAR, "height": BAR_HEIGHT, "middle": BAR_HEIGHT / 2},
+        "left": at(value if low_end is None else low_end),
+        "right": at(value if high_end is None else high_end),
+        "at": at(value),
+        "about": _("%(value)s; the scale goes from %(low)s to %(high)s")
+        % {
+            "value": rounded(value, 3),
+            "low": rounded(low, 1),
+            "high": rounded(high, 1),
+        },
+        "is_recommended": row.is_recommended,
+    }
+
+
+def _ends(rows: Iterable[Row]) -> list[float]:
+    figures = [row.content["evaluation"] for row in rows if row.macro_f1 is not None]
+    ends = [found[f"macro_f1{end}"] for found in figures for end in ("", "_low", "_high")]
+    return [end for end in ends if end is not None]
+
+
+@register.inclusion_tag("reportcard/_reliability.html")
+def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Draw how often scores are right; on the diagonal they mean what they say."""
+    across, up = Scale(0, 1, 0, SQUARE), Scale(0, 1, SQUARE, 0)
+    used = [one for one in bins if one["count"]]
+    most = max((one["count"] for one in used), default=1)
+    dots = [
+        Dot(across(one["score"]), up(one["right"]), round(2 + 4 * (one["count"] / most) ** 0.5, 1), one)
+        for one in used
+    ]
+    line = " ".join(f"{dot.x},{dot.y}" for dot in dots)
+    return {"size": SQUARE, "dots": dots, "line": line}
+
+
+@register.filter
+def against_fp32(twin: Mapping[str, Any]) -> str:
+    """Write what a model reaches and takes, INT8 / FP32, of a stored `training.twins.Int8Twin`."""
+    figures = {
+        "f1": _both(twin, "macro_f1", lambda value: "–" if value is None else rounded(value, 3)),
+        "p50": _both(twin, "p50_ms", milliseconds),
+        "size": _both(twin, "graph_bytes", megabytes),
+        "documents": twin["documents"],
+    }
+    if twin["held_out"]:
+        written = _("macro-F1 %(f1)s on %(documents)s held-out texts, p50 %(p50)s, %(size)s")
+    else:
+        written = _("macro-F1 %(f1)s on %(documents)s texts that it learned from, p50 %(p50)s, %(size)s")
+    return written % figures
+
+
+def _both(twin: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:
+    return f"{written(twin['int8'][name])} / {written(twin['fp32'][name])}"
+
+
+@register.filter
+def milliseconds(value: float) -> str:
+    """Write a time to two significant digits."""
+    digits = 0 if value >= 10 else 1 if value >= 1 else 2
+    return _("%(value)s ms") % {"value": rounded(value, digits)}
+
+
+@register.filter
+def megabytes(size: int) -> str:
+    """Write a size to about two digits, in kilobytes where it is less than a tenth of a megabyte."""
+    if size < 100_000:
+        return _("%(size)s kB") % {"size": rounded(size / 1e3, 0)}
+    return _("%(size)s MB") % {"size": rounded(size / 1e6, 0 if size >= 10_000_000 else 1)}

@@ -1,0 +1,71 @@
+"""A person's API keys: made with the scopes that are needed, shown once, revoked."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotate.access import signed_in
+from annotate.models import User
+from annotate.services.people import api_keys
+from annotate.services.people.api_keys import Scope
+
+DAYS = [
+    (30, gettext_lazy("30 days")),
+    (90, gettext_lazy("90 days")),
+    (365, gettext_lazy("One year")),
+    (0, gettext_lazy("Never")),
+]
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("What will use this key.")
+    )
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    days = forms.TypedChoiceField(label=gettext_lazy("Expires after"), choices=DAYS, coerce=int, initial=90)
+
+
+NEW_SECRET = "new_api_key"  # in the session, from the redirect after making a key to the page that shows it
+
+
+# NB: the page shows a new secret once, so no cache may keep it.
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    form = KeyForm(request.POST or None)
+    if form.is_valid():
+        request.session[NEW_SECRET] = _made(user, form)
+        return redirect("api-keys")
+    # NB: HEAD shows nothing, so it must not use up the one showing.
+    secret = "" if request.method == "HEAD" else request.session.pop(NEW_SECRET, "")
+    rows = user.api_keys.filter(revoked_at=None).order_by("-pk")
+    context = {"form": form, "secret": secret, "rows": rows, "now": timezone.now()}
+    return render(request, "account/keys.html", context)
+
+
+def _made(user: User, form: KeyForm) -> str:
+    days = form.cleaned_data["days"]
+    expires_at = timezone.now() + timedelta(days=days) if days else None
+    name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
+    _key, secret = api_keys.issue(user=user, name=name, scopes=scopes, expires_at=expires_at)
+    return secret
+
+
+@require_POST
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    if api_keys.revoke(user=signed_in(request.user), pk=pk):
+        messages.success(request, _("The key is revoked; what used it is refused from now on."))
+    return redirect("api-keys")

@@ -1,0 +1,31 @@
+"""Why the model suggests what a card shows; asked for by a click, so that no card waits for it."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from annotate import access
+from annotate.models import Card
+from annotate.services.versions import predictions
+from annotate.views.labeling_card import CardView
+
+
+@never_cache
+@require_GET
+def why(request: HttpRequest, slug: str, key: uuid.UUID) -> HttpResponse:
+    project = access.project_for(request.user, slug)
+    dealt = Card.objects.select_related("document", "shown_version").filter(document__project=project)
+    card = get_object_or_404(dealt, key=key, annotator=access.signed_in(request.user))
+    view = CardView(project, card=card, document=card.document)
+    names = {choice.label.pk: choice.label.name for choice in view.choices}
+    told = predictions.reasons_of(
+        version=card.shown_version, text=card.document.text, label_ids=view.explained_labels
+    )
+    reasons = None if told is None else [(names[reason.label_id], reason.ngrams) for reason in told]
+    template = "labeling/_explanation.html" if request.htmx else "labeling/explanation.html"  # type: ignore[attr-defined]
+    return render(request, template, {"project": project, "reasons": reasons})

@@ -1,0 +1,161 @@
+"""What one card of the labelling page shows, read for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.functional import cached_property
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from annotate import hotkeys
+from annotate.models import Annotation, Card, Document, Label, Project, User
+from annotate.models.annotations import AssignmentState
+from annotate.models.documents import Lane
+from annotate.models.projects import Suggestions, TaskChoices
+from annotate.services.labeling import decisions, queue, write_lock
+from annotate.services.versions import explanations
+
+
+@dataclass(frozen=True)
+class Choice:
+    label: Label
+    key: str
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True)
+class Suggested:
+    label: Label
+    percent: int
+
+
+@dataclass
+class CardView:
+    project: Project
+    notice: str = ""
+    card: Card | None = None
+    document: Document | None = None
+    version: int | None = None
+    annotation: Annotation | None = None
+    chosen: frozenset[int] = field(default_factory=frozenset)
+    labels: Sequence[Label] | None = None
+
+    @property
+    def is_multi(self) -> bool:
+        return self.project.task == TaskChoices.MULTI
+
+    @property
+    def is_suggested_after(self) -> bool:
+        return self.project.suggestions == Suggestions.AFTER
+
+    @cached_property
+    def choices(self) -> list[Choice]:
+        labels = self.project.labels.live() if self.labels is None else self.labels
+        return [Choice(label, key, label.pk in self.chosen) for label, key in hotkeys.assign(labels)]
+
+    @property
+    def buttons(self) -> str:
+        """Return the rendered choices. They are the same on every new card, and are most of its work."""
+        if self.annotation is not None:
+            return _buttons(self.choices, is_multi=self.is_multi, annotation=self.annotation)
+        shown = tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
+        return _fresh_buttons(shown, self.is_multi, get_language())
+
+    @property
+    def has_suggestion(self) -> bool:
+        """Tell whether one may be shown; in a multi-label project it can be that no label applies."""
+        is_wanted = self.project.suggestions != Suggestions.NEVER
+        is_pool = self.document is not None and self.document.lane == Lane.POOL
+        return is_wanted and is_pool and self.card is not None and bool(self.card.shown)
+
+    @cached_property
+    def suggestion(self) -> list[Suggested]:
+        """Return what the model would answer, best first; nothing where the project wants none shown."""
+        if not self.has_suggestion or self.card is None or self.card.shown is None:
+            return []
+        known = {choice.label.pk: choice.label for choice in self.choices}
+        scores = [(known[key], score) for key, score in self.card.shown if key in known]
+        if not self.is_multi:
+            scores = scores[:1]
+        else:
+            decided = self._decided()
+            scores = [(label, score) for label, score in scores if label.pk in decided]
+        return [Suggested(label, round(score * 100)) for label, score in scores]
+
+    @property
+    def can_explain(self) -> bool:
+        version = self.card.shown_version_id if self.card else None
+        return version is not None and explanations.may_explain(version)
+
+    @property
+    def explained_labels(self) -> list[int]:
+        """Return the labels that are suggested, or the best one where none passes its threshold."""
+        suggested = [item.label.pk for item in self.suggestion]
+        if suggested or not self.has_suggestion or self.card is None:
+            return suggested
+        known = {choice.label.pk for choice in self.choices}
+        return [key for key, _score in self.card.shown or [] if key in known][:1]
+
+    def _decided(self) -> set[int]:
+        """Return the labels that passed the thresholds; a card keeps scores, their prediction the verdict."""
+        prediction = getattr(self.document, "prediction", None)
+        if prediction is None or self.card is None or prediction.version_id != self.card.shown_version_id:
+            return {key for key, score in (self.card.shown or []) if score >= 0.5} if self.card else set()
+        return set(prediction.decided)
+
+
+def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
+    labels = list(project.labels.live())
+    with write_lock.in_turn():
+        return dealt_card(project, annotator, labels=labels, notice=notice)
+
+
+def dealt_card(project: Project, annotator: User, *, labels: Sequence[Label], notice: str = "") -> CardView:
+    """Do what `next_card` does within the caller's transaction."""
+    if not labels:
+        return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
+    dealt = queue.deal(project=project, annotator=annotator)
+    if dealt is None:
+        return CardView(project, notice or why_empty(project, annotator))
+    return CardView(project, notice, dealt.card, dealt.document, dealt.version, labels=labels)
+
+
+def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:
+    """Return the decision before `before` (the latest without it); at the beginning, what is shown stays."""
+    annotation = decisions.previous(project=project, annotator=annotator, before=before)
+    notice = "" if annotation else _("There is no decision of yours before this one.")
+    annotation = annotation or before
+    if annotation is None:
+        return next_card(project, annotator, notice=notice)
+    card = decisions.reopen(annotation=annotation)
+    version = card.shown_version.number if card.shown_version else None
+    chosen = frozenset(annotation.choices.values_list("label_id", flat=True))
+    return CardView(project, notice, card, annotation.document, version, annotation, chosen)
+
+
+def why_empty(project: Project, annotator: User) -> str:
+    if not project.documents.exists():
+        return _("This project has no documents yet. A lead imports them.")
+    places = project.assignments.exclude(state=AssignmentState.DONE).exclude(annotator=annotator)
+    if places.exists():
+        return _("Every open document is with another annotator now. This page looks again by itself.")
+    return _("Every document has its decisions. Thank you: nothing is left to label here.")
+
+
+@lru_cache(maxsize=64)
+def _fresh_buttons(shown: tuple[tuple[int, str, str, str], ...], is_multi: bool, language: str | None) -> str:
+    choices = [
+        {"label": {"pk": pk, "name": name, "description": description}, "key": key}
+        for pk, name, description, key in shown
+    ]
+    return _buttons(choices, is_multi=is_multi, annotation=None)
+
+
+def _buttons(choices: Sequence[Any], *, is_multi: bool, annotation: Annotation | None) -> str:
+    view = {"choices": choices, "is_multi": is_multi, "annotation": annotation}
+    return render_to_string("labeling/_choices.html", {"view": view})

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from annotate.access import is_lead, led_project_for, project_for, signed_in
+from annotate.models import Project
+from annotate.services.llm import answers
+from annotate.services.pages import overview
+
+WORST = 15  # labels on the overview; the version's own page has them all
+
+
+@require_safe
+def project(request: HttpRequest, slug: str) -> HttpResponse:
+    """The lead's overview; an annotator has no use for it and goes on to the labelling page."""
+    project = project_for(request.user, slug)
+    if not is_lead(signed_in(request.user), project):
+        return redirect("label", slug)
+    context = _live(project)
+    version = context["version"]
+    context |= {
+        "progress": overview.progress(project),
+        "versions": overview.curve(project),
+        "metrics": overview.class_metrics(version)[:WORST] if version else [],
+        "confusions": overview.confusions(version) if version else [],
+        "annotators": overview.annotators(project),
+        "shown": version.number if version else 0,
+        "llm": answers.spent(project=project),
+        "tab": "dashboard",
+    }
+    return render(request, "overview/page.html", context)
+
+
+@require_safe
+def live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The part of the overview that changes while models train."""
+    project = led_project_for(request.user, slug)
+    context = _live(project)
+    number = context["version"].number if context["version"] else 0
+    shown = request.GET.get("shown", "")
+    context |= {"shown": shown, "is_stale": shown != str(number)}
+    return render(request, "overview/_live.html", context)
+
+
+def _live(project: Project) -> dict[str, Any]:
+    version, before = overview.published(project)
+    return {
+        "project": project,
+        "learning": overview.learning(project),
+        "version": version,
+        "before": before,
+    }

@@ -1,0 +1,67 @@
+"""How models came to be: the runs, and what a lead trains by hand."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.forms.runs import TrainForm
+from annotate.models.runs import LIVE_STATES
+from annotate.services.runs import schedule
+
+RUNS_SHOWN = 50
+
+
+@require_safe
+def runs(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    rows = project.runs.select_related("requested_by").prefetch_related("versions")[:RUNS_SHOWN]
+    context = {
+        "project": project,
+        "runs": rows,
+        "live_states": LIVE_STATES,
+        "form": TrainForm(project=project),
+        "automatic": schedule.automatic(project),
+        "tab": "runs",
+    }
+    return render(request, "runs/list.html", context)
+
+
+@require_POST
+def start_run(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    form = TrainForm(request.POST, project=project)
+    if not form.is_valid():
+        messages.error(
+            request, _("There is no such family or option in this project: choose from the lists.")
+        )
+        return redirect("runs", slug)
+    opened = schedule.open_if_due(
+        project=project,
+        reason=schedule.Reason.LEAD,
+        by=signed_in(request.user),
+        family=form.cleaned_data["family"],
+        config=form.config,
+    )
+    transaction.on_commit(partial(tasks.wake, opened))
+    if not opened:
+        messages.info(request, _("What you asked for is training already."))
+    return redirect("project", slug)
+
+
+@require_POST
+def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    run = get_object_or_404(led_project_for(request.user, slug).runs, pk=pk)
+    if schedule.cancel(run=run):
+        messages.success(request, _("The run is cancelled; what was published stays."))
+    else:
+        messages.info(request, _("The run was over already."))
+    return redirect("project", slug)

@@ -1,0 +1,75 @@
+"""What models there are, and which of them serves."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.models import ModelVersion
+from annotate.services.pages import overview
+from annotate.services.versions import predictions, publication
+from annotate.services.versions.publication import NotPublished
+
+
+@require_safe
+def versions(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    current, before = overview.published(project)
+    context = {
+        "project": project,
+        "versions": project.versions.select_related("run"),
+        "current": current,
+        "before": before,
+        "curve": overview.curve(project),
+        "warning": predictions.warning(project=project),
+        "tab": "versions",
+    }
+    return render(request, "versions/list.html", context)
+
+
+@require_safe
+def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    version = get_object_or_404(project.versions.select_related("run"), number=number)
+    context = {
+        "project": project,
+        "version": version,
+        "metrics": overview.class_metrics(version),
+        "confusions": overview.confusions(version),
+        "tab": "versions",
+    }
+    return render(request, "versions/version.html", context)
+
+
+@require_POST
+def publish(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    version = get_object_or_404(project.versions.select_related("project"), number=number)
+    try:
+        _announce(request, publication.publish(version=version, by=signed_in(request.user)))
+    except NotPublished as refusal:
+        messages.error(request, str(refusal))
+    return redirect("versions", slug)
+
+
+@require_POST
+def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    try:
+        _announce(request, publication.roll_back(project=project, by=signed_in(request.user)))
+    except NotPublished as refusal:
+        messages.error(request, str(refusal))
+    return redirect("versions", slug)
+
+
+def _announce(request: HttpRequest, version: ModelVersion) -> None:
+    transaction.on_commit(partial(tasks.send, tasks.prelabel, version.pk))
+    messages.success(request, _("Version %(number)s is published.") % {"number": version.number})

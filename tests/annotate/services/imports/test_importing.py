@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.core.files.base import ContentFile
+from django.utils import timezone
+
+from annotate.models import Annotation, Decision, Document, Import, Label, Project, User
+from annotate.models.annotations import Outcome
+from annotate.models.imports import ImportState
+from annotate.services.imports import job, upsert
+from annotate.services.imports.columns import ColumnMapping
+from annotate.services.imports.job import Row, store_rows
+from training import records
+
+
+def decide(document: Document, user: User) -> None:
+    Annotation.objects.create(
+        project=document.project, document=document, annotator=user, outcome=Outcome.ANSWERED
+    )
+
+
+def tally(counts: upsert.Counts) -> tuple[int, int, int, int]:
+    return counts.created, counts.updated, counts.unchanged, counts.broken
+
+
+@pytest.fixture
+def upload(project: Project, lead: User) -> Callable[..., Import]:
+    def make(content: str | bytes, name: str = "mine.csv", into: Project = project) -> Import:
+        raw = content.encode() if isinstance(content, str) else content
+        return job.begin(project=into, user=lead, file=ContentFile(raw), name=name)
+
+    return make
+
+
+@pytest.fixture
+def run() -> Callable[..., Import]:
+    def go(upload: Import, *, dry_run: bool = False, **changes: object) -> Import:
+        mapping = ColumnMapping.load({**upload.mapping, **changes})
+        assert job.start(upload=upload, mapping=mapping, dry_run=dry_run)
+        done = job.run(import_id=upload.pk)
+        assert done is not None
+        return done
+
+    return go
+
+
+def test_it_adds_a_text_byte_for_byte(project: Project) -> None:
+    store_rows(project=project, rows=[Row(" a\r\nb\u0301 \U0001f600 ", external_id="1", meta={"n": 1})])
+    document = project.documents.get()
+    assert (document.text, document.external_id) == (" a\r\nb\u0301 \U0001f600 ", "1")
+    assert document.meta == {"n": 1}
+
+
+def test_the_same_rows_again_change_nothing(project: Project) -> None:
+    rows = [Row("one", external_id="1", labels=("red",)), Row("two", labels=("blue",)), Row("three")]
+    assert tally(store_rows(project=project, rows=rows)) == (3, 0, 0, 0)
+    assert tally(store_rows(project=project, rows=rows)) == (0, 0, 3, 0)
+    assert project.documents.count() == 3
+    assert Annotation.objects.count() == 2
+    assert Decision.objects.count() == 0
+
+
+def test_rows_that_repeat_in_chunks_and_across_them_do_not_double(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upsert, "CHUNK", 2)
+    rows = [Row(text) for text in ("a", "a", "b", "a", "b")]
+    assert tally(store_rows(project=project, rows=rows)) == (2, 0, 3, 0)
+
+
+@pytest.mark.parametrize("chunk", [1, 10])
+def test_the_first_of_two_rows_that_contradict_each_other_wins_and_the_other_is_reported(
+    project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(upsert, "CHUNK", chunk)
+    rows = [Row("a", labels=("red",), number=2), Row("a", labels=("blue",), number=3)]
+    for expected in [(1, 0, 0, 1), (0, 0, 1, 1)]:
+        counts = store_rows(project=project, rows=rows)
+        assert tally(counts) == expected
+        assert counts.problems[0][0] == 3
+    assert Annotation.objects.get().labels.get().name == "red"
+
+
+def test_a_text_without_an_id_takes_on_the_id_it_comes_with_later(project: Project) -> None:
+    store_rows(project=project, rows=[Row("a")])
+    assert tally(store_rows(project=project, rows=[Row("a", external_id="7")])) == (0, 1, 0, 0)
+    assert project.documents.get().external_id == "7"
+
+
+def test_one_text_under_two_ids_is_two_documents(project: Project) -> None:
+    rows = [Row("a", external_id="1"), Row("a", external_id="2")]
+    assert tally(store_rows(project=project, rows=rows)) == (2, 0, 0, 0)
+
+
+def test_a_changed_text_is_taken_while_nobody_has_decided_on_it(project: Project) -> None:
+    store_rows(project=project, rows=[Row("old", external_id="1")])
+    assert tally(store_rows(project=project, rows=[Row("new", external_id="1")])) == (0, 1, 0, 0)
+    assert project.documents.get().text == "new"
+
+
+def test_a_changed_text_under_a_persons_answer_is_reported(project: Project, annotator: User) -> None:
+    store_rows(project=project, rows=[Row("old", external_id="1")])
+    decide(project.documents.get(), annotator)
+    counts = store_rows(project=project, rows=[Row("new", external_id="1", number=9)])
+    assert tally(counts) == (0, 0, 0, 1)
+    assert "people have decided" in counts.problems[0][1]
+    assert project.documents.get().text == "old"
+
+
+def test_a_changed_text_under_an_imported_label_needs_a_label_of_its_own(project: Project) -> None:
+    store_rows(project=project, rows=[Row("old", external_id="1", labels=("red",))])
+    assert store_rows(project=project, rows=[Row("new", external_id="1")]).broken == 1
+    assert store_rows(project=project, rows=[Row("new", external_id="1", labels=("red",))]).updated == 1
+
+
+def test_labels_are_answers_of_a_machine_that_cannot_log_in(project: Project) -> None:
+    store_rows(project=project, rows=[Row("a", labels=("red",))])
+    annotation = Annotation.objects.get()
+    assert annotation.annotator.is_machine
+    assert not annotation.annotator.has_usable_password()
+    assert not annotation.is_gold
+
+
+def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -> None:
+    store_rows(project=project, rows=[Row("a", labels=("red",))])
+    red = Label.objects.get(name="red")
+    assert store_rows(project=project, rows=[Row("a", labels=("blue",))], gold=True).updated == 1
+    annotation = Annotation.objects.get()
+    assert annotation.labels.get().name == "blue"
+    assert annotation.is_gold
+    assert Decision.objects.get().label_ids == [red.pk]
+
+
+def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> None:
+    rows = [Row("a", labels=("pink",))]
+    counts = store_rows(project=project, rows=rows)
+    assert tally(counts) == (0, 0, 0, 1)
+    assert "pink" in counts.problems[0][1]
+    assert tally(store_rows(project=project, rows=rows, create_labels=True)) == (1, 0, 0, 0)
+    label = project.labels.get(name="pink")
+    assert (label.position, label.hotkey) == (3, "4")
+
+
+def test_an_archived_label_is_not_brought_back_by_a_file(project: Project) -> None:
+    project.labels.filter(name="red").update(archived_at=timezone.now())
+    counts = store_rows(project=project, rows=[Row("a", labels=("red",))], create_labels=True)
+    assert "archived" in counts.problems[0][1]
+
+
+def test_a_single_label_project_refuses_two_labels(project: Project, multi_project: Project) -> None:
+    rows = [Row("a", labels=("red", "blue"))]
+    assert store_rows(project=project, rows=rows).broken == 1
+    assert store_rows(project=multi_project, rows=rows).created == 1
+
+
+def test_no_label_is_an_answer_of_a_multi_label_project(multi_project: Project) -> None:
+    assert store_rows(project=multi_project, rows=[Row("a", labels=())]).created == 1
+    assert Annotation.objects.get().labels.count() == 0
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "a\0b", "\ud800"])
+def test_a_text_that_cannot_be_stored_is_reported_and_the_rest_goes_in(project: Project, text: str) -> None:
+    counts = store_rows(project=project, rows=[Row(text, number=4), Row("good", number=5)])
+    assert tally(counts) == (1, 0, 0, 1)
+    assert counts.problems[0][0] == 4
+
+
+@pytest.mark.parametrize("chunk", [2, 1000])
+def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(upsert, "CHUNK", chunk)
+    store_rows(project=project, rows=[Row("old", external_id="1")])
+    rows = [
+        Row("new", external_id="1"),
+        Row("a", labels=("pink",)),
+        Row(""),
+        Row("a", labels=("pink",)),
+        Row("a", labels=("red",)),
+    ]
+    dry = store_rows(project=project, rows=rows, create_labels=True, dry_run=True)
+    assert project.documents.get().text == "old"
+    assert not project.labels.filter(name="pink").exists()
+    assert tally(dry) == tally(store_rows(project=project, rows=rows, create_labels=True)) == (1, 1, 1, 2)
+
+
+def test_a_file_goes_in_with_its_guessed_columns(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    done = run(upload("id;text;label;city\r\n1;hello;red;Bonn\r\n2;;red;Kiel\r\n3;bye;mauve;Ulm\r\n"))
+    assert (done.state, done.rows, done.created, done.broken) == (ImportState.DONE, 3, 1, 2)
+    document = project.documents.get()
+    assert (document.text, document.external_id, document.meta) == ("hello", "1", {"city": "Bonn"})
+    assert list(done.problems.values_list("row", flat=True)) == [3, 4]
+
+
+def test_a_multi_label_cell_is_cut_at_its_separator(
+    multi_project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    run(upload("text,labels\na,red|blue\nb,\n", into=multi_project), empty_is_answer=True)
+    answers = {a.document.text: {x.name for x in a.labels.all()} for a in Annotation.objects.all()}
+    assert answers == {"a": {"red", "blue"}, "b": set()}
+
+
+def test_an_import_goes_on_where_a_killed_worker_left_it(
+    project: Project, upload: Callable[..., Import], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upsert, "CHUNK", 2)
+    source = upload("text\n" + "\n".join(f"text {word}" for word in ("ape", "bee", "cat", "dog", "eel")))
+    job.start(upload=source, mapping=ColumnMapping.load(source.mapping), dry_run=False)
+
+    original, calls = upsert._store_chunk, []
+
+    def dies_in_the_second_chunk(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(upsert, "_store_chunk", dies_in_the_second_chunk)
+    with pytest.raises(KeyboardInterrupt):
+        job.run(import_id=source.pk)
+    assert job.recover() == []
+    Import.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assert job.recover() == [source.pk]
+    assert job.recover() == []
+    done = job.run(import_id=source.pk)
+    assert done is not None
+    assert (done.state, done.rows, done.created, done.unchanged) == (ImportState.DONE, 5, 5, 0)
+
+
+def test_a_worker_that_was_replaced_stores_nothing_more(
+    project: Project, upload: Callable[..., Import], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = upload("text\na\nb\n")
+    job.start(upload=source, mapping=ColumnMapping.load(source.mapping), dry_run=False)
+
+    def another_worker_was_faster(*args: object, **kwargs: object) -> None:
+        Import.objects.update(rows=1)
+
+    monkeypatch.setattr(upsert.ImportedLabels, "load", another_worker_was_faster)
+    assert job.run(import_id=source.pk) is None
+    assert project.documents.count() == 0
+
+
+def test_an_import_runs_once(upload: Callable[..., Import], run: Callable[..., Import]) -> None:
+    done = run(upload("text\na\n"))
+    assert job.run(import_id=done.pk) is None
+
+
+def test_a_file_that_breaks_off_keeps_what_came_before_and_says_where(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    done = run(upload('[{"text": "a"},\n{"text": "b"},\n{"text": ', name="mine.json"))
+    assert done.state == ImportState.FAILED
+    assert "line 3" in done.error
+    assert project.documents.count() == 2
+
+
+def test_an_upload_that_is_no_table_leaves_nothing_behind(upload: Callable[..., Import]) -> None:
+    with pytest.raises(records.FileError, match="web page"):
+        upload("<!doctype html><html></html>")
+    assert not Import.objects.exists()
+
+
+def test_a_hostile_file_name_stays_a_name(upload: Callable[..., Import]) -> None:
+    source = upload("text\na\n", name="../../etc/<script>.csv")
+    assert source.name == "../../etc/<script>.csv"
+    assert source.file.name.startswith("imports/")
+    assert ".." not in source.file.name

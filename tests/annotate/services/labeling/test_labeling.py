@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotate.models import Annotation, Assignment, Card, Decision, Document, Project, User
+from annotate.services.labeling import decisions, queue
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def card(project: Project, annotator: User, add_documents: Callable[..., list[Document]]) -> uuid.UUID:
+    add_documents(project, "a red barn", "a green hill")
+    return claimed(project, annotator)
+
+
+def claimed(project: Project, annotator: User) -> uuid.UUID:
+    place = queue.claim(project=project, annotator=annotator)
+    assert place is not None
+    assert place.card is not None
+    return place.card
+
+
+def answer(project: Project, annotator: User, card: uuid.UUID, *names: str, **fields: object) -> Annotation:
+    labels = [project.labels.get(name=name).pk for name in names]
+    values = {"outcome": "answered", "label_ids": labels} | fields
+    return decisions.submit(project=project, annotator=annotator, card=card, **values)  # type: ignore[arg-type]
+
+
+def names(annotation: Annotation) -> list[str]:
+    return sorted(label.name for label in annotation.labels.all())
+
+
+def test_it_keeps_a_decision(project: Project, annotator: User, card: uuid.UUID) -> None:
+    kept = answer(project, annotator, card, "red", seconds=2.5)
+    assert (names(kept), kept.seconds, kept.guidelines_version) == (["red"], 2.5, 1)
+    assert Assignment.objects.get(card=card).state == "done"
+    assert Decision.objects.get().label_ids == [project.labels.get(name="red").pk]
+
+
+def test_it_changes_nothing_when_a_card_is_sent_again(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    answer(project, annotator, card, "red")
+    again = answer(project, annotator, card, "blue")
+    assert names(again) == ["red"]
+    assert Decision.objects.count() == 1
+
+
+def test_it_keeps_both_decisions_when_one_is_revised(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    first = answer(project, annotator, card, "red")
+    revised = answer(project, annotator, decisions.reopen(annotation=first).key, "green")
+    assert revised.pk == first.pk
+    assert names(revised) == ["green"]
+    assert Decision.objects.count() == 2
+
+
+def test_it_keeps_an_answer_whose_lease_went_to_somebody_else(
+    project: Project, annotator: User, lead: User, card: uuid.UUID
+) -> None:
+    Assignment.objects.filter(card=card).update(expires_at=timezone.now() - timedelta(seconds=1))
+    other = claimed(project, lead)
+    assert Card.objects.get(pk=other).document_id == Card.objects.get(pk=card).document_id
+    answer(project, annotator, card, "red")
+    answer(project, lead, other, "blue")
+    assert Annotation.objects.count() == 2
+
+
+@pytest.mark.parametrize("chosen", [(), ("red", "blue")])
+def test_it_rejects_another_number_of_labels_than_one(
+    project: Project, annotator: User, card: uuid.UUID, chosen: tuple[str, ...]
+) -> None:
+    with pytest.raises(decisions.Rejected, match="exactly one"):
+        answer(project, annotator, card, *chosen)
+    assert not Annotation.objects.exists()
+
+
+def test_it_rejects_an_archived_label(project: Project, annotator: User, card: uuid.UUID) -> None:
+    project.labels.filter(name="red").update(archived_at=timezone.now())
+    with pytest.raises(decisions.Rejected, match="no longer"):
+        answer(project, annotator, card, "red")
+
+
+def test_it_rejects_a_label_of_another_project(
+    project: Project, multi_project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    with pytest.raises(decisions.Rejected, match="no longer"):
+        answer(project, annotator, card, label_ids=[multi_project.labels.all()[0].pk])
+
+
+def test_it_rejects_the_card_of_another_person(project: Project, lead: User, card: uuid.UUID) -> None:
+    with pytest.raises(decisions.Rejected, match="not given to you"):
+        answer(project, lead, card, "red")
+
+
+def test_it_rejects_a_card_in_another_project(
+    multi_project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    with pytest.raises(decisions.Rejected, match="not given to you"):
+        answer(multi_project, annotator, card, "red")
+
+
+def test_it_takes_no_label_as_an_answer_where_any_number_may_apply(
+    multi_project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(multi_project, "nothing of it")
+    kept = answer(multi_project, annotator, claimed(multi_project, annotator))
+    assert (kept.outcome, names(kept)) == ("answered", [])
+
+
+def test_it_drops_the_labels_of_a_decision_revised_to_a_flag(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    first = answer(project, annotator, card, "red")
+    key = decisions.reopen(annotation=first).key
+    flagged = answer(project, annotator, key, outcome="flagged", reason="two colours")
+    assert (flagged.outcome, flagged.reason, names(flagged)) == ("flagged", "two colours", [])
+
+
+def test_it_goes_back_through_all_decisions(project: Project, annotator: User, card: uuid.UUID) -> None:
+    first = answer(project, annotator, card, "red")
+    second = answer(project, annotator, claimed(project, annotator), "green")
+    assert decisions.previous(project=project, annotator=annotator) == second
+    assert decisions.previous(project=project, annotator=annotator, before=second) == first
+    assert decisions.previous(project=project, annotator=annotator, before=first) is None

@@ -1,0 +1,230 @@
+"""An encoder tuned on a project's labels: made once, followed by quick runs, swept with its vectors."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotate import tasks
+from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Project, TrainingRun, User
+from annotate.services.corpus import vector_store
+from annotate.services.runs import encoders, execution, first_batch, schedule
+from annotate.services.versions import publication, rescore
+from annotate.services.versions.variants import ENCODER
+from tests.annotate.services.conftest import WORDS
+from tests.training.families.checkpoints import write_tiny_checkpoint
+from training.bundles.bundle import read_manifest
+from training.encoders import checkpoints
+from training.registry import Entry
+
+pytest.importorskip("torch")
+pytestmark = [pytest.mark.django_db(transaction=True)]
+TUNED = {"encoder": "tuned", "prepare": True, "names": False, "student": False, "neighbours": False}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    words = ("and", "pool", "more", *(word for group in WORDS.values() for word in group))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", words))
+
+
+@pytest.fixture(scope="module")
+def encoder_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site's encoder is exported once for all tests of this file."""
+    return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.fixture
+def labelled(
+    project: Project,
+    annotator: User,
+    label_colours: Callable[..., None],
+    add_documents: Callable[..., list[Document]],
+    settings: Any,
+    tmp_path: Path,
+    checkpoint: str,
+    encoder_root: Path,
+) -> Iterator[Project]:
+    settings.ENCODER, settings.ENCODER_ROOT = checkpoint, encoder_root
+    settings.BUNDLE_ROOT, settings.SCRATCH_ROOT = tmp_path / "bundles", tmp_path / "scratch"
+    vector_store.embedder.cache_clear()
+    vector_store._store.cache_clear()
+    label_colours(project, annotator, each=10)
+    label_colours(project, annotator, lane="holdout", each=4)
+    add_documents(project, "rose and more", "leaf and more", "sky and more")
+    project.families = ["embedding"]
+    project.save()
+    yield project
+    vector_store.embedder.cache_clear()
+    vector_store._store.cache_clear()
+
+
+def tune(project: Project, config: dict[str, Any] = TUNED) -> TrainingRun:
+    (run,) = schedule.open_if_due(
+        project=project, reason=schedule.Reason.LEAD, family="embedding", config=config
+    )
+    execution.execute(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def test_a_run_tunes_the_encoder_and_makes_all_vectors_anew(labelled: Project) -> None:
+    run = tune(labelled)
+    assert (run.state, run.error, run.is_slow) == ("succeeded", "", True)
+    version = ModelVersion.objects.get(run=run)
+    assert version.encoder == run.snapshot[ENCODER] != vector_store.embedder().fingerprint
+    assert read_manifest(rescore.bundle_folder(version)).encoder == version.encoder
+    texts = labelled.documents.values("sha256").distinct().count()
+    assert Embedding.objects.filter(encoder=version.encoder).count() == texts
+    assert Neighbourhood.objects.filter(encoder=version.encoder).count() == labelled.documents.pool().count()
+    assert rescore.prelabel(version=version) == labelled.documents.count()
+    of_the_fit = read_manifest(rescore.bundle_folder(version)).figures["fit_seconds"]
+    assert version.report["fit_seconds"] > of_the_fit  # the encoder's making is told as well
+
+
+def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
+    labelled: Project, lead: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    first = ModelVersion.objects.get(run=tune(labelled))
+    publication.publish(version=first, by=lead)
+    labelled.refresh_from_db()
+    (document,) = add_documents(labelled, "ice and more")
+    assert first_batch.is_waiting(project=labelled)
+    tasks.embed(labelled.pk)
+    assert Embedding.objects.filter(sha256=document.sha256).count() == 2  # the site's encoder, and the tuned
+    assert not first_batch.is_waiting(project=labelled)
+    (quick,) = schedule.open_if_due(project=labelled, reason=schedule.Reason.LEAD)
+    execution.execute(run_id=quick.pk)
+    second = ModelVersion.objects.get(run=quick)
+    assert (quick.is_slow, second.variant, second.encoder) == (False, first.variant, first.encoder)
+
+
+def test_a_killed_attempt_leaves_its_encoder_to_the_next(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(encoders, "_embed_all", lambda *given: made.append("vectors") or killed())
+    (run,) = schedule.open_if_due(
+        project=labelled, reason=schedule.Reason.LEAD, family="embedding", config=TUNED
+    )
+    with pytest.raises(KeyboardInterrupt):
+        execution.execute(run_id=run.pk)
+    monkeypatch.undo()
+    run.refresh_from_db()
+    fingerprint = run.snapshot[ENCODER]
+    monkeypatch.setattr(encoders, "ENCODER_TUNER", Entry("Never again", f"{__name__}:killed", ""))
+    execution.execute(run_id=run.pk)
+    assert made == ["vectors"]
+    run.refresh_from_db()
+    assert (run.state, run.snapshot[ENCODER]) == ("succeeded", fingerprint)
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def test_too_few_labels_are_a_sentence(labelled: Project) -> None:
+    labelled.annotations.filter(document__lane="pool").delete()
+    run = tune(labelled)
+    assert run.state == "failed"
+    assert "Tuning an encoder needs 8 texts" in run.error
+
+
+def test_a_quick_run_without_its_tuned_encoder_says_so(labelled: Project) -> None:
+    run = tune(labelled, {"encoder": "tuned"})
+    assert (
+        run.error == "This project has no encoder tuned on its labels any more; start a run that tunes one."
+    )
+
+
+def test_an_encoder_that_no_bundle_reads_is_swept_with_its_vectors(labelled: Project) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    folder = Path(vector_store.settings.ENCODER_ROOT) / version.encoder
+    assert encoders.sweep(project=labelled) == 0
+    assert folder.is_dir()
+    ModelVersion.objects.update(bundle="")
+    assert encoders.sweep(project=labelled) == 1
+    assert not folder.exists()
+    assert not Embedding.objects.filter(encoder=version.encoder).exists()
+    assert encoders.sweep(project=labelled) == 0
+
+
+def test_no_encoder_is_swept_while_a_run_may_be_making_the_same(labelled: Project) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    ModelVersion.objects.update(bundle="")
+    (run,) = schedule.open_if_due(
+        project=labelled, reason=schedule.Reason.LEAD, family="embedding", config=TUNED
+    )
+    assert encoders.sweep(project=labelled) == 0  # unchanged labels make the same encoder once more
+    schedule.cancel(run=run)
+    assert encoders.sweep(project=labelled) == 1
+    assert not (Path(vector_store.settings.ENCODER_ROOT) / version.encoder).exists()
+
+
+def test_a_sweep_that_breaks_off_is_finished_by_the_next(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    ModelVersion.objects.update(bundle="")
+    with monkeypatch.context() as broken:
+        broken.setattr(encoders, "Neighbourhood", None)
+        with pytest.raises(AttributeError):
+            encoders.sweep(project=labelled)
+    assert encoders.sweep(project=labelled) == 1
+    assert not Embedding.objects.filter(encoder=version.encoder).exists()
+    assert not Neighbourhood.objects.filter(encoder=version.encoder).exists()
+
+
+def test_quick_runs_keep_to_the_encoder_that_was_published_last(labelled: Project, lead: User) -> None:
+    published = ModelVersion.objects.get(run=tune(labelled))
+    publication.publish(version=published, by=lead)
+    worse = ModelVersion.objects.get(pk=published.pk)
+    worse.pk, worse.number, worse.stage, worse.published_at = None, 99, "candidate", None
+    worse.encoder = "0" * 64  # tuned anew, measured, and not published
+    worse.save()
+    labelled.refresh_from_db()
+    assert encoders.tuned(labelled) == published.encoder
+    assert encoders.in_use(project=labelled) == [published.encoder]
+
+
+def test_an_encoder_that_is_gone_is_a_sentence_and_looked_for_nowhere_else(
+    labelled: Project, lead: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = ModelVersion.objects.get(run=tune(labelled))
+    publication.publish(version=version, by=lead)
+    shutil.rmtree(Path(vector_store.settings.ENCODER_ROOT) / version.encoder)
+    vector_store.embedder.cache_clear()
+    monkeypatch.setattr(checkpoints, "_from_hub", killed)
+    labelled.refresh_from_db()
+    assert encoders.in_use(project=labelled) == []
+    assert rescore.prelabel(version=version) == 0
+    run = TrainingRun.objects.get(pk=version.run_id)
+    assert f"The encoder {version.encoder[:12]} is no longer in" in run.error
+
+
+def test_the_sites_encoder_is_made_again_where_it_is_gone(labelled: Project) -> None:
+    fingerprint = vector_store.embedder().fingerprint
+    shutil.rmtree(Path(vector_store.settings.ENCODER_ROOT) / fingerprint)
+    vector_store.embedder.cache_clear()
+    assert vector_store.embedder(fingerprint).fingerprint == fingerprint
+
+
+def test_a_checkpoint_is_no_exported_encoder_because_it_has_a_graph_too(
+    labelled: Project, checkpoint: str, tmp_path: Path
+) -> None:
+    both = shutil.copytree(checkpoint, tmp_path / "both")
+    (both / "model.onnx").write_bytes(b"somebody else's export")
+    assert vector_store.embedder(str(both)).fingerprint == vector_store.embedder().fingerprint
+
+
+def test_what_is_in_use_costs_two_queries(
+    labelled: Project, lead: User, django_assert_num_queries: Callable[[int], Any]
+) -> None:
+    publication.publish(version=ModelVersion.objects.get(run=tune(labelled)), by=lead)
+    labelled.refresh_from_db()
+    with django_assert_num_queries(2):  # each minute, for each project
+        assert len(encoders.in_use(project=labelled)) == 1

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
+from annotate.services.runs import execution, schedule
+from annotate.services.versions import publication, rescore
+from annotate.services.versions.rescore import bundle_folder
+from training.bundles.bundle import BundleDraft, open_bundle
+from training.families.shared.graphs import write_vector_graph
+from training.preprocess.encoder import EncoderPreprocessor
+from training.registry import FAMILIES, Entry
+from training.types import RunSpec, Task, TrainingError
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
+LabelColours = Callable[..., None]
+AddDocuments = Callable[..., list[Document]]
+
+
+def train(project: Project) -> ModelVersion | None:
+    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+    return execution.execute(run_id=run.pk)
+
+
+@pytest.fixture
+def colours(project: Project, annotator: User, label_colours: LabelColours) -> Project:
+    label_colours(project, annotator)
+    label_colours(project, annotator, lane="holdout", each=3)
+    return project
+
+
+def test_it_publishes_a_first_version_and_fills_the_queue_by_it(
+    colours: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(colours, "rose ruby", "leaf moss", "sky sea", "what else")
+    version = train(colours)
+    assert version is not None
+    assert (version.number, version.stage, version.labelled, version.holdout_documents) == (
+        1,
+        "published",
+        18,
+        9,
+    )
+    assert version.class_metrics.count() == 3
+    assert {place.batch.version for place in Assignment.objects.select_related("batch__version")} == {version}
+    run = TrainingRun.objects.get()
+    assert (run.state, run.progress, run.snapshot["labelled"]) == ("succeeded", 1.0, 18)
+
+
+def test_a_family_whose_packages_are_missing_says_how_to_install_them(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "extra", Entry("The extra one", "no_such_package:Model", "fancy"))
+    (run,) = schedule.open_if_due(project=colours, reason=schedule.Reason.LEAD, family="extra")
+    assert execution.execute(run_id=run.pk) is None
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "pip install '.[fancy]'" in run.error
+
+
+def test_it_predicts_every_document_once(colours: Project, add_documents: AddDocuments) -> None:
+    (rose,) = add_documents(colours, "rose and ruby, rose")
+    version = train(colours)
+    assert version is not None
+    assert rescore.rescore(project=colours, version=version) == colours.documents.count()
+    rescore.rescore(project=colours, version=version)
+    assert Prediction.objects.count() == colours.documents.count()
+    red = colours.labels.get(name="red").pk
+    assert rose.prediction.decided == [red]
+    assert rose.prediction.scores[0][0] == red
+
+
+def test_it_stops_predicting_when_another_version_was_published(colours: Project) -> None:
+    first = train(colours)
+    assert train(colours) is not None
+    assert first is not None
+    assert rescore.rescore(project=colours, version=first) == 0
+
+
+def test_it_says_why_data_cannot_be_learned_from_and_does_not_try_again(project: Project) -> None:
+    assert train(project) is None
+    run = TrainingRun.objects.get()
+    assert (run.state, run.attempt) == ("failed", 1)
+    assert run.error.endswith(".")
+    assert schedule.recover() == []
+
+
+def test_it_says_that_the_disk_is_full(colours: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object, **kwargs: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(execution, "train_and_package", full)
+    assert train(colours) is None
+    assert "disk is full" in TrainingRun.objects.get().error
+
+
+def test_it_gives_its_lease_up_when_it_breaks_off(colours: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(execution, "train_and_package", broken)
+    with pytest.raises(ZeroDivisionError):
+        train(colours)
+    run = TrainingRun.objects.get()
+    TrainingRun.objects.update(woken_at=None)
+    assert run.state == "running"
+    assert schedule.recover() == [run]
+
+
+def test_it_publishes_nothing_for_a_cancelled_run(colours: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = publication.judge
+
+    def cancelled_meanwhile(**kwargs: object) -> publication.Verdict:
+        schedule.cancel(run=TrainingRun.objects.get())
+        return judge(**kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(publication, "judge", cancelled_meanwhile)
+    assert train(colours) is None
+    assert not ModelVersion.objects.published().exists()
+    assert TrainingRun.objects.get().state == "cancelled"
+
+
+def test_it_keeps_the_published_version_where_the_new_one_is_worse(
+    colours: Project, annotator: User, label_colours: LabelColours
+) -> None:
+    label_colours(colours, annotator, lane="holdout", each=20, offset=50)
+    first = train(colours)
+    red, blue = (colours.labels.get(name=name) for name in ("red", "blue"))
+    for annotation in colours.annotations.filter(document__lane="pool", labels=red):
+        annotation.choices.update(label=blue)
+    assert train(colours) is None
+    assert colours.versions.published().get() == first
+    assert "worse, not published" in colours.versions.get(number=2).verdict
+
+
+def test_it_publishes_after_the_labels_changed_and_says_so(colours: Project) -> None:
+    train(colours)
+    colours.labels.create(name="pink", position=9)
+    version = train(colours)
+    assert version is not None
+    assert "labels changed" in version.verdict
+
+
+def test_it_publishes_over_a_version_whose_bundle_is_broken(colours: Project) -> None:
+    first = train(colours)
+    assert first is not None
+    (bundle_folder(first) / "model.onnx").write_bytes(b"damaged")
+    version = train(colours)
+    assert version is not None
+    assert "can no longer be read" in version.verdict
+
+
+def test_it_leaves_publishing_to_a_lead_where_the_project_says_so(colours: Project, lead: User) -> None:
+    Project.objects.update(publish_automatically=False)
+    assert train(colours) is None
+    publication.publish(version=colours.versions.get(), by=lead)
+    assert colours.versions.published().get().verdict == "Published by lena."
+
+
+def test_it_rolls_back_to_what_served_before(colours: Project, lead: User) -> None:
+    first = train(colours)
+    train(colours)
+    assert publication.roll_back(project=colours, by=lead) == first
+    assert colours.versions.published().get() == first
+
+
+def test_it_refuses_to_publish_a_damaged_bundle_and_the_other_goes_on(colours: Project, lead: User) -> None:
+    first, second = train(colours), train(colours)
+    assert first is not None
+    (bundle_folder(first) / "model.onnx").unlink()
+    with pytest.raises(publication.NotPublished, match="lacks its file"):
+        publication.publish(version=first, by=lead)
+    assert colours.versions.published().get() == second
+
+
+def test_a_lead_cannot_publish_a_bundle_whose_encoder_is_gone(colours: Project, lead: User) -> None:
+    first, second = train(colours), train(colours)
+    assert first is not None
+    with BundleDraft(bundle_folder(first)) as draft:
+        graph = np.zeros((4, 3), np.float32)
+        write_vector_graph(draft.folder, Task.SINGLE, graph, graph[0])
+        EncoderPreprocessor("f" * 64).save(draft.folder)
+        manifest = open_bundle(bundle_folder(first))
+        draft.write_manifest(replace(manifest, preprocessing="encoder", encoder="f" * 64))
+        draft.publish(replace=True)
+    with pytest.raises(publication.NotPublished, match="not on this machine"):
+        publication.publish(version=first, by=lead)
+    assert colours.versions.published().get() == second
+
+
+def test_a_broken_bundle_leaves_the_predictions_of_the_version_before(colours: Project) -> None:
+    first = train(colours)
+    assert first is not None
+    rescore.prelabel(version=first)
+    second = train(colours)
+    assert second is not None
+    (bundle_folder(second) / "model.onnx").write_bytes(b"damaged")
+    assert rescore.prelabel(version=second) == 0
+    assert set(Prediction.objects.values_list("version", flat=True)) == {first.pk}
+    assert "cannot predict" in TrainingRun.objects.get(pk=second.run_id).error
+
+
+def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, lead: User) -> None:
+    first = train(colours)
+    assert first is not None
+    for number in range(2, 14):
+        ModelVersion.objects.create(
+            project=colours,
+            number=number,
+            family="tfidf",
+            bundle=f"{number}",
+            labelled=1,
+            holdout_documents=0,
+        )
+        Path(bundle_folder(ModelVersion.objects.get(number=number))).mkdir()
+    assert publication.prune(project=colours) == 2
+    first.refresh_from_db()
+    assert bundle_folder(first).is_dir()
+    assert not (bundle_folder(first).parent.parent / "2").exists()
+
+
+def test_a_run_starts_from_the_latest_bundle_of_its_family(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = train(colours)
+    asked = []
+
+    def record(spec: RunSpec, *args: object, **kwargs: object) -> None:
+        asked.append(spec.previous)
+        raise TrainingError("Only asked.")
+
+    monkeypatch.setattr(execution, "train_and_package", record)
+    assert train(colours) is None
+    assert first is not None
+    assert asked == [bundle_folder(first)]

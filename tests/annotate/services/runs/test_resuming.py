@@ -1,0 +1,72 @@
+"""An import on its way: how far it is, what a lost worker's successor still does, and the way back in."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.management import call_command
+
+from annotate.models import Annotation, Import, Project
+from annotate.services.imports import holdout, job, upsert
+from annotate.services.imports.columns import ColumnMapping
+from annotate.services.imports.upsert import Row, store_rows
+
+
+@pytest.fixture
+def queued(project: Project, settings: object, tmp_path: Path) -> Import:
+    settings.MEDIA_ROOT = tmp_path  # type: ignore[attr-defined]
+    words = ["".join(chr(97 + int(digit)) for digit in str(10_000 + i)) for i in range(60)]
+    content = ("text,label\n" + "".join(f"{word},red\n" for word in words)).encode()
+    source = job.begin(project=project, user=None, file=ContentFile(content), name="mine.csv")
+    job.start(upload=source, mapping=ColumnMapping.load(source.mapping), dry_run=False)
+    return source
+
+
+def test_the_bytes_read_grow_to_the_size_of_the_file(queued: Import, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upsert, "CHUNK", 20)
+    job.run(import_id=queued.pk)
+    queued.refresh_from_db()
+    assert queued.bytes_read == queued.file.size
+
+
+def test_the_holdout_is_stocked_by_the_worker_that_takes_over_after_the_last_row(
+    queued: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(**_project: Project) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(holdout, "stock_holdout", killed)
+        with pytest.raises(KeyboardInterrupt):
+            job.run(import_id=queued.pk)
+    Import.objects.update(state="queued")
+    job.run(import_id=queued.pk)
+    assert queued.project.documents.holdout().count() >= holdout.ENOUGH
+
+
+def test_an_export_comes_in_again_with_the_same_answers(
+    multi_project: Project, make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    rows = [
+        Row("one, “two”\nthree", external_id="1", labels=("red", "blue"), meta={"city": "Köln"}),
+        Row("none applies", labels=()),
+    ]
+    store_rows(project=multi_project, rows=rows)
+    copy = make_project(slug="copy", task="multi")
+    out = tmp_path / "out.jsonl"
+    call_command("export_annotations", multi_project.slug, out=out)
+    options = {"id": "external_id", "text": "text", "label": "labels", "empty_is_answer": True}
+    call_command("import_documents", copy.slug, str(out), stdout=io.StringIO(), **options)
+    assert answers(copy) == answers(multi_project)
+
+
+def answers(project: Project) -> dict[tuple[str, str], set[str]]:
+    found = Annotation.objects.filter(project=project).select_related("document").prefetch_related("labels")
+    return {
+        (a.document.external_id or "", a.document.text): {label.name for label in a.labels.all()}
+        for a in found
+    }

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotate.models import Annotation, Document, Project, TrainingRun, User
+from annotate.services.runs import schedule
+from training.registry import FAMILIES, Entry
+from training.types import Task
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def labels(
+    project: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+    annotate: Callable[..., Annotation],
+) -> Callable[[int], None]:
+    def add(n: int) -> None:
+        there = project.documents.count()
+        for document in add_documents(project, *(f"text {there + i}" for i in range(n))):
+            annotate(document, annotator, "red")
+
+    return add
+
+
+def finish_all() -> None:
+    TrainingRun.objects.update(state="succeeded")
+
+
+def lose(run: TrainingRun) -> None:
+    past = timezone.now() - timedelta(seconds=30)
+    TrainingRun.objects.filter(pk=run.pk).update(lease_expires_at=past, woken_at=past)
+
+
+@pytest.fixture
+def run(project: Project) -> TrainingRun:
+    return TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+
+
+def test_it_opens_a_run_of_each_family_once_enough_labels_are_new(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    labels(9)
+    assert schedule.open_if_due(project=project) == []
+    assert schedule.labels_until_next(project=project) == 1
+    labels(1)
+    assert [run.family for run in schedule.open_if_due(project=project)] == ["embedding", "tfidf"]
+
+
+def test_only_the_project_s_families_train_by_themselves(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    project.families = ["tfidf", "gone from the registry"]
+    labels(10)
+    assert [run.family for run in schedule.open_if_due(project=project)] == ["tfidf"]
+    assert schedule.labels_until_next(project=project) == 10
+
+
+def test_a_lead_starts_one_family_that_is_not_automatic(project: Project) -> None:
+    project.families = ["tfidf"]
+    lead = schedule.Reason.LEAD
+    assert [run.family for run in schedule.open_if_due(project=project, reason=lead)] == ["tfidf"]
+    opened = schedule.open_if_due(project=project, reason=lead, family="embedding")
+    assert [run.family for run in opened] == ["embedding"]
+    assert schedule.open_if_due(project=project, reason=lead, family="embedding") == []
+
+
+def test_a_family_that_cannot_do_the_task_is_not_one_of_its_families(
+    project: Project, multi_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "one", Entry("One", "nowhere:One", "train", tasks=(Task.SINGLE,)))
+    assert "one" in schedule.able_families(project.task)
+    assert "one" not in schedule.able_families(multi_project.task)
+
+
+def test_a_slow_run_that_is_alive_does_not_count_as_due(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    TrainingRun.objects.create(project=project, family="embedding", reason="lead", state="running")
+    labels(10)
+    (quick,) = schedule.open_if_due(project=project)
+    assert quick.family == "tfidf"
+    TrainingRun.objects.filter(pk=quick.pk).update(state="succeeded")
+    assert schedule.labels_until_next(project=project) == project.retrain_after
+
+
+def test_it_counts_from_the_last_run_on(project: Project, labels: Callable[[int], None]) -> None:
+    labels(10)
+    schedule.open_if_due(project=project)
+    finish_all()
+    labels(9)
+    assert schedule.open_if_due(project=project) == []
+    labels(1)
+    assert len(schedule.open_if_due(project=project)) == len(project.families)
+
+
+def test_it_keeps_one_live_run_per_family(project: Project) -> None:
+    assert len(schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)) == len(project.families)
+    assert schedule.open_if_due(project=project, reason=schedule.Reason.LEAD) == []
+
+
+def test_it_trains_on_few_labels_when_people_pause(project: Project, labels: Callable[[int], None]) -> None:
+    labels(1)
+    assert schedule.open_if_due(project=project, reason=schedule.Reason.IDLE) == []
+    Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+    assert len(schedule.open_if_due(project=project, reason=schedule.Reason.IDLE)) == len(project.families)
+    finish_all()
+    assert schedule.open_if_due(project=project, reason=schedule.Reason.IDLE) == []
+
+
+def test_it_leaves_a_project_alone_that_does_not_train_by_itself(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    labels(10)
+    project.training_enabled = False
+    assert schedule.open_if_due(project=project) == []
+    assert schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+
+
+def test_it_lets_one_worker_have_a_run(run: TrainingRun) -> None:
+    assert schedule.claim(run_id=run.pk) is not None
+    assert schedule.claim(run_id=run.pk) is None
+
+
+def test_it_takes_a_lost_run_over_and_shuts_the_old_worker_out(run: TrainingRun) -> None:
+    old = schedule.claim(run_id=run.pk)
+    lose(run)
+    new = schedule.claim(run_id=run.pk)
+    assert old is not None
+    assert new is not None
+    assert new.token == old.token + 1
+    assert not schedule.beat(run=old)
+    assert schedule.beat(run=new, stage="fit", progress=0.5)
+    assert not schedule.finish(run=old, state="succeeded")
+
+
+def test_it_wakes_a_worker_again_for_what_was_lost_but_not_at_once(run: TrainingRun) -> None:
+    assert schedule.recover() == [run]
+    assert schedule.recover() == []
+    schedule.claim(run_id=run.pk)
+    assert schedule.recover() == []
+    lose(run)
+    assert schedule.recover() == [run]
+
+
+def test_it_fails_a_run_after_three_attempts_with_a_sentence(run: TrainingRun) -> None:
+    for _ in range(schedule.ATTEMPTS):
+        assert schedule.claim(run_id=run.pk) is not None
+        lose(run)
+    assert schedule.claim(run_id=run.pk) is None
+    assert schedule.recover() == []
+    run.refresh_from_db()
+    assert run.state == "failed"
+    assert "three times" in run.error
+
+
+def test_it_stops_a_cancelled_run_at_its_next_step(run: TrainingRun) -> None:
+    claimed = schedule.claim(run_id=run.pk)
+    assert claimed is not None
+    assert schedule.cancel(run=run)
+    assert not schedule.beat(run=claimed)
+    assert not schedule.cancel(run=run)

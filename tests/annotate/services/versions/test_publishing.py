@@ -1,0 +1,143 @@
+"""The rule of publishing: the same family unless it is worse, another one only when it is surely better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+
+from annotate.models import Label, ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import Stage
+from annotate.services.versions import publication
+from annotate.services.versions.publication import Verdict
+from tests.annotate.made_bundles import write_bundle
+from training.types import Dataset, LabelSchema, LabelSpec, Task
+
+pytestmark = pytest.mark.django_db
+
+EASY = {"red": "rose", "green": "leaf", "blue": "sky"}
+HARD = "navy"  # a word of the last label, which a model that has not learned it takes for the first one
+
+
+@pytest.fixture(autouse=True)
+def bundle_root(settings: Any, tmp_path: Path) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+
+
+def schema(project: Project, words: dict[str, str] = EASY) -> LabelSchema:
+    labels = Label.objects.filter(project=project).order_by("position")
+    return LabelSchema(Task.SINGLE, tuple(LabelSpec(str(label.pk), words[label.name]) for label in labels))
+
+
+def add(project: Project, family: str, *, is_better: bool, stage: str) -> ModelVersion:
+    """Add a version that knows the easy words, and the hard one too where it is the better one."""
+    number = project.versions.count() + 1
+    words = EASY | ({"blue": f"{EASY['blue']} {HARD}"} if is_better else {})
+    write_bundle(Path(settings.BUNDLE_ROOT) / str(number), schema(project, words))
+    return ModelVersion.objects.create(
+        project=project,
+        number=number,
+        family=family,
+        bundle=str(number),
+        stage=stage,
+        label_ids=[int(key) for key in schema(project).keys],
+        labelled=10,
+        holdout_documents=30,
+    )
+
+
+def reporting(project: Project, hard: int, easy: int = 10) -> Dataset:
+    """Return held-out texts of which `hard` ones divide the two models."""
+    texts = [f"{word} {n}" for word in EASY.values() for n in range(easy)]
+    answers = [name for name in EASY for _ in range(easy)]
+    keys = dict(zip(EASY, schema(project).keys, strict=True))
+    encoded = schema(project).encode([[keys[name]] for name in answers + ["blue"] * hard])
+    return Dataset(schema(project), (*texts, *(f"{HARD} {n}" for n in range(hard))), encoded)
+
+
+def judge(project: Project, families: tuple[str, str], *, difference: int, easy: int = 10) -> Verdict:
+    """Judge a candidate that gets `difference` documents more right than the published version."""
+    old, new = families
+    add(project, old, is_better=difference < 0, stage=Stage.PUBLISHED)
+    version = add(project, new, is_better=difference > 0, stage=Stage.CANDIDATE)
+    return publication.judge(version=version, reporting=reporting(project, abs(difference), easy))
+
+
+# One document that differs is missing from 37 % of the resamples, where the two are equal, which counts half:
+# the newcomer is better with a probability of 0.82. With two such documents it is 0.93.
+@pytest.mark.parametrize(
+    ("difference", "publish"), [(-2, False), (0, False), (1, False), (2, True), (8, True)]
+)
+def test_another_family_has_to_be_better_with_nine_tenths_of_certainty(
+    project: Project, difference: int, publish: bool
+) -> None:
+    verdict = judge(project, ("tfidf", "embedding"), difference=difference)
+    assert verdict.publish == publish
+    assert ("better, published." if publish else "not surely better") in verdict.reason
+
+
+# With two documents worse, 13 % of the resamples are equal, so that zero is within the interval; with eight
+# hardly any is.
+@pytest.mark.parametrize(
+    ("difference", "publish"), [(-8, False), (-2, True), (-1, True), (0, True), (8, True)]
+)
+def test_the_same_family_is_published_unless_it_is_significantly_worse(
+    project: Project, difference: int, publish: bool
+) -> None:
+    verdict = judge(project, ("embedding", "embedding"), difference=difference)
+    assert verdict.publish == publish
+    assert ("not worse, published." if publish else ": worse, not published.") in verdict.reason
+
+
+def test_the_reason_names_what_was_measured(project: Project) -> None:
+    reason = judge(project, ("tfidf", "embedding"), difference=8).reason
+    assert reason.startswith("Macro-F1 +0.")
+    assert "against version 1 on 38 holdout documents (95 % interval +0." in reason
+
+
+@pytest.mark.parametrize(("newcomer", "publish"), [("tfidf", True), ("embedding", False)])
+def test_without_a_holdout_document_families_do_not_take_turns(
+    project: Project, newcomer: str, publish: bool
+) -> None:
+    verdict = judge(project, ("tfidf", newcomer), difference=0, easy=0)
+    assert verdict.publish == publish
+    assert "No holdout document is labelled yet" in verdict.reason
+
+
+@pytest.mark.parametrize(("newcomer", "publish"), [("tfidf", True), ("embedding", False)])
+@pytest.mark.parametrize("difference", [-2, 2])
+def test_two_documents_decide_nothing_however_sure_their_resamples_are(
+    project: Project, newcomer: str, publish: bool, difference: int
+) -> None:
+    verdict = judge(project, ("tfidf", newcomer), difference=difference, easy=0)
+    assert verdict.publish == publish
+    assert "Only 2 holdout documents are labelled, too few to compare two models" in verdict.reason
+
+
+def test_a_family_that_was_surely_better_is_not_replaced_by_the_one_before_it(project: Project) -> None:
+    assert judge(project, ("tfidf", "embedding"), difference=8).publish
+    publication.publish(version=project.versions.get(number=2))
+    again = add(project, "tfidf", is_better=False, stage=Stage.CANDIDATE)
+    assert not publication.judge(version=again, reporting=reporting(project, 8)).publish
+
+
+def test_a_run_that_was_taken_over_publishes_nothing(project: Project) -> None:
+    old = add(project, "tfidf", is_better=False, stage=Stage.PUBLISHED)
+    new = add(project, "tfidf", is_better=True, stage=Stage.CANDIDATE)
+    run = TrainingRun.objects.create(project=project, family="tfidf", state="running", token=2)
+    ModelVersion.objects.filter(pk=new.pk).update(run=run)
+    with pytest.raises(publication.NotPublished, match="taken this run over"):
+        publication.publish(version=new, token=1)
+    assert project.versions.published().get() == old
+    publication.publish(version=new, token=2)
+    assert project.versions.published().get() == new
+
+
+def test_there_is_nothing_to_roll_back_to_where_nothing_served_before(project: Project, lead: User) -> None:
+    only = add(project, "tfidf", is_better=False, stage=Stage.PUBLISHED)
+    add(project, "tfidf", is_better=True, stage=Stage.CANDIDATE)
+    with pytest.raises(publication.NotPublished, match="no earlier published version"):
+        publication.roll_back(project=project, by=lead)
+    assert project.versions.published().get() == only

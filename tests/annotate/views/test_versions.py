@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.contrib.staticfiles import finders
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from annotate.forms.runs import TrainForm
+from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import RunState, Stage
+from annotate.services.versions import predictions
+from tests.annotate.cards import TWIN
+from tests.annotate.made_bundles import add_version
+from training.registry import FAMILIES
+
+
+def test_a_lead_starts_a_run_of_each_family_once(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where)
+    client.post(where)
+    assert sorted(project.runs.values_list("family", "requested_by")) == [
+        ("embedding", lead.pk),
+        ("tfidf", lead.pk),
+    ]
+
+
+def test_a_lead_starts_the_one_family_that_was_chosen(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where, {"family": "tfidf"})
+    assert list(project.runs.values_list("family", flat=True)) == ["tfidf"]
+    answer = client.post(where, {"family": "nonsense"}, follow=True)
+    assert "no such family or option" in answer.content.decode()
+    assert project.runs.count() == 1
+
+
+def test_the_runs_page_offers_each_family_by_name(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert '<option value="tfidf">TF-IDF</option>' in page
+
+
+def test_a_cancelled_run_is_over(sign_in: Callable[[User], Client], lead: User, project: Project) -> None:
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    sign_in(lead).post(reverse("run-cancel", args=[project.slug, run.pk]))
+    run.refresh_from_db()
+    assert run.state == RunState.CANCELLED
+
+
+def test_a_version_without_its_bundle_is_not_published_and_says_why(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    version = ModelVersion.objects.create(
+        project=project, number=3, family="tfidf", labelled=5, holdout_documents=0
+    )
+    response = sign_in(lead).post(reverse("version-publish", args=[project.slug, 3]), follow=True)
+    assert "The bundle of version 3 was removed" in response.content.decode()
+    version.refresh_from_db()
+    assert version.stage == "candidate"
+
+
+def test_the_versions_page_says_which_version_answers_for_a_broken_one(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    predictions.CACHE.clear()
+    add_version(project, tmp_path, number=1, stage=Stage.RETIRED)
+    broken = add_version(project, tmp_path, number=2)
+    where = reverse("versions", args=[project.slug])
+    assert "answers in its place" not in sign_in(lead).get(where).content.decode()
+    predictions.CACHE.clear()
+    (tmp_path / broken.bundle / "model.onnx").write_bytes(b"damaged")
+    page = sign_in(lead).get(where).content.decode()
+    assert "Version 2 cannot be loaded, version 1 answers in its place." in page
+
+
+def test_a_roll_back_with_nothing_before_says_so(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    response = sign_in(lead).post(reverse("versions-roll-back", args=[project.slug]), follow=True)
+    assert "no earlier published version" in response.content.decode()
+
+
+def test_the_confused_labels_open_their_documents(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    red, green, blue = project.labels.values_list("pk", flat=True)
+    ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="tfidf",
+        labelled=5,
+        holdout_documents=9,
+        label_ids=[red, green, blue],
+        report={"confusion": [[2, 7, 0], [0, 3, 1], [0, 0, 2]]},
+    )
+    response = sign_in(lead).get(reverse("version", args=[project.slug, 1]))
+    pairs = [(pair.label.pk, pair.decided.pk, pair.documents) for pair in response.context["confusions"]]
+    assert pairs == [(red, green, 7), (green, blue, 1)]
+    assert f"label={red}&amp;decided={green}" in response.content.decode()
+
+
+def test_a_version_shows_both_of_its_graphs(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    parity = {"documents": 400, "same_decisions": 0.995, "precision": "int8", "note": "", "twin": TWIN}
+    ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="transformer",
+        labelled=5,
+        holdout_documents=9,
+        report={"parity": parity},
+    )
+    shown = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
+    both = "macro-F1 0.922 / 0.926 on 400 held-out texts, p50 3.1 ms / 8.0 ms, 23 MB / 90 MB"
+    assert f"<dt>INT8 / FP32</dt><dd>{both}</dd>" in shown
+
+
+def test_a_failed_run_shows_its_error_and_log(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    TrainingRun.objects.create(
+        project=project,
+        family="tfidf",
+        state="failed",
+        error="One class only.",
+        log="read 5 documents",
+        started_at=timezone.now(),
+    )
+    content = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert "One class only." in content
+    assert "read 5 documents" in content
+
+
+def test_a_lead_starts_a_variant_and_options_of_other_families_are_not_looked_at(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    chosen = {
+        "family": "tfidf",
+        "tfidf-head": "svm",
+        "tfidf-imbalance": "usual",
+        "embedding-head": "lightgbm",
+    }
+    sign_in(lead).post(reverse("run-start", args=[project.slug]), chosen)
+    run = project.runs.get()
+    assert (run.family, run.variant, run.config) == ("tfidf", "svm", {"head": "svm"})
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert "TF-IDF (svm)" in page
+
+
+def test_an_option_that_is_not_offered_is_refused(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    for wrong in ({"tfidf-head": "forest"}, {"embedding-encoder": "/etc"}, {"tfidf-teacher": "transformer"}):
+        family = next(iter(wrong)).partition("-")[0]
+        sign_in(lead).post(reverse("run-start", args=[project.slug]), {"family": family, **wrong})
+    assert [run.config for run in project.runs.all()] == [{}]  # a teacher is no field while there is none
+
+
+def test_an_encoder_that_a_lead_chooses_is_made_ready_first(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any
+) -> None:
+    settings.CHECKPOINTS = ["some/multilingual"]
+    client, where = sign_in(lead), reverse("run-start", args=[project.slug])
+    client.post(where, {"family": "embedding", "embedding-encoder": "some/multilingual"})
+    client.post(where, {"family": "transformer", "transformer-checkpoint": "some/multilingual"})
+    embedding, transformer = project.runs.order_by("pk")
+    assert embedding.config == {"encoder": "some/multilingual", "prepare": True}
+    assert transformer.config == {"checkpoint": "some/multilingual"}
+    assert (embedding.is_slow, transformer.is_slow) == (True, True)
+
+
+def test_a_kept_version_is_offered_as_a_teacher_of_the_other_families(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    add_version(project, tmp_path, number=1)
+    client = sign_in(lead)
+    page = client.get(reverse("runs", args=[project.slug])).content.decode()
+    assert 'name="embedding-teacher"' in page
+    assert 'name="tfidf-teacher"' not in page
+    client.post(
+        reverse("run-start", args=[project.slug]), {"family": "embedding", "embedding-teacher": "tfidf"}
+    )
+    assert project.runs.get().variant == "taught by tfidf"
+
+
+def test_each_familys_options_are_hidden_until_it_is_chosen(project: Project) -> None:
+    ModelVersion.objects.create(
+        project=project, number=1, family="cascade", bundle="one", labelled=5, holdout_documents=9
+    )
+    css = Path(str(finders.find("annotate/pages.css"))).read_text("utf-8")
+    groups = TrainForm(project=project).groups()
+    assert {group.key for group in groups} == {key for key, family in FAMILIES.items() if family.learns}
+    for group in groups:
+        assert f':not(:has(#id_family option[value="{group.key}"]:checked)) .for-{group.key}' in css
+
+
+def test_the_runs_page_names_a_teacher_that_the_registry_no_longer_has(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    ModelVersion.objects.create(
+        project=project, number=1, family="bygone", bundle="one", labelled=5, holdout_documents=9
+    )
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    assert '<option value="bygone">Them, and bygone on the pool</option>' in page

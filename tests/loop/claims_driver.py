@@ -1,0 +1,48 @@
+"""Annotators in a process of their own: `python -m tests.loop.claims_driver SLUG NAME…` decides on its cards.
+
+It prints the documents that each of its people decided on as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from django.db import connections  # noqa: E402 (after setup)
+
+from annotate.models import Project, User  # noqa: E402
+from annotate.services.labeling import decisions, queue, write_lock  # noqa: E402
+
+
+def label(slug: str, name: str) -> list[int]:
+    """Decide until the queue is empty; a decision and the next lease are one transaction, as on the page."""
+    project, annotator = Project.objects.get(slug=slug), User.objects.get(username=name)
+    decided: list[int] = []
+    dealt = _deal(project, annotator)
+    while dealt is not None:
+        with write_lock.in_turn():
+            answer = decisions.Answer(card=dealt.card.key, outcome="skipped")
+            decisions.keep(project=project, annotator=annotator, answer=answer)
+            decided.append(dealt.card.document_id)
+            dealt = queue.deal(project=project, annotator=annotator)
+    connections.close_all()
+    return decided
+
+
+def _deal(project: Project, annotator: User) -> queue.Dealt | None:
+    with write_lock.in_turn():
+        return queue.deal(project=project, annotator=annotator)
+
+
+if __name__ == "__main__":
+    names = sys.argv[2:]
+    with ThreadPoolExecutor(len(names)) as pool:
+        results = pool.map(lambda name: label(sys.argv[1], name), names)
+        json.dump(dict(zip(names, results, strict=True)), sys.stdout)

@@ -1,0 +1,56 @@
+"""Gives labels, kills what is in the middle of the run, and tells as JSON what became of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+from django.test import Client
+
+from tests.loop import loop_driver
+from tests.loop.loop_driver import Project, User, wait_for
+from tests.loop.waiting import FITTING, GO
+
+
+def runs_page(project: Project, person: User) -> str:
+    project.memberships.create(user=person, role="lead")
+    client = Client(headers={"host": "localhost"})
+    client.force_login(person)
+    return client.get(f"/projects/{project.slug}/runs/").content.decode()
+
+
+def main(workers: list[int]) -> None:
+    call_command("migrate", verbosity=0)
+    project, truth = loop_driver.make_project(random.Random(0))
+    person = User.objects.create_user("oracle")
+    loop_driver.label(project, person, truth, pool_answers=9)
+    fitting = Path(settings.HOME) / FITTING
+    wait_for("the middle of a run", lambda: fitting.exists() and bool(fitting.read_text()))
+    run = project.runs.get()
+    was = run.state
+    for pid in [*workers, int(fitting.read_text())]:
+        os.kill(pid, signal.SIGKILL)
+    (Path(settings.HOME) / GO).touch()
+    seconds = wait_for("the run's end", lambda: project.runs.filter(pk=run.pk, state="succeeded").exists())
+    run.refresh_from_db()
+    told = {
+        "was": was,
+        "attempt": run.attempt,
+        "seconds": seconds,
+        "stages": list(run.versions.values_list("stage", flat=True)),
+        "published": project.versions.published().count(),
+        "bundles": sorted(path.name for path in (Path(settings.BUNDLE_ROOT) / str(project.pk)).iterdir()),
+        "expected": [f"run-{run.pk}-{run.token}"],
+        "page": runs_page(project, person),
+    }
+    print(json.dumps(told))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main([int(pid) for pid in sys.argv[1:]])

@@ -1,0 +1,23 @@
+"""A family whose fit tells where it is and waits there, so that a test can kill it in the middle."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Self
+
+from training.families.tfidf.model import TfidfModel
+from training.types import Dataset
+
+FITTING = "fitting"  # in WINNOW_HOME: the process that is in the middle of a fit
+GO = "go"
+
+
+class WaitingModel(TfidfModel):
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        home = Path(os.environ["WINNOW_HOME"])
+        (home / FITTING).write_text(str(os.getpid()))
+        while not (home / GO).exists():
+            time.sleep(0.05)
+        return super().fit(dataset, valid=valid)

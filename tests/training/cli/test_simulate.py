@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import WordEmbedder, make_dataset, write_csv
+from training.__main__ import main
+from training.cli import simulate as simulation
+from training.cli.simulate import Plan, World, mean_points, simulate
+from training.encoders.neighbours import nearest
+from training.figures.curves import draw
+from training.types import RunSpec, Task, TrainingError
+
+
+def world(task: Task = Task.SINGLE) -> World:
+    train, test = make_dataset(task, 150), make_dataset(task, 60, seed=1)
+    vectors = WordEmbedder().embed(train.texts)
+    return World(train, test, WordEmbedder(), vectors, nearest(vectors))
+
+
+def plan(**changes: object) -> Plan:
+    usual = {"spec": RunSpec("embedding"), "strategy": "margin", "start": "kmeans"}
+    sizes = {"seed_labels": 10, "batch": 20, "budget": 55}
+    return Plan(**(usual | sizes | changes))  # type: ignore[arg-type]
+
+
+def test_a_curve_has_a_point_for_each_batch_and_ends_at_the_budget() -> None:
+    points = list(simulate(plan(), world(), seed=0))
+    assert [point.labels for point in points] == [10, 30, 50, 55]
+    assert points[-1].macro_f1 > 0.8
+    assert points[0].fit_s > 0
+
+
+def test_the_same_seed_gives_the_same_curve() -> None:
+    first, second = ([p.macro_f1 for p in simulate(plan(), world(), seed=1)] for _ in range(2))
+    assert first == second
+
+
+def test_multi_label_takes_turns_and_tunes_thresholds() -> None:
+    points = list(simulate(plan(strategy="label_turns", budget=50), world(Task.MULTI), seed=0))
+    assert points[-1].macro_f1 > 0.7
+
+
+def test_it_starts_from_names_alone_with_no_label() -> None:
+    assert next(iter(simulate(plan(seed_labels=0), world(), seed=0))).labels == 0
+
+
+def test_no_document_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[np.ndarray] = []
+    original = simulation._dataset
+    monkeypatch.setattr(
+        simulation,
+        "_dataset",
+        lambda w, labelled, rest: asked.append(labelled) or original(w, labelled, rest),
+    )
+    list(simulate(plan(random_share=0.2), world(), seed=0))
+    assert [len(np.unique(labelled)) for labelled in asked] == [10, 30, 50, 55]
+
+
+def test_neighbours_follow_the_order_of_the_corpus() -> None:
+    here = world()
+    order = np.random.default_rng(0).permutation(150)
+    dataset = simulation._dataset(here, order[:40], order[40:])
+    assert dataset.pool is not None
+    texts = dataset.texts + dataset.pool.texts
+    expected = nearest(WordEmbedder().embed(texts))
+    assert dataset.pool.neighbours is not None
+    np.testing.assert_allclose(dataset.pool.neighbours.similarities, expected.similarities, atol=1e-5)
+    vectors = WordEmbedder().embed(texts)
+    found = (vectors[:, None] * vectors[dataset.pool.neighbours.indices]).sum(axis=2)
+    np.testing.assert_allclose(found, expected.similarities, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"budget": 5}, {"budget": 500}, {"batch": 0}, {"strategy": "label_turns"}]
+)
+def test_a_plan_that_cannot_be_carried_out_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(TrainingError):
+        next(simulate(plan(**changes), world(), seed=0))
+
+
+def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None:
+    train = write_csv(tmp_path / "train.csv", make_dataset(Task.SINGLE, 90))
+    test = write_csv(tmp_path / "test.csv", make_dataset(Task.SINGLE, 60, seed=1))
+    out, plot = tmp_path / "out.json", tmp_path / "out.svg"
+    files = ["--train", str(train), "--test", str(test), "--text", "text", "--label", "label"]
+    sizes = ["--seed-labels", "20", "--batch", "20", "--budget", "40", "--seeds", "0,1"]
+    choice = ["--family", "tfidf", "--strategy", "margin", "--start", "random"]
+    assert main(["simulate", *files, *choice, *sizes, "--json", str(out)]) == 0
+    beside = ["--beside", f"earlier={out}", "--plot", str(plot)]
+    assert main(["simulate", *files, *choice, *sizes, "--json", str(out), *beside]) == 0
+    content = json.loads(out.read_text())
+    assert [curve["seed"] for curve in content["curves"]] == [0, 1]
+    point = content["curves"][0]["points"][0]
+    assert set(point) == {"labels", "macro_f1", "micro_f1", "fit_s", "query_s"}
+    both = [curve["points"][1]["macro_f1"] for curve in content["curves"]]
+    assert content["mean"][1]["macro_f1"] == pytest.approx(np.mean(both))
+    assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+
+
+def test_the_mean_is_over_the_steps_that_all_curves_reached() -> None:
+    curves = [
+        {"seed": seed, "points": [{"labels": n, "macro_f1": 0.1 * seed} for n in range(0, last, 10)]}
+        for seed, last in ((1, 30), (3, 20))
+    ]
+    assert mean_points(curves) == [
+        {"labels": 0, "macro_f1": pytest.approx(0.2)},
+        {"labels": 10, "macro_f1": pytest.approx(0.2)},
+    ]
+
+
+def test_names_in_a_plot_are_text() -> None:
+    picture = draw({"<b>&": [{"labels": 1, "macro_f1": 0.5}]})
+    assert "&lt;b&gt;&amp;" in picture
+    ElementTree.fromstring(picture)

@@ -1,0 +1,198 @@
+"""The embedding family beyond what every family holds: names, neighbours, student, warm starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import FILLER, WORDS, WordEmbedder, make_dataset
+from training.encoders.neighbours import nearest
+from training.families.embedding.choice import ENOUGH, PENALTIES, choose_parts
+from training.families.embedding.model import EmbeddingModel
+from training.families.embedding.recipe import Material, Parts
+from training.families.shared.names import phrases, readable
+from training.types import Dataset, LabelSchema, LabelSpec, Neighbours, Pool, Task, TrainingError
+
+
+def rows(data: Dataset, chosen: Any) -> Dataset:
+    kept = np.arange(len(data))[chosen]
+    return Dataset(data.schema, tuple(data.texts[i] for i in kept), data.targets[kept])
+
+
+def clear(documents: int, seed: int = 0) -> Dataset:
+    """Return texts of three words of their label and one that says nothing."""
+    rng = np.random.default_rng(seed)
+    schema = LabelSchema(Task.SINGLE, tuple(LabelSpec(key, " ".join(WORDS[key])) for key in WORDS))
+    answers = [str(key) for key in rng.choice(list(WORDS), documents)]
+    texts = [" ".join([*rng.choice(WORDS[key], 3), str(rng.choice(FILLER))]) for key in answers]
+    return Dataset(schema, tuple(texts), schema.encode([answer] for answer in answers))
+
+
+def with_pool(data: Dataset, others: Dataset) -> Dataset:
+    vectors = WordEmbedder().embed(data.texts + others.texts)
+    return replace(data, pool=Pool(others.texts, nearest(vectors)))
+
+
+def fitted(data: Dataset, **settings: Any) -> EmbeddingModel:
+    return EmbeddingModel(embedder=WordEmbedder(), **settings).fit(data, valid=rows(data, slice(0)))
+
+
+def right(model: EmbeddingModel, data: Dataset) -> float:
+    found = model.predict_proba(data.texts).argmax(axis=1)
+    return float((found == data.targets.argmax(axis=1)).mean())
+
+
+@pytest.mark.parametrize("name", ["card_arrival", "card-arrival", "cardArrival", " card  arrival? "])
+def test_names_are_read_as_words(name: str) -> None:
+    assert readable(name).lower() == "card arrival"
+
+
+def test_names_of_other_scripts_and_of_signs_alone_stay_readable() -> None:
+    assert readable("доставка_карты") == "доставка карты"
+    assert phrases(LabelSpec("k", "+++"))[0] == "+++"
+
+
+def test_a_description_is_read_too() -> None:
+    assert "the plastic did not come" in phrases(LabelSpec("k", "card", "the plastic did not come"))
+
+
+def test_names_alone_are_a_model_before_the_first_label(task: Task) -> None:
+    unseen = clear(60)
+    schema = replace(unseen.schema, task=task)
+    nothing = Dataset(schema, (), unseen.targets[:0])
+    assert right(fitted(nothing), unseen) > 0.8
+    with pytest.raises(TrainingError, match="label"):
+        fitted(nothing, names=False)
+
+
+def test_one_class_only_is_refused_where_names_cannot_help() -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    same = rows(data, data.targets[:, 0] == 1)
+    with pytest.raises(TrainingError, match="at least two labels"):
+        fitted(same, names=False)
+    assert fitted(same).predict_proba(("card",)).shape == (1, 3)
+
+
+def test_the_pool_is_scored_by_the_teacher_and_helps_the_student() -> None:
+    data, unseen = clear(300), clear(100, seed=1)
+    few = with_pool(rows(data, slice(4)), rows(data, slice(4, 300)))
+    model = fitted(few)
+    assert model.pool_scores().shape == (296, 3)
+    np.testing.assert_allclose(model.pool_scores().sum(axis=1), 1, atol=1e-5)
+    alone = fitted(rows(data, slice(4)), names=False)
+    assert right(model, unseen) > right(alone, unseen)
+
+
+def test_each_part_can_be_switched_off() -> None:
+    data = make_dataset(Task.SINGLE, 60)
+    few = with_pool(rows(data, slice(9)), rows(data, slice(9, 60)))
+    model = fitted(few, names=False, neighbours=False, student=False)
+    assert model.details_["names"] is model.details_["neighbours"] is model.details_["student"] is False
+    plain = fitted(rows(data, slice(9)), names=False)
+    np.testing.assert_allclose(model.predict_proba(data.texts), plain.predict_proba(data.texts), atol=1e-5)
+    np.testing.assert_allclose(model.pool_scores(), plain.predict_proba(few.pool.texts), atol=1e-5)
+
+
+def test_neighbours_and_student_stay_out_of_multi_label() -> None:
+    data = make_dataset(Task.MULTI, 90)
+    model = fitted(with_pool(rows(data, slice(40)), rows(data, slice(40, 90))))
+    assert (model.details_["neighbours"], model.details_["student"]) == (False, False)
+    assert model.pool_scores().shape == (50, 3)
+
+
+def test_names_that_mislead_are_dropped_by_cross_validation() -> None:
+    data = make_dataset(Task.SINGLE, 120)
+    keys = list(WORDS)
+    wrong = tuple(LabelSpec(key, " ".join(WORDS[keys[j - 1]])) for j, key in enumerate(keys))
+    misled = replace(rows(data, slice(ENOUGH + 10)), schema=LabelSchema(Task.SINGLE, wrong))
+    assert fitted(data).details_["names"] is True
+    assert fitted(misled).details_["names"] is False
+
+
+def test_neighbours_that_mislead_are_dropped_by_cross_validation() -> None:
+    data = make_dataset(Task.SINGLE, 200)
+    rng = np.random.default_rng(0)
+    anyone = Neighbours(rng.integers(200, size=(200, 10)), np.ones((200, 10), np.float32))
+    pool = Pool(data.texts[120:], anyone)
+    model = fitted(replace(rows(data, slice(120)), pool=pool), student=False, names=False)
+    assert model.details_["neighbours"] is False
+
+
+def test_the_parts_are_chosen_anew_only_when_the_labels_have_grown_by_half(tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 200)
+    previous, decided = None, []
+    for labels in (40, 50, 60, 70):
+        model = fitted(rows(data, slice(labels)), previous=previous)
+        previous = tmp_path / str(labels)
+        previous.mkdir()
+        model.save(previous)
+        decided.append(model.details_["parts_decided_at"])
+    assert decided == [40, 40, 60, 60]
+
+
+def test_a_warm_start_from_a_bundle_changes_no_decision(tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 120)
+    fitted(rows(data, slice(80))).export(tmp_path)
+    warm, cold = fitted(data, previous=tmp_path, penalty=0.1), fitted(data, penalty=0.1)
+    np.testing.assert_allclose(warm.predict_proba(data.texts), cold.predict_proba(data.texts), atol=0.02)
+
+
+def test_a_label_that_came_or_went_does_not_disturb_a_warm_start(tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 120)
+    fitted(data).export(tmp_path)
+    labels = (LabelSpec("new", "New"), *data.schema.labels[1:])
+    changed = replace(data, schema=LabelSchema(Task.SINGLE, labels))
+    assert right(fitted(changed, previous=tmp_path), changed) > 0.9
+
+
+@pytest.mark.parametrize("broken", ["gone", "empty", "damaged", "other encoder"])
+def test_an_earlier_run_that_is_of_no_use_is_passed_over(tmp_path: Path, broken: str) -> None:
+    data = make_dataset(Task.SINGLE, 60)
+    model = fitted(data)
+    if broken == "damaged":
+        model.export(tmp_path)
+        (tmp_path / "model.onnx").write_bytes(b"\xff\xff\xff")
+    if broken == "other encoder":
+        other = WordEmbedder()
+        other.fingerprint = "1" * 64
+        EmbeddingModel(embedder=other).fit(data, valid=rows(data, slice(0))).export(tmp_path)
+    folder = tmp_path / "gone" if broken == "gone" else tmp_path
+    again = fitted(data, previous=folder)
+    np.testing.assert_array_equal(again.predict_proba(data.texts), model.predict_proba(data.texts))
+
+
+def test_a_saved_model_refuses_another_encoder(tmp_path: Path) -> None:
+    fitted(make_dataset(Task.SINGLE, 60)).save(tmp_path)
+    other = WordEmbedder()
+    other.fingerprint = "1" * 64
+    with pytest.raises(TrainingError, match="needs the vectors"):
+        EmbeddingModel.load(tmp_path, embedder=other)
+
+
+@pytest.mark.parametrize("with_others", [True, False])
+def test_out_of_fold_scores_come_from_heads_that_had_not_seen_the_document(with_others: bool) -> None:
+    data = make_dataset(Task.SINGLE, 60)
+    shuffled = replace(data, targets=np.random.default_rng(0).permutation(data.targets))
+    learned = with_pool(shuffled, make_dataset(Task.SINGLE, 60, seed=1)) if with_others else shuffled
+    model = fitted(learned, names=False)
+    scores = model.out_of_fold(np.arange(60) % 3)
+    found = (scores.argmax(axis=1) == shuffled.targets.argmax(axis=1)).mean()
+    assert scores.shape == (60, 3)
+    assert found < 0.6  # the labels are noise: a head that had seen them would know far more
+
+
+@pytest.mark.parametrize(("documents", "times"), [(400, 1.0), (1_500, 1.5)])
+def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> None:
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 2, documents)
+    vectors = rng.normal(size=(documents, 4)).astype(np.float32)
+    vectors[:, 0] += 3.0 * answers
+    material = Material(Task.SINGLE, vectors, np.eye(2, dtype=np.float32)[answers])
+    wanted = Parts(names=False, neighbours=False, student=False, penalty=0.0)
+    chosen = choose_parts(material, wanted, np.random.default_rng(1))
+    assert chosen.penalty / times == pytest.approx(PENALTIES[Task.SINGLE][0])
+    assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2

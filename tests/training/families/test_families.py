@@ -1,0 +1,143 @@
+"""What every family must hold, asked of each entry of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import WordEmbedder, make_dataset
+from training.bundles.predictor import Predictor
+from training.families.build import build_model
+from training.figures.evaluate import macro_f1
+from training.figures.thresholds import decide
+from training.protocol import TextModel
+from training.registry import FAMILIES
+from training.runs.pipeline import fit_model, rows_of, train_and_package
+from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
+
+pytestmark = pytest.mark.parametrize("family", sorted(FAMILIES))
+
+NAMES_ALONE = {"zero_shot"}  # families that never look at a document's labels, so learn nothing from them
+
+
+# What a family needs beyond its defaults to learn from so little data; filled before the first test.
+PARAMS: dict[str, dict[str, Any]] = {
+    "transformer": {"learning_rate": 1e-2, "epochs": 15, "overlap": 8, "int8": False},
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known_checkpoint(checkpoint: str) -> None:
+    PARAMS["transformer"]["checkpoint"] = checkpoint
+
+
+def needed(family: str) -> WordEmbedder | None:
+    return WordEmbedder() if "embedder" in FAMILIES[family].needs else None
+
+
+def fitted(family: str, dataset: Dataset, **spec: Any) -> TextModel:
+    return fit_model(
+        RunSpec(family, PARAMS.get(family, {}), **spec), dataset, empty(dataset), needed(family)
+    ).model
+
+
+def empty(dataset: Dataset) -> Dataset:
+    return Dataset(dataset.schema, (), dataset.targets[:0])
+
+
+def test_scores_are_probabilities_of_documents_by_labels(family: str, dataset: Dataset) -> None:
+    scores = fitted(family, dataset).predict_proba(dataset.texts)
+    assert scores.shape == dataset.targets.shape
+    assert scores.dtype == np.float32
+    assert ((scores >= 0) & (scores <= 1)).all()
+    if dataset.schema.task is Task.SINGLE:
+        np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
+
+
+def test_it_learns(family: str, task: Task, dataset: Dataset) -> None:
+    if family in NAMES_ALONE:
+        pytest.skip("it compares names; its own test does so")
+    unseen = make_dataset(task, 60, seed=1)
+    scores = fitted(family, dataset).predict_proba(unseen.texts)
+    reached = macro_f1(unseen.targets, decide(task, scores, np.full(3, 0.4, np.float32)))
+    assert reached is not None
+    assert reached > 0.8
+
+
+def test_columns_follow_the_schema_in_any_order(family: str, dataset: Dataset) -> None:
+    order = [2, 0, 1]
+    schema = replace(dataset.schema, labels=tuple(dataset.schema.labels[j] for j in order))
+    turned = Dataset(schema, dataset.texts, dataset.targets[:, order])
+    expected = fitted(family, dataset).predict_proba(dataset.texts)[:, order]
+    np.testing.assert_allclose(fitted(family, turned).predict_proba(dataset.texts), expected, atol=0.02)
+
+
+def test_the_same_seed_gives_the_same_scores(family: str, dataset: Dataset) -> None:
+    first, second = (fitted(family, dataset, seed=3).predict_proba(dataset.texts) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_loaded_model_scores_like_the_saved_one(family: str, dataset: Dataset, tmp_path: Path) -> None:
+    model = fitted(family, dataset)
+    model.save(tmp_path)
+    given = {"embedder": needed(family)} if needed(family) else {}
+    loaded = type(model).load(tmp_path, **given)
+    texts = (*dataset.texts[:20], "", "unheard of")
+    np.testing.assert_array_equal(loaded.predict_proba(texts), model.predict_proba(texts))
+
+
+def test_the_bundle_agrees_with_the_model(family: str, dataset: Dataset, tmp_path: Path) -> None:
+    spec, embedder = RunSpec(family, PARAMS.get(family, {})), needed(family)
+    report = train_and_package(
+        spec, dataset, tmp_path / "bundle", tuning=empty(dataset), reporting=dataset, embedder=embedder
+    )
+    model = fit_model(spec, dataset, empty(dataset), embedder).model
+    texts = (*dataset.texts, "", "привет, 你好 😀", "x" * 5_000)
+    found = Predictor(report.bundle).predict_raw(texts, embedder=embedder)
+    np.testing.assert_allclose(found, model.predict_proba(texts), atol=1e-3)
+    assert report.parity.same_decisions == 1.0
+
+
+def test_a_label_without_examples_is_scored_low(family: str, dataset: Dataset) -> None:
+    if family in NAMES_ALONE:
+        pytest.skip("a label without examples is its daily bread")
+    targets = dataset.targets.copy()
+    kept = targets[:, 2] == 0
+    texts = tuple(text for text, keep in zip(dataset.texts, kept, strict=True) if keep)
+    scores = fitted(family, Dataset(dataset.schema, texts, targets[kept])).predict_proba(texts)
+    assert np.median(scores[:, 2]) < 0.3
+
+
+def test_one_document_for_each_label_is_enough(family: str, task: Task) -> None:
+    small = make_dataset(task, 90)
+    rows = [int(np.flatnonzero(small.targets[:, j])[0]) for j in range(3)]
+    chosen = Dataset(small.schema, tuple(small.texts[i] for i in rows), small.targets[rows])
+    assert fitted(family, chosen).predict_proba(("card",)).shape == (1, 3)
+
+
+def test_five_hundred_labels_and_odd_texts_become_a_bundle(family: str, task: Task, tmp_path: Path) -> None:
+    schema = LabelSchema(task, tuple(LabelSpec(str(j), f"topic {j}") for j in range(500)))
+    texts = tuple(f"topic {j} and more" for j in range(500)) + ("", "  ", "\n", "word " * 2_000)
+    targets = np.eye(500, dtype=np.float32)[[*range(500), 0, 1, 2, 3]]
+    data = Dataset(schema, texts, targets)
+    params = PARAMS.get(family, {}) | ({"epochs": 1} if family in ("fasttext", "transformer") else {})
+    spec, few = RunSpec(family, params), rows_of(data, np.arange(0, 504, 25))
+    report = train_and_package(
+        spec, data, tmp_path / "one", tuning=few, reporting=few, embedder=needed(family)
+    )
+    assert report.evaluation.documents == 21
+    assert len(report.evaluation.per_class) == len(report.thresholds) == 500
+    assert Predictor(report.bundle).predict_proba(texts[-4:], embedder=needed(family)).shape == (4, 500)
+
+
+def test_no_texts_give_no_rows(family: str, dataset: Dataset) -> None:
+    assert fitted(family, dataset).predict_proba(()).shape == (0, 3)
+
+
+def test_an_unknown_parameter_is_refused_by_name(family: str) -> None:
+    with pytest.raises(TrainingError, match="'wings'"):
+        build_model(RunSpec(family, {"wings": 2}), needed(family))

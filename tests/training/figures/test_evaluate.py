@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score, fbeta_score, precision_score, recall_score
+
+from training.figures.evaluate import (
+    agreement,
+    evaluate,
+    macro_f1,
+    macro_f1_interval,
+    micro_f1,
+    paired_bootstrap,
+)
+from training.figures.thresholds import decide
+from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
+
+
+def schema(task: Task, labels: int) -> LabelSchema:
+    return LabelSchema(task, tuple(LabelSpec(str(j), str(j)) for j in range(labels)))
+
+
+def scored(task: Task, documents: int = 400, labels: int = 6) -> tuple[FloatArray, FloatArray]:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((documents, labels)) < 0.3).astype(np.float32)
+    if task is Task.SINGLE:
+        targets = np.eye(labels, dtype=np.float32)[rng.integers(0, labels, documents)]
+    return targets, np.clip(targets * 0.5 + rng.random(targets.shape) * 0.6, 0, 1).astype(np.float32)
+
+
+def measured(task: Task, targets: FloatArray, scores: FloatArray) -> Evaluation:
+    cuts = np.full(targets.shape[1], 0.5, np.float32)
+    return evaluate(schema(task, targets.shape[1]), targets, scores, cuts, np.random.default_rng(0))
+
+
+def test_figures_agree_with_scikit_learn(task: Task) -> None:
+    targets, scores = scored(task)
+    decisions = decide(task, scores, np.full(6, 0.5, np.float32))
+    found = measured(task, targets, scores)
+    assert found.macro_f1 == pytest.approx(f1_score(targets, decisions, average="macro"))
+    assert found.micro_f1 == pytest.approx(f1_score(targets, decisions, average="micro"))
+    assert [r.precision for r in found.per_class] == pytest.approx(
+        precision_score(targets, decisions, average=None)
+    )
+    assert [r.recall for r in found.per_class] == pytest.approx(
+        recall_score(targets, decisions, average=None)
+    )
+    assert [r.support for r in found.per_class] == targets.sum(axis=0).tolist()
+
+
+@pytest.mark.parametrize("beta", [0.5, 1.0, 4.0])
+def test_macro_f_beta_agrees_with_scikit_learn_and_lies_in_its_interval(task: Task, beta: float) -> None:
+    targets, scores = scored(task)
+    decisions = decide(task, scores, np.full(6, 0.5, np.float32))
+    found = macro_f1(targets, decisions, beta)
+    assert found == pytest.approx(fbeta_score(targets, decisions, beta=beta, average="macro"))
+    low, high = macro_f1_interval(targets, decisions, np.random.default_rng(0), beta=beta)
+    assert found is not None
+    assert low is not None
+    assert high is not None
+    assert low < found < high
+
+
+def test_confusion_is_true_by_decided_for_single_label_only() -> None:
+    targets, scores = scored(Task.SINGLE)
+    expected = confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1)).tolist()
+    assert np.array(measured(Task.SINGLE, targets, scores).confusion).tolist() == expected
+    assert measured(Task.MULTI, *scored(Task.MULTI)).confusion is None
+
+
+def test_a_label_without_support_is_not_measurable_and_not_in_the_mean(task: Task) -> None:
+    targets, scores = scored(task)
+    wider = [
+        np.concatenate([part, np.zeros((len(part), 1), np.float32)], axis=1) for part in (targets, scores)
+    ]
+    found = measured(task, wider[0], wider[1])
+    silent = found.per_class[6]
+    assert (silent.precision, silent.recall, silent.f1, silent.f1_low, silent.f1_high) == (None,) * 5
+    assert found.macro_f1 == pytest.approx(measured(task, targets, scores).macro_f1)
+
+
+def test_intervals_hold_the_figure_and_narrow_with_documents(task: Task) -> None:
+    few, many = (measured(task, *scored(task, documents)) for documents in (100, 4_000))
+    for found in (few, many):
+        assert found.macro_f1_low < found.macro_f1 < found.macro_f1_high  # type: ignore[operator]
+    assert many.macro_f1_high - many.macro_f1_low < (few.macro_f1_high - few.macro_f1_low) / 3  # type: ignore[operator]
+
+
+def test_the_interval_covers_what_documents_drawn_one_by_one_give() -> None:
+    targets, scores = scored(Task.MULTI, 150)
+    rng = np.random.default_rng(1)
+    draws = (rng.integers(0, 150, 150) for _ in range(1_000))
+    values = [f1_score(targets[rows], scores[rows] >= 0.5, average="macro") for rows in draws]
+    found = measured(Task.MULTI, targets, scores)
+    expected = np.percentile(values, (2.5, 97.5))
+    assert (found.macro_f1_low, found.macro_f1_high) == pytest.approx(expected, abs=0.01)
+
+
+def test_no_documents_give_no_figures(task: Task) -> None:
+    nothing = np.zeros((0, 3), np.float32)
+    found = measured(task, nothing, nothing)
+    assert (found.documents, found.macro_f1, found.macro_f1_low, found.micro_f1) == (0, None, None, None)
+    assert found.calibration_error is None
+
+
+def test_the_same_rng_gives_the_same_interval(task: Task) -> None:
+    assert measured(task, *scored(task)) == measured(task, *scored(task))
+
+
+def test_a_model_equal_to_itself_is_neither_better_nor_worse() -> None:
+    targets, scores = scored(Task.MULTI)
+    same = paired_bootstrap(targets, scores >= 0.5, scores >= 0.5, np.random.default_rng(0))
+    assert (same.difference, same.low, same.high, same.probability_better) == (0.0, 0.0, 0.0, 0.5)
+
+
+def test_a_better_model_is_seen_as_better_from_both_sides() -> None:
+    targets, scores = scored(Task.MULTI)
+    good, bad = targets > 0, scores >= 0.5
+    ahead = paired_bootstrap(targets, good, bad, np.random.default_rng(0))
+    behind = paired_bootstrap(targets, bad, good, np.random.default_rng(0))
+    assert ahead.low > 0
+    assert ahead.probability_better == 1.0
+    assert behind.high < 0
+    assert ahead.difference == pytest.approx(-behind.difference)
+
+
+def test_without_documents_models_compare_as_equal() -> None:
+    nothing = np.zeros((0, 3), bool)
+    found = paired_bootstrap(nothing.astype(np.float32), nothing, nothing, np.random.default_rng(0))
+    assert found.probability_better == 0.5
+
+
+def test_agreement_is_the_share_of_equal_decisions_and_nothing_given_makes_nobody_alike() -> None:
+    one = np.eye(4, dtype=bool)
+    assert agreement(one, one[[0, 1, 2, 2]]) == 0.75
+    many = np.zeros((50, 9), bool)
+    many[0, :4] = True
+    assert agreement(many, np.roll(many, 2, axis=1)) == 0.5
+    assert agreement(many, ~many & False) == 0.0
+    assert agreement(many[1:], many[1:]) == 1.0
+
+
+def test_means_of_nothing_are_none() -> None:
+    nothing = np.zeros((2, 3), np.float32)
+    assert macro_f1(nothing, nothing > 0) is None
+    assert micro_f1(nothing, nothing > 0) is None

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.training.conftest import WordEmbedder, make_dataset
+from training.bundles.predictor import Predictor
+from training.export import onnx
+from training.export.onnx import ParityError
+from training.families.tfidf.model import TfidfModel
+from training.runs import pipeline
+from training.runs.pipeline import calibrate_and_tune, evaluate_bundle, fit_model, train_and_package
+from training.types import (
+    Dataset,
+    FloatArray,
+    IntArray,
+    Objective,
+    Pool,
+    RunReport,
+    RunSpec,
+    Task,
+    TrainingError,
+)
+
+SPEC = RunSpec("tfidf")
+
+
+def none_of(data: Dataset) -> Dataset:
+    return Dataset(data.schema, (), data.targets[:0])
+
+
+def trained(folder: Path, data: Dataset, spec: RunSpec = SPEC, **given: Dataset) -> RunReport:
+    halves = {"tuning": none_of(data), "reporting": none_of(data)} | given
+    return train_and_package(spec, data, folder, **halves)
+
+
+def test_a_run_leaves_a_bundle_with_its_figures(task: Task, dataset: Dataset, tmp_path: Path) -> None:
+    reporting = make_dataset(task, 60, seed=1)
+    report = trained(tmp_path / "one", dataset, reporting=reporting)
+    manifest = Predictor(report.bundle).manifest
+    assert manifest.schema == dataset.schema
+    assert manifest.thresholds == report.thresholds
+    assert manifest.figures["macro_f1"] == report.evaluation.macro_f1
+    assert manifest.figures["labelled"] == 90
+    assert report.evaluation.documents == 60
+    assert report.bundle_bytes == sum(path.stat().st_size for path in report.bundle.iterdir())
+    assert evaluate_bundle(report.bundle, reporting) == report.evaluation
+
+
+def test_progress_only_goes_forward_and_names_stages(dataset: Dataset, tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    train_and_package(
+        SPEC,
+        dataset,
+        tmp_path / "one",
+        tuning=none_of(dataset),
+        reporting=none_of(dataset),
+        on_progress=lambda stage, done: told.append((stage, done)),
+    )
+    assert [stage for stage, _ in told] == ["fit", "tune", "export", "evaluate", "publish", "done"]
+    assert [done for _, done in told] == sorted(done for _, done in told)
+    assert told[-1][1] == 1.0
+
+
+@pytest.mark.parametrize("stage", ["fit", "tune", "export", "evaluate", "publish"])
+def test_a_run_that_is_cancelled_leaves_nothing_behind(dataset: Dataset, tmp_path: Path, stage: str) -> None:
+    def cancel(reached: str, _: float) -> None:
+        if reached == stage:
+            raise TrainingError("cancelled")
+
+    with pytest.raises(TrainingError, match="cancelled"):
+        train_and_package(
+            SPEC,
+            dataset,
+            tmp_path / "one",
+            tuning=none_of(dataset),
+            reporting=none_of(dataset),
+            on_progress=cancel,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_holdout_there_are_thresholds_and_no_figures(dataset: Dataset, tmp_path: Path) -> None:
+    report = trained(tmp_path / "one", dataset)
+    assert report.details["tuned_on"] == "out of fold"
+    assert report.evaluation.macro_f1 is None
+    assert report.evaluation.documents == 0
+
+
+def test_a_large_tuning_half_is_enough_and_a_small_one_is_added_to(task: Task, dataset: Dataset) -> None:
+    model = fit_model(SPEC, dataset, none_of(dataset)).model
+    large, small = (make_dataset(task, documents, seed=2) for documents in (150, 20))
+    assert calibrate_and_tune(SPEC, dataset, large, model).source == "tuning"
+    mixed = calibrate_and_tune(SPEC, dataset, small, model)
+    assert (mixed.source, mixed.documents) == ("out of fold and tuning", 110)
+
+
+def test_where_the_encoder_knows_the_documents_the_tuning_half_alone_is_believed(
+    task: Task, dataset: Dataset
+) -> None:
+    class Tuned(WordEmbedder):
+        knows_labels = True
+
+    spec, tuned = RunSpec("embedding"), Tuned()
+    model = fit_model(spec, dataset, none_of(dataset), tuned).model
+    few = calibrate_and_tune(spec, dataset, make_dataset(task, 20, seed=2), model, tuned)
+    assert (few.source, few.documents) == ("tuning", 20)
+    assert calibrate_and_tune(spec, dataset, none_of(dataset), model, tuned).source == "out of fold"
+
+
+def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:
+    report = trained(tmp_path / "one", make_dataset(task, 4))
+    assert report.details["tuned_on"] == "none"
+
+
+def test_a_family_may_score_itself_out_of_fold(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[IntArray] = []
+
+    def out_of_fold(self: TfidfModel, folds: IntArray) -> FloatArray:
+        asked.append(folds)
+        return np.full(dataset.targets.shape, 0.5, np.float32)
+
+    monkeypatch.setattr(TfidfModel, "out_of_fold", out_of_fold, raising=False)
+    model = fit_model(SPEC, dataset, none_of(dataset)).model
+    assert calibrate_and_tune(SPEC, dataset, none_of(dataset), model).source == "out of fold"
+    assert len(asked) == 1
+    assert len(asked[0]) == len(dataset)
+
+
+def test_one_fold_is_scored_where_it_has_documents_enough(
+    task: Task, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "ENOUGH_FOR_ONE_FOLD", 30)
+    model = fit_model(SPEC, dataset, none_of(dataset)).model
+    tuned = calibrate_and_tune(SPEC, dataset, none_of(dataset), model)
+    assert tuned.documents == (30 if task is Task.SINGLE else 90)
+
+
+def test_the_objective_reaches_the_thresholds(tmp_path: Path) -> None:
+    data = make_dataset(Task.MULTI, 90)
+    wary, bold = (
+        trained(
+            tmp_path / name, data, RunSpec("tfidf", objective=Objective.FBETA, objective_value=beta)
+        ).thresholds
+        for name, beta in (("wary", 0.1), ("bold", 10.0))
+    )
+    assert sum(wary) > sum(bold)
+
+
+def test_the_pool_is_scored_like_the_bundle_scores(task: Task, dataset: Dataset, tmp_path: Path) -> None:
+    texts = make_dataset(task, 20, seed=5).texts
+    with_pool = Dataset(dataset.schema, dataset.texts, dataset.targets, Pool(texts))
+    report = trained(tmp_path / "one", with_pool)
+    assert report.pool_scores is not None
+    np.testing.assert_allclose(report.pool_scores, Predictor(report.bundle).predict_proba(texts), atol=1e-3)
+
+
+def test_runs_with_one_seed_are_equal(dataset: Dataset, tmp_path: Path) -> None:
+    one, other = (trained(tmp_path / name, dataset) for name in ("one", "other"))
+    assert one.thresholds == other.thresholds
+    assert (one.bundle / "model.onnx").read_bytes() == (other.bundle / "model.onnx").read_bytes()
+
+
+def test_a_bundle_unlike_its_model_is_not_published(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = TfidfModel.predict_proba
+    monkeypatch.setattr(TfidfModel, "predict_proba", lambda self, texts: honest(self, texts) * 0.9)
+    with pytest.raises(ParityError, match="differs from the trained one") as caught:
+        trained(tmp_path / "one", dataset)
+    assert caught.value.parity.max_difference > onnx.MAX_DIFFERENCE
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_class_only_is_a_sentence(tmp_path: Path) -> None:
+    data = make_dataset(Task.SINGLE, 30)
+    rows = data.targets[:, 0] > 0
+    one = Dataset(data.schema, tuple(np.array(data.texts)[rows]), data.targets[rows])
+    with pytest.raises(TrainingError, match="same label"):
+        trained(tmp_path / "one", one)
+
+
+def test_no_documents_and_no_words_are_sentences(task: Task, tmp_path: Path) -> None:
+    data = make_dataset(task, 6)
+    with pytest.raises(TrainingError, match="no labelled document"):
+        trained(tmp_path / "one", none_of(data))
+    with pytest.raises(TrainingError, match="has any text"):
+        trained(tmp_path / "one", Dataset(data.schema, ("",) * 6, data.targets))
+
+
+def test_the_manifest_is_plain_json_with_names_and_descriptions(dataset: Dataset, tmp_path: Path) -> None:
+    report = trained(tmp_path / "one", dataset)
+    content = json.loads((report.bundle / "manifest.json").read_text("utf-8"))
+    assert content["schema"]["labels"][0] == {"key": "card", "name": "Card", "description": ""}
+    assert content["format"] == 1
+    assert content["created"]

@@ -1,0 +1,235 @@
+"""A bundle: the folder that a trained model is published as. JSON, ONNX and plain files, all checksummed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from training.types import Json, LabelSchema, LabelSpec, Task, TrainingError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+GRAPH = "model.onnx"
+ENCODER = "encoder"
+ORIGINAL = "original"  # the trained model as its family saves it, where a bundle keeps that; never served
+
+
+class BundleError(TrainingError):
+    """A bundle that is missing, incomplete, changed, or of a format that this version does not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a bundle is and how its scores are to be read.
+
+    `thresholds` (labels,) are in schema order, `calibration` is what `training.figures.calibration` stores,
+    `note` says why `precision` is not the one that was asked for,
+    `encoder` the fingerprint of the encoder it needs, `files` the SHA-256 of each file of the bundle.
+    """
+
+    family: str
+    schema: LabelSchema
+    thresholds: tuple[float, ...]
+    calibration: Mapping[str, Json]
+    preprocessing: str
+    precision: str = "fp32"
+    note: str = ""
+    encoder: str | None = None
+    figures: Mapping[str, Json] = field(default_factory=dict)
+    created: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    split: float = 0.0
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the manifest as it is stored, with a checksum over itself."""
+        content = asdict(self) | {"format": FORMAT}
+        return content | {"checksum": _content_checksum(content)}
+
+    @classmethod
+    def from_json(cls, content: Json) -> Manifest:
+        """Return the manifest of a stored content; raises `BundleError` where it is not one."""
+        if not isinstance(content, dict) or "format" not in content:
+            raise BundleError("The bundle's manifest is not one of ours: it names no format.")
+        if content["format"] != FORMAT:
+            raise BundleError(
+                f"The bundle has the format {content['format']}, this version reads {FORMAT}; "
+                "train the model again or update Winnow."
+            )
+        body = {key: value for key, value in content.items() if key != "checksum"}
+        if _content_checksum(body) != content.get("checksum"):
+            raise BundleError(
+                "The bundle's manifest was changed after it was written; restore it or train again."
+            )
+        return cls(**_read_fields(body))
+
+
+def _content_checksum(content: Mapping[str, Json]) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
+    schema = body["schema"]
+    labels = tuple(LabelSpec(**label) for label in schema["labels"])
+    fields = {key: value for key, value in body.items() if key != "format"}
+    return fields | {
+        "schema": LabelSchema(Task(schema["task"]), labels),
+        "thresholds": tuple(body["thresholds"]),
+    }
+
+
+class BundleDraft:
+    """A bundle that is being written beside its final place; nothing is there until `publish` renames it.
+
+    Use it as a context manager: what was not published is removed.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __enter__(self) -> BundleDraft:
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", dir=self.target.parent))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_manifest(self, manifest: Manifest) -> Manifest:
+        """Add checksums and the time to a manifest and write it; may be called again with newer figures."""
+        files = {name: file_checksum(self.folder / name) for name in _file_names(self.folder)}
+        stored = Manifest(
+            **{name: getattr(manifest, name) for name in Manifest.__slots__}
+            | {"files": files, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+        )
+        text = json.dumps(stored.to_json(), ensure_ascii=False, indent=1)
+        (self.folder / MANIFEST).write_text(text, "utf-8")
+        return stored
+
+    def add_encoder(self, source: Path, part: str = "") -> None:
+        """Put an encoder's folder into the bundle or a part of it, by hard links where that can be."""
+        shutil.copytree(source, self.folder / part / ENCODER, copy_function=_link_or_copy)
+
+    def add_part(self, name: str, source: Path) -> str:
+        """Put a whole bundle into this one, as `add_encoder` does, and return its manifest's checksum."""
+        open_bundle(source)
+        shutil.copytree(source, self.folder / name, copy_function=_link_or_copy)
+        return file_checksum(self.folder / name / MANIFEST)
+
+    def publish(self, *, replace: bool = False) -> Path:
+        """Make the files durable and move the folder into place by one rename.
+
+        Raises `BundleError` where the target exists and is not to be replaced.
+        """
+        if self.target.exists() and not replace:
+            raise BundleError(f"There is already a bundle at {self.target}.")
+        os.chmod(self.folder, 0o755)  # mkdtemp makes it private, but the web process may be another user
+        for path in [*self.folder.rglob("*"), self.folder]:
+            _fsync(path)
+        if self.target.exists():
+            # NB: a folder cannot be renamed over a filled one; the old bundle steps aside for a moment.
+            with tempfile.TemporaryDirectory(prefix=".old.", dir=self.target.parent) as aside:
+                os.rename(self.target, Path(aside) / "bundle")
+                os.rename(self.folder, self.target)
+        else:
+            os.rename(self.folder, self.target)
+        _fsync(self.target.parent)
+        return self.target
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of the bundle in `folder`; raises `BundleError` where it cannot be read."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+        return Manifest.from_json(content)
+    except FileNotFoundError as error:
+        raise BundleError(f"There is no bundle at {folder}: it has no {MANIFEST}.") from error
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise BundleError(f"The manifest of the bundle at {folder} cannot be read: {error}.") from error
+
+
+def open_bundle(folder: Path) -> Manifest:
+    """Return the manifest of a bundle whose files are all there and unchanged, else raise `BundleError`."""
+    manifest = read_manifest(folder)
+    if GRAPH not in manifest.files and not manifest.parts:
+        raise BundleError(f"The bundle at {folder} has no {GRAPH}.")
+    for name, checksum in manifest.parts.items():
+        _check_part(folder, name, checksum)
+    for name, checksum in manifest.files.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file():
+            raise BundleError(f"The bundle at {folder} lacks its file {name!r}.")
+        if file_checksum(path) != checksum:
+            raise BundleError(f"The file {name!r} of the bundle at {folder} was changed or damaged.")
+    return manifest
+
+
+def _check_part(folder: Path, name: str, checksum: str) -> None:
+    part = folder / name
+    if Path(name).name != name or not (part / MANIFEST).is_file():
+        raise BundleError(f"The bundle at {folder} lacks its part {name!r}.")
+    if file_checksum(part / MANIFEST) != checksum:
+        raise BundleError(f"The part {name!r} of the bundle at {folder} was changed or damaged.")
+    if open_bundle(part).parts:
+        raise BundleError(
+            f"The part {name!r} of the bundle at {folder} has parts itself; only one level is read."
+        )
+
+
+def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) -> Path | None:
+    """Return where the bundle's encoder is: inside it, else in `encoder_root` by fingerprint, else None.
+
+    Raises `BundleError` for a folder whose graph is another one: its vectors would mean something else.
+    """
+    if manifest.encoder is None:
+        return None
+    places = [folder / ENCODER, *(folder / part / ENCODER for part in manifest.parts)]
+    if encoder_root is not None:
+        places.append(encoder_root / manifest.encoder)
+    found = next((place for place in places if (place / GRAPH).is_file()), None)
+    if found is not None and file_checksum(found / GRAPH) != manifest.encoder:
+        raise BundleError(f"The encoder at {found} was changed or damaged; prepare it again.")
+    return found
+
+
+def bundle_bytes(folder: Path) -> int:
+    """Return the size in bytes of a bundle's files and its parts', without encoders that lie inside."""
+    parts = [path for path in folder.iterdir() if (path / MANIFEST).is_file()]
+    own = sum((folder / name).stat().st_size for name in _file_names(folder, manifest=True))
+    return own + sum(bundle_bytes(part) for part in parts)
+
+
+def file_checksum(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _file_names(folder: Path, *, manifest: bool = False) -> list[str]:
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    return [name for name in names if manifest or name != MANIFEST]
+
+
+def _link_or_copy(source: str, target: str) -> str:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,133 @@
+"""A published bundle at work: texts in, calibrated scores and decisions out. Web processes import this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
+from training.figures import calibration
+from training.figures.thresholds import decide
+from training.preprocess import Feed, FindsParts, load_preprocessor
+from training.preprocess.broken import BROKEN_GRAPH
+from training.preprocess.explaining import by_place, contributions, weightiest
+from training.preprocess.places import Parts
+from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
+
+__all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
+
+# Outputs of a graph that can be explained: the weights (features, labels) of a text's features; where that is
+# the product of two matrices, (features, dimension) and (dimension, labels).
+ROWS, COLUMNS = "rows", "columns"
+_FEATURES_AT_ONCE = 4_096  # so that explaining a book does not fill the memory
+
+UNLOADABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError)
+UNRUNNABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, ValueError)  # the latter for a missing input
+
+
+class Predictor:
+    """A loaded bundle. Safe to share between threads: the session holds no state between calls."""
+
+    def __init__(self, bundle: Path, *, encoder_root: Path | None = None, threads: int = 1) -> None:
+        """Verify and load the bundle; raises `BundleError` with the reason where that fails."""
+        self.bundle = bundle
+        self.manifest: Manifest = open_bundle(bundle)
+        self.thresholds: FloatArray = np.array(self.manifest.thresholds, np.float32)
+        encoder = encoder_folder(bundle, self.manifest, encoder_root)
+        try:
+            self._preprocessor = load_preprocessor(
+                self.manifest.preprocessing, bundle, encoder=encoder, threads=threads
+            )
+            self._session = ort.InferenceSession(
+                bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
+            )
+            self._scores, *self._more = (output.name for output in self._session.get_outputs())
+        except UNLOADABLE as error:
+            raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
+
+    @property
+    def schema(self) -> LabelSchema:
+        """The labels, in the order of the columns of every score array."""
+        return self.manifest.schema
+
+    def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
+        """Return the graph's own probabilities (texts, labels), before calibration.
+
+        Raises `BundleError` for an `embedder` whose vectors are not those of the bundle's encoder, and for a
+        graph that does not fit what its preprocessing makes.
+        """
+        if embedder is not None and self.manifest.encoder not in (None, embedder.fingerprint):
+            raise BundleError(
+                f"The bundle needs vectors of the encoder {self.manifest.encoder}, "
+                f"and was given those of {embedder.fingerprint}; embed the texts again."
+            )
+        feeds = self._preprocessor.feeds(texts, embedder=embedder)
+        rows = [self._run(feed, self._scores) for feed in feeds]
+        empty = np.zeros((0, len(self.schema)), np.float32)
+        return np.concatenate([empty, *rows])
+
+    def _run(self, feed: Feed, output: str) -> FloatArray:
+        try:
+            return np.asarray(self._session.run([output], feed)[0], np.float32)
+        except UNRUNNABLE as error:
+            raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
+
+    def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
+        """Return calibrated scores (texts, labels).
+
+        A given `embedder` stands in for the bundle's encoder, so that vectors kept from before are used.
+        """
+        return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
+
+    @property
+    def explains(self) -> bool:
+        """Tell whether `explain` can be asked: a linear head over n-grams, exported with its rows."""
+        return ROWS in self._more and isinstance(self._preprocessor, FindsParts)
+
+    def explain(
+        self, texts: Sequence[str], labels: Sequence[int], n: int
+    ) -> tuple[tuple[NgramWeight, ...], ...]:
+        """Return for each text the at most `n` weightiest n-grams for the label of that column.
+
+        Raises `BundleError` where the bundle cannot tell, as one of trees or of vectors.
+        """
+        if ROWS not in self._more or not isinstance(self._preprocessor, FindsParts):
+            raise BundleError(f"The bundle at {self.bundle} cannot explain its decisions.")
+        found = []
+        for text, label in zip(texts, labels, strict=True):
+            parts = self._preprocessor.parts(text)
+            found.append(weightiest(parts.places, by_place(parts, self._added(parts, label)), n))
+        return tuple(found)
+
+    def _added(self, parts: Parts, label: int) -> FloatArray:
+        """Return what each feature adds to a label's logit (features,)."""
+        found = [np.zeros(0, np.float32)]
+        for start in range(0, len(parts.ids), _FEATURES_AT_ONCE):
+            chosen = slice(start, start + _FEATURES_AT_ONCE)
+            values = parts.values[chosen]
+            weights = self._weights({"ids": parts.ids[chosen], "values": values[None]})
+            found.append(contributions(self.schema.task, values, weights, label))
+        return np.concatenate(found)
+
+    def _weights(self, feed: Feed) -> FloatArray:
+        """Return the weights (features, labels) of a feed's features."""
+        rows = self._run(feed, ROWS)
+        return rows @ self._run(feed, COLUMNS) if COLUMNS in self._more else rows
+
+    def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
+        """Return the chosen label indices of each row: one for single-label, any number for multi-label."""
+        decisions = decide(self.schema.task, scores, self.thresholds)
+        return [tuple(np.flatnonzero(row).tolist()) for row in decisions]
+
+
+def session_options(threads: int) -> ort.SessionOptions:
+    """Return options for small graphs on shared machines: sequential, `threads` within one operator."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    return options

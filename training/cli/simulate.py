@@ -1,0 +1,278 @@
+"""`python -m training simulate`: a labelled file answers as an oracle; what does each label buy?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.files import add_file_arguments, read_datasets
+from training.cli.settings import parse_settings
+from training.encoders.neighbours import nearest
+from training.figures.curves import draw
+from training.figures.evaluate import macro_f1, micro_f1
+from training.figures.thresholds import decide
+from training.protocol import ScoresPool, TextModel
+from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
+from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
+from training.types import (
+    Dataset,
+    Embedder,
+    FloatArray,
+    IntArray,
+    Json,
+    Neighbours,
+    Pool,
+    PoolView,
+    RunSpec,
+    Selection,
+    Task,
+    TrainingError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a simulation goes: what to train, how to choose, and how many labels at a time."""
+
+    spec: RunSpec
+    strategy: str
+    start: str
+    seed_labels: int
+    batch: int
+    budget: int
+    random_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One step of a learning curve: figures on the test file, and what the step cost in seconds."""
+
+    labels: int
+    macro_f1: float
+    micro_f1: float
+    fit_s: float
+    query_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The texts that can be asked for with the oracle's answers, and what was computed of them once."""
+
+    train: Dataset
+    test: Dataset
+    embedder: Embedder | None
+    vectors: FloatArray | None  # (documents, dimension)
+    neighbours: Neighbours | None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A fitted model's view of the pool."""
+
+    point: Point
+    scores: FloatArray  # (pool, labels)
+    thresholds: FloatArray  # (labels,)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("simulate", help="replay a labelled file and draw learning curves")
+    add_file_arguments(parser)
+    parser.add_argument("--family", required=True, choices=sorted(FAMILIES))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
+    )
+    parser.add_argument("--strategy", required=True, choices=sorted(STRATEGIES))
+    parser.add_argument(
+        "--start", default="kmeans", choices=sorted(STRATEGIES), help="how the first are chosen"
+    )
+    parser.add_argument("--seed-labels", type=int, default=100, metavar="N", help="0 starts from names alone")
+    parser.add_argument("--batch", type=int, default=100, metavar="N", help="labels between two models")
+    parser.add_argument("--budget", type=int, default=1000, metavar="N", help="labels in all")
+    parser.add_argument("--random-share", type=float, default=0.0, metavar="X", help="of each batch, 0 to 1")
+    parser.add_argument("--seeds", type=_seeds, default=(0,), metavar="0,1,2", help="one curve for each")
+    parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="write the curves there")
+    parser.add_argument("--plot", type=Path, metavar="OUT.svg", help="draw the mean curve")
+    parser.add_argument(
+        "--beside", action="append", default=[], metavar="NAME=FILE", help="draw another JSON's curve beside"
+    )
+    add_encoder_arguments(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
+    plan = Plan(
+        spec=RunSpec(arguments.family, parse_settings(arguments.set)),
+        strategy=arguments.strategy,
+        start=arguments.start,
+        seed_labels=arguments.seed_labels,
+        batch=arguments.batch,
+        budget=arguments.budget,
+        random_share=arguments.random_share,
+    )
+    world = _world(arguments, plan)
+    curves: list[Json] = []
+    for seed in arguments.seeds:
+        points = []
+        for point in simulate(plan, world, seed):
+            points.append(asdict(point))
+            print(f"seed {seed}  {_line(point)}", file=sys.stderr, flush=True)
+        curves.append({"seed": seed, "points": points})
+        content = {"curves": curves, "mean": mean_points(curves)}
+        arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if arguments.plot:
+        _plot(arguments, {f"{plan.spec.family}, {plan.strategy}": mean_points(curves)})
+    print(json.dumps({"mean": mean_points(curves)}))
+
+
+def simulate(plan: Plan, world: World, seed: int) -> Iterator[Point]:
+    """Yield a point after the first labels and after each batch, by the functions that the site uses."""
+    _check(plan, world)
+    rng = np.random.default_rng(seed)
+    labelled = _first(plan, world, rng)
+    with tempfile.TemporaryDirectory(prefix="winnow-simulate-") as folder:
+        previous: Path | None = None
+        while True:
+            rest = np.setdiff1d(np.arange(len(world.train)), labelled)
+            spec = replace(plan.spec, seed=seed, previous=previous)
+            model, found = _learn(spec, world, labelled, rest)
+            wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
+            started = time.perf_counter()
+            chosen = _choose(plan, world, labelled, rest, found, wanted, rng) if wanted > 0 else None
+            yield replace(found.point, query_s=time.perf_counter() - started)
+            if chosen is None:
+                return
+            previous = Path(folder) / str(len(labelled))
+            previous.mkdir()
+            model.save(previous)
+            labelled = np.concatenate([labelled, rest[chosen.indices]])
+
+
+def mean_points(curves: Sequence[Json]) -> list[dict[str, float]]:
+    """Return the mean over curves at each number of labels that all of them reached."""
+    steps = [{point["labels"]: point for point in curve["points"]} for curve in curves]
+    shared = sorted(set.intersection(*(set(step) for step in steps))) if steps else []
+    return [
+        {key: float(np.mean([step[labels][key] for step in steps])) for key in steps[0][labels]}
+        | {"labels": labels}
+        for labels in shared
+    ]
+
+
+def _world(arguments: argparse.Namespace, plan: Plan) -> World:
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    train, test = read_datasets(arguments.train, [arguments.test], **columns)
+    needs_vectors = "vectors" in entry(STRATEGIES, plan.start).needs + entry(STRATEGIES, plan.strategy).needs
+    embedder, _ = embedder_for("embedding" if needs_vectors else plan.spec.family, arguments)
+    if embedder is None:
+        return World(train, test, None, None, None)
+    vectors = embedder.embed(train.texts)
+    uses_neighbours = "embedder" in entry(FAMILIES, plan.spec.family).needs
+    return World(train, test, embedder, vectors, nearest(vectors) if uses_neighbours else None)
+
+
+def _check(plan: Plan, world: World) -> None:
+    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
+        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
+    if plan.budget < plan.seed_labels or plan.budget > len(world.train):
+        raise TrainingError(
+            f"--budget must be at least --seed-labels and at most the {len(world.train)} documents there are."
+        )
+    for key in (plan.start, plan.strategy):
+        if world.train.schema.task not in entry(STRATEGIES, key).tasks:
+            raise TrainingError(f"The strategy {key!r} is not for {world.train.schema.task}-label tasks.")
+
+
+def _first(plan: Plan, world: World, rng: np.random.Generator) -> IntArray:
+    if not plan.seed_labels:
+        return np.zeros(0, np.int64)
+    counts = np.zeros(len(world.train.schema), np.int64)
+    pool = PoolView(len(world.train), None, world.vectors, None, counts)
+    chosen: Selection = CHOOSER.load()(plan.start, pool, plan.seed_labels, rng)
+    return chosen.indices
+
+
+def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> tuple[TextModel, Round]:
+    nothing = rows_of(world.train, np.zeros(0, np.int64))
+    dataset = _dataset(world, labelled, rest)
+    fitted = fit_model(spec, dataset, nothing, world.embedder)
+    assert dataset.pool is not None
+    model = fitted.model
+    pool = model.pool_scores() if isinstance(model, ScoresPool) else model.predict_proba(dataset.pool.texts)
+    scores, thresholds = model.predict_proba(world.test.texts), np.full(len(dataset.schema), 0.5, np.float32)
+    if dataset.schema.task is Task.MULTI:  # the best label of one needs neither calibration nor thresholds
+        tuned = calibrate_and_tune(spec, dataset, nothing, model, world.embedder)
+        pool, scores, thresholds = tuned.scores(pool), tuned.scores(scores), tuned.thresholds
+    decisions = decide(dataset.schema.task, scores, thresholds)
+    macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
+    point = Point(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
+    return model, Round(point, pool, thresholds)
+
+
+def _dataset(world: World, labelled: IntArray, rest: IntArray) -> Dataset:
+    chosen = rows_of(world.train, labelled)
+    order = np.concatenate([labelled, rest])
+    texts = tuple(world.train.texts[i] for i in rest)
+    return replace(chosen, pool=Pool(texts, _renumbered(world.neighbours, order)))
+
+
+def _renumbered(neighbours: Neighbours | None, order: IntArray) -> Neighbours | None:
+    """Return the neighbours over the corpus "labelled, then the rest" instead of the file's order."""
+    if neighbours is None:
+        return None
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    return Neighbours(place[neighbours.indices[order]], neighbours.similarities[order])
+
+
+def _choose(
+    plan: Plan,
+    world: World,
+    labelled: IntArray,
+    rest: IntArray,
+    found: Round,
+    wanted: int,
+    rng: np.random.Generator,
+) -> Selection:
+    pool = PoolView(
+        size=len(rest),
+        scores=found.scores,
+        vectors=None if world.vectors is None else world.vectors[rest],
+        thresholds=found.thresholds,
+        label_counts=world.train.targets[labelled].sum(axis=0).astype(np.int64),
+    )
+    chosen: Selection = CHOOSER.load()(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
+    return chosen
+
+
+def _plot(arguments: argparse.Namespace, curves: dict[str, list[dict[str, float]]]) -> None:
+    for pair in arguments.beside:
+        name, equals, path = pair.partition("=")
+        if not equals:
+            raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
+        try:
+            curves[name] = json.loads(Path(path).read_text(encoding="utf-8"))["mean"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
+    arguments.plot.write_text(draw(curves), encoding="utf-8")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _line(point: Point) -> str:
+    return (
+        f"{point.labels:6d} labels  macro-F1 {point.macro_f1:.4f}  micro-F1 {point.micro_f1:.4f}  "
+        f"fit {point.fit_s:.2f} s  query {point.query_s:.3f} s"
+    )

@@ -1,0 +1,214 @@
+"""Exports a sentence encoder to ONNX once and keeps it by the checksum of its graph; for the worker only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from training.encoders.checkpoints import WEIGHTS, Checkpoint, find_checkpoint
+from training.preprocess.agreement import LEAST_COSINE, mean_cosine
+from training.preprocess.encoder import (
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    EncoderConfig,
+    OnnxEncoder,
+    file_checksum,
+    write_config,
+)
+from training.types import TrainingError
+
+DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
+PRECISIONS = ("int8", "fp32")
+_LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
+
+
+def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Sequence[str] = ()) -> Path:
+    """Return `root/<sha256 of model.onnx>` with the exported encoder, exporting it where it is not there yet.
+
+    An INT8 encoder whose vectors of `texts` (else of a small sample) are too far from those of its FP32
+    original is not used: the original takes its place, and its `encoder.json` says so.
+    Cheap when it is there. Safe to run twice at once: a folder appears by one rename. Raises `TrainingError`
+    where the checkpoint is not found or cannot be used (see `checkpoints.find_checkpoint`).
+    """
+    if precision not in PRECISIONS:
+        raise TrainingError(f"There is no precision {precision!r}; choose one of {', '.join(PRECISIONS)}.")
+    note = root / f"{_key(name, precision)}.json"
+    known = _known(note, root)
+    if known:
+        return known
+    root.mkdir(parents=True, exist_ok=True)
+    checkpoint = find_checkpoint(name)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".export-") as scratch:
+        folder = _export(checkpoint, Path(scratch), precision, texts)
+        kept = _keep(folder, root)
+    _write_note(note, {"name": name, "precision": precision, "fingerprint": kept.name})
+    return kept
+
+
+def prepared_encoder(name: str, root: Path, *, precision: str = "int8") -> Path | None:
+    """Return what `prepare_encoder` would without exporting anything, None where it would have to."""
+    return _known(root / f"{_key(name, precision)}.json", root)
+
+
+def _key(name: str, precision: str) -> str:
+    """Names the note of an export; of a local checkpoint its weights' size and time count too."""
+    stamp = ""
+    for weights in WEIGHTS:
+        path = Path(name).expanduser() / weights
+        if path.is_file():
+            stat = path.stat()
+            stamp += f"|{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
+    return hashlib.sha256(f"{name}|{precision}{stamp}".encode()).hexdigest()[:16]
+
+
+def _known(note: Path, root: Path) -> Path | None:
+    try:
+        folder = root / str(json.loads(note.read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return folder if (folder / MODEL_FILE).is_file() else None
+
+
+def _write_note(note: Path, content: dict[str, str]) -> None:
+    scratch = note.with_suffix(f".{os.getpid()}.tmp")
+    scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    scratch.replace(note)
+
+
+def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
+    """Write the three files of the encoder into a new folder in `scratch` and return it."""
+    try:
+        from optimum.exporters.onnx import main_export
+        from transformers import AutoConfig
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
+        ) from error
+    raw = scratch / "raw"
+    with _one_torch_thread(), _without_advice():
+        main_export(
+            str(checkpoint.folder),
+            raw,
+            task="feature-extraction",
+            library_name="transformers",
+            device="cpu",
+            do_validation=False,  # the gate on held-out texts compares decisions, which is what counts
+            trust_remote_code=False,
+        )
+    _require_tokenizer(checkpoint, raw)
+    config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    original = EncoderConfig(
+        name=checkpoint.name,
+        dimension=int(config.hidden_size),
+        max_length=_max_length(checkpoint, config.model_type, int(config.max_position_embeddings)),
+        precision="fp32",
+        pooling=checkpoint.pooling,
+        prompt=checkpoint.prompt,
+        lowercase=checkpoint.lowercase,
+        knows_labels=checkpoint.knows_labels,
+    )
+    return _chosen(raw, original, scratch, precision, texts)
+
+
+def _chosen(raw: Path, original: EncoderConfig, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
+    """Return the folder of the encoder to use: INT8 where that is wanted and says the same, else FP32."""
+    full = _assemble(raw / MODEL_FILE, raw, original, scratch / "fp32")
+    if precision == "fp32":
+        return full
+    graph = _quantize(raw, scratch / "quantized")
+    int8 = replace(original, precision="int8", original_bytes=(full / MODEL_FILE).stat().st_size)
+    small = _assemble(graph, raw, int8, scratch / "int8")
+    cosine = mean_cosine(OnnxEncoder(small), OnnxEncoder(full), texts)
+    if cosine >= LEAST_COSINE:
+        write_config(replace(int8, cosine=cosine), small)
+        return small
+    note = (
+        f"The INT8 encoder differs too much from its original (mean cosine {cosine:.3f}, at least "
+        f"{LEAST_COSINE} is wanted), so the FP32 one is used"
+    )
+    write_config(replace(original, note=note), full)
+    return full
+
+
+def _assemble(graph: Path, raw: Path, config: EncoderConfig, folder: Path) -> Path:
+    folder.mkdir()
+    shutil.copy(graph, folder / MODEL_FILE)
+    shutil.copy(raw / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+    write_config(config, folder)
+    return folder
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Keep what exporters advise programmers of out of the log of people who just started a site."""
+    loud = [logging.getLogger(name) for name in ("optimum", "optimum.exporters.onnx", "transformers")]
+    before = [logger.level for logger in loud]
+    for logger in loud:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loud, before, strict=True):
+            logger.setLevel(level)
+
+
+def _quantize(raw: Path, target: Path) -> Path:
+    """Return the INT8 graph: dynamic, per channel (per tensor loses up to a point of macro-F1)."""
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    config = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+    # NB: 7-bit weights. Processors without VNNI add pairs of 8-bit products in 16 bits and saturate, so the
+    # same text would get another vector there than on the machine that the head was trained on.
+    config.reduce_range = True
+    ORTQuantizer.from_pretrained(raw, file_name=MODEL_FILE).quantize(
+        config, save_dir=target, file_suffix=None
+    )
+    return target / MODEL_FILE
+
+
+def _require_tokenizer(checkpoint: Checkpoint, raw: Path) -> None:
+    if not (raw / TOKENIZER_FILE).is_file():
+        raise TrainingError(
+            f"The encoder {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
+        )
+
+
+def _max_length(checkpoint: Checkpoint, model_type: str, positions: int) -> int:
+    # RoBERTa and its relatives count positions from the padding index on, which takes two of them.
+    usable = positions - 2 if "roberta" in model_type or model_type in ("mpnet", "camembert") else positions
+    return min(checkpoint.max_length or usable, usable, _LENGTH_LIMIT)
+
+
+def _keep(folder: Path, root: Path) -> Path:
+    """Move an export to its checksum's name by one rename; an equal one that is already there stays."""
+    target = root / file_checksum(folder / MODEL_FILE)
+    try:
+        folder.rename(target)
+    except OSError:
+        if not (target / MODEL_FILE).is_file():
+            raise
+    return target

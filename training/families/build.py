@@ -1,0 +1,72 @@
+"""A model from what a run asks for, which refuses parameters that it does not have, or from a bundle."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from training.bundles.bundle import ORIGINAL, Manifest
+from training.protocol import TextModel
+from training.registry import FAMILIES, entry
+from training.types import Embedder, RunSpec, TrainingError
+
+_GIVEN = ("seed", "embedder", "previous", "scratch")  # by the pipeline, not by the person
+
+
+def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
+    """Return the unfitted model of `spec`.
+
+    A constructor gets `seed`, `embedder` where its registry entry needs one, `previous` and `scratch` where
+    it takes them, and the parameters. Raises `TrainingError` for parameters that are unknown or of
+    another type.
+    """
+    family = entry(FAMILIES, spec.family)
+    constructor = family.load()
+    known = inspect.signature(constructor).parameters
+    given: dict[str, Any] = {"seed": spec.seed}
+    if "embedder" in family.needs:
+        if embedder is None:
+            raise TrainingError(f"{family.label} needs an encoder, and none was given.")
+        given["embedder"] = embedder
+    given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
+    model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))
+    return model
+
+
+def read_original(bundle: Path, manifest: Manifest) -> TextModel:
+    """Return the trained model that a bundle keeps; raises `TrainingError` where it has none to be read."""
+    folder = bundle / ORIGINAL
+    if not folder.is_dir():
+        raise TrainingError(
+            f"The bundle at {bundle} keeps no PyTorch weights. Bundles of fine-tuned transformers do; one of "
+            "an earlier version has to be trained again."
+        )
+    family: Any = entry(FAMILIES, manifest.family).load()
+    try:
+        model: TextModel = family.load(folder)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(f"The model at {folder} cannot be read ({error}); train it again.") from error
+    return model
+
+
+def _checked(spec: RunSpec, constructor: Any, known: list[str]) -> dict[str, Any]:
+    choices = [name for name in known if name not in _GIVEN]
+    hints = get_type_hints(constructor.__init__)
+    for name, value in spec.params.items():
+        if name not in choices:
+            raise TrainingError(
+                f"The family {spec.family!r} has no parameter {name!r}; it has {', '.join(choices)}."
+            )
+        if not _fits(value, hints.get(name)):
+            raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
+    return dict(spec.params)
+
+
+def _fits(value: object, hint: Any) -> bool:
+    """Tell whether a value suits one of the plain types; other annotations are the family's own business."""
+    if hint is bool or isinstance(value, bool):
+        return hint not in (int, float, str) and (hint is not bool or isinstance(value, bool))
+    if hint is float:
+        return isinstance(value, int | float)
+    return isinstance(value, hint) if hint in (int, str) else True

@@ -1,0 +1,237 @@
+"""A frozen encoder with a head, taught by labels, by their names, and by the unlabelled pool."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from training.encoders.neighbours import smooth
+from training.encoders.vectors import knows_labels
+from training.families.embedding.choice import ENOUGH, choose_parts, possible_parts, usual_parts
+from training.families.embedding.memory import Memory, is_due, read_memory, recall, remember
+from training.families.embedding.recipe import (
+    Material,
+    Parts,
+    fit_plain,
+    fit_student,
+    fit_teacher,
+    rebalanced,
+    seen_by_teacher,
+)
+from training.families.shared.graphs import write_vector_graph
+from training.families.shared.heads import Head, activate
+from training.families.shared.imbalance import BALANCED, NONE, SMOTE, UNDERSAMPLE, check_imbalance
+from training.families.shared.names import name_vectors
+from training.families.shared.teaching import with_scores, with_surest
+from training.families.shared.tree_graphs import write_vector_trees
+from training.families.shared.trees import TreeHead, fit_trees
+from training.preprocess.encoder import EncoderPreprocessor
+from training.preprocess.windows import reading_shares
+from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
+
+LOGISTIC, LIGHTGBM = "logistic", "lightgbm"
+HEADS = (LOGISTIC, LIGHTGBM)
+IMBALANCES = (NONE, BALANCED, UNDERSAMPLE, SMOTE)
+_FOLD_POOL = 2_000  # pool documents that the student of one fold learns from
+
+
+class EmbeddingModel:
+    """Logistic regression on sentence vectors, or boosted trees, which learn from labels alone.
+
+    *Names*: each label's name is one more training example, and before the first label the whole model.
+    *Neighbours*: a teacher learns and scores the pool on vectors mixed with those of their neighbours.
+    *Student*: the published head learns from people's labels and, with less weight, from the teacher's.
+    Each is used where cross-validation does not speak against it (see `_choice`), and each can be switched
+    off. `penalty` 0 lets cross-validation choose. `imbalance` is what is done where labels are rare.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedder: Embedder,
+        seed: int = 0,
+        previous: Path | None = None,
+        head: str = LOGISTIC,
+        imbalance: str = NONE,
+        names: bool = True,
+        neighbours: bool = True,
+        student: bool = True,
+        penalty: float = 0.0,
+    ) -> None:
+        """Store the settings; `previous` is a folder of this family's to start warm from."""
+        self.embedder = embedder
+        self.seed = seed
+        self.previous = previous
+        self.head = head
+        self.imbalance = imbalance
+        self.names = names
+        self.neighbours = neighbours
+        self.student = student
+        self.penalty = penalty
+
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn the head; `valid` is not looked at."""
+        self._check(dataset)
+        self.schema_ = dataset.schema
+        self._material = self._gather(dataset)
+        memory = recall(self.previous, dataset.schema, self.embedder.fingerprint)
+        self._decide(memory, len(dataset))
+        self.head_ = self._learn(memory.head if memory and isinstance(memory.head, Head) else None)
+        self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
+        self.details_ |= reading_shares(self.embedder, dataset.texts)
+        return self
+
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn from a teacher's probabilities too; trees from its surest decisions."""
+        joined = with_scores(dataset) if self.head == LOGISTIC else with_surest(dataset)
+        return self.fit(joined, valid=valid)
+
+    def _check(self, dataset: Dataset) -> None:
+        if self.head not in HEADS:
+            raise TrainingError(f"There is no head {self.head!r}; choose one of {', '.join(HEADS)}.")
+        check_imbalance(self.imbalance, IMBALANCES, "embedding")
+        if self.penalty < 0:
+            raise TrainingError("The penalty must not be negative.")
+        if len(dataset.schema) < 2 and dataset.schema.task is Task.SINGLE:
+            raise TrainingError("A single-label task needs at least two labels; add another one.")
+        if self._wanted().names and len(dataset.schema):
+            return
+        used = int(dataset.targets.any(axis=0).sum())
+        if used < 2 and dataset.schema.task is Task.SINGLE:
+            raise TrainingError(
+                "Documents of at least two labels are needed; label some of another one first."
+            )
+        if not used:
+            raise TrainingError("No labelled document has any label; label some that do first.")
+
+    def _wanted(self) -> Parts:
+        linear = self.head == LOGISTIC
+        return Parts(self.names and linear, self.neighbours and linear, self.student and linear, self.penalty)
+
+    def _gather(self, dataset: Dataset) -> Material:
+        pool, wanted = dataset.pool, self._wanted()
+        texts = dataset.texts + (pool.texts if pool else ())
+        vectors = self.embedder.embed(texts)
+        smoothed = (
+            smooth(vectors, pool.neighbours) if pool and pool.neighbours and wanted.neighbours else None
+        )
+        n = len(dataset)
+        return Material(
+            task=dataset.schema.task,
+            vectors=vectors[:n],
+            targets=dataset.targets,
+            names=name_vectors(dataset.schema, self.embedder) if wanted.names else None,
+            smoothed=None if smoothed is None else smoothed[:n],
+            pool=vectors[n:] if pool else None,
+            smoothed_pool=None if smoothed is None else smoothed[n:],
+        )
+
+    def _decide(self, memory: Memory | None, documents: int) -> None:
+        """Choose the parts anew where the labels have grown by half since they were chosen.
+
+        NB: for an encoder that knows the labels each part looks useless, as its vectors of the labelled
+        documents lie apart already: the usual ones are better there.
+        """
+        self._offered = possible_parts(self._material, self._wanted())
+        if self.head == LIGHTGBM:
+            self.parts_, self.decided_at_ = self._offered, documents
+        elif knows_labels(self.embedder):
+            self.parts_, self.decided_at_ = usual_parts(self._material, self._wanted()), documents
+        elif memory and not is_due(memory, self._offered, documents, ENOUGH):
+            self.parts_, self.decided_at_ = memory.parts, memory.decided_at
+        else:
+            self.parts_ = choose_parts(self._material, self._wanted(), np.random.default_rng(self.seed))
+            self.decided_at_ = documents
+
+    def _learn(self, start: Head | None) -> Head | TreeHead:
+        parts, rng = self.parts_, np.random.default_rng(self.seed)
+        material = rebalanced(self._material, self.imbalance, rng)
+        self._teacher = None
+        if self.head == LIGHTGBM:
+            return self._grow(material)
+        if (parts.neighbours or parts.student) and material.pool is not None:
+            self._teacher = fit_teacher(material, parts)
+        if self._teacher is None or not parts.student:
+            return fit_plain(material, parts, start=start)
+        return fit_student(material, parts, self._teacher, rng, start=start)
+
+    def _grow(self, material: Material) -> TreeHead:
+        weights = material.weighed()
+        return fit_trees(material.task, material.vectors, material.targets, weights, seed=self.seed)
+
+    def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
+        """Return probabilities (texts, labels)."""
+        return activate(self.schema_.task, self.head_.logits(self.embedder.embed(texts)))
+
+    def pool_scores(self) -> FloatArray:
+        """Return the teacher's scores (pool texts, labels) where there is one, else the head's."""
+        if self._material.pool is None:
+            raise TrainingError("The model was fitted without a pool, so there is none to score.")
+        if self._teacher is None:
+            return activate(self.schema_.task, self.head_.logits(self._material.pool))
+        seen = seen_by_teacher(self._material, self.parts_)[1]
+        assert seen is not None
+        return activate(self.schema_.task, self._teacher.logits(seen))
+
+    def out_of_fold(self, folds: IntArray) -> FloatArray:
+        """Return scores (documents, labels), each by a head that learned without the document's fold.
+
+        What a teacher said comes after the documents, is in no fold, and is always learned from.
+        """
+        scores = np.zeros((len(folds), len(self.schema_)), np.float32)
+        taught = np.arange(len(folds), len(self._material.targets))
+        for fold in np.unique(folds):
+            held = np.flatnonzero(folds == fold)
+            learn = self._material.rows(np.concatenate([np.flatnonzero(folds != fold), taught]))
+            scores[held] = self._fold_head(learn).logits(self._material.vectors[held])
+        return activate(self.schema_.task, scores)
+
+    def _fold_head(self, learn: Material) -> Head | TreeHead:
+        rng = np.random.default_rng(self.seed)
+        learn = rebalanced(learn, self.imbalance, rng)
+        if self.head == LIGHTGBM:
+            return self._grow(learn)
+        if self._teacher is None or not self.parts_.student:
+            return fit_plain(learn, self.parts_)
+        teacher = fit_teacher(learn, self.parts_)
+        return fit_student(learn, self.parts_, teacher, rng, limit=_FOLD_POOL)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, schema, parts and which encoder they belong to."""
+        self._remember(folder)
+        self.head_.save(folder)
+
+    @classmethod
+    def load(cls, folder: Path, *, embedder: Embedder) -> Self:
+        """Read what `save` wrote; an embedder of another encoder is a `TrainingError`."""
+        memory = read_memory(folder)
+        if memory.encoder != embedder.fingerprint:
+            raise TrainingError(
+                f"The model in {folder} needs the vectors of the encoder {memory.encoder[:12]}."
+            )
+        trees = isinstance(memory.head, TreeHead)
+        model = cls(embedder=embedder, head=LIGHTGBM if trees else LOGISTIC)
+        model.schema_, model.head_, model.parts_ = memory.schema, memory.head, memory.parts
+        model._offered, model.decided_at_ = memory.offered, memory.decided_at
+        return model
+
+    def _remember(self, folder: Path) -> None:
+        fingerprint = self.embedder.fingerprint
+        memory = Memory(self.schema_, fingerprint, self.parts_, self._offered, self.decided_at_, self.head_)
+        remember(memory, folder)
+
+    def export(self, folder: Path) -> Exported:
+        """Write the head's graph; its input is `vectors` (rows, dimension) of the encoder it names."""
+        task = self.schema_.task
+        EncoderPreprocessor(self.embedder.fingerprint).save(folder)
+        if isinstance(self.head_, TreeHead):
+            write_vector_trees(folder, task, self.head_, self.embedder.dimension)
+        else:
+            write_vector_graph(folder, task, self.head_.weights, self.head_.bias)
+            self._remember(folder)
+        precision = str(getattr(self.embedder, "precision", "fp32"))
+        note = str(getattr(self.embedder, "note", ""))
+        return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision, note=note)

@@ -1,0 +1,229 @@
+"""Figures on held-out documents, with intervals. NumPy only: the web process imports this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.figures.calibration import expected_calibration_error
+from training.figures.thresholds import Decisions, decide
+from training.types import ClassReport, Evaluation, FloatArray, IntArray, LabelSchema, Task
+
+RESAMPLES = 1_000
+_PERCENTILES = (2.5, 97.5)
+
+Figures = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Macro-F1 of A minus that of B on the same documents, its 95 % interval, and P(A is better than B)."""
+
+    difference: float
+    low: float
+    high: float
+    probability_better: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """True positives, decided and true of each label; leading axes are resamples."""
+
+    hits: Figures
+    decided: Figures
+    true: Figures
+
+    def f1(self, beta: float = 1.0) -> Figures:
+        """Return F1, or F-beta, per label, NaN where a label has no support."""
+        weight = beta * beta
+        return _ratio((1 + weight) * self.hits, self.decided + weight * self.true, self.true > 0)
+
+    def macro_f1(self, beta: float = 1.0) -> Figures:
+        """Return the mean F1, or F-beta, of the labels with support, NaN where none has."""
+        f1 = self.f1(beta)
+        measured = ~np.isnan(f1)
+        return _ratio(np.where(measured, f1, 0).sum(-1), measured.sum(-1), measured.any(-1))
+
+    def micro_f1(self) -> Figures:
+        """Return F1 over all labels' decisions together."""
+        total = self.decided.sum(-1) + self.true.sum(-1)
+        return _ratio(2 * self.hits.sum(-1), total, total > 0)
+
+
+def evaluate(
+    schema: LabelSchema,
+    targets: FloatArray,
+    scores: FloatArray,
+    thresholds: FloatArray,
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> Evaluation:
+    """Return the figures of calibrated `scores` (documents, labels) under `thresholds` (labels,)."""
+    true = targets > 0
+    decisions = decide(schema.task, scores, thresholds)
+    counts = _count(true, decisions)
+    drawn = _resample([true, decisions], rng, resamples)
+    low, high = _interval(drawn.f1())
+    macro_low, macro_high = _interval(drawn.macro_f1())
+    return Evaluation(
+        documents=len(targets),
+        macro_f1=_number(counts.macro_f1()),
+        macro_f1_low=_number(macro_low),
+        macro_f1_high=_number(macro_high),
+        micro_f1=_number(counts.micro_f1()),
+        per_class=_class_reports(schema, counts, thresholds, low, high),
+        confusion=_confusion(true, decisions) if schema.task is Task.SINGLE else None,
+        calibration_error=expected_calibration_error(schema.task, scores, targets),
+    )
+
+
+def macro_f1(targets: FloatArray, decisions: Decisions, beta: float = 1.0) -> float | None:
+    """Return the mean F1, or F-beta, of the labels that have support, None where none has."""
+    return _number(_count(targets > 0, decisions).macro_f1(beta))
+
+
+def macro_f1_interval(
+    targets: FloatArray,
+    decisions: Decisions,
+    rng: np.random.Generator,
+    *,
+    beta: float = 1.0,
+    resamples: int = RESAMPLES,
+) -> tuple[float | None, float | None]:
+    """Return the 95 % bootstrap interval of macro-F1, or macro-F-beta, None where no label has support."""
+    low, high = _interval(_resample([targets > 0, decisions], rng, resamples).macro_f1(beta))
+    return _number(low), _number(high)
+
+
+def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:
+    """Return F1 over all labels together, None where nothing is true and nothing was decided."""
+    return _number(_count(targets > 0, decisions).micro_f1())
+
+
+def agreement(one: Decisions, other: Decisions) -> float:
+    """Return how alike two models decide (documents, labels): of the labels that either gives, both's share.
+
+    A label that both give counts for both (Dice, 1945): with a single label per document this is the share
+    of equal decisions, with many the labels that neither gives do not make two models alike. 1 for nothing.
+    """
+    given = int(one.sum()) + int(other.sum())
+    return 2 * int((one & other).sum()) / given if given else 1.0
+
+
+def paired_bootstrap(
+    targets: FloatArray,
+    decisions_a: Decisions,
+    decisions_b: Decisions,
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compare two models by macro-F1 on the same resampled documents (Efron and Tibshirani, 1993).
+
+    Ties count half in `probability_better`; without any document the models are equal.
+    """
+    true = targets > 0
+    weights, rows = _resampled_patterns([true, decisions_a, decisions_b], rng, resamples)
+    a, b, c = rows
+    differences = _weigh(weights, a, b).macro_f1() - _weigh(weights, a, c).macro_f1()
+    differences = differences[~np.isnan(differences)]
+    if not differences.size:
+        return Comparison(0.0, 0.0, 0.0, 0.5)
+    observed = (macro_f1(targets, decisions_a) or 0.0) - (macro_f1(targets, decisions_b) or 0.0)
+    low, high = np.percentile(differences, _PERCENTILES)
+    better = float((differences > 0).mean() + (differences == 0).mean() / 2)
+    return Comparison(observed, float(low), float(high), better)
+
+
+def _count(true: Decisions, decisions: Decisions) -> _Counts:
+    sums = [rows.sum(axis=0).astype(np.float64) for rows in (true & decisions, decisions, true)]
+    return _Counts(*sums)
+
+
+def _resample(rows: list[Decisions], rng: np.random.Generator, resamples: int) -> _Counts:
+    weights, (true, decisions) = _resampled_patterns(rows, rng, resamples)
+    return _weigh(weights, true, decisions)
+
+
+def _resampled_patterns(
+    columns: list[Decisions], rng: np.random.Generator, resamples: int
+) -> tuple[Figures, list[Decisions]]:
+    """Return the weights (resamples, patterns) of distinct outcomes, and their rows.
+
+    Documents with the same truth and decisions are interchangeable, so that drawing how often each distinct
+    outcome occurs equals drawing documents, at a cost that hardly grows with their number.
+    """
+    together = np.concatenate(columns, axis=1)
+    packed = np.packbits(together, axis=1)
+    _, first, counts = np.unique(packed, axis=0, return_index=True, return_counts=True)
+    if not len(together):
+        return np.zeros((resamples, 0)), [column[:0] for column in columns]
+    weights = rng.multinomial(len(together), counts / len(together), size=resamples)
+    return weights.astype(np.float64), [column[first] for column in columns]
+
+
+def _weigh(weights: Figures, true: Decisions, decisions: Decisions) -> _Counts:
+    small = weights.astype(np.float32)  # counts up to 2**24 are exact
+    sums = [small @ rows.astype(np.float32) for rows in (true & decisions, decisions, true)]
+    return _Counts(*(total.astype(np.float64) for total in sums))
+
+
+def _class_reports(
+    schema: LabelSchema, counts: _Counts, thresholds: FloatArray, low: Figures, high: Figures
+) -> tuple[ClassReport, ...]:
+    supported = counts.true > 0
+    f1 = counts.f1()
+    # A label that is never decided has no precision; with support, 0 is the convention.
+    precision = np.where(supported, _ratio(counts.hits, counts.decided, counts.decided > 0, 0.0), np.nan)
+    recall = _ratio(counts.hits, counts.true, supported)
+    return tuple(
+        ClassReport(
+            key=key,
+            threshold=float(thresholds[j]),
+            support=int(counts.true[j]),
+            precision=_number(precision[j]),
+            recall=_number(recall[j]),
+            f1=_number(f1[j]),
+            f1_low=_number(low[j]) if supported[j] else None,
+            f1_high=_number(high[j]) if supported[j] else None,
+        )
+        for j, key in enumerate(schema.keys)
+    )
+
+
+def _confusion(true: Decisions, decisions: Decisions) -> tuple[tuple[int, ...], ...]:
+    labels = true.shape[1]
+    if not len(true):
+        return tuple((0,) * labels for _ in range(labels))
+    cells: IntArray = true.argmax(axis=1) * labels + decisions.argmax(axis=1)
+    matrix = np.bincount(cells, minlength=labels * labels).reshape(labels, labels)
+    return tuple(tuple(row) for row in matrix.tolist())
+
+
+def _interval(values: Figures) -> tuple[Figures, Figures]:
+    """Return the percentiles over resamples (axis 0); resamples that could not be measured are left out."""
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    measured = (~np.isnan(ordered)).sum(axis=0)
+    low, high = (_nearest_rank(ordered, measured, percentile) for percentile in _PERCENTILES)
+    return low, high
+
+
+def _nearest_rank(ordered: Figures, measured: NDArray[np.int64], percentile: float) -> Figures:
+    rank = np.round(percentile / 100 * np.maximum(measured - 1, 0)).astype(np.int64)
+    return np.asarray(np.take_along_axis(ordered, rank[None, ...], axis=0)[0])
+
+
+def _ratio(
+    over: Figures, under: Figures, defined: NDArray[np.bool_] | np.bool_, otherwise: float = np.nan
+) -> Figures:
+    over, under = np.asarray(over, np.float64), np.asarray(under, np.float64)
+    result = np.full(over.shape, otherwise)
+    return np.asarray(np.divide(over, under, out=result, where=np.asarray(defined)))
+
+
+def _number(value: Figures | float) -> float | None:
+    number = float(value)
+    return None if np.isnan(number) else number

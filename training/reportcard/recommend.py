@@ -1,0 +1,204 @@
+"""Which candidate to publish: the cheapest that is within noise of the best, and why, in one sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from training.figures.evaluate import paired_bootstrap
+from training.figures.thresholds import Decisions
+from training.reportcard.card import Candidate, Constraints, Gap, Quantised, Recommendation
+from training.types import FloatArray, Json
+
+TOLERANCE = 0.005  # macro-F1: half a point is no reason to pay, however surely it was measured
+_RESAMPLES = 2_000
+_OF_PRECISION = ("precision", "int8")  # parameters that choose it
+_CLEARLY_FASTER = 1.2  # times
+_ALIKE = 1.5  # times the least latency or size: what is less is the jitter of a busy machine
+
+
+def recommend(
+    candidates: Sequence[Candidate],
+    decisions: Mapping[str, Decisions],
+    targets: FloatArray,
+    constraints: Constraints,
+    *,
+    tolerance: float = TOLERANCE,
+    seed: int = 0,
+) -> Recommendation:
+    """Return the cheapest candidate that is within noise of the best one that the constraints allow.
+
+    `decisions` (documents, labels) by candidate's name are on the documents of `targets`. Within noise: the
+    95 % interval of the paired bootstrap's difference (Efron and Tibshirani, 1993) includes 0, or the
+    difference is at most `tolerance`. Cheap is a low latency, then a small size; of those alike in both the
+    most accurate is chosen.
+    """
+    ruled_out = {c.name: found for c in candidates if (found := violations(c, constraints))}
+    allowed = [c for c in candidates if c.name not in ruled_out]
+    if not allowed:
+        return Recommendation(None, _nothing_left(ruled_out), ruled_out=ruled_out)
+    best = max(allowed, key=_macro_f1)
+    others = [c for c in allowed if c is not best]
+    gaps = tuple(_gap(best, other, decisions, targets, tolerance, seed) for other in others)
+    near = {gap.name for gap in gaps if gap.within_noise} | {best.name}
+    chosen = _cheapest([c for c in allowed if c.name in near])
+    reason = _reason(chosen, best, gaps) + _better_but(candidates, ruled_out, best)
+    return Recommendation(chosen.name, reason, best.name, gaps, ruled_out)
+
+
+def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...]:
+    """Return why a candidate cannot be chosen, each as a sentence's part; () where it can."""
+    if candidate.problem or candidate.speed is None or candidate.evaluation is None:
+        return (candidate.problem or "it was not measured",)
+    if candidate.evaluation.macro_f1 is None:
+        return ("there was no document to measure it on",)
+    found = []
+    latency, size = constraints.latency_ms, constraints.size_bytes
+    if latency is not None and candidate.speed.p99_ms > latency:
+        found.append(f"a text takes {candidate.speed.p99_ms:.2g} ms (p99), allowed are {latency:g} ms")
+    if size is not None and candidate.size_bytes > size:
+        found.append(f"it takes {_mb(candidate.size_bytes)}, allowed are {_mb(size)}")
+    if constraints.explainable and not candidate.explainable:
+        found.append("it cannot say which words decided")
+    missing = _missing(candidate, constraints.languages)
+    if missing:
+        found.append(f"its encoder was not made for {', '.join(missing)}")
+    return tuple(found)
+
+
+def caveats(candidates: Iterable[Candidate], classes: int, constraints: Constraints) -> tuple[str, ...]:
+    """Return in what the measured figures are not those of the project: other numbers of labels or texts."""
+    found = []
+    if constraints.classes not in (None, classes):
+        found.append(f"Measured with {classes} labels; the project has {constraints.classes}.")
+    learned = max((c.labelled for c in candidates), default=0)
+    if constraints.labels is not None and learned > constraints.labels:
+        found.append(
+            f"Measured with {learned} labelled texts; with the project's {constraints.labels} the figures "
+            "are lower, and another candidate may be the best."
+        )
+    return tuple(found)
+
+
+def quantised_pairs(candidates: Iterable[Candidate]) -> tuple[Quantised, ...]:
+    """Return each INT8 candidate with its FP32 twin: the same family with the same parameters."""
+    measured = [c for c in candidates if c.speed is not None and c.evaluation is not None]
+    twins = [
+        (a, b)
+        for a in measured
+        for b in measured
+        if (a.precision, b.precision) == ("int8", "fp32")
+        and a.family == b.family
+        and _settings(a) == _settings(b)
+    ]
+    return tuple(
+        Quantised(a.name, b.name, _faster(a, b), a.size_bytes / b.size_bytes, _macro_f1(b) - _macro_f1(a))
+        for a, b in twins
+    )
+
+
+def _gap(
+    best: Candidate,
+    other: Candidate,
+    decisions: Mapping[str, Decisions],
+    targets: FloatArray,
+    tolerance: float,
+    seed: int,
+) -> Gap:
+    rng = np.random.default_rng(seed)
+    found = paired_bootstrap(targets, decisions[best.name], decisions[other.name], rng, resamples=_RESAMPLES)
+    p = 2 * min(found.probability_better, 1 - found.probability_better)
+    return Gap(other.name, found, p, found.low <= 0 or found.difference <= tolerance)
+
+
+def _cheapest(near: Sequence[Candidate]) -> Candidate:
+    """Return the most accurate of the small ones among the fast ones."""
+    small = _least(_least(near, _latency), lambda candidate: candidate.size_bytes)
+    return max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
+
+
+def _least(candidates: Sequence[Candidate], cost: Callable[[Candidate], float]) -> list[Candidate]:
+    limit = _ALIKE * min(map(cost, candidates))
+    return [candidate for candidate in candidates if cost(candidate) <= limit]
+
+
+def _latency(candidate: Candidate) -> float:
+    assert candidate.speed is not None
+    return candidate.speed.p50_ms
+
+
+def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:
+    if chosen is not best:
+        gap = next(gap for gap in gaps if gap.name == chosen.name)
+        return (
+            f"{chosen.name} is within noise of {best.name} (macro-F1 {_macro_f1(chosen):.3f} against "
+            f"{_macro_f1(best):.3f}, {_p(gap.p)}) and {_cheaper(chosen, best)}."
+        )
+    if not gaps:
+        return f"{best.name} is the only candidate that can be chosen (macro-F1 {_macro_f1(best):.3f})."
+    most = f"{best.name} is the most accurate (macro-F1 {_macro_f1(best):.3f})"
+    if any(gap.within_noise for gap in gaps):
+        return f"{most}, and nothing within noise of it is clearly cheaper."
+    closest = min(gaps, key=lambda gap: gap.comparison.difference)
+    behind = f"{closest.name} is {closest.comparison.difference:.3f} behind ({_p(closest.p)})"
+    return f"{most}, and nothing is within noise of it: {behind}."
+
+
+def _cheaper(chosen: Candidate, best: Candidate) -> str:
+    times = _faster(chosen, best)
+    if times >= _CLEARLY_FASTER:
+        return f"{times:.2g} times faster" if times < 10 else f"{round(times)} times faster"
+    if chosen.size_bytes < best.size_bytes:
+        return f"smaller ({_mb(chosen.size_bytes)} against {_mb(best.size_bytes)})"
+    if chosen.train_seconds < best.train_seconds:
+        return f"trains in {chosen.train_seconds:.1f} s instead of {best.train_seconds:.1f} s"
+    return f"{times:.2f} times faster"
+
+
+def _better_but(
+    candidates: Sequence[Candidate], ruled_out: Mapping[str, tuple[str, ...]], best: Candidate
+) -> str:
+    """Return what the constraints cost: the most accurate candidate among those that they rule out."""
+    lost = [c for c in candidates if c.name in ruled_out and _macro_f1(c) > _macro_f1(best)]
+    if not lost:
+        return ""
+    top = max(lost, key=_macro_f1)
+    return f" {top.name} reaches {_macro_f1(top):.3f}, but {'; '.join(ruled_out[top.name])}."
+
+
+def _nothing_left(ruled_out: Mapping[str, tuple[str, ...]]) -> str:
+    if not ruled_out:
+        return "There is no candidate."
+    each = ". ".join(f"{name}: {'; '.join(why).rstrip('.')}" for name, why in ruled_out.items())
+    return f"No candidate can be chosen. {each}."
+
+
+def _missing(candidate: Candidate, wanted: Iterable[str]) -> list[str]:
+    if candidate.languages is None:
+        return []
+    return [code for code in wanted if code not in candidate.languages]
+
+
+def _settings(candidate: Candidate) -> dict[str, Json]:
+    return {key: value for key, value in candidate.params.items() if key not in _OF_PRECISION}
+
+
+def _faster(one: Candidate, other: Candidate) -> float:
+    assert one.speed is not None
+    assert other.speed is not None
+    return other.speed.p50_ms / one.speed.p50_ms
+
+
+def _macro_f1(candidate: Candidate) -> float:
+    found = candidate.evaluation.macro_f1 if candidate.evaluation else None
+    return -math.inf if found is None else found
+
+
+def _p(p: float) -> str:
+    return f"p < {2 / _RESAMPLES:g}" if p < 2 / _RESAMPLES else f"p = {p:.2g}"
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
