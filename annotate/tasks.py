@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from annotate import pulse
 from annotate.models import ModelVersion, Project, TrainingRun
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.imports import job
 from annotate.services.llm import answers

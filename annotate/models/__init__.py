@@ -6,14 +6,18 @@ A module imports only from those named before it.
 from __future__ import annotations
 
 from annotate.models.accounts import ApiKey, User
-from annotate.models.annotations import Annotation, AnnotationLabel, Assignment, Batch, Card, Decision
-from annotate.models.documents import Document, Embedding, Neighbourhood
+from annotate.models.annotations import Annotation, AnnotationLabel, Decision
+from annotate.models.documents import Document
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
+from annotate.models.queue import Assignment, Batch, Card
 from annotate.models.reportcards import ReportCard
-from annotate.models.runs import ClassMetric, ModelVersion, TrainingRun, WorkerPulse
+from annotate.models.runs import TrainingRun
+from annotate.models.vectors import Embedding, Neighbourhood
+from annotate.models.versions import ClassMetric, ModelVersion
+from annotate.models.workers import WorkerPulse
 
 __all__ = [
     "Annotation",

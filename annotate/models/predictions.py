@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from annotate.models.documents import Document
-from annotate.models.runs import ModelVersion
+from annotate.models.versions import ModelVersion
 
 
 class Prediction(models.Model):

@@ -10,7 +10,7 @@ from typing import Any
 from django import template
 
 from annotate.models import ModelVersion
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.templatetags.winnow import kind
 
 register = template.Library()

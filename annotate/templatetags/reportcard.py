@@ -73,7 +73,7 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 @register.filter
 def against_fp32(twin: Mapping[str, Any]) -> str:
-    """Write what a model reaches and takes, INT8 / FP32, of a stored `training.twins.Int8Twin`."""
+    """Write what a model reaches and takes, INT8 / FP32, of a stored `training.types.Int8Twin`."""
     figures = {
         "f1": _both(twin, "macro_f1", lambda value: "–" if value is None else rounded(value, 3)),
         "p50": _both(twin, "p50_ms", milliseconds),

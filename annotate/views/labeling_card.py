@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 
 from annotate import hotkeys
 from annotate.models import Annotation, Card, Document, Label, Project, User
-from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions, TaskChoices
+from annotate.models.queue import AssignmentState
 from annotate.services.labeling import decisions, queue, write_lock
 from annotate.services.versions import explanations
 

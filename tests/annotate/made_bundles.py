@@ -9,7 +9,7 @@ from django.utils import timezone
 from onnx import TensorProto, helper, numpy_helper
 
 from annotate.models import Label, ModelVersion, Project
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from training.bundles.bundle import BundleDraft, Manifest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.runs.pipeline import train_and_package

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.reportcard.card import Candidate, Card
-from training.twins import Int8Twin
+from training.types import Int8Twin
 
 _HEAD = (
     "candidate",

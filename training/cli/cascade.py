@@ -11,8 +11,7 @@ from training.bundles.bundle import read_manifest
 from training.bundles.cascade import CascadePredictor
 from training.bundles.predictor import Predictor
 from training.cli.card import show
-from training.cli.files import read_answers
-from training.cli.settings import add_objective_arguments
+from training.cli.inputs import add_objective_arguments, read_answers
 from training.reportcard.card import Candidate, Card, Constraints
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import recommend

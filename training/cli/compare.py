@@ -15,8 +15,7 @@ import numpy as np
 from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import add_file_arguments, read_datasets
-from training.cli.settings import parse_settings
+from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
 from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Card, Constraints
 from training.reportcard.measurement import Measured, machine

@@ -14,8 +14,7 @@ from training.bundles.cascade import Serving, open_predictor
 from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import read_answers, read_texts
-from training.cli.settings import parse_settings
+from training.cli.inputs import parse_settings, read_answers, read_texts
 from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from training.cli.files import read_texts
+from training.cli.inputs import read_texts
 
-FORMATS = {"torchscript": "training.export.torchscript_export"}
+FORMATS = {"torchscript": "training.export.torchscript"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

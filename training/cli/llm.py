@@ -15,9 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import Answers, read_answers, read_texts
-from training.cli.labels import read_labels
-from training.cli.settings import parse_settings
+from training.cli.inputs import Answers, parse_settings, read_answers, read_labels, read_texts
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import Decisions
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency

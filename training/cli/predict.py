@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from training.bundles.predictor import Predictor
-from training.cli.files import read_texts
+from training.cli.inputs import read_texts
 
 _ROWS = 256
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import add_file_arguments, read_datasets
-from training.cli.settings import parse_settings
+from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.figures.evaluate import macro_f1, micro_f1

@@ -12,9 +12,14 @@ import numpy as np
 
 from training.bundles.predictor import Predictor
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.files import add_file_arguments, read_datasets, read_texts
-from training.cli.labels import read_labels
-from training.cli.settings import add_objective_arguments, parse_settings
+from training.cli.inputs import (
+    add_file_arguments,
+    add_objective_arguments,
+    parse_settings,
+    read_datasets,
+    read_labels,
+    read_texts,
+)
 from training.encoders.neighbours import nearest
 from training.figures import calibration
 from training.figures.evaluate import macro_f1

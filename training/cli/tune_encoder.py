@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from training.cli.embedders import add_encoder_arguments
-from training.cli.files import read_datasets
+from training.cli.inputs import read_datasets
 from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 

@@ -17,8 +17,17 @@ from training.figures import calibration
 from training.figures.evaluate import agreement, macro_f1
 from training.figures.thresholds import Decisions, decide
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
-from training.twins import GraphFigures, Int8Twin
-from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Parity, TrainingError
+from training.types import (
+    Dataset,
+    Embedder,
+    Exported,
+    FloatArray,
+    GraphFigures,
+    Int8Twin,
+    IntArray,
+    Parity,
+    TrainingError,
+)
 
 MAX_DIFFERENCE = 1e-3
 MAX_PARITY_TEXTS = 500

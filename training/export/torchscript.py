@@ -1,116 +1,186 @@
-"""The models of bundles as PyTorch modules: linear heads, alone or over an encoder."""
+"""From a bundle to one TorchScript file, for who serves with PyTorch; proven to answer like the bundle."""
 
 from __future__ import annotations
 
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import onnx
+import numpy as np
 import torch
-from onnx import numpy_helper
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from torch import nn
 
-from training.bundles.bundle import GRAPH, Manifest
-from training.encoders.checkpoints import find_checkpoint
-from training.preprocess.encoder import EncoderConfig
-from training.types import Task, TrainingError
+from training.bundles.bundle import MANIFEST, encoder_folder
+from training.bundles.predictor import Predictor
+from training.export.modules import read_head, read_over_encoder, refused
+from training.export.onnx import MAX_DIFFERENCE
+from training.families.build import read_original
+from training.figures import calibration
+from training.figures.evaluate import agreement
+from training.figures.thresholds import decide
+from training.preprocess import load_preprocessor
+from training.preprocess.encoder import TOKENIZER_FILE, EncoderConfig, read_config
+from training.protocol import OffersModule
+from training.types import FloatArray, TrainingError
 
-_LINEAR = ("Gather", "MatMul", "Add")
-_BAG = ("Gather", "MatMul", "MatMul", "Add")
-_VECTORS = ("MatMul", "Add")
-
-
-class Bag(nn.Module):
-    """activation(values @ table[ids] @ output + bias): `ids` (features,), `values` (1, features)."""
-
-    if TYPE_CHECKING:  # TorchScript cannot read postponed annotations
-        table: Tensor  # (rows, dimension)
-        output: Tensor  # (dimension, labels)
-        bias: Tensor
-
-    def __init__(self, single: bool, table: Tensor, output: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.single = single
-        self.register_buffer("table", table)
-        self.register_buffer("output", output)
-        self.register_buffer("bias", bias)
-
-    def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        logits = values @ self.table[ids] @ self.output + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
+Inputs = dict[str, NDArray[Any]]
 
 
-class Linear(nn.Module):
-    """activation(values @ weights[ids] + bias): `ids` (features,), `values` (1, features)."""
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How a TorchScript file compares with its bundle; `note` where an INT8 bundle answers otherwise.
 
-    if TYPE_CHECKING:
-        weights: Tensor  # (n-grams, labels)
-        bias: Tensor
+    An INT8 bundle that keeps its FP32 weights is compared by those.
+    """
 
-    def __init__(self, single: bool, weights: Tensor, bias: Tensor) -> None:
-        super().__init__()
-        self.single = single
-        self.register_buffer("weights", weights)
-        self.register_buffer("bias", bias)
-
-    def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        logits = values @ self.weights[ids] + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
+    inputs: tuple[str, ...]
+    texts: int
+    max_difference: float
+    same_decisions: float
+    note: str = ""
 
 
-class Encoded(nn.Module):
-    """An encoder with a head: token `input_ids` and `attention_mask`, both (texts, tokens)."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A program, its inputs for each text of the comparison, and the scores (texts, labels) it has to reach.
 
-    if TYPE_CHECKING:
-        weights: Tensor  # (dimension, labels)
-        bias: Tensor
+    `is_exact` is false where it cannot reach them, as the note says.
+    """
 
-    def __init__(self, single: bool, weights: Tensor, bias: Tensor, encoder: nn.Module, pooling: str) -> None:
-        super().__init__()
-        self.single = single
-        self.encoder = encoder
-        self.pooling = pooling
-        self.register_buffer("weights", weights)
-        self.register_buffer("bias", bias)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask)[0]  # (texts, tokens, dim)
-        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = hidden[:, 0] if self.pooling == "cls" else (hidden * mask).sum(1) / mask.sum(1)
-        logits = nn.functional.normalize(pooled, dim=-1) @ self.weights + self.bias
-        return torch.softmax(logits, dim=-1) if self.single else torch.sigmoid(logits)
+    program: Any
+    rows: list[Inputs]
+    expected: FloatArray
+    note: str = ""
+    is_exact: bool = True
 
 
-def read_head(bundle: Path, manifest: Manifest) -> nn.Module:
-    """Return the module of a linear graph over n-grams or over rows; other graphs are a `TrainingError`."""
-    graph = onnx.load(str(bundle / GRAPH)).graph
-    arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
-    kind, single = tuple(node.op_type for node in graph.node)[:-1], manifest.schema.task is Task.SINGLE
-    if kind == _LINEAR:
-        return Linear(single, arrays["weights"], arrays["bias"]).eval()
-    if kind == _BAG:
-        return Bag(single, arrays["table"], arrays["output"], arrays["bias"]).eval()
-    raise refused(manifest)
+def export_torchscript(
+    bundle: Path, file: Path, texts: Sequence[str], *, encoder_root: Path | None = None
+) -> Agreement:
+    """Write the bundle's model as TorchScript and compare both on `texts` (or label names without any).
+
+    The program yields uncalibrated probabilities (texts, labels), as the bundle's graph does; the manifest
+    with calibration and thresholds is inside the file as `manifest.json`. Over an encoder a text is one row
+    of at most `max_length` tokens, so longer texts are left out of the comparison; of a fine-tuned
+    transformer the rows are the windows of one text. Raises `TrainingError` for graphs of other kinds, for a
+    transformer without its weights, and for a program that answers unlike its bundle; then no file is left.
+    """
+    predictor = Predictor(bundle, encoder_root=encoder_root)
+    manifest = predictor.manifest
+    texts = list(texts) or [label.name for label in manifest.schema.labels]
+    if manifest.preprocessing == "tokens":
+        made = _of_network(predictor, texts)
+    elif manifest.encoder is None:
+        made = _of_head(predictor, texts)
+    else:
+        made = _of_encoder(predictor, texts, encoder_root)
+    found = _run(made.program, made.rows)
+    largest, same = _compare(predictor, made.expected, found)
+    if made.is_exact and not largest <= MAX_DIFFERENCE:
+        raise TrainingError(
+            f"The TorchScript program differs from its bundle by {largest:.2g} (allowed {MAX_DIFFERENCE:g}); "
+            "it is not written."
+        )
+    torch.jit.save(made.program, str(file), _extra_files={MANIFEST: json.dumps(manifest.to_json())})
+    return Agreement(tuple(made.rows[0]), len(found), largest, same, made.note)
 
 
-def read_over_encoder(bundle: Path, manifest: Manifest, config: EncoderConfig) -> nn.Module:
-    """Return the checkpoint of the bundle's encoder with the bundle's linear head; as `read_head` else."""
-    from transformers import AutoModel
+def _of_head(predictor: Predictor, texts: list[str]) -> _Made:
+    bundle, manifest = predictor.bundle, predictor.manifest
+    program = torch.jit.script(read_head(bundle, manifest))
+    rows = [_one(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
+    return _Made(program, rows, predictor.predict_raw(texts))
 
-    graph = onnx.load(str(bundle / GRAPH)).graph
-    if tuple(node.op_type for node in graph.node)[:-1] != _VECTORS:
+
+def _of_encoder(predictor: Predictor, texts: list[str], encoder_root: Path | None) -> _Made:
+    bundle, manifest = predictor.bundle, predictor.manifest
+    encoder = encoder_folder(bundle, manifest, encoder_root)
+    if encoder is None:
+        raise TrainingError(f"The encoder {str(manifest.encoder)[:12]} of {bundle} is not on this machine.")
+    config = read_config(encoder)
+    texts, rows = map(list, zip(*_that_fit(encoder, config, texts), strict=True))
+    program = _traced(read_over_encoder(bundle, manifest, config), rows)
+    expected = predictor.predict_raw(texts)
+    if config.precision == "fp32":
+        return _Made(program, rows, expected)
+    note = "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ"
+    return _Made(program, rows, expected, note, is_exact=False)
+
+
+def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
+    """Trace the network that a bundle keeps, which is what an INT8 graph's program is compared with."""
+    bundle, manifest = predictor.bundle, predictor.manifest
+    model = read_original(bundle, manifest)
+    if not isinstance(model, OffersModule):
         raise refused(manifest)
-    arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
-    folder = find_checkpoint(config.name).folder
-    encoder = AutoModel.from_pretrained(folder, trust_remote_code=False, attn_implementation="eager")
-    single = manifest.schema.task is Task.SINGLE
-    return Encoded(single, arrays["weights"], arrays["bias"], encoder, config.pooling).eval()
+    module = model.module()
+    rows = [dict(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
+    program, published = _traced(module, [_like_no_text(rows)]), predictor.predict_raw(texts)
+    if manifest.precision == "fp32":
+        return _Made(program, rows, published)
+    expected = _run(module, rows)
+    largest, same = _compare(predictor, published, expected)
+    note = "the bundle's graph is INT8 and TorchScript has its FP32 weights: scores differ by up to "
+    note += f"{largest:.2g}, {same:.1%} of the decisions are the same"
+    return _Made(program, rows, expected, note)
 
 
-def refused(manifest: Manifest) -> TrainingError:
-    """Return the error for a bundle whose model is none of these."""
-    return TrainingError(
-        f"A bundle of the family {manifest.family!r} with this head cannot become TorchScript; linear heads "
-        "over n-grams, over fastText's rows and over an encoder can, and fine-tuned transformers. Serve its "
-        "model.onnx instead."
+def _like_no_text(rows: list[Inputs]) -> Inputs:
+    """Return two windows of nine tokens, so that each text shows whether the trace takes other shapes.
+
+    No text has such ones: where it has several windows, they are full.
+    """
+    ids = np.concatenate([row["input_ids"].ravel() for row in rows])
+    return {"input_ids": np.resize(ids, (2, 9))}
+
+
+def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
+    longest = max(rows, key=lambda row: row["input_ids"].shape[1])
+    example = tuple(torch.tensor(array) for array in longest.values())
+    trace: Any = torch.jit.trace  # without types
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
+        return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts
+
+
+def _one(feed: Any) -> Inputs:
+    return {"ids": feed["ids"], "values": feed["values"]}
+
+
+def _that_fit(folder: Path, config: EncoderConfig, texts: Sequence[str]) -> list[tuple[str, Inputs]]:
+    """Return the texts of one window with their tokens; longer ones would have to be read in several."""
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    rows = []
+    for text in texts:
+        prepared = config.prompt + text
+        ids = np.array([tokenizer.encode(prepared.lower() if config.lowercase else prepared).ids], np.int64)
+        if ids.shape[1] <= config.max_length:
+            rows.append((text, {"input_ids": ids, "attention_mask": np.ones_like(ids)}))
+    if not rows:
+        raise TrainingError(
+            f"No text has at most {config.max_length} tokens; give shorter ones to compare on."
+        )
+    return rows
+
+
+def _run(program: Any, rows: list[Inputs]) -> FloatArray:
+    with torch.no_grad():
+        found = [program(*(torch.tensor(array) for array in row.values())) for row in rows]
+    return np.asarray(torch.cat(found).numpy(), np.float32)
+
+
+def _compare(predictor: Predictor, expected: FloatArray, found: FloatArray) -> tuple[float, float]:
+    """Return the largest difference of uncalibrated scores, and the share of decisions that are the same."""
+    schema, learned = predictor.schema, predictor.manifest.calibration
+    one, other = (
+        decide(schema.task, calibration.apply(learned, scores), predictor.thresholds)
+        for scores in (expected, found)
     )
+    return float(np.abs(expected - found).max()), agreement(one, other)

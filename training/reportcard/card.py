@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from training.figures.calibration import Bin
 from training.figures.evaluate import Comparison
-from training.twins import Int8Twin
-from training.types import Evaluation, Json
+from training.types import Evaluation, Int8Twin, Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Prediction, Project
-from annotate.models.annotations import AssignmentState, Outcome
+from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
+from annotate.models.queue import AssignmentState
 
 PAGE = 50
 

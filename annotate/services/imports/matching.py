@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Prediction, Project
-from annotate.models.annotations import AssignmentState
+from annotate.models.queue import AssignmentState
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from annotate.models import Annotation, Assignment, Card, Document, User
-from annotate.models.annotations import AssignmentState, Source
+from annotate.models.annotations import Source
+from annotate.models.queue import AssignmentState
 from annotate.services.labeling import decisions
 
 

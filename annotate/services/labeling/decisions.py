@@ -11,9 +11,10 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
-from annotate.models.annotations import AssignmentState, Outcome
+from annotate.models.annotations import Outcome
 from annotate.models.projects import TaskChoices
-from annotate.services.labeling import lookups
+from annotate.models.queue import AssignmentState
+from annotate.services.labeling import hot_queries
 
 
 class Rejected(Exception):
@@ -96,7 +97,7 @@ def reopen(*, annotation: Annotation) -> Card:
 
 
 def _card(project: Project, annotator: User, key: uuid.UUID) -> Card:
-    found = lookups.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
+    found = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
     if found is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
     document, version, shown = found
@@ -108,7 +109,7 @@ def _standing(card: Card) -> tuple[Annotation | None, bool]:
 
     NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
     """
-    row = lookups.STANDING.first(document=card.document_id, annotator=card.annotator_id, card=card.key)
+    row = hot_queries.STANDING.first(document=card.document_id, annotator=card.annotator_id, card=card.key)
     if row is None:
         return None, False
     return Annotation.objects.get(pk=row[0]), bool(row[1])

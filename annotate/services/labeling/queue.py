@@ -24,10 +24,10 @@ from annotate.models import (
     User,
     WorkerPulse,
 )
-from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
-from annotate.services.labeling import lookups
+from annotate.models.queue import AssignmentState
+from annotate.services.labeling import hot_queries
 from annotate.services.llm import answers
 
 TOP_UP = 60
@@ -51,7 +51,7 @@ class Dealt:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A row of `lookups.PLACE`: a place of the queue as it was found."""
+    """A row of `hot_queries.PLACE`: a place of the queue as it was found."""
 
     pk: int
     state: str
@@ -111,12 +111,13 @@ def _lease(project: Project, annotator: User) -> Dealt | None:
 def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:
     """Return the own place, else one whose lease ran out, else the first that waits."""
     held = [
-        _Place(*row) for row in lookups.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
+        _Place(*row)
+        for row in hot_queries.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
     ]
     for place in sorted(held, key=lambda place: place.annotator != annotator.pk):
         if place.annotator == annotator.pk or _is_open(place, annotator):
             return place
-    row = lookups.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
+    row = hot_queries.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
     return _Place(*row) if row else None
 
 

@@ -13,7 +13,8 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
-from annotate.models.runs import RunState, Stage
+from annotate.models.runs import RunState
+from annotate.models.versions import Stage
 from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
 

@@ -6,8 +6,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Assignment, Membership, Project, User
-from annotate.models.annotations import AssignmentState
 from annotate.models.projects import Role
+from annotate.models.queue import AssignmentState
 from annotate.services.projects.refused import Refused
 
 

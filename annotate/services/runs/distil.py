@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.loaded_bundles import suited

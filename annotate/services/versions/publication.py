@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import RunState, Stage
+from annotate.models.runs import RunState
+from annotate.models.versions import Stage
 from annotate.services.versions import variants
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.rescore import bundle_folder

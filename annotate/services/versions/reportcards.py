@@ -9,7 +9,7 @@ from django.db.models import F, Max, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, ReportCard
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
@@ -18,8 +18,7 @@ from training.bundles.bundle import read_manifest
 from training.reportcard.card import Candidate, Card, Speed
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend
-from training.twins import Int8Twin
-from training.types import Embedder, TrainingError
+from training.types import Embedder, Int8Twin, TrainingError
 
 KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise

@@ -13,7 +13,7 @@ from django.test import Client
 
 from annotate import tasks
 from annotate.models import Annotation, ClassMetric, Document, Project, User
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from tests.annotate.made_bundles import add_version
 
 Api = Callable[..., Client]

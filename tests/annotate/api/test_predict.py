@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from annotate.models import Label, Project, User
-from annotate.models.runs import ModelVersion, Stage
+from annotate.models.versions import ModelVersion, Stage
 from tests.annotate.made_bundles import add_version
 
 Api = Callable[..., Client]

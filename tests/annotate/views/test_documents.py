@@ -16,8 +16,8 @@ from annotate.models import (
     Project,
     User,
 )
-from annotate.models.annotations import AssignmentState
 from annotate.models.documents import Lane
+from annotate.models.queue import AssignmentState
 from annotate.services.documents.search import PAGE
 from annotate.services.labeling import queue
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from annotate.models import Annotation, Card, Decision, Document, ModelVersion, Prediction, Project, User
 from annotate.models.documents import Lane
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 
 SignIn = Callable[[User], Client]
 AddDocuments = Callable[..., list[Document]]

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from annotate.forms.runs import TrainForm
 from annotate.models import ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import RunState, Stage
+from annotate.models.runs import RunState
+from annotate.models.versions import Stage
 from annotate.services.versions import predictions
 from tests.annotate.cards import TWIN
 from tests.annotate.made_bundles import add_version

@@ -11,8 +11,7 @@ from tests.training.families.tuning import Params
 from training.__main__ import main
 from training.registry import FAMILIES, Entry
 from training.reportcard import measurement
-from training.twins import Int8Twin
-from training.types import Json, Task
+from training.types import Int8Twin, Json, Task
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from tests.training.families.tuning import Params, packaged
 from training.__main__ import main
 from training.bundles.bundle import MANIFEST, ORIGINAL, open_bundle
 from training.bundles.predictor import Predictor
-from training.export.torchscript import Encoded
-from training.export.torchscript_export import _run, _traced
+from training.export.modules import Encoded
+from training.export.torchscript import _run, _traced
 from training.preprocess import load_preprocessor
 from training.runs.pipeline import rows_of, train_and_package
 from training.types import RunSpec, Task

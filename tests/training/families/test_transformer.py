@@ -22,8 +22,7 @@ from training.figures.evaluate import macro_f1
 from training.figures.thresholds import decide
 from training.runs import pipeline
 from training.runs.pipeline import train_and_package
-from training.twins import Int8Twin
-from training.types import Dataset, FloatArray, RunSpec, Task, Taught, TrainingError
+from training.types import Dataset, FloatArray, Int8Twin, RunSpec, Task, Taught, TrainingError
 
 
 def reached(model: TransformerModel, data: Dataset) -> float:

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from annotate.models import Assignment, Card, Document, ModelVersion, Project, User, WorkerPulse
-from annotate.services.labeling import decisions, lookups, queue
+from annotate.services.labeling import decisions, hot_queries, queue
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -129,7 +129,7 @@ def test_it_reads_unassigned_documents_in_random_order_from_the_index(project: P
 def test_it_claims_from_the_index_in_queue_order(project: Project, annotator: User) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("reads SQLite's plan")
-    plan = lookups.NEXT_WAITING.build(project=project.pk, annotator=annotator.pk).explain()
+    plan = hot_queries.NEXT_WAITING.build(project=project.pk, annotator=annotator.pk).explain()
     assert "assignment_queue_order" in plan
     assert "TEMP B-TREE" not in plan
 

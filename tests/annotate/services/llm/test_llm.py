@@ -15,7 +15,7 @@ from django.test import Client
 
 from annotate import checks, tasks
 from annotate.models import Annotation, Card, LlmAnswer, ModelVersion, Project, User
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.corpus import vector_store
 from annotate.services.llm import answers
 from tests.annotate.fakes import HashEmbedder

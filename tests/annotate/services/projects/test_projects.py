@@ -6,8 +6,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Membership, Project, User
-from annotate.models.annotations import AssignmentState
 from annotate.models.projects import Role
+from annotate.models.queue import AssignmentState
 from annotate.services.projects import labels as label_service
 from annotate.services.projects import members, projects
 from annotate.services.projects.labels import LabelEdit

@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from annotate.models import Label, ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.versions import publication
 from annotate.services.versions.publication import Verdict
 from tests.annotate.made_bundles import write_bundle

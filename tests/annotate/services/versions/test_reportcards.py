@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotate import tasks
 from annotate.models import Document, ModelVersion, Project, ReportCard, User
-from annotate.models.runs import Stage
+from annotate.models.versions import Stage
 from annotate.services.pages import reportcard_rows
 from annotate.services.versions import publication, reportcards
 from tests.annotate.cards import TWIN

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from annotate.models import Assignment, Document, Project, User
-from annotate.services.labeling.compiled import CompiledQuery
+from annotate.services.labeling.hot_queries import CompiledQuery
 
 pytestmark = pytest.mark.django_db
 

@@ -1,13 +1,14 @@
-"""Labelled files as datasets: which column is the text, which the label, and what joins several labels."""
+"""What commands are given: labelled files, files of labels, and settings."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from training.records import Row, read
-from training.types import Dataset, Json, LabelSchema, LabelSpec, Task, TrainingError
+from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, Task, TrainingError
 
 Answers = list[tuple[str, ...]]
 
@@ -78,3 +79,54 @@ def _cell(row: Row, column: str, path: Path) -> Json:
         raise TrainingError(f"{path}, row {row.number}: there is no column {column!r}; it has {columns}.")
     value = row.cells[column]
     return "" if value is None else value
+
+
+def read_labels(path: Path) -> tuple[LabelSpec, ...]:
+    """Return the labels in the order of the file; raises `TrainingError` where one is missing or repeated."""
+    found: dict[str, LabelSpec] = {}
+    for row in read(path):
+        if row.problem:
+            raise TrainingError(f"{path}, row {row.number}: {row.problem}")
+        spec = _label(row.cells)
+        if not spec.key:
+            raise TrainingError(f"{path}, row {row.number}: there is no label; name it in a column “label”.")
+        if spec.key in found:
+            raise TrainingError(f"{path}, row {row.number}: the label {spec.key!r} is there already.")
+        found[spec.key] = spec
+    if not found:
+        raise TrainingError(f"{path} names no label.")
+    return tuple(found.values())
+
+
+def _label(cells: Mapping[str, Json]) -> LabelSpec:
+    if set(cells) == {"text"}:  # a line of a plain text file
+        name, _, description = _clean(cells["text"]).partition(": ")
+        return LabelSpec(name.strip(), name.strip(), description.strip())
+    key = _clean(cells.get("label")) or _clean(cells.get("name"))
+    return LabelSpec(key, _clean(cells.get("name")) or key, _clean(cells.get("description")))
+
+
+def _clean(cell: Json) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def parse_settings(pairs: Iterable[str]) -> dict[str, Json]:
+    """Return the parameters of `key=value` arguments, whose values are JSON where that can be read."""
+    settings: dict[str, Json] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise TrainingError(f"--set needs key=value, not {pair!r}.")
+        try:
+            settings[key] = json.loads(value)
+        except ValueError:
+            settings[key] = value
+    return settings
+
+
+def add_objective_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the thresholds of a multi-label task are tuned for."""
+    parser.add_argument("--objective", type=Objective, choices=list(Objective), default=Objective.F1)
+    parser.add_argument(
+        "--objective-value", type=float, default=1.0, metavar="X", help="beta, or the precision"
+    )

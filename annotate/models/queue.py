@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.accounts import User
+from annotate.models.annotations import Annotation
+from annotate.models.documents import Document
+from annotate.models.projects import Project
+from annotate.models.versions import ModelVersion
+
+
+class Batch(models.Model):
+    """One choice of documents by one strategy; `version` is the model whose scores it was chosen by."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="batches")
+    strategy = models.CharField(max_length=40)
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="batches")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.strategy} {self.pk}"
+
+
+class AssignmentState(models.TextChoices):
+    WAITING = "waiting", _("Waiting")
+    LEASED = "leased", _("With an annotator")
+    DONE = "done", _("Done")
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def waiting(self) -> AssignmentQuerySet:
+        return self.filter(state=AssignmentState.WAITING)
+
+    def leased(self) -> AssignmentQuerySet:
+        return self.filter(state=AssignmentState.LEASED)
+
+    def open_to(self, annotator: User) -> AssignmentQuerySet:
+        """Leave out documents that `annotator` has a place at, or has decided on, already."""
+        places = Assignment.objects.filter(document=models.OuterRef("document"), annotator=annotator)
+        decisions = Annotation.objects.filter(document=models.OuterRef("document"), annotator=annotator)
+        return self.filter(~models.Exists(places), ~models.Exists(decisions))
+
+
+class Assignment(models.Model):
+    """A place in the queue for one annotator's decision on one document.
+
+    A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
+    of the card that shows it now: a decision sent twice carries the same one.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="assignments")
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="assignments")
+    slot = models.PositiveSmallIntegerField(default=0)
+    rank = models.FloatField()
+    state = models.CharField(max_length=10, choices=AssignmentState, default=AssignmentState.WAITING)
+    annotator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="assignments"
+    )
+    expires_at = models.DateTimeField(null=True)
+    card = models.UUIDField(null=True, unique=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "slot"], name="assignment_once_per_slot"),
+            models.UniqueConstraint(
+                fields=["document", "annotator"],
+                condition=models.Q(annotator__isnull=False),
+                name="assignment_once_per_annotator",
+            ),
+        ]
+        indexes = [models.Index(fields=["project", "state", "rank"], name="assignment_queue_order")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id}/{self.slot} {self.state}"
+
+
+class Card(models.Model):
+    """One document as it was shown to one annotator; an answer names its card by `key`.
+
+    It outlives the lease, so that a late answer is kept, and holds the suggestion that was shown.
+    """
+
+    key = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    document = models.ForeignKey(Document, models.CASCADE, related_name="+")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    shown = models.JSONField(
+        null=True, help_text=_("The suggestion as it was shown: [label id, score] pairs.")
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return str(self.key)
