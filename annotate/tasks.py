@@ -147,7 +147,7 @@ def tick() -> None:
     for import_id in job.recover():
         send(import_file, import_id)
     for project in Project.objects.filter(training_enabled=True):
-        wake(schedule.open_if_due(project=project, reason=schedule.Reason.IDLE))
+        wake(schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE))
     if cache.add("look-around", 1, LOOK_AROUND_SECONDS):
         _look_around()
 

@@ -24,7 +24,7 @@ from annotate.models import (  # noqa: E402
     TrainingRun,
     User,
 )
-from annotate.services.imports.upsert import Row, store_rows  # noqa: E402
+from annotate.services.imports.upsert import IncomingDocument, store_rows  # noqa: E402
 from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
@@ -46,7 +46,9 @@ def seed(
         labels=[(x, "") for x in labels],
     )
     projects.change_settings(project=project, changes={"training_enabled": training, **fields})
-    rows = (Row(text, external_id=str(number), number=number) for number, text in enumerate(texts))
+    rows = (
+        IncomingDocument(text, external_id=str(number), number=number) for number, text in enumerate(texts)
+    )
     store_rows(project=project, rows=rows)
     for number in range(people):
         User.objects.create_user(_name(number), password=PASSWORD)
@@ -69,14 +71,19 @@ def _name(number: int) -> str:
 
 def answer(*, rows: list[list[str]]) -> int:
     """Label every document of `seed`, given as (text, label), as an import does."""
-    known = (Row(text, str(number), (label,), number=number) for number, (text, label) in enumerate(rows))
+    known = (
+        IncomingDocument(text, str(number), (label,), number=number)
+        for number, (text, label) in enumerate(rows)
+    )
     return store_rows(project=Project.objects.get(slug=SLUG), rows=known).rows
 
 
 def train(*, family: str, config: dict[str, Any]) -> int:
     """Have one family trained as a lead does, with parameters."""
     project = Project.objects.get(slug=SLUG)
-    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD, family=family, config=config)
+    (run,) = schedule.open_if_due(
+        project=project, reason=schedule.RunReason.LEAD, family=family, config=config
+    )
     tasks.wake([run])
     return run.pk
 

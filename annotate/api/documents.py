@@ -15,7 +15,7 @@ from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.models import Document, Project
 from annotate.models.documents import Lane
-from annotate.services.imports.upsert import Counts, Row, store_rows
+from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
 
@@ -96,9 +96,9 @@ class DocumentsView(APIView):
         return Response(_told(counts))
 
 
-def _row(number: int, document: dict[str, Any]) -> Row:
+def _row(number: int, document: dict[str, Any]) -> IncomingDocument:
     labels = document.get("labels")
-    return Row(
+    return IncomingDocument(
         text=document["text"],
         external_id=document.get("external_id") or "",
         labels=None if labels is None else tuple(labels),

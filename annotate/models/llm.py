@@ -4,12 +4,12 @@ from django.db import models
 
 from annotate.models.documents import Document
 from annotate.models.projects import Project
-from training.llm.parse import Outcome
+from training.llm.parse import LlmOutcome
 
 
 class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
     def answered(self) -> LlmAnswerQuerySet:
-        return self.filter(outcome=Outcome.ANSWERED)
+        return self.filter(outcome=LlmOutcome.ANSWERED)
 
     def current(self) -> LlmAnswerQuerySet:
         """Leave out what was said of a text that an import has changed since."""

@@ -10,7 +10,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from annotate.services.pages.reportcard_rows import Row
+from annotate.services.pages.reportcard_rows import CandidateRow
 from annotate.templatetags.plots import Scale
 from annotate.templatetags.winnow import rounded
 
@@ -29,7 +29,7 @@ class Dot:
 
 
 @register.inclusion_tag("reportcard/_interval.html")
-def interval_bar(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
+def interval_bar(row: CandidateRow, rows: Sequence[CandidateRow]) -> dict[str, Any]:
     """Draw a candidate's macro-F1 with its interval, on one scale for all rows."""
     low, high = (floor(10 * min(_ends(rows))) / 10, ceil(10 * max(_ends(rows))) / 10)
     at = Scale(low, high, EDGE, BAR - EDGE)
@@ -51,7 +51,7 @@ def interval_bar(row: Row, rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _ends(rows: Iterable[Row]) -> list[float]:
+def _ends(rows: Iterable[CandidateRow]) -> list[float]:
     figures = [row.content["evaluation"] for row in rows if row.macro_f1 is not None]
     ends = [found[f"macro_f1{end}"] for found in figures for end in ("", "_low", "_high")]
     return [end for end in ends if end is not None]

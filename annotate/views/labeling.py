@@ -81,7 +81,7 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
     # With suggestions after the choice, one that agreed with it was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
-    answer = decisions.Answer(
+    answer = decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),
         label_ids=[int(pk) for pk in sent.getlist("labels")],

@@ -46,7 +46,7 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("runs", slug)
     opened = schedule.open_if_due(
         project=project,
-        reason=schedule.Reason.LEAD,
+        reason=schedule.RunReason.LEAD,
         by=signed_in(request.user),
         family=form.cleaned_data["family"],
         config=form.config,

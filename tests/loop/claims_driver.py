@@ -28,7 +28,7 @@ def label(slug: str, name: str) -> list[int]:
     dealt = _deal(project, annotator)
     while dealt is not None:
         with write_lock.in_turn():
-            answer = decisions.Answer(card=dealt.card.key, outcome="skipped")
+            answer = decisions.Submission(card=dealt.card.key, outcome="skipped")
             decisions.keep(project=project, annotator=annotator, answer=answer)
             decided.append(dealt.card.document_id)
             dealt = queue.deal(project=project, annotator=annotator)

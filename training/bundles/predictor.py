@@ -14,7 +14,7 @@ from training.figures.thresholds import decide
 from training.preprocess import Feed, FindsParts, load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
 from training.preprocess.explaining import by_place, contributions, weightiest
-from training.preprocess.places import Parts
+from training.preprocess.places import TextParts
 from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
 
 __all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
@@ -102,7 +102,7 @@ class Predictor:
             found.append(weightiest(parts.places, by_place(parts, self._added(parts, label)), n))
         return tuple(found)
 
-    def _added(self, parts: Parts, label: int) -> FloatArray:
+    def _added(self, parts: TextParts, label: int) -> FloatArray:
         """Return what each feature adds to a label's logit (features,)."""
         found = [np.zeros(0, np.float32)]
         for start in range(0, len(parts.ids), _FEATURES_AT_ONCE):

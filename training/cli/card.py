@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.reportcard.card import Candidate, Card
+from training.reportcard.card import Candidate, Comparison
 from training.types import Int8Twin
 
 _HEAD = (
@@ -19,7 +19,7 @@ _HEAD = (
 )
 
 
-def show(card: Card) -> str:
+def show(card: Comparison) -> str:
     """Return the table, what is to be known beside it, and the recommendation."""
     rows = [_HEAD, *(_cells(candidate) for candidate in card.candidates if not candidate.problem)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]

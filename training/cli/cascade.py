@@ -12,7 +12,7 @@ from training.bundles.cascade import CascadePredictor
 from training.bundles.predictor import Predictor
 from training.cli.card import show
 from training.cli.inputs import add_objective_arguments, read_answers
-from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import recommend
 from training.runs.cascade_tuning import TOLERANCE, build_cascade
@@ -74,7 +74,7 @@ def _report(
     candidates = tuple(row.candidate for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows}
     chosen = recommend(candidates, decisions, test.targets, Constraints(), seed=arguments.seed)
-    card = Card(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
+    card = Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
     content = card.to_json() | found | _against_strong(*candidates[1:])
     if arguments.json:
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")

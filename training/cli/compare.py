@@ -17,7 +17,7 @@ from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
 from training.registry import FAMILIES, entry
-from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine
 from training.reportcard.recommend import TOLERANCE, caveats, quantised_pairs, recommend
 from training.runs.pipeline import rows_of
@@ -27,7 +27,7 @@ _OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that are n
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComparisonPlan:
     """One candidate before it is trained: `name` is its family, or `family:variant`."""
 
     name: str
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(show(card))
 
 
-def _plans(families: str, settings: Iterable[str]) -> list[Plan]:
+def _plans(families: str, settings: Iterable[str]) -> list[ComparisonPlan]:
     names = [name.strip() for name in families.split(",") if name.strip()]
     if len(set(names)) != len(names):
         raise TrainingError("--families names a candidate twice; tell them apart as family:variant.")
@@ -92,7 +92,7 @@ def _plans(families: str, settings: Iterable[str]) -> list[Plan]:
         params[name][parameter] = value
     for name in names:
         entry(FAMILIES, name.partition(":")[0])
-    return [Plan(name, name.partition(":")[0], params[name]) for name in names]
+    return [ComparisonPlan(name, name.partition(":")[0], params[name]) for name in names]
 
 
 def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
@@ -104,7 +104,9 @@ def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
     return rows_of(train, np.random.default_rng(seed).choice(len(train), labels, replace=False))
 
 
-def _row(plan: Plan, files: Files, bundle: Path, arguments: argparse.Namespace) -> Candidate | Measured:
+def _row(
+    plan: ComparisonPlan, files: Files, bundle: Path, arguments: argparse.Namespace
+) -> Candidate | Measured:
     print(f"{plan.name} ...", file=sys.stderr, flush=True)
     start = Candidate(plan.name, plan.family, plan.params, labelled=len(files.train))
     try:
@@ -114,7 +116,7 @@ def _row(plan: Plan, files: Files, bundle: Path, arguments: argparse.Namespace) 
         return replace(start, problem=str(error) or type(error).__name__)
 
 
-def _vectors(plan: Plan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
+def _vectors(plan: ComparisonPlan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
     """Return the candidate's encoder, and the parameters that are left for the family itself."""
     if "embedder" not in entry(FAMILIES, plan.family).needs:
         return Vectors(), plan.params
@@ -124,7 +126,7 @@ def _vectors(plan: Plan, arguments: argparse.Namespace) -> tuple[Vectors, dict[s
     return Vectors(*embedder_for(plan.family, chosen, precision=own.get("precision", "int8"))), rest
 
 
-def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.Namespace) -> Card:
+def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.Namespace) -> Comparison:
     candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
     constraints = Constraints(
@@ -135,7 +137,7 @@ def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.N
         classes=arguments.classes,
         labels=arguments.labels,
     )
-    return Card(
+    return Comparison(
         documents=len(test),
         classes=len(test.schema),
         machine=machine(),

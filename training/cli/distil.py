@@ -18,7 +18,7 @@ from training.cli.inputs import parse_settings, read_answers, read_texts
 from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES
-from training.reportcard.card import Candidate, Card, Constraints
+from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import recommend
 from training.runs.distillation import recovered, teach, unlabelled
@@ -99,7 +99,7 @@ def _report(rows: list[Measured], test: Dataset, taught: int, arguments: argpars
     candidates = tuple(row.candidate for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows}
     chosen = recommend(candidates, decisions, test.targets, Constraints(), seed=arguments.seed)
-    card = Card(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
+    card = Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
     figures = [row.evaluation.macro_f1 if row.evaluation else None for row in candidates]
     share = recovered(figures[1], figures[2], figures[0]) if len(rows) == 3 else None
     content = card.to_json() | {"taught": taught, "recovered": share}

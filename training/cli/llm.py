@@ -19,11 +19,11 @@ from training.cli.inputs import Answers, parse_settings, read_answers, read_labe
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import Decisions
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
-from training.llm.budget import Meter, Prices
+from training.llm.budget import BudgetMeter, Prices
 from training.llm.cache import SqliteCache
 from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import LlmError
-from training.llm.labeller import Answer, Labeller
+from training.llm.labeller import Labeller, LlmReply
 from training.llm.prompt import Example, Prompt, similar
 from training.types import Json, LabelSchema, Task, TrainingError
 
@@ -35,7 +35,7 @@ PromptFor = Callable[[str], Prompt]
 class Finished:
     """The answers by the numbers of their texts, in that order; `stopped` tells why some are missing."""
 
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, LlmReply]
     stopped: str
 
 
@@ -126,13 +126,13 @@ def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Name
     return of
 
 
-def _meter(arguments: argparse.Namespace) -> Meter:
+def _meter(arguments: argparse.Namespace) -> BudgetMeter:
     prices = Prices(arguments.input_price, arguments.output_price)
-    return Meter(prices, max_cost=arguments.max_cost, max_tokens=arguments.max_tokens)
+    return BudgetMeter(prices, max_cost=arguments.max_cost, max_tokens=arguments.max_tokens)
 
 
 def _answers(
-    texts: Sequence[str], prompt_for: PromptFor, meter: Meter, arguments: argparse.Namespace
+    texts: Sequence[str], prompt_for: PromptFor, meter: BudgetMeter, arguments: argparse.Namespace
 ) -> Finished:
     endpoint = Endpoint(
         arguments.endpoint,
@@ -143,10 +143,10 @@ def _answers(
         options={**DEFAULTS, **parse_settings(arguments.set)},
     )
     questions = (Question(text, prompt_for(text)) for text in texts)
-    answers: dict[int, Answer] = {}
+    answers: dict[int, LlmReply] = {}
     stopped = ""
 
-    def keep(number: int, answer: Answer) -> None:
+    def keep(number: int, answer: LlmReply) -> None:
         answers[number] = answer
         print(f"{len(answers)} of {len(texts)}", file=sys.stderr)
 
@@ -162,7 +162,7 @@ def _answers(
     return Finished(dict(sorted(answers.items())), stopped)
 
 
-def _decisions(schema: LabelSchema, answers: Sequence[Answer]) -> Decisions:
+def _decisions(schema: LabelSchema, answers: Sequence[LlmReply]) -> Decisions:
     """Return (answers, labels); a text without an answer has no label, which the figures count against it."""
     decided = np.zeros((len(answers), len(schema)), bool)
     for row, answer in zip(decided, answers, strict=True):
@@ -170,7 +170,7 @@ def _decisions(schema: LabelSchema, answers: Sequence[Answer]) -> Decisions:
     return decided
 
 
-def _figures(done: Finished, meter: Meter, texts: int) -> dict[str, Json]:
+def _figures(done: Finished, meter: BudgetMeter, texts: int) -> dict[str, Json]:
     return {
         "texts": texts,
         "asked": len(done.answers),
@@ -190,7 +190,7 @@ def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 2)
 
 
-def _rows(texts: Sequence[str], answers: Mapping[int, Answer]) -> list[Json]:
+def _rows(texts: Sequence[str], answers: Mapping[int, LlmReply]) -> list[Json]:
     return [
         {
             "text": texts[number],

@@ -39,7 +39,7 @@ from training.types import (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Replay:
     """How a simulation goes: what to train, how to choose, and how many labels at a time."""
 
     spec: RunSpec
@@ -52,7 +52,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class CurvePoint:
     """One step of a learning curve: figures on the test file, and what the step cost in seconds."""
 
     labels: int
@@ -77,7 +77,7 @@ class World:
 class Round:
     """A fitted model's view of the pool."""
 
-    point: Point
+    point: CurvePoint
     scores: FloatArray  # (pool, labels)
     thresholds: FloatArray  # (labels,)
 
@@ -110,7 +110,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
-    plan = Plan(
+    plan = Replay(
         spec=RunSpec(arguments.family, parse_settings(arguments.set)),
         strategy=arguments.strategy,
         start=arguments.start,
@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(json.dumps({"mean": mean_points(curves)}))
 
 
-def simulate(plan: Plan, world: World, seed: int) -> Iterator[Point]:
+def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
     """Yield a point after the first labels and after each batch, by the functions that the site uses."""
     _check(plan, world)
     rng = np.random.default_rng(seed)
@@ -168,7 +168,7 @@ def mean_points(curves: Sequence[Json]) -> list[dict[str, float]]:
     ]
 
 
-def _world(arguments: argparse.Namespace, plan: Plan) -> World:
+def _world(arguments: argparse.Namespace, plan: Replay) -> World:
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test = read_datasets(arguments.train, [arguments.test], **columns)
     needs_vectors = "vectors" in entry(STRATEGIES, plan.start).needs + entry(STRATEGIES, plan.strategy).needs
@@ -180,7 +180,7 @@ def _world(arguments: argparse.Namespace, plan: Plan) -> World:
     return World(train, test, embedder, vectors, nearest(vectors) if uses_neighbours else None)
 
 
-def _check(plan: Plan, world: World) -> None:
+def _check(plan: Replay, world: World) -> None:
     if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
         raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
     if plan.budget < plan.seed_labels or plan.budget > len(world.train):
@@ -192,7 +192,7 @@ def _check(plan: Plan, world: World) -> None:
             raise TrainingError(f"The strategy {key!r} is not for {world.train.schema.task}-label tasks.")
 
 
-def _first(plan: Plan, world: World, rng: np.random.Generator) -> IntArray:
+def _first(plan: Replay, world: World, rng: np.random.Generator) -> IntArray:
     if not plan.seed_labels:
         return np.zeros(0, np.int64)
     counts = np.zeros(len(world.train.schema), np.int64)
@@ -214,7 +214,7 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
         pool, scores, thresholds = tuned.scores(pool), tuned.scores(scores), tuned.thresholds
     decisions = decide(dataset.schema.task, scores, thresholds)
     macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
-    point = Point(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
+    point = CurvePoint(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
     return model, Round(point, pool, thresholds)
 
 
@@ -235,7 +235,7 @@ def _renumbered(neighbours: Neighbours | None, order: IntArray) -> Neighbours | 
 
 
 def _choose(
-    plan: Plan,
+    plan: Replay,
     world: World,
     labelled: IntArray,
     rest: IntArray,
@@ -270,7 +270,7 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def _line(point: Point) -> str:
+def _line(point: CurvePoint) -> str:
     return (
         f"{point.labels:6d} labels  macro-F1 {point.macro_f1:.4f}  micro-F1 {point.micro_f1:.4f}  "
         f"fit {point.fit_s:.2f} s  query {point.query_s:.3f} s"

@@ -18,7 +18,7 @@ Figures = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class PairedDifference:
     """Macro-F1 of A minus that of B on the same documents, its 95 % interval, and P(A is better than B)."""
 
     difference: float
@@ -120,7 +120,7 @@ def paired_bootstrap(
     rng: np.random.Generator,
     *,
     resamples: int = RESAMPLES,
-) -> Comparison:
+) -> PairedDifference:
     """Compare two models by macro-F1 on the same resampled documents (Efron and Tibshirani, 1993).
 
     Ties count half in `probability_better`; without any document the models are equal.
@@ -131,11 +131,11 @@ def paired_bootstrap(
     differences = _weigh(weights, a, b).macro_f1() - _weigh(weights, a, c).macro_f1()
     differences = differences[~np.isnan(differences)]
     if not differences.size:
-        return Comparison(0.0, 0.0, 0.0, 0.5)
+        return PairedDifference(0.0, 0.0, 0.0, 0.5)
     observed = (macro_f1(targets, decisions_a) or 0.0) - (macro_f1(targets, decisions_b) or 0.0)
     low, high = np.percentile(differences, _PERCENTILES)
     better = float((differences > 0).mean() + (differences == 0).mean() / 2)
-    return Comparison(observed, float(low), float(high), better)
+    return PairedDifference(observed, float(low), float(high), better)
 
 
 def _count(true: Decisions, decisions: Decisions) -> _Counts:

@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
-from training.llm.labeller import Answer, Labeller
-from training.llm.parse import Outcome
+from training.llm.labeller import Labeller, LlmReply
+from training.llm.parse import LlmOutcome
 from training.llm.prompt import Prompt
 from training.types import TrainingError
 
@@ -24,7 +24,7 @@ class Question:
     prompt: Prompt
 
 
-Keep = Callable[[int, Answer], None]
+Keep = Callable[[int, LlmReply], None]
 
 
 def check_concurrency(concurrency: int) -> None:
@@ -66,7 +66,7 @@ class _UnderWay:
     key: str
     numbers: list[int]
     future: Future[None] | None = None
-    answer: Answer | None = None
+    answer: LlmReply | None = None
 
     def ask(self, labeller: Labeller, question: Question) -> None:
         self.answer = labeller.ask(question.text, question.prompt)
@@ -78,7 +78,7 @@ class _Asking:
     keep: Keep
     pool: ThreadPoolExecutor
     under_way: dict[str, _UnderWay] = field(default_factory=dict)
-    known: dict[str, Answer] = field(default_factory=dict)
+    known: dict[str, LlmReply] = field(default_factory=dict)
 
     def take(self, number: int, question: Question) -> None:
         """Answer the question from what is known, else send it."""
@@ -120,6 +120,6 @@ class _Asking:
         self.labeller.keep(sent.key, sent.answer)
         for number in sent.numbers:
             self.keep(number, sent.answer if number == sent.numbers[0] else again)
-        if sent.answer.outcome is not Outcome.FAILED:
+        if sent.answer.outcome is not LlmOutcome.FAILED:
             self.known[sent.key] = again
         del self.under_way[sent.key]

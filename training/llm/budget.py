@@ -40,7 +40,7 @@ class Call:
 
 
 @dataclass(slots=True)
-class Meter:
+class BudgetMeter:
     """Adds up the calls of all threads; None is no limit. A call that could pass a limit is not made."""
 
     prices: Prices = field(default_factory=Prices)

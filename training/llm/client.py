@@ -18,7 +18,7 @@ from training.llm.errors import (
     Garbled,
     LlmError,
     RateLimited,
-    Rejected,
+    RequestRejected,
     ServerFailed,
     TooSlow,
     Unusable,
@@ -192,7 +192,7 @@ class Chat:
             return ServerFailed(f"{self._who()} failed (HTTP {status}): {said}", after)
         if status in (401, 403):
             return Unusable(f"{self._who()} refuses the key (HTTP {status}): {said} Check the key.")
-        kind = Rejected if status in _THIS_ONE else Unusable
+        kind = RequestRejected if status in _THIS_ONE else Unusable
         return kind(f"{self._who()} does not take the request (HTTP {status}): {said}")
 
     def _read(self, body: bytes, seconds: float) -> Completion:

@@ -40,7 +40,7 @@ class Garbled(LlmError):
     may_cost = True
 
 
-class Rejected(LlmError):
+class RequestRejected(LlmError):
     """The endpoint does not take this question, as for its length or for what the text says."""
 
 

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from training.llm.budget import Call, Meter
+from training.llm.budget import BudgetMeter, Call
 from training.llm.cache import AnswerCache, answer_key
 from training.llm.client import Attempt, Completion, Endpoint, Message
-from training.llm.errors import BudgetSpent, LlmError, Rejected, Stopped, Unusable
-from training.llm.parse import REPAIRABLE, Outcome, Parsed, parse
+from training.llm.errors import BudgetSpent, LlmError, RequestRejected, Stopped, Unusable
+from training.llm.parse import REPAIRABLE, LlmOutcome, Parsed, parse
 from training.llm.prompt import Prompt, check_names
 from training.types import Json
 
@@ -33,13 +33,13 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LlmReply:
     """What is known of one text. `calls` are those it took, none where the answer `is_reused`.
 
     Then an equal question about an equal text had been answered before.
     """
 
-    outcome: Outcome
+    outcome: LlmOutcome
     labels: tuple[str, ...] = ()
     note: str = ""
     calls: tuple[Call, ...] = ()
@@ -62,7 +62,7 @@ class Labeller:
     Any thread may `ask`, several at once. `kept` and `keep` are for the thread that opened the cache.
     """
 
-    def __init__(self, chat: Asks, meter: Meter, cache: AnswerCache | None = None) -> None:
+    def __init__(self, chat: Asks, meter: BudgetMeter, cache: AnswerCache | None = None) -> None:
         self._chat = chat
         self._meter = meter
         self._cache = cache
@@ -74,17 +74,17 @@ class Labeller:
         endpoint = self._chat.endpoint
         return answer_key(endpoint.url, endpoint.model, prompt.digest, endpoint.options, text)
 
-    def kept(self, key: str) -> Answer | None:
+    def kept(self, key: str) -> LlmReply | None:
         """Return the answer of the cache, None where there is none."""
         labels = self._cache.get(key) if self._cache else None
-        return None if labels is None else Answer(Outcome.ANSWERED, labels, is_reused=True)
+        return None if labels is None else LlmReply(LlmOutcome.ANSWERED, labels, is_reused=True)
 
-    def keep(self, key: str, answer: Answer) -> None:
+    def keep(self, key: str, answer: LlmReply) -> None:
         """Put a good answer into the cache; of others a later run may get a better one."""
-        if answer.outcome is Outcome.ANSWERED and self._cache:
+        if answer.outcome is LlmOutcome.ANSWERED and self._cache:
             self._cache.put(key, answer.labels)
 
-    def ask(self, text: str, prompt: Prompt) -> Answer:
+    def ask(self, text: str, prompt: Prompt) -> LlmReply:
         """Return the endpoint's answer.
 
         Raises `BudgetSpent` before a call that could pass a limit, `Stopped` after `stop`, and another
@@ -99,14 +99,14 @@ class Labeller:
         except LlmError as error:
             if self._failures.add(before) >= _FAILURES_IN_A_ROW:
                 raise
-            outcome = Outcome.REJECTED if isinstance(error, Rejected) else Outcome.FAILED
-            return Answer(outcome, note=str(error), calls=tuple(calls))
+            outcome = LlmOutcome.REJECTED if isinstance(error, RequestRejected) else LlmOutcome.FAILED
+            return LlmReply(outcome, note=str(error), calls=tuple(calls))
         self._failures.end()
         if parsed.outcome in REPAIRABLE:
             # What keeps a repair from being asked ends the run with the next text; this one is paid for.
             with suppress(LlmError):
                 parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)[1]
-        return Answer(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
+        return LlmReply(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
 
     def stop(self) -> None:
         """End all waits, and let no further question out; those under way are answered."""

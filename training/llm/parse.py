@@ -10,7 +10,7 @@ from training.llm.client import Completion
 from training.types import Json, LabelSchema, Task
 
 
-class Outcome(StrEnum):
+class LlmOutcome(StrEnum):
     """What became of a question."""
 
     ANSWERED = "answered"
@@ -27,11 +27,11 @@ class Outcome(StrEnum):
 
 # Where saying what is wrong may help. A refusal stands, and a cut answer would be cut again.
 REPAIRABLE = {
-    Outcome.EMPTY,
-    Outcome.PROSE,
-    Outcome.NOT_JSON,
-    Outcome.WRONG_SHAPE,
-    Outcome.UNKNOWN_LABEL,
+    LlmOutcome.EMPTY,
+    LlmOutcome.PROSE,
+    LlmOutcome.NOT_JSON,
+    LlmOutcome.WRONG_SHAPE,
+    LlmOutcome.UNKNOWN_LABEL,
 }
 
 
@@ -39,7 +39,7 @@ REPAIRABLE = {
 class Parsed:
     """Label keys in schema order, none unless `outcome` is ANSWERED; else `problem` is a sentence."""
 
-    outcome: Outcome
+    outcome: LlmOutcome
     labels: tuple[str, ...] = ()
     problem: str = ""
 
@@ -47,16 +47,16 @@ class Parsed:
 def parse(completion: Completion, schema: LabelSchema) -> Parsed:
     """Return what the answer says in the labels of `schema`."""
     if completion.refusal.strip():
-        return Parsed(Outcome.REFUSED, problem="The model refused to answer.")
+        return Parsed(LlmOutcome.REFUSED, problem="The model refused to answer.")
     if completion.is_cut:
-        return Parsed(Outcome.CUT, problem="The answer ran into the limit of its tokens.")
+        return Parsed(LlmOutcome.CUT, problem="The answer ran into the limit of its tokens.")
     text = completion.text.strip()
     if not text:
-        return Parsed(Outcome.EMPTY, problem="The answer was empty.")
+        return Parsed(LlmOutcome.EMPTY, problem="The answer was empty.")
     try:
         content = json.loads(text, object_pairs_hook=_unambiguous)
     except _Twice:
-        return Parsed(Outcome.WRONG_SHAPE, problem="A field of the object was there twice.")
+        return Parsed(LlmOutcome.WRONG_SHAPE, problem="A field of the object was there twice.")
     except (ValueError, RecursionError):
         return _not_json(text)
     return _labels(content, schema)
@@ -74,20 +74,20 @@ def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _not_json(text: str) -> Parsed:
     if "{" in text:
-        return Parsed(Outcome.PROSE, problem="There was something else around the JSON object.")
-    return Parsed(Outcome.NOT_JSON, problem="The answer was not JSON.")
+        return Parsed(LlmOutcome.PROSE, problem="There was something else around the JSON object.")
+    return Parsed(LlmOutcome.NOT_JSON, problem="The answer was not JSON.")
 
 
 def _labels(content: Json, schema: LabelSchema) -> Parsed:
     field = "label" if schema.task is Task.SINGLE else "labels"
     if not isinstance(content, dict) or set(content) != {field}:
-        return Parsed(Outcome.WRONG_SHAPE, problem=f"The object must have the field “{field}” only.")
+        return Parsed(LlmOutcome.WRONG_SHAPE, problem=f"The object must have the field “{field}” only.")
     names = [content[field]] if schema.task is Task.SINGLE else content[field]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         kind = "a string" if schema.task is Task.SINGLE else "a list of strings"
-        return Parsed(Outcome.WRONG_SHAPE, problem=f"The field “{field}” must be {kind}.")
+        return Parsed(LlmOutcome.WRONG_SHAPE, problem=f"The field “{field}” must be {kind}.")
     known = {label.name: label.key for label in schema.labels}
     if unknown := [name for name in names if name not in known]:
-        return Parsed(Outcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")
+        return Parsed(LlmOutcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")
     chosen = {known[name] for name in names}
-    return Parsed(Outcome.ANSWERED, tuple(key for key in schema.keys if key in chosen))
+    return Parsed(LlmOutcome.ANSWERED, tuple(key for key in schema.keys if key in chosen))

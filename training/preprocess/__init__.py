@@ -13,7 +13,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from training.preprocess.places import Parts
+from training.preprocess.places import TextParts
 from training.types import Embedder
 
 Feed = dict[str, NDArray[np.generic]]
@@ -51,7 +51,7 @@ class Preprocessor(Protocol):
 class FindsParts(Protocol):
     """A preprocessor that knows from which parts of a text the features of its feed come."""
 
-    def parts(self, text: str) -> Parts:
+    def parts(self, text: str) -> TextParts:
         """Return the n-grams of a text, where each of them first stands, and the features that it brings."""
 
 

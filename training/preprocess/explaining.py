@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.preprocess.places import Parts, Place, Span
+from training.preprocess.places import Place, Span, TextParts
 from training.types import FloatArray, NgramWeight, Task
 
 
@@ -20,7 +20,7 @@ def contributions(task: Task, values: FloatArray, rows: FloatArray, label: int) 
     return np.asarray(values * own, np.float32)
 
 
-def by_place(parts: Parts, added: FloatArray) -> FloatArray:
+def by_place(parts: TextParts, added: FloatArray) -> FloatArray:
     """Return what each place's features add together (places,), of what each feature adds (features,)."""
     owned = parts.owners >= 0
     sums = np.bincount(parts.owners[owned], added[owned], minlength=len(parts.places))

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from training.preprocess import Feed
-from training.preprocess.places import Parts, Place, char_places, original_spans, placed, word_places
+from training.preprocess.places import Place, TextParts, char_places, original_spans, placed, word_places
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "ngrams.json"
@@ -149,11 +149,11 @@ class NgramPreprocessor:
                     found[known[gram]] = placed(gram, normalised_span, spans)
         return found
 
-    def parts(self, text: str) -> Parts:
+    def parts(self, text: str) -> TextParts:
         """Return the known n-grams of a text, one feature each."""
         ids, values = self.weights(text)
         places = self.places(text)
-        return Parts(
+        return TextParts(
             places=tuple(places[i] for i in ids),
             ids=np.array(ids, np.int64),
             values=np.array(values, np.float32),

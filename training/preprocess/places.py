@@ -25,7 +25,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class TextParts:
     """The n-grams of a text with the features that each of them brings into the text's feed.
 
     `ids` and `values` (features,) are those of the feed, in any order and split as needed: what repeats adds

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from training.preprocess import Feed
 from training.preprocess.ngrams import normalise
-from training.preprocess.places import Parts, Span, original_spans, placed, word_places
+from training.preprocess.places import Span, TextParts, original_spans, placed, word_places
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "subwords.json"
@@ -95,7 +95,7 @@ class SubwordPreprocessor:
         found, counts = np.unique(known, return_counts=True)
         return found, (counts / len(rows)).astype(np.float32)
 
-    def parts(self, text: str) -> Parts:
+    def parts(self, text: str) -> TextParts:
         """Return the words and the runs of words of a text with their features; a word has its parts' too.
 
         The end of a text is no part of it, so a run up to the end belongs to the words before it, and the
@@ -112,7 +112,7 @@ class SubwordPreprocessor:
         owners = np.array([*(numbers[gram] for gram, _ in grams), -1])[_owning(words, runs)]
         rows = np.concatenate([*words, *runs])
         has_row = rows >= 0
-        return Parts(
+        return TextParts(
             places=tuple(placed(gram, span, spans) for gram, span in first.items()),
             ids=rows[has_row],
             values=np.full(int(has_row.sum()), 1 / len(rows), np.float32),

@@ -29,7 +29,7 @@ class Row:
     problem: str = ""
 
 
-class Meter:
+class ReadMeter:
     """Tells how far into a file a reader is: by its bytes, or by the rows that a packed file says it has."""
 
     def __init__(self) -> None:
@@ -63,4 +63,4 @@ class Options:
     max_cell: int = 1_000_000
     max_columns: int = 500
     max_bytes: int = 2 * 1024**3
-    meter: Meter | None = None
+    meter: ReadMeter | None = None

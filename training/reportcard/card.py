@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from training.figures.calibration import Bin
-from training.figures.evaluate import Comparison
+from training.figures.evaluate import PairedDifference
 from training.types import Evaluation, Int8Twin, Json
 
 
@@ -75,7 +75,7 @@ class Gap:
     """How far a candidate is behind the best one on the same documents."""
 
     name: str
-    comparison: Comparison  # the best one's macro-F1 minus this one's
+    comparison: PairedDifference  # the best one's macro-F1 minus this one's
     p: float  # two-sided
     within_noise: bool
 
@@ -106,7 +106,7 @@ class Quantised:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Comparison:
     """Everything that is shown: the candidates in the order asked for, and what follows from them."""
 
     documents: int

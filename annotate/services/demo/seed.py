@@ -14,7 +14,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.projects import Role, TaskChoices
 from annotate.services.demo.texts import Rated
 from annotate.services.imports.columns import guess
-from annotate.services.imports.upsert import Counts, Row, store_rows
+from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
 from annotate.services.labeling import decisions, queue
 from annotate.services.projects import projects
 from training import records
@@ -79,10 +79,10 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
     return project
 
 
-def _rows(rated: Iterable[Rated]) -> Iterator[Row]:
+def _rows(rated: Iterable[Rated]) -> Iterator[IncomingDocument]:
     for number, sentence in enumerate(rated, start=1):
         meta = {"source": sentence.source, "rating": round(sentence.rating, 2)}
-        yield Row(sentence.text, external_id=sentence.key, meta=meta, number=number)
+        yield IncomingDocument(sentence.text, external_id=sentence.key, meta=meta, number=number)
 
 
 @transaction.atomic

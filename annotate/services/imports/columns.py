@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from annotate.services.imports.upsert import Row
+from annotate.services.imports.upsert import IncomingDocument
 from training import records
 from training.records.header import ID, LABEL, TEXT
 
@@ -56,15 +56,17 @@ class ColumnMapping:
             max_bytes=settings.IMPORT_MAX_BYTES,
         )
 
-    def rows(self, source: Iterable[records.Row]) -> Iterator[Row]:
+    def rows(self, source: Iterable[records.Row]) -> Iterator[IncomingDocument]:
         for row in source:
-            yield Row("", number=row.number, problem=row.problem) if row.problem else self.row(row)
+            yield (
+                IncomingDocument("", number=row.number, problem=row.problem) if row.problem else self.row(row)
+            )
 
-    def row(self, row: records.Row) -> Row:
+    def row(self, row: records.Row) -> IncomingDocument:
         cells = row.cells
         if self.text not in cells:
-            return Row("", number=row.number, problem=f"The row has no “{self.text}”.")
-        return Row(
+            return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
+        return IncomingDocument(
             text=_flat(cells[self.text]),
             external_id=_flat(cells.get(self.id)).strip(),
             labels=self._labels(cells[self.label]) if self.label in cells else None,

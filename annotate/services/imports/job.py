@@ -23,10 +23,8 @@ from annotate.models.imports import ImportState
 from annotate.models.projects import TaskChoices
 from annotate.services.imports import holdout
 from annotate.services.imports.columns import ColumnMapping, guess
-from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, Row, store_rows
+from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, store_rows
 from training import records
-
-__all__ = ["Counts", "Row", "begin", "preview", "recover", "run", "start", "store_rows"]
 
 PREVIEW = 20
 LOST_AFTER = timedelta(seconds=60)
@@ -171,7 +169,7 @@ class _Progress:
 
     def __init__(self, upload: Import) -> None:
         self.upload, self.rows, self.listed = upload, upload.rows, upload.problems.count()
-        self.meter = records.Meter()
+        self.meter = records.ReadMeter()
 
     def add(self, counts: Counts) -> None:
         mine = Import.objects.filter(pk=self.upload.pk, state=ImportState.RUNNING, rows=self.rows)

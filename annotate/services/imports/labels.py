@@ -14,7 +14,7 @@ from annotate.models import Annotation, AnnotationLabel, Decision, Label, Projec
 from annotate.models.annotations import Outcome, Source
 from annotate.models.projects import TaskChoices
 from annotate.services.imports.bulk_insert import insert
-from annotate.services.imports.matching import Entry, contradiction
+from annotate.services.imports.matching import RowMatch, contradiction
 
 MACHINE = "import"
 MOST_LABELS = 1000
@@ -83,7 +83,7 @@ class ImportedLabels:
         taken = {label.hotkey for label in self.labels.values() if not label.archived_at}
         return next((key for key in HOTKEYS if key not in taken), "")
 
-    def annotate(self, entries: Sequence[Entry]) -> None:
+    def annotate(self, entries: Sequence[RowMatch]) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its past."""
         labelled = [entry for entry in entries if entry.label_ids is not None and entry.document]
         if not labelled:
@@ -93,7 +93,7 @@ class ImportedLabels:
         documents = [entry.document.pk for entry in labelled if entry.document]
         held = {a.document_id: a for a in self._held(documents)}
         golden = self._golden(documents) if self.gold else set()
-        fresh: dict[int, Entry] = {}
+        fresh: dict[int, RowMatch] = {}
         for entry in labelled:
             self._decide(entry, held, golden, fresh)
         self._add(list(fresh.values()))
@@ -109,7 +109,7 @@ class ImportedLabels:
         return set(others.values_list("document_id", flat=True))
 
     def _decide(
-        self, entry: Entry, held: dict[int, Annotation], golden: set[int], fresh: dict[int, Entry]
+        self, entry: RowMatch, held: dict[int, Annotation], golden: set[int], fresh: dict[int, RowMatch]
     ) -> None:
         assert entry.document is not None
         pk = entry.document.pk
@@ -123,11 +123,11 @@ class ImportedLabels:
         elif self._differs(held[pk], entry):
             self._replace(held[pk], entry)
 
-    def _differs(self, annotation: Annotation, entry: Entry) -> bool:
+    def _differs(self, annotation: Annotation, entry: RowMatch) -> bool:
         has = {choice.label_id for choice in annotation.choices.all()}
         return has != set(entry.label_ids or ()) or annotation.is_gold != self.gold
 
-    def _replace(self, annotation: Annotation, entry: Entry) -> None:
+    def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
         if entry.repeats:
             entry.problem = contradiction()
             return
@@ -141,7 +141,7 @@ class ImportedLabels:
         self._choose([(annotation.pk, entry)])
         entry.state = "updated"
 
-    def _add(self, entries: Sequence[Entry]) -> None:
+    def _add(self, entries: Sequence[RowMatch]) -> None:
         assert self.annotator is not None
         now = timezone.now()
         shared = {
@@ -159,7 +159,7 @@ class ImportedLabels:
         self._choose(list(zip(keys, entries, strict=True)))
 
     @staticmethod
-    def _choose(pairs: Sequence[tuple[int, Entry]]) -> None:
+    def _choose(pairs: Sequence[tuple[int, RowMatch]]) -> None:
         choices = [
             (annotation, label) for annotation, entry in pairs for label in sorted(entry.label_ids or ())
         ]

@@ -15,7 +15,7 @@ from annotate.models.queue import AssignmentState
 
 
 @dataclass(slots=True)
-class Entry:
+class RowMatch:
     """A row on its way: the document it was matched with, and what became of it."""
 
     number: int
@@ -47,7 +47,7 @@ class Seen:
         byte = pk >> 3
         return byte < len(self.bits) and bool(self.bits[byte] & (1 << (pk & 7)))
 
-    def note(self, entry: Entry, *, lasting: bool) -> None:
+    def note(self, entry: RowMatch, *, lasting: bool) -> None:
         if entry.document is None or entry.problem:
             return
         if lasting or entry.state != "created":
@@ -65,7 +65,7 @@ class Seen:
 class Known:
     """The documents of a project that a chunk may be about, fetched at once."""
 
-    def __init__(self, project: Project, entries: Sequence[Entry], seen: Seen) -> None:
+    def __init__(self, project: Project, entries: Sequence[RowMatch], seen: Seen) -> None:
         self.project, self.seen = project, seen
         ids = {entry.external_id for entry in entries if entry.external_id}
         digests = {entry.sha256 for entry in entries}
@@ -88,7 +88,7 @@ class Known:
         """Near duplicates lie in one lane, also where a lead has changed the share since."""
         return dict(documents.filter(split_key__in=keys).values_list("split_key", "lane"))
 
-    def _fixed(self, entries: Sequence[Entry]) -> set[int]:
+    def _fixed(self, entries: Sequence[RowMatch]) -> set[int]:
         """Return the documents whose text somebody has decided on or has before them now.
 
         The rows are locked, so that a decision that is just being sent waits, and is seen.
@@ -107,7 +107,7 @@ class Known:
         )
         return {*decided.values_list("document_id", flat=True), *held.values_list("document_id", flat=True)}
 
-    def place(self, entry: Entry) -> None:
+    def place(self, entry: RowMatch) -> None:
         """Give an entry its document, new or known, changed in memory; or its problem."""
         before = self.seen.unsaved.get(hash(entry.key))
         if before is not None:
@@ -124,7 +124,7 @@ class Known:
         self.placed.add(document.pk)
         self._update(entry, document)
 
-    def _find(self, entry: Entry) -> Document | None:
+    def _find(self, entry: RowMatch) -> Document | None:
         if entry.external_id in self.by_id:
             return self.by_id[entry.external_id]
         found = self.by_text.get(entry.sha256)
@@ -133,7 +133,7 @@ class Known:
             return None
         return found
 
-    def _create(self, entry: Entry) -> None:
+    def _create(self, entry: RowMatch) -> None:
         entry.document = Document(
             project=self.project,
             external_id=entry.external_id or None,
@@ -151,7 +151,7 @@ class Known:
             self.by_id[document.external_id] = document
         self.by_text.setdefault(document.sha256, document)
 
-    def _update(self, entry: Entry, document: Document) -> None:
+    def _update(self, entry: RowMatch, document: Document) -> None:
         if document.sha256 != entry.sha256:
             entry.problem = self._retext(entry, document)
         if entry.problem or entry.repeats:
@@ -165,7 +165,7 @@ class Known:
             document.meta = merged
             self._mark(entry, document)
 
-    def _retext(self, entry: Entry, document: Document) -> str:
+    def _retext(self, entry: RowMatch, document: Document) -> str:
         """A text under an answer must not change silently: the answer was given to the old one."""
         if entry.repeats:
             return contradiction()
@@ -182,7 +182,7 @@ class Known:
         self._mark(entry, document)
         return ""
 
-    def _mark(self, entry: Entry, document: Document) -> None:
+    def _mark(self, entry: RowMatch, document: Document) -> None:
         entry.state = "updated"
         self.changed[document.pk] = document
 

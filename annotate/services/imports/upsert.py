@@ -19,7 +19,7 @@ from annotate.models.documents import Lane
 from annotate.services.imports import holdout
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
-from annotate.services.imports.matching import Entry, Known, Seen
+from annotate.services.imports.matching import Known, RowMatch, Seen
 from training import splits
 
 CHUNK = 2000
@@ -28,7 +28,7 @@ LONGEST_ID = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class IncomingDocument:
     """One document as it comes in.
 
     `labels` None means "not known"; an empty tuple is the answer "none applies" (multi-label only).
@@ -67,7 +67,7 @@ OnChunk = Callable[[Counts], None]
 def store_rows(
     *,
     project: Project,
-    rows: Iterable[Row],
+    rows: Iterable[IncomingDocument],
     gold: bool = False,
     create_labels: bool = False,
     dry_run: bool = False,
@@ -97,14 +97,14 @@ def store_rows(
     return total
 
 
-def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterable[IncomingDocument]) -> Iterator[list[IncomingDocument]]:
     source = iter(rows)
     while chunk := list(islice(source, CHUNK)):
         yield chunk
 
 
 def _store_chunk(
-    project: Project, rows: Sequence[Row], labels: ImportedLabels, seen: Seen, *, dry_run: bool
+    project: Project, rows: Sequence[IncomingDocument], labels: ImportedLabels, seen: Seen, *, dry_run: bool
 ) -> Counts:
     labels.load()
     entries = [_entry(row, labels) for row in rows]
@@ -119,9 +119,9 @@ def _store_chunk(
     return _count(entries)
 
 
-def _entry(row: Row, labels: ImportedLabels) -> Entry:
+def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
     problem = row.problem or _fault(row)
-    entry = Entry(row.number, row.text, row.external_id, dict(row.meta), problem=problem)
+    entry = RowMatch(row.number, row.text, row.external_id, dict(row.meta), problem=problem)
     if problem:
         return entry
     entry.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
@@ -132,7 +132,7 @@ def _entry(row: Row, labels: ImportedLabels) -> Entry:
     return entry
 
 
-def _fault(row: Row) -> str:
+def _fault(row: IncomingDocument) -> str:
     """Return why no document can be made of a row, or an empty string; a caller may be an API."""
     if not row.text.strip():
         return _("The text is empty.")
@@ -166,7 +166,7 @@ def _save(project: Project, known: Known) -> None:
     known.save_changes()
 
 
-def _count(entries: Sequence[Entry]) -> Counts:
+def _count(entries: Sequence[RowMatch]) -> Counts:
     counts = Counts(rows=len(entries))
     for entry in entries:
         if entry.problem:

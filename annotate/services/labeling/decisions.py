@@ -22,7 +22,7 @@ class Rejected(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Submission:
     """What was sent for one card; `shown` is the suggestion where the page showed another than recorded."""
 
     card: uuid.UUID
@@ -46,12 +46,12 @@ def submit(
     shown: list[list[Any]] | None = None,
 ) -> Annotation:
     """Keep a decision and return the annotation as it stands; the same card again changes nothing."""
-    answer = Answer(card, outcome, label_ids, seconds, reason, shown)
+    answer = Submission(card, outcome, label_ids, seconds, reason, shown)
     return keep(project=project, annotator=annotator, answer=answer)
 
 
 def keep(
-    *, project: Project, annotator: User, answer: Answer, offered: Collection[int] | None = None
+    *, project: Project, annotator: User, answer: Submission, offered: Collection[int] | None = None
 ) -> Annotation:
     """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
     dealt = _card(project, annotator, answer.card)
@@ -115,7 +115,7 @@ def _standing(card: Card) -> tuple[Annotation | None, bool]:
     return Annotation.objects.get(pk=row[0]), bool(row[1])
 
 
-def _write(annotation: Annotation, project: Project, dealt: Card, answer: Answer) -> None:
+def _write(annotation: Annotation, project: Project, dealt: Card, answer: Submission) -> None:
     annotation.project = project
     annotation.outcome = answer.outcome
     annotation.reason = answer.reason[:10_000]
@@ -125,7 +125,7 @@ def _write(annotation: Annotation, project: Project, dealt: Card, answer: Answer
     annotation.shown = dealt.shown if answer.shown is None else answer.shown
 
 
-def _checked_labels(project: Project, answer: Answer, offered: Collection[int] | None) -> list[int]:
+def _checked_labels(project: Project, answer: Submission, offered: Collection[int] | None) -> list[int]:
     if answer.outcome not in Outcome.values:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if answer.outcome != Outcome.ANSWERED:

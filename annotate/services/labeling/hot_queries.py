@@ -38,7 +38,7 @@ class CompiledQuery:
 
     def rows(self, **parameters: Any) -> list[Row]:
         compiler, sql, places = self._compiled()
-        values = [_sent(parameters[x.name]) if isinstance(x, _Place) else x for x in places]
+        values = [_sent(parameters[x.name]) if isinstance(x, _Parameter) else x for x in places]
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return [tuple(row) for row in compiler.results_iter([cursor.fetchall()])]
@@ -51,12 +51,12 @@ class CompiledQuery:
             compiler = self.build(**self._stand_ins).query.get_compiler(connection=connection)
             sql, params = compiler.as_sql()
             names = {_sent(value): name for name, value in self._stand_ins.items()}
-            places = [_Place(names[value]) if value in names else value for value in params]
+            places = [_Parameter(names[value]) if value in names else value for value in params]
             self._known[connection.vendor] = compiler, sql, places
         return self._known[connection.vendor]
 
 
-class _Place:
+class _Parameter:
     def __init__(self, name: str) -> None:
         self.name = name
 

@@ -16,11 +16,11 @@ from annotate.models.documents import Lane
 from annotate.models.projects import Role
 from annotate.services.corpus import snapshots
 from training.llm.asking import Question, ask_all
-from training.llm.budget import Meter, Prices
+from training.llm.budget import BudgetMeter, Prices
 from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import BudgetSpent
-from training.llm.labeller import Answer, Labeller
-from training.llm.parse import Outcome
+from training.llm.labeller import Labeller, LlmReply
+from training.llm.parse import LlmOutcome
 from training.llm.prompt import Example, Prompt, similar
 from training.types import Dataset, Embedder, FloatArray, LabelSchema, TrainingError
 
@@ -64,7 +64,7 @@ def suggest(*, project: Project, embedder: Embedder | None = None, seconds: floa
     only. With an `embedder` each question shows the answered documents that are most like its own. An
     answer to an equal question about an equal text is used again.
     """
-    asking = _Asking(project, embedder, time.monotonic() + seconds)
+    asking = _Slice(project, embedder, time.monotonic() + seconds)
     try:
         with Chat(_endpoint()) as chat:
             labeller = Labeller(chat, _meter(project))
@@ -89,7 +89,7 @@ def spent(*, project: Project) -> Spent | None:
     """Return the lead's figures, None where the LLM is off and was never asked."""
     figures = project.llm_answers.aggregate(
         documents=Count("document", distinct=True),
-        answered=Count("pk", filter=Q(outcome=Outcome.ANSWERED, sha256=F("document__sha256"))),
+        answered=Count("pk", filter=Q(outcome=LlmOutcome.ANSWERED, sha256=F("document__sha256"))),
         reused=Count("document", distinct=True, filter=Q(is_reused=True)),
         tokens=Sum("tokens", default=0),
         cost=Sum("cost", default=0.0),
@@ -107,7 +107,7 @@ class _Asked:
     key: str
 
 
-class _Asking:
+class _Slice:
     """The documents of one slice of time, in the order in which they are asked about."""
 
     def __init__(self, project: Project, embedder: Embedder | None, deadline: float) -> None:
@@ -131,14 +131,14 @@ class _Asking:
                 self._asked.append(asked)
                 yield question
             else:
-                self._store(asked, Answer(Outcome.ANSWERED, tuple(names), is_reused=True))
+                self._store(asked, LlmReply(LlmOutcome.ANSWERED, tuple(names), is_reused=True))
 
-    def keep(self, number: int, answer: Answer) -> None:
+    def keep(self, number: int, answer: LlmReply) -> None:
         """Store the answer. An endpoint that failed for nothing is asked about the text again later."""
-        if answer.outcome is not Outcome.FAILED or answer.calls:
+        if answer.outcome is not LlmOutcome.FAILED or answer.calls:
             self._store(self._asked[number], answer)
 
-    def _store(self, asked: _Asked, answer: Answer) -> None:
+    def _store(self, asked: _Asked, answer: LlmReply) -> None:
         """Store an answer. NB: it may come twice, after an interruption of the first time."""
         fields = {
             "project": self._project,
@@ -239,11 +239,11 @@ def _endpoint() -> Endpoint:
     )
 
 
-def _meter(project: Project) -> Meter:
+def _meter(project: Project) -> BudgetMeter:
     """Return a meter of what the project has left."""
     used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
     prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
-    return Meter(prices, max_tokens=max(0, project.llm_budget - used))
+    return BudgetMeter(prices, max_tokens=max(0, project.llm_budget - used))
 
 
 def _rest(project: Project) -> str:

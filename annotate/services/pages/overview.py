@@ -35,7 +35,7 @@ class LaneProgress:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LabellingProgress:
     lanes: tuple[LaneProgress, ...]
     skipped: int
     flagged: int
@@ -53,7 +53,7 @@ class Progress:
         return round(100 * self.labelled / self.documents) if self.documents else 0
 
 
-def progress(project: Project) -> Progress:
+def progress(project: Project) -> LabellingProgress:
     documents = dict(project.documents.order_by().values_list("lane").annotate(n=Count("pk")))
     decisions = project.annotations.order_by().values_list("document__lane", "outcome")
     counts = {
@@ -66,7 +66,7 @@ def progress(project: Project) -> Progress:
     def both(outcome: str) -> int:
         return sum(counts.get((lane, outcome), 0) for lane in Lane.values)
 
-    return Progress(
+    return LabellingProgress(
         lanes=tuple(
             LaneProgress(
                 lane.value, str(lane.label), documents.get(lane, 0), counts.get((lane, Outcome.ANSWERED), 0)

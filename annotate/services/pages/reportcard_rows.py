@@ -13,7 +13,7 @@ CLEARLY_FASTER = 2.0  # times: less is not worth a second model
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CandidateRow:
     """One candidate; `content` is a candidate of the card, `version` what it is now."""
 
     content: Mapping[str, Any]
@@ -54,7 +54,7 @@ class LabelRow:
     scores: tuple[float | None, ...]
 
 
-def rows(card: ReportCard) -> list[Row]:
+def rows(card: ReportCard) -> list[CandidateRow]:
     """Return the candidates, the most accurate first and those without figures last."""
     numbers, chosen = card.content["versions"], card.content["recommendation"]
     versions = {
@@ -62,7 +62,7 @@ def rows(card: ReportCard) -> list[Row]:
     }
     gaps = {gap["name"]: gap for gap in chosen["gaps"]}
     found = [
-        Row(
+        CandidateRow(
             content=content,
             version=versions.get(numbers.get(content["name"])),
             gap=gaps.get(content["name"]),
@@ -75,11 +75,11 @@ def rows(card: ReportCard) -> list[Row]:
     return sorted(found, key=lambda row: -1.0 if row.macro_f1 is None else row.macro_f1, reverse=True)
 
 
-def measured(shown: Iterable[Row]) -> list[Row]:
+def measured(shown: Iterable[CandidateRow]) -> list[CandidateRow]:
     return [row for row in shown if row.macro_f1 is not None]
 
 
-def per_label(card: ReportCard, shown: Iterable[Row]) -> list[LabelRow]:
+def per_label(card: ReportCard, shown: Iterable[CandidateRow]) -> list[LabelRow]:
     """Return each label's F1 by each measured candidate, the label that the best one finds hardest first."""
     columns = [row.content["evaluation"]["per_class"] for row in measured(shown)]
     if not columns:
@@ -93,7 +93,7 @@ def per_label(card: ReportCard, shown: Iterable[Row]) -> list[LabelRow]:
     return sorted(found, key=lambda row: 2.0 if row.scores[0] is None else row.scores[0])
 
 
-def pair(shown: Iterable[Row]) -> Pair | None:
+def pair(shown: Iterable[CandidateRow]) -> Pair | None:
     """Return the most accurate version and the best of those that are clearly faster, where a cascade pays.
 
     It does not where one that is clearly faster is within noise of the best: that one alone is enough.

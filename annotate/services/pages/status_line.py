@@ -15,7 +15,7 @@ QUEUES = ("interactive", "training", "finetuning")
 
 
 @dataclass(frozen=True)
-class Progress:
+class StatusLine:
     decisions_today: int
     until_next_model: int | None
     run: TrainingRun | None
@@ -27,9 +27,9 @@ class Progress:
         return round(100 * self.run.progress) if self.run else 0
 
 
-def of(*, project: Project, annotator: User) -> Progress:
+def of(*, project: Project, annotator: User) -> StatusLine:
     run = project.runs.live().quick().order_by("pk").first()
-    return Progress(
+    return StatusLine(
         decisions_today=decisions_today(project=project, annotator=annotator),
         until_next_model=schedule.labels_until_next(project=project) if project.training_enabled else None,
         run=run,

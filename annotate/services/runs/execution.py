@@ -167,7 +167,7 @@ def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | Non
     if encoder is not None:
         snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
     teacher = run.config.get(variants.TEACHER)
-    if teacher and not snapshot.pool_texts and run.reason != schedule.Reason.LEAD:
+    if teacher and not snapshot.pool_texts and run.reason != schedule.RunReason.LEAD:
         distil.untaught(run)
     elif teacher:
         return distil.taught(

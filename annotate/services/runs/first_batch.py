@@ -20,7 +20,7 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
         and project.training_enabled
         and not project.runs.filter(family=schedule.LEARNS_FROM_NAMES).exists()
     ):
-        return schedule.open_if_due(project=project, reason=schedule.Reason.NAMES)
+        return schedule.open_if_due(project=project, reason=schedule.RunReason.NAMES)
     return []
 
 

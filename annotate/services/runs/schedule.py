@@ -28,7 +28,7 @@ ATTEMPTS = 3
 WAKE_SECONDS = 5
 
 
-class Reason:
+class RunReason:
     LABELS = "labels"
     IDLE = "idle"
     LEAD = "lead"
@@ -49,7 +49,7 @@ def families(project: Project) -> list[str]:
 def open_if_due(
     *,
     project: Project,
-    reason: str = Reason.LABELS,
+    reason: str = RunReason.LABELS,
     by: User | None = None,
     family: str = "",
     config: Config | None = None,
@@ -59,10 +59,10 @@ def open_if_due(
     Automatic families train as they were last published, a named one by `config`. The caller wakes a worker
     for each.
     """
-    if reason != Reason.LEAD and not project.training_enabled:
+    if reason != RunReason.LEAD and not project.training_enabled:
         return []
     able = [family] if family else families(project)
-    if reason == Reason.NAMES:
+    if reason == RunReason.NAMES:
         able = [key for key in able if key == LEARNS_FROM_NAMES]
     lines = _lines(project, able) if config is None else [Line(family, config)]
     latest = _latest(project, lines)
@@ -133,13 +133,13 @@ def _seen(run: TrainingRun | None) -> int:
 
 
 def _is_due(project: Project, reason: str, seen: int) -> bool:
-    if reason in (Reason.LEAD, Reason.NAMES):
+    if reason in (RunReason.LEAD, RunReason.NAMES):
         return True
     fresh = _new_labels(project, seen)
     # The slice ends the count where it is decided, however many labels a project has.
     if fresh[: project.retrain_after].count() >= project.retrain_after:
         return True
-    if reason != Reason.IDLE:
+    if reason != RunReason.IDLE:
         return False
     since = timezone.now() - timedelta(seconds=project.retrain_idle_seconds)
     last = fresh.order_by("-pk").values_list("created_at", flat=True).first()
@@ -155,7 +155,7 @@ def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
 def open_cascade(*, project: Project, cheap: int, strong: int, by: User) -> list[TrainingRun]:
     """Open the run that combines two versions, by number; none where such a run is live already."""
     newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-    return _open(project, Line(CASCADE, {"cheap": cheap, "strong": strong}), Reason.LEAD, newest, by)
+    return _open(project, Line(CASCADE, {"cheap": cheap, "strong": strong}), RunReason.LEAD, newest, by)
 
 
 def _open(project: Project, line: Line, reason: str, newest: int, by: User | None) -> list[TrainingRun]:

@@ -14,7 +14,7 @@ EXPLAINING = ("fasttext", "tfidf")
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class LabelReason:
     """What speaks for and against one label of one text, the weightiest first."""
 
     label_id: int
@@ -34,7 +34,7 @@ def reasons(
     texts: Sequence[str],
     asked: Sequence[Sequence[int]],
     most: int,
-) -> list[tuple[Reason, ...]] | None:
+) -> list[tuple[LabelReason, ...]] | None:
     """Return the reasons for each text's `asked` labels; None where this kind of model cannot tell them.
 
     `label_ids` are the labels of the predictor's columns; each reason has at most `most` n-grams.
@@ -44,4 +44,4 @@ def reasons(
     column = {pk: j for j, pk in enumerate(label_ids)}
     pairs = [(text, pk) for text, wanted in zip(texts, asked, strict=True) for pk in wanted]
     told = iter(predictor.explain([text for text, _pk in pairs], [column[pk] for _text, pk in pairs], most))
-    return [tuple(Reason(pk, next(told)) for pk in wanted) for wanted in asked]
+    return [tuple(LabelReason(pk, next(told)) for pk in wanted) for wanted in asked]

@@ -28,7 +28,7 @@ FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at ev
 
 
 @dataclass(slots=True)
-class _Place:
+class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
     predictor: Serving | None = None
     error: BundleError | None = None
@@ -39,7 +39,7 @@ class PredictorCache:
     def __init__(self, size: int) -> None:
         self.size = size
         self._lock = threading.Lock()
-        self._places: OrderedDict[Key, _Place] = OrderedDict()
+        self._places: OrderedDict[Key, _Held] = OrderedDict()
 
     def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Serving:
         """Return the version's predictor, loading it where needed; raises `BundleError`."""
@@ -54,16 +54,16 @@ class PredictorCache:
         with self._lock:
             self._places.clear()
 
-    def _place(self, key: Key) -> _Place:
+    def _place(self, key: Key) -> _Held:
         with self._lock:
-            place = self._places.setdefault(key, _Place())
+            place = self._places.setdefault(key, _Held())
             self._places.move_to_end(key)
             while len(self._places) > self.size:
                 self._places.popitem(last=False)
             return place
 
 
-def _load(place: _Place, bundle: Path, encoder_root: Path) -> Serving:
+def _load(place: _Held, bundle: Path, encoder_root: Path) -> Serving:
     if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
         raise place.error
     try:

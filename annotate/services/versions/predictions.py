@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Label, ModelVersion, Project
-from annotate.services.versions.explanations import Reason, reasons
+from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
@@ -42,7 +42,7 @@ class TextPrediction:
 
     label_ids: tuple[int, ...]
     scores: tuple[tuple[int, float], ...]
-    reasons: tuple[Reason, ...] | None = None
+    reasons: tuple[LabelReason, ...] | None = None
     answered_by: str = ""
 
 
@@ -104,7 +104,7 @@ def _explained(
 
 def reasons_of(
     *, version: ModelVersion | None, text: str, label_ids: Sequence[int]
-) -> tuple[Reason, ...] | None:
+) -> tuple[LabelReason, ...] | None:
     """Return why a version suggests these labels for a text; None where it cannot tell or is gone."""
     if version is None or not version.bundle or not set(label_ids) <= set(version.label_ids):
         return None

@@ -15,7 +15,7 @@ from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
 from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import read_manifest
-from training.reportcard.card import Candidate, Card, Speed
+from training.reportcard.card import Candidate, Comparison, Speed
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend
 from training.types import Embedder, Int8Twin, TrainingError
@@ -115,11 +115,11 @@ def _embedder(version: ModelVersion) -> Embedder | None:
     return vector_store.embedder(wanted)
 
 
-def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]) -> Card:
+def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]) -> Comparison:
     candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
     asked = project.asked
-    return Card(
+    return Comparison(
         documents=len(snapshot.reporting),
         classes=len(snapshot.schema),
         machine=machine(),

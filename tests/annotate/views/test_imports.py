@@ -14,7 +14,7 @@ from annotate import tasks
 from annotate.models import Import, Project, User
 from annotate.models.imports import ImportState
 from annotate.services.imports import job
-from annotate.services.imports.upsert import Row, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 
 CSV = b"id,text,label,city\n1,hello <b>there</b>,red,Bonn\n2,bye,blue,Kiel\n"
 
@@ -138,7 +138,7 @@ def test_a_running_import_is_not_started_twice(client: Client, project: Project,
 
 
 def test_the_export_is_a_stream_of_the_projects_annotations(client: Client, project: Project) -> None:
-    store_rows(project=project, rows=[Row("hello", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("hello", labels=("red",))])
     answer = client.get(reverse("export", args=[project.slug, "jsonl"]))
     assert isinstance(answer, StreamingHttpResponse)
     rows = [json.loads(line) for line in answer.getvalue().splitlines()]

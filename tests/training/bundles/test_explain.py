@@ -16,7 +16,7 @@ from training.bundles.predictor import Predictor
 from training.families.tfidf.model import TfidfModel
 from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings, normalise
-from training.preprocess.places import Parts, Place, original_spans
+from training.preprocess.places import Place, TextParts, original_spans
 from training.protocol import Explains
 from training.runs.pipeline import train_and_package
 from training.types import Dataset, FloatArray, NgramWeight, RunSpec, Task, TrainingError
@@ -134,7 +134,7 @@ def test_weights_come_by_size_and_none_for_nothing() -> None:
 def test_features_of_one_place_add_up_and_those_of_none_are_left_out() -> None:
     places = (Place("a", (0, 1), (0, 1)), Place("b", (2, 3), (2, 3)), Place("c", (4, 5), (4, 5)))
     owners = np.array([1, 0, -1, 1])
-    parts = Parts(places, np.arange(4), np.ones(4, np.float32), owners)
+    parts = TextParts(places, np.arange(4), np.ones(4, np.float32), owners)
     found = by_place(parts, np.array([1, 2, 4, -3], np.float32))
     np.testing.assert_array_equal(found, [2, -2, 0])
 

@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import WordEmbedder, make_dataset, write_csv
 from training.__main__ import main
 from training.cli import simulate as simulation
-from training.cli.simulate import Plan, World, mean_points, simulate
+from training.cli.simulate import Replay, World, mean_points, simulate
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.types import RunSpec, Task, TrainingError
@@ -22,10 +22,10 @@ def world(task: Task = Task.SINGLE) -> World:
     return World(train, test, WordEmbedder(), vectors, nearest(vectors))
 
 
-def plan(**changes: object) -> Plan:
+def plan(**changes: object) -> Replay:
     usual = {"spec": RunSpec("embedding"), "strategy": "margin", "start": "kmeans"}
     sizes = {"seed_labels": 10, "batch": 20, "budget": 55}
-    return Plan(**(usual | sizes | changes))  # type: ignore[arg-type]
+    return Replay(**(usual | sizes | changes))  # type: ignore[arg-type]
 
 
 def test_a_curve_has_a_point_for_each_batch_and_ends_at_the_budget() -> None:

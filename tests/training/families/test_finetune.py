@@ -18,7 +18,7 @@ from training.families.shared.batches import shuffled_batches
 from training.families.shared.network import read_network
 from training.families.transformer import finetune, steps
 from training.families.transformer.checkpointing import SavedRun
-from training.families.transformer.finetune import Teller
+from training.families.transformer.finetune import FitReporter
 from training.families.transformer.losses import label_weights, make_loss, smoothed
 from training.runs.pipeline import fit_model, train_and_package
 from training.types import Dataset, RunSpec, Task, TrainingError
@@ -32,7 +32,7 @@ def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the run break off after so many steps, as soon as the state was saved."""
     real = SavedRun.keep_up
 
-    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: finetune.Progress) -> None:
+    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: finetune.FitState) -> None:
         real(self, network, optimizer, progress)
         if progress.step == steps:
             raise Killed
@@ -137,7 +137,7 @@ def test_a_cancelled_fit_ends_with_what_was_raised(params: Params, monkeypatch: 
 
 def test_progress_is_told_once_a_second_at_most() -> None:
     told: list[float] = []
-    teller = Teller(told.append)
+    teller = FitReporter(told.append)
     for _ in range(1_000):
         teller()
     assert len(told) == 1

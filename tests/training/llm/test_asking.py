@@ -15,12 +15,12 @@ import pytest
 
 from tests.training.llm.conftest import Act, Server, after, labels, replies, says, until
 from training.llm.asking import Question, ask_all
-from training.llm.budget import Meter
+from training.llm.budget import BudgetMeter
 from training.llm.cache import SqliteCache
 from training.llm.client import Chat, Endpoint
 from training.llm.errors import Away, BudgetSpent, LlmError, Stopped, Unusable
-from training.llm.labeller import Answer, Labeller
-from training.llm.parse import Outcome
+from training.llm.labeller import Labeller, LlmReply
+from training.llm.parse import LlmOutcome
 from training.llm.prompt import Prompt
 from training.types import LabelSchema, LabelSpec, Task, TrainingError
 
@@ -37,11 +37,11 @@ def no_thread_survives() -> Iterator[None]:
 
 @contextmanager
 def labelling(
-    server: Server, *, meter: Meter | None = None, cache: SqliteCache | None = None, **settings: float
+    server: Server, *, meter: BudgetMeter | None = None, cache: SqliteCache | None = None, **settings: float
 ) -> Iterator[Labeller]:
     endpoint = Endpoint(server.url, "m", **{"attempts": 2, "first_wait": 0.01, **settings})  # type: ignore[arg-type]
     with Chat(endpoint) as chat:
-        yield Labeller(chat, meter or Meter(), cache)
+        yield Labeller(chat, meter or BudgetMeter(), cache)
 
 
 def questions(texts: Iterable[str]) -> Iterator[Question]:
@@ -53,10 +53,10 @@ def ask(
     texts: Iterable[str],
     *,
     concurrency: int = 4,
-    meter: Meter | None = None,
+    meter: BudgetMeter | None = None,
     cache: SqliteCache | None = None,
-) -> dict[int, Answer]:
-    found: dict[int, Answer] = {}
+) -> dict[int, LlmReply]:
+    found: dict[int, LlmReply] = {}
     with labelling(server, meter=meter, cache=cache) as labeller:
         ask_all(labeller, questions(texts), found.__setitem__, concurrency=concurrency)
     return found
@@ -86,7 +86,7 @@ def test_a_text_is_taken_only_when_it_can_be_asked(server: Server) -> None:
             ahead.append(number - len(found))
             yield Question(text, PROMPT)
 
-    found: dict[int, Answer] = {}
+    found: dict[int, LlmReply] = {}
     with labelling(server) as labeller:
         ask_all(labeller, taken(), found.__setitem__, concurrency=3)
     assert max(ahead) <= 2
@@ -108,7 +108,7 @@ def test_all_but_the_waiting_stays_on_the_calling_thread(server: Server) -> None
 @pytest.mark.parametrize("concurrency", [1, 4])
 def test_equal_texts_are_asked_once_and_paid_for_once(server: Server, concurrency: int) -> None:
     server.delay = 0.02
-    meter = Meter()
+    meter = BudgetMeter()
     found = ask(server, ["a", "b"] * 6, concurrency=concurrency, meter=meter)
     assert sorted(server.texts) == ["a", "b"]
     assert {answer.labels for answer in found.values()} == {("7",)}
@@ -118,10 +118,13 @@ def test_equal_texts_are_asked_once_and_paid_for_once(server: Server, concurrenc
 def test_a_bad_answer_stands_for_equal_texts_and_a_failure_is_tried_anew(server: Server) -> None:
     server.plan = [says(None, refusal="no")]
     found = ask(server, ["a", "a"], concurrency=1)
-    assert ([answer.outcome for answer in found.values()], len(server.requests)) == ([Outcome.REFUSED] * 2, 1)
+    assert ([answer.outcome for answer in found.values()], len(server.requests)) == (
+        [LlmOutcome.REFUSED] * 2,
+        1,
+    )
     server.plan = [replies(500, "{}"), replies(500, "{}"), labels("card")]
     found = ask(server, ["b", "b"], concurrency=1)
-    assert [answer.outcome for answer in found.values()] == [Outcome.FAILED, Outcome.ANSWERED]
+    assert [answer.outcome for answer in found.values()] == [LlmOutcome.FAILED, LlmOutcome.ANSWERED]
 
 
 def test_the_cache_is_asked_before_the_endpoint(server: Server, tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_the_budget_holds_and_as_much_is_asked_as_one_by_one(server: Server, is_
     server.delay = 0.02
     calls = []
     for concurrency in (1, 8):
-        meter = Meter(max_tokens=4_000)
+        meter = BudgetMeter(max_tokens=4_000)
         with pytest.raises(BudgetSpent, match="of 4,000 tokens are spent"):
             ask(server, (f"{number:03}" for number in range(500)), concurrency=concurrency, meter=meter)
         assert meter.tokens <= 4_000
@@ -149,7 +152,7 @@ def test_the_budget_holds_and_as_much_is_asked_as_one_by_one(server: Server, is_
 
 def test_a_budget_for_one_is_enough_for_one_after_the_other(server: Server) -> None:
     server.delay = 0.05
-    found = ask(server, MANY, meter=Meter(max_tokens=2_900))
+    found = ask(server, MANY, meter=BudgetMeter(max_tokens=2_900))
     assert len(found) == len(MANY)
     assert server.at_once < 4  # what others may take is held back
 
@@ -195,7 +198,7 @@ def test_a_failure_of_all_that_are_under_way_counts_once(server: Server) -> None
 
     server.choose = lambda text: fail if text in MANY[:4] else labels("card")
     found = ask(server, MANY)
-    assert [found[number].outcome is Outcome.FAILED for number in range(12)] == [True] * 4 + [False] * 8
+    assert [found[number].outcome is LlmOutcome.FAILED for number in range(12)] == [True] * 4 + [False] * 8
 
 
 def test_an_endpoint_that_is_away_ends_it_at_once() -> None:
@@ -225,7 +228,7 @@ def test_ctrl_c_keeps_all_that_was_asked(server: Server, tmp_path: Path) -> None
         return after(0.1, labels("card"))
 
     server.choose = choose
-    kept: dict[int, Answer] = {}
+    kept: dict[int, LlmReply] = {}
     with SqliteCache(tmp_path / "kept.sqlite3") as cache, labelling(server, cache=cache) as labeller:
         with pytest.raises(KeyboardInterrupt):
             ask_all(labeller, questions(MANY), kept.__setitem__)
@@ -235,7 +238,7 @@ def test_ctrl_c_keeps_all_that_was_asked(server: Server, tmp_path: Path) -> None
 
 
 def test_a_stop_from_another_thread_keeps_all_that_was_asked(server: Server) -> None:
-    kept: dict[int, Answer] = {}
+    kept: dict[int, LlmReply] = {}
     with labelling(server) as labeller:
 
         def choose(text: str) -> Act:
@@ -254,7 +257,7 @@ def test_an_answer_that_cannot_be_kept_does_not_lose_the_others(server: Server) 
     server.choose = lambda text: labels("card") if text == "text 0" else after(0.2, labels("card"))
     kept = []
 
-    def keep(number: int, answer: Answer) -> None:
+    def keep(number: int, answer: LlmReply) -> None:
         if number == 0:
             raise OSError("the disk is full")
         kept.append(number)

@@ -15,7 +15,7 @@ from training.llm.errors import (
     Garbled,
     LlmError,
     RateLimited,
-    Rejected,
+    RequestRejected,
     ServerFailed,
     Stopped,
     TooSlow,
@@ -150,7 +150,7 @@ def test_what_cannot_pass_is_not_asked_again(server: Server, status: int, senten
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_a_question_that_is_not_taken_is_one_of_its_kind(server: Server, status: int) -> None:
     server.plan = [replies(status, '{"error": {"message": "too long"}}')]
-    with pytest.raises(Rejected, match="does not take the request .*too long"):
+    with pytest.raises(RequestRejected, match="does not take the request .*too long"):
         ask(server)
     assert len(server.requests) == 1
 

@@ -12,7 +12,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Meter, Options, Row, read, sample
+from training.records import FileError, Options, ReadMeter, Row, read, sample
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -211,7 +211,7 @@ def test_a_packed_file_tells_how_far_it_is_read(tmp_path: Path) -> None:
     column = pyarrow.table({"text": [f"text {i}" for i in range(2500)]})
     pyarrow.parquet.write_table(column, tmp_path / "a.parquet")
     for path in (packed, tmp_path / "a.parquet"):
-        meter = Meter()
+        meter = ReadMeter()
         found = read(path, Options(meter=meter))
         next(found)
         assert 0 < meter.bytes_read() < path.stat().st_size

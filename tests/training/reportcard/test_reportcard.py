@@ -17,7 +17,7 @@ from training.figures.evaluate import evaluate
 from training.figures.thresholds import Decisions, decide
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings
 from training.reportcard import measurement
-from training.reportcard.card import Candidate, Card, Constraints, Recommendation, Speed
+from training.reportcard.card import Candidate, Comparison, Constraints, Recommendation, Speed
 from training.reportcard.measurement import measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend, violations
 from training.runs.pipeline import train_and_package
@@ -207,7 +207,7 @@ def test_a_bundle_is_measured_and_the_card_is_plain_json(
     assert row.bundle_bytes == sum(file.stat().st_size for file in (tmp_path / "one").iterdir())
     assert (row.encoder_bytes, row.explainable, row.languages) == (0, True, None)
     assert found.decisions.shape == held.targets.shape
-    card = Card(60, 3, {}, Constraints(), (row,), Recommendation("tfidf", "because"))
+    card = Comparison(60, 3, {}, Constraints(), (row,), Recommendation("tfidf", "because"))
     assert json.loads(json.dumps(card.to_json()))["candidates"][0]["name"] == "tfidf"
 
 

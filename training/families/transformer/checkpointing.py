@@ -20,7 +20,7 @@ from training.families.shared.network import Classifier
 from training.families.transformer.averaging import Weights
 
 if TYPE_CHECKING:
-    from training.families.transformer.finetune import Progress
+    from training.families.transformer.finetune import FitState
 
 EVERY_SECONDS = 60.0
 _NETWORK, _AVERAGE, _BEST = "network.", "average.", "best."
@@ -41,12 +41,12 @@ class SavedRun:
         self._fingerprint = fingerprint
         self._written = time.monotonic()
 
-    def keep_up(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def keep_up(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Write the state where the last one is old."""
         if time.monotonic() - self._written >= EVERY_SECONDS:
             self.write(network, optimizer, progress)
 
-    def write(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def write(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Write the state now; a run killed meanwhile finds the one before."""
         tensors = _named(_NETWORK, network.state_dict().items()) | _named(_BEST, progress.best.items())
         tensors |= _named(_AVERAGE, progress.average.weights.items())
@@ -67,7 +67,7 @@ class SavedRun:
         scratch.replace(self.path)
         self._written = time.monotonic()
 
-    def restore(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def restore(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Set all three to what was written, where there is something of this very run."""
         found = self._read()
         if found is None:

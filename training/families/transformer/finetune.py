@@ -43,7 +43,7 @@ class Recipe:
 
 
 @dataclass
-class Progress:
+class FitState:
     """How far a run is. `best` is the average after the best epoch so far, or the last without `valid`."""
 
     step: int = 0
@@ -54,7 +54,7 @@ class Progress:
     stopped: str = ""  # why, where it ended before the last epoch
 
 
-class Teller:
+class FitReporter:
     """Tells the share done at most once a second, so that asking after every step costs nothing."""
 
     def __init__(self, tell: Callable[[float], None]) -> None:
@@ -79,7 +79,7 @@ def fine_tune(
     stop_after: int = 0,
     saved: SavedRun | None = None,
     tell: Callable[[float], None] = lambda done: None,
-) -> Progress:
+) -> FitState:
     """Tune `network` in place; it is left with the averaged weights of the epoch that was best on `valid`.
 
     AdamW (Loshchilov and Hutter, 2019), linear warm-up and decay over `recipe.epochs`, of which at most
@@ -91,7 +91,7 @@ def fine_tune(
     optimizer = _optimizer(network, recipe)
     stepper = Stepper(network, _loss(task, learn, recipe, network.head.weight.device))
     targets = torch.from_numpy(smoothed(task, learn.targets, recipe.label_smoothing))
-    teller, progress = Teller(tell), Progress()
+    teller, progress = FitReporter(tell), FitState()
     if saved is not None:
         saved.restore(network, optimizer, progress)
 
@@ -170,7 +170,7 @@ def _clip(network: Classifier) -> None:
 
 
 def _end_epoch(
-    network: Classifier, task: Task, valid: Examples, recipe: Recipe, progress: Progress, teller: Teller
+    network: Classifier, task: Task, valid: Examples, recipe: Recipe, progress: FitState, teller: FitReporter
 ) -> None:
     """Measure, keep the weights where they are the best so far, stop where they have not been for long."""
     epoch = 1 + len(progress.history)
@@ -184,13 +184,13 @@ def _end_epoch(
         progress.stopped = f"no better macro-F1 in {recipe.patience} epochs"
 
 
-def _valid_score(network: Classifier, task: Task, valid: Examples, teller: Teller) -> float:
+def _valid_score(network: Classifier, task: Task, valid: Examples, teller: FitReporter) -> float:
     """Return macro-F1, for multi-label with tuned thresholds, as it is published."""
     scores = score_windows(network, task, valid.windows, teller)
     return macro_f1(valid.targets, decide(task, scores, tune(scores, valid.targets))) or 0.0
 
 
-def _keep_last_good(progress: Progress) -> None:
+def _keep_last_good(progress: FitState) -> None:
     if not progress.best:
         raise TrainingError(
             f"The loss is no longer a number after {progress.step} steps, before an epoch was done: "

@@ -28,7 +28,7 @@ from training.families.shared.network import (
 from training.families.shared.teaching import with_scores
 from training.families.transformer.checkpointing import SavedRun, copy_weights, fingerprint
 from training.families.transformer.examples import Examples, rebalanced, tokenised
-from training.families.transformer.finetune import Progress, Recipe, Teller, fine_tune
+from training.families.transformer.finetune import FitReporter, FitState, Recipe, fine_tune
 from training.families.transformer.graph import OneText, write_onnx
 from training.families.transformer.scoring import score_windows
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
@@ -139,7 +139,7 @@ class TransformerModel:
         self.tokens_ = TokenPreprocessor(tokenizer, settings)
         return network.to(best_device())
 
-    def _tune_held_back(self, learn: Examples, held: IntArray) -> Progress:
+    def _tune_held_back(self, learn: Examples, held: IntArray) -> FitState:
         """Find the best epoch with some documents held back, then tune anew on all up to that epoch."""
         start = copy_weights(self.network_)
         others = np.setdiff1d(np.arange(len(learn)), held)
@@ -153,7 +153,7 @@ class TransformerModel:
 
     def _tune(
         self, learn: Examples, stop: Examples, *, stop_after: int = 0, begun: float = 0.0, until: float = 1.0
-    ) -> Progress:
+    ) -> FitState:
         learn = rebalanced(learn, self.imbalance, self.tokens_, np.random.default_rng(self.seed))
         network, recipe = self.network_, self._recipe(len(learn))
         network.start_head(self.task_, learn.targets)
@@ -187,9 +187,9 @@ class TransformerModel:
         )
 
     def _examples(self, dataset: Dataset) -> Examples:
-        return tokenised(self.tokens_, dataset.texts, dataset.targets, Teller(self.on_progress))
+        return tokenised(self.tokens_, dataset.texts, dataset.targets, FitReporter(self.on_progress))
 
-    def _details(self, learn: Examples, progress: Progress) -> dict[str, Json]:
+    def _details(self, learn: Examples, progress: FitState) -> dict[str, Json]:
         return {
             "checkpoint": self.checkpoint,
             "layers": int(self.network_.encoder.config.num_hidden_layers),
@@ -206,10 +206,10 @@ class TransformerModel:
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels), of a long text the mean over its windows."""
         nothing = np.zeros((len(texts), 0), np.float32)
-        return self._score(tokenised(self.tokens_, texts, nothing, Teller(self.on_progress)).windows)
+        return self._score(tokenised(self.tokens_, texts, nothing, FitReporter(self.on_progress)).windows)
 
     def _score(self, texts: Sequence[tuple[Window, ...]]) -> FloatArray:
-        return score_windows(self.network_, self.task_, texts, Teller(self.on_progress))
+        return score_windows(self.network_, self.task_, texts, FitReporter(self.on_progress))
 
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and settings."""

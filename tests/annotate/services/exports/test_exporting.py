@@ -15,15 +15,15 @@ from django.test.utils import CaptureQueriesContext
 
 from annotate.models import Project
 from annotate.services.exports import formats
-from annotate.services.imports.upsert import Row, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 
 
 @pytest.fixture
 def filled(multi_project: Project) -> Project:
     rows = [
-        Row("=1+1", external_id="@x", labels=("red", "blue"), meta={"city": "Köln"}),
-        Row("two\nlines", labels=()),
-        Row("nobody decided"),
+        IncomingDocument("=1+1", external_id="@x", labels=("red", "blue"), meta={"city": "Köln"}),
+        IncomingDocument("two\nlines", labels=()),
+        IncomingDocument("nobody decided"),
     ]
     store_rows(project=multi_project, rows=rows)
     return multi_project

@@ -140,7 +140,7 @@ def test_it_takes_few_queries_to_decide_and_claim(
     place = claim(project, annotator)
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
-    answer = decisions.Answer(card=place.card, outcome="answered", label_ids=chosen)
+    answer = decisions.Submission(card=place.card, outcome="answered", label_ids=chosen)
     with django_assert_max_num_queries(10):
         decisions.keep(project=project, annotator=annotator, answer=answer, offered=chosen)
         assert queue.deal(project=project, annotator=annotator)

@@ -123,7 +123,7 @@ def test_a_label_without_a_holdout_document_is_not_measurable_yet_and_not_zero(
     label_colours(project, annotator)
     label_colours(project, annotator, lane="holdout", each=3)
     project.annotations.filter(document__lane="holdout", labels__name="blue").delete()
-    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+    (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
     version = execution.execute(run_id=run.pk)
     assert version is not None
     *measured, blue = overview.class_metrics(version)

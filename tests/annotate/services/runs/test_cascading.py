@@ -41,7 +41,7 @@ def two_versions(
     Document.objects.filter(pk__in=tuning).update(half="tuning")
     versions = []
     for turn in (1, 2):
-        (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+        (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
         execution.execute(run_id=run.pk)
         versions.append(ModelVersion.objects.get(run=run))
         label_colours(project, annotator, each=8, offset=100 * turn)

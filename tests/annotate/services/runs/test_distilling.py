@@ -35,7 +35,9 @@ def taught(
     add_version(project, tmp_path / "bundles")
     ModelVersion.objects.update(family="embedding")
     config = {"teacher": "embedding"}
-    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD, family="tfidf", config=config)
+    (run,) = schedule.open_if_due(
+        project=project, reason=schedule.RunReason.LEAD, family="tfidf", config=config
+    )
     return run
 
 

@@ -65,7 +65,7 @@ def labelled(
 
 def tune(project: Project, config: dict[str, Any] = TUNED) -> TrainingRun:
     (run,) = schedule.open_if_due(
-        project=project, reason=schedule.Reason.LEAD, family="embedding", config=config
+        project=project, reason=schedule.RunReason.LEAD, family="embedding", config=config
     )
     execution.execute(run_id=run.pk)
     run.refresh_from_db()
@@ -97,7 +97,7 @@ def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
     tasks.embed(labelled.pk)
     assert Embedding.objects.filter(sha256=document.sha256).count() == 2  # the site's encoder, and the tuned
     assert not first_batch.is_waiting(project=labelled)
-    (quick,) = schedule.open_if_due(project=labelled, reason=schedule.Reason.LEAD)
+    (quick,) = schedule.open_if_due(project=labelled, reason=schedule.RunReason.LEAD)
     execution.execute(run_id=quick.pk)
     second = ModelVersion.objects.get(run=quick)
     assert (quick.is_slow, second.variant, second.encoder) == (False, first.variant, first.encoder)
@@ -109,7 +109,7 @@ def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     made: list[str] = []
     monkeypatch.setattr(encoders, "_embed_all", lambda *given: made.append("vectors") or killed())
     (run,) = schedule.open_if_due(
-        project=labelled, reason=schedule.Reason.LEAD, family="embedding", config=TUNED
+        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=TUNED
     )
     with pytest.raises(KeyboardInterrupt):
         execution.execute(run_id=run.pk)
@@ -157,7 +157,7 @@ def test_no_encoder_is_swept_while_a_run_may_be_making_the_same(labelled: Projec
     version = ModelVersion.objects.get(run=tune(labelled))
     ModelVersion.objects.update(bundle="")
     (run,) = schedule.open_if_due(
-        project=labelled, reason=schedule.Reason.LEAD, family="embedding", config=TUNED
+        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=TUNED
     )
     assert encoders.sweep(project=labelled) == 0  # unchanged labels make the same encoder once more
     schedule.cancel(run=run)

@@ -24,7 +24,7 @@ AddDocuments = Callable[..., list[Document]]
 
 
 def train(project: Project) -> ModelVersion | None:
-    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+    (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
     return execution.execute(run_id=run.pk)
 
 
@@ -57,7 +57,7 @@ def test_a_family_whose_packages_are_missing_says_how_to_install_them(
     colours: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, "extra", Entry("The extra one", "no_such_package:Model", "fancy"))
-    (run,) = schedule.open_if_due(project=colours, reason=schedule.Reason.LEAD, family="extra")
+    (run,) = schedule.open_if_due(project=colours, reason=schedule.RunReason.LEAD, family="extra")
     assert execution.execute(run_id=run.pk) is None
     run.refresh_from_db()
     assert run.state == "failed"

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from annotate.models import Annotation, Import, Project
 from annotate.services.imports import holdout, job, upsert
 from annotate.services.imports.columns import ColumnMapping
-from annotate.services.imports.upsert import Row, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_an_export_comes_in_again_with_the_same_answers(
     multi_project: Project, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     rows = [
-        Row("one, “two”\nthree", external_id="1", labels=("red", "blue"), meta={"city": "Köln"}),
-        Row("none applies", labels=()),
+        IncomingDocument("one, “two”\nthree", external_id="1", labels=("red", "blue"), meta={"city": "Köln"}),
+        IncomingDocument("none applies", labels=()),
     ]
     store_rows(project=multi_project, rows=rows)
     copy = make_project(slug="copy", task="multi")

@@ -64,7 +64,7 @@ def test_only_the_project_s_families_train_by_themselves(
 
 def test_a_lead_starts_one_family_that_is_not_automatic(project: Project) -> None:
     project.families = ["tfidf"]
-    lead = schedule.Reason.LEAD
+    lead = schedule.RunReason.LEAD
     assert [run.family for run in schedule.open_if_due(project=project, reason=lead)] == ["tfidf"]
     opened = schedule.open_if_due(project=project, reason=lead, family="embedding")
     assert [run.family for run in opened] == ["embedding"]
@@ -101,17 +101,17 @@ def test_it_counts_from_the_last_run_on(project: Project, labels: Callable[[int]
 
 
 def test_it_keeps_one_live_run_per_family(project: Project) -> None:
-    assert len(schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)) == len(project.families)
-    assert schedule.open_if_due(project=project, reason=schedule.Reason.LEAD) == []
+    assert len(schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)) == len(project.families)
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD) == []
 
 
 def test_it_trains_on_few_labels_when_people_pause(project: Project, labels: Callable[[int], None]) -> None:
     labels(1)
-    assert schedule.open_if_due(project=project, reason=schedule.Reason.IDLE) == []
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
     Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
-    assert len(schedule.open_if_due(project=project, reason=schedule.Reason.IDLE)) == len(project.families)
+    assert len(schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE)) == len(project.families)
     finish_all()
-    assert schedule.open_if_due(project=project, reason=schedule.Reason.IDLE) == []
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
 
 
 def test_it_leaves_a_project_alone_that_does_not_train_by_itself(
@@ -120,7 +120,7 @@ def test_it_leaves_a_project_alone_that_does_not_train_by_itself(
     labels(10)
     project.training_enabled = False
     assert schedule.open_if_due(project=project) == []
-    assert schedule.open_if_due(project=project, reason=schedule.Reason.LEAD)
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
 
 
 def test_it_lets_one_worker_have_a_run(run: TrainingRun) -> None:

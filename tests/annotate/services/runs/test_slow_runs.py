@@ -34,7 +34,7 @@ def run(
 ) -> TrainingRun:
     label_colours(project, annotator)
     add_documents(project, "one more", "and one")
-    (run,) = schedule.open_if_due(project=project, reason=schedule.Reason.LEAD, family="transformer")
+    (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD, family="transformer")
     return run
 
 

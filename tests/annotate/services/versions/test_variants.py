@@ -14,7 +14,7 @@ from annotate.services.versions import publication, reportcards, variants
 from tests.annotate.made_bundles import add_version
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-LEAD = schedule.Reason.LEAD
+LEAD = schedule.RunReason.LEAD
 SVM = {"head": "svm"}
 
 
