@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from training.tasks import SINGLE
+
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from training.runs.pipeline import fit_model, rows_of
-from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task
+from training.types import Dataset, LabelSchema, LabelSpec, RunSpec
 
 LOST = 0.1  # share of words
 
@@ -62,7 +64,7 @@ def _drawn(path: Path, text: str, label: str, rows: int) -> Dataset:
     drawn = [known[i] for i in rng.integers(len(known), size=rows)]
     texts = tuple(" ".join(word for word in words if rng.random() >= LOST) for words, _label in drawn)
     keys = sorted({answer for _words, answer in known})
-    schema = LabelSchema(Task.SINGLE, tuple(LabelSpec(key, key) for key in keys))
+    schema = LabelSchema(SINGLE, tuple(LabelSpec(key, key) for key in keys))
     return Dataset(schema, texts, schema.encode([answer] for _words, answer in drawn))
 
 

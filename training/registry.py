@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from training.types import Task, TrainingError
+from training.types import ScoreKind, Task, TrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,15 @@ class Entry:
     label: str
     path: str  # "package.module:name"
     extra: str
-    tasks: tuple[Task, ...] = (Task.SINGLE, Task.MULTI)
+    score_kinds: tuple[ScoreKind, ...] = (ScoreKind.EXCLUSIVE, ScoreKind.INDEPENDENT)  # that it can work with
     needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"; of a family: "embedder"
     learns: bool = True  # from labelled texts, and so from a teacher's
     slow: bool = False  # a family whose fit takes minutes or hours
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of parameters, the usual one first
+
+    def suits(self, task: Task) -> bool:
+        """Tell whether it can work with the scores of a task."""
+        return task.score_kind in self.score_kinds
 
     def load(self) -> Any:
         """Import and return the object; the error names the pip command where a package is missing."""
@@ -76,19 +80,25 @@ STRATEGIES: dict[str, Entry] = {
     "kmeans": Entry(
         "Cold start: k-means", "training.strategies.diversity:kmeans", "train", needs=("vectors",)
     ),
-    "margin": Entry("Margin", "training.strategies.uncertainty:margin", "train", (Task.SINGLE,), ("scores",)),
+    "margin": Entry(
+        "Margin", "training.strategies.uncertainty:margin", "train", (ScoreKind.EXCLUSIVE,), ("scores",)
+    ),
     "entropy": Entry(
-        "Entropy", "training.strategies.uncertainty:entropy", "train", (Task.SINGLE,), ("scores",)
+        "Entropy", "training.strategies.uncertainty:entropy", "train", (ScoreKind.EXCLUSIVE,), ("scores",)
     ),
     "least_confidence": Entry(
         "Least confidence",
         "training.strategies.uncertainty:least_confidence",
         "train",
-        (Task.SINGLE,),
+        (ScoreKind.EXCLUSIVE,),
         ("scores",),
     ),
     "label_turns": Entry(
-        "Labels take turns", "training.strategies.multilabel:label_turns", "train", (Task.MULTI,), ("scores",)
+        "Labels take turns",
+        "training.strategies.multilabel:label_turns",
+        "train",
+        (ScoreKind.INDEPENDENT,),
+        ("scores",),
     ),
 }
 
@@ -97,8 +107,6 @@ CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
 
 # Makes a team's own version of an encoder; heavy as well.
 ENCODER_TUNER = Entry("Tuning an encoder", "training.families.encoder_tuning.tune:tune_encoder", "train")
-
-DEFAULT_STRATEGY: dict[Task, str] = {Task.SINGLE: "margin", Task.MULTI: "label_turns"}
 
 
 def slow_families() -> list[str]:

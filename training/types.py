@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,19 +21,141 @@ class TrainingError(Exception):
     """A training step that cannot go on; the message is a sentence that the lead reads as it is."""
 
 
-class Task(StrEnum):
-    """What one answer is: exactly one label, or any number of labels."""
-
-    SINGLE = "single"
-    MULTI = "multi"
-
-
 class Objective(StrEnum):
     """What a label's threshold is tuned to."""
 
     F1 = "f1"
     FBETA = "fbeta"
     PRECISION = "precision"
+
+
+class ScoreKind(StrEnum):
+    """What the scores of one document mean: which heads, losses and query strategies suit a task."""
+
+    EXCLUSIVE = "exclusive"  # one label is right, so the scores add up to 1
+    INDEPENDENT = "independent"  # each label is a yes or no of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A labelled piece of a text: [start, end) in Unicode code points."""
+
+    start: int
+    end: int
+    label: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody says of one document: a person's decision, a model's prediction, an LLM's reply.
+
+    `labels` are keys of labels: strings in a schema, integers in the site's database. `scores` gives a
+    model's (label, score) pairs, best first, and is empty where people answer. No label and no span is an
+    answer as well: nothing applies. This is the one form that decisions, predictions, suggestions, cards, the
+    API and exports share; `dump` and `load` are its JSON, from which empty parts but `labels` are left out.
+    """
+
+    labels: tuple[str | int, ...] = ()
+    spans: tuple[Span, ...] = ()
+    scores: tuple[tuple[str | int, float], ...] = ()
+
+    def dump(self) -> dict[str, Json]:
+        content: dict[str, Json] = {"labels": list(self.labels)}
+        if self.spans:
+            content["spans"] = [[span.start, span.end, span.label] for span in self.spans]
+        if self.scores:
+            content["scores"] = [[label, score] for label, score in self.scores]
+        return content
+
+    @classmethod
+    def load(cls, content: Mapping[str, Json]) -> Self:
+        """Return what `dump` wrote; an unknown part is a `ValueError`, as it would be lost silently."""
+        if unknown := set(content) - {"labels", "spans", "scores"}:
+            raise ValueError(f"An answer has no part {sorted(unknown)[0]!r}.")
+        return cls(
+            labels=tuple(content.get("labels", ())),
+            spans=tuple(Span(start, end, label) for start, end, label in content.get("spans", ())),
+            scores=tuple((label, float(score)) for label, score in content.get("scores", ())),
+        )
+
+    def same_choice(self, other: Answer) -> bool:
+        """Tell whether both say the same, whatever the order and however sure they are."""
+        return set(self.labels) == set(other.labels) and set(self.spans) == set(other.spans)
+
+
+class Task(ABC):
+    """What one answer of a project is, and all that follows from it: one object for each task.
+
+    Arrays are (documents, labels) in schema order. `training.tasks` has the objects; no other code asks for a
+    task by its name.
+    """
+
+    key: ClassVar[str]
+    """The name in bundles, databases and addresses; it never changes."""
+    label: ClassVar[str]
+    """The name that people read."""
+    score_kind: ClassVar[ScoreKind]
+    has_thresholds: ClassVar[bool]
+    """Whether decisions depend on a threshold of each label."""
+    least_labels: ClassVar[int]
+    """How many labels a project needs before there is anything to decide."""
+    default_strategy: ClassVar[str]
+    """The query strategy of a project whose lead chose none: a key of the registry."""
+    instruction: ClassVar[str]
+    """What an LLM is told of the answer that it is to give."""
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether exactly one label of a document is right."""
+        return self.score_kind is ScoreKind.EXCLUSIVE
+
+    @abstractmethod
+    def fault(self, answer: Answer) -> str:
+        """Return why no document can have this answer, as a sentence; "" where it can."""
+
+    @abstractmethod
+    def decide(self, scores: FloatArray, thresholds: FloatArray) -> NDArray[np.bool_]:
+        """Return decisions (documents, labels) of calibrated scores; `thresholds` is (labels,)."""
+
+    @abstractmethod
+    def calibrate(self, scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
+        """Return the calibration that suits raw validation scores, for `figures.calibration.apply`."""
+
+    @abstractmethod
+    def tune(
+        self, scores: FloatArray, targets: FloatArray, objective: Objective, value: float = 1.0
+    ) -> FloatArray:
+        """Return thresholds (labels,) that suit calibrated validation scores; zeros where none apply."""
+
+    @abstractmethod
+    def is_enough_to_tune(self, targets: FloatArray) -> bool:
+        """Tell whether so many documents calibrate and tune without others beside them."""
+
+    @abstractmethod
+    def confidence(self, scores: FloatArray) -> FloatArray:
+        """Return how likely (documents,) the whole answer is right by calibrated scores."""
+
+    @abstractmethod
+    def judged(self, scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Return the scores that a decision rests on and whether each was right, both (judged,)."""
+
+    @abstractmethod
+    def confusion(
+        self, targets: FloatArray, decisions: NDArray[np.bool_]
+    ) -> tuple[tuple[int, ...], ...] | None:
+        """Return how many documents of label i were decided as label j; None where that has no meaning."""
+
+    @abstractmethod
+    def reply_schema(self, names: Sequence[str]) -> dict[str, Json]:
+        """Return the JSON schema properties of an LLM's reply in the labels' names."""
+
+    @abstractmethod
+    def reply(self, names: Sequence[str]) -> dict[str, Json]:
+        """Return the reply that gives these labels."""
+
+    @abstractmethod
+    def read_reply(self, content: Json) -> tuple[str, ...]:
+        """Return the label names of a reply; `ValueError` with a sentence where it has another shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +186,21 @@ class LabelSchema:
     def keys(self) -> tuple[str, ...]:
         return tuple(label.key for label in self.labels)
 
+    def dump(self) -> dict[str, Json]:
+        """Return the schema as bundles store it."""
+        return {"task": self.task.key, "labels": [asdict(label) for label in self.labels]}
+
     def encode(self, answers: Iterable[Iterable[str]]) -> FloatArray:
         """Return the 0/1 targets `(documents, labels)` of answers given as label keys.
 
-        Raises `TrainingError` for a key that is not in the schema, or a single-label answer without
-        exactly one label.
+        Raises `TrainingError` for a key that is not in the schema, or an answer that the task does not take.
         """
         column = {key: j for j, key in enumerate(self.keys)}
         rows = [list(answer) for answer in answers]
         targets = np.zeros((len(rows), len(self)), dtype=np.float32)
         for i, answer in enumerate(rows):
-            if self.task is Task.SINGLE and len(answer) != 1:
-                raise TrainingError(f"Document {i} has {len(answer)} labels; a single-label task needs one.")
+            if fault := self.task.fault(Answer(tuple(answer))):
+                raise TrainingError(f"Document {i}: {fault}")
             for key in answer:
                 if key not in column:
                     raise TrainingError(f"Document {i} has the label {key!r}, which is not in the schema.")

@@ -10,7 +10,9 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Role
 from annotate.services.runs.schedule import able_families
+from training import tasks
 from training.registry import FAMILIES, STRATEGIES
+from training.tasks import SINGLE
 from training.types import Task
 
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
@@ -43,7 +45,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = parse_labels(self.cleaned_data["labels"])
-        least = 2 if self.cleaned_data.get("task") == Task.SINGLE else 1
+        least = 2 if self.cleaned_data.get("task") == SINGLE.key else 1
         if len(labels) < least:
             raise forms.ValidationError(_("A project with one label per document needs at least two labels."))
         return labels
@@ -156,7 +158,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             label=self.fields["strategy"].label,
             help_text=self.fields["strategy"].help_text,
             required=False,
-            choices=strategy_choices(Task(self.instance.task)),
+            choices=strategy_choices(tasks.find(self.instance.task)),
         )
         self.fields["families"] = forms.MultipleChoiceField(
             label=self.fields["families"].label,
@@ -177,7 +179,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def strategy_choices(task: Task) -> list[tuple[str, Any]]:
     """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
-    fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if task in entry.tasks]
+    fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if entry.suits(task)]
     return [("", _("The default of the task")), *fitting]
 
 

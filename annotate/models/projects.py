@@ -8,9 +8,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
-from training.registry import DEFAULT_STRATEGY, FAMILIES
+from training import tasks
+from training.registry import FAMILIES
 from training.reportcard.card import Constraints
-from training.types import Objective, Task
+from training.tasks import MULTI, SINGLE
+from training.types import Objective
 
 SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
 
@@ -40,8 +42,8 @@ def validate_constraints(values: object) -> None:
 
 
 class TaskChoices(models.TextChoices):
-    SINGLE = Task.SINGLE.value, _("One label per document")
-    MULTI = Task.MULTI.value, _("Any number of labels per document")
+    SINGLE = SINGLE.key, _("One label per document")
+    MULTI = MULTI.key, _("Any number of labels per document")
 
 
 class Suggestions(models.TextChoices):
@@ -134,7 +136,7 @@ class Project(models.Model):
     @property
     def query_strategy(self) -> str:
         """The registry key in force: the lead's choice, or the default of the task."""
-        return self.strategy or DEFAULT_STRATEGY[Task(self.task)]
+        return self.strategy or tasks.find(self.task).default_strategy
 
 
 class LabelQuerySet(models.QuerySet["Label"]):

@@ -10,9 +10,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from annotate.models import Label, ModelVersion, Project
 from annotate.models.versions import Stage
+from training import tasks
 from training.bundles.bundle import BundleDraft, Manifest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.runs.pipeline import train_and_package
+from training.tasks import SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task
 
 
@@ -58,7 +60,7 @@ def write_fasttext_bundle(target: Path, schema: LabelSchema) -> Path:
 def _graph(task: Task, weights: np.ndarray, *, explains: bool) -> bytes:
     last = (
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1)
-        if task is Task.SINGLE
+        if task is SINGLE
         else helper.make_node("Sigmoid", ["logits"], ["probabilities"])
     )
     bias = np.full(weights.shape[1], -2.0, np.float32)
@@ -98,7 +100,7 @@ def add_version(
     labels = list(Label.objects.filter(project=project))
     specs = tuple(LabelSpec(str(label.pk), label.name) for label in labels)
     folder = f"{project.slug}-{number}"
-    schema = LabelSchema(Task(project.task), specs)
+    schema = LabelSchema(tasks.find(project.task), specs)
     if family == "fasttext":
         write_fasttext_bundle(root / folder, schema)
     else:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.training.families.checkpoints import write_tiny_checkpoint
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, Task
 
 WORDS = {
@@ -44,7 +45,7 @@ def make_dataset(task: Task, documents: int, seed: int = 0) -> Dataset:
     schema = LabelSchema(task, tuple(LabelSpec(key, key.title()) for key in WORDS))
     texts, answers = [], []
     for i in range(documents):
-        topics = 1 if task is Task.SINGLE else i % 3
+        topics = 1 if task is SINGLE else i % 3
         answer = sorted(rng.choice(list(WORDS), size=topics, replace=False).tolist())
         words = [str(rng.choice(WORDS[key])) for key in answer] + rng.choice(FILLER, size=4).tolist()
         texts.append(" ".join(rng.permutation(words)))
@@ -80,7 +81,7 @@ def embedder() -> WordEmbedder:
     return WordEmbedder()
 
 
-@pytest.fixture(params=list(Task))
+@pytest.fixture(params=[SINGLE, MULTI], ids=lambda task: task.key)
 def task(request: pytest.FixtureRequest) -> Task:
     found: Task = request.param
     return found

@@ -8,12 +8,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from training.types import Json, LabelSchema, LabelSpec, Task, TrainingError
+from training import tasks
+from training.types import Json, LabelSchema, LabelSpec, TrainingError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -51,7 +52,8 @@ class Manifest:
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it is stored, with a checksum over itself."""
-        content = asdict(self) | {"format": FORMAT}
+        content = {one.name: getattr(self, one.name) for one in fields(self)}
+        content |= {"format": FORMAT, "schema": self.schema.dump()}
         return content | {"checksum": _content_checksum(content)}
 
     @classmethod
@@ -80,9 +82,8 @@ def _content_checksum(content: Mapping[str, Json]) -> str:
 def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
     schema = body["schema"]
     labels = tuple(LabelSpec(**label) for label in schema["labels"])
-    fields = {key: value for key, value in body.items() if key != "format"}
-    return fields | {
-        "schema": LabelSchema(Task(schema["task"]), labels),
+    return {key: value for key, value in body.items() if key != "format"} | {
+        "schema": LabelSchema(tasks.find(schema["task"]), labels),
         "thresholds": tuple(body["thresholds"]),
     }
 

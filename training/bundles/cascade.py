@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from training.bundles.bundle import BundleError, Manifest, open_bundle
 from training.bundles.predictor import Predictor
-from training.figures import thresholds
-from training.figures.calibration import confidence
 from training.types import Embedder, FloatArray, LabelSchema
 
 CHEAP, STRONG = "cheap", "strong"
@@ -54,7 +52,7 @@ class CascadePredictor:
     def answer(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Answers:
         """Return scores and which part gave them; `embedder` is for the parts whose encoder it is."""
         scores = self.cheap.predict_proba(texts, embedder=fitting(self.cheap, embedder))
-        by_strong = confidence(self.schema.task, scores) < self.manifest.split
+        by_strong = self.schema.task.confidence(scores) < self.manifest.split
         rest = [text for text, passed in zip(texts, by_strong, strict=True) if passed]
         if rest:
             scores[by_strong] = self.strong.predict_proba(rest, embedder=fitting(self.strong, embedder))
@@ -66,7 +64,7 @@ class CascadePredictor:
 
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row, by the cascade's own thresholds."""
-        chosen = thresholds.decide(self.schema.task, scores, self.thresholds)
+        chosen = self.schema.task.decide(scores, self.thresholds)
         return [tuple(np.flatnonzero(row).tolist()) for row in chosen]
 
 

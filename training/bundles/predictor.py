@@ -10,7 +10,6 @@ import onnxruntime as ort
 
 from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
 from training.figures import calibration
-from training.figures.thresholds import decide
 from training.preprocess import Feed, FindsParts, load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
 from training.preprocess.explaining import by_place, contributions, weightiest
@@ -119,7 +118,7 @@ class Predictor:
 
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row: one for single-label, any number for multi-label."""
-        decisions = decide(self.schema.task, scores, self.thresholds)
+        decisions = self.schema.task.decide(scores, self.thresholds)
         return [tuple(np.flatnonzero(row).tolist()) for row in decisions]
 
 

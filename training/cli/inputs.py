@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from training.records import Row, read
-from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, Task, TrainingError
+from training.tasks import MULTI, SINGLE
+from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, TrainingError
 
 Answers = list[tuple[str, ...]]
 
@@ -58,7 +59,7 @@ def read_datasets(
     read = [read_answers(train, text, label, multi, may_be_empty=True)]
     read += [read_answers(path, text, label, multi) for path in others]
     keys = sorted({key for _, answers in read for answer in answers for key in answer})
-    task = Task.SINGLE if multi is None else Task.MULTI
+    task = SINGLE if multi is None else MULTI
     schema = LabelSchema(task, labels or tuple(LabelSpec(key, key) for key in keys))
     return tuple(Dataset(schema, tuple(texts), schema.encode(answers)) for texts, answers in read)
 

@@ -25,7 +25,8 @@ from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import LlmError
 from training.llm.labeller import Labeller, LlmReply
 from training.llm.prompt import Example, Prompt, similar
-from training.types import Json, LabelSchema, Task, TrainingError
+from training.tasks import MULTI, SINGLE
+from training.types import Json, LabelSchema, TrainingError
 
 KEY = "WINNOW_LLM_API_KEY"
 PromptFor = Callable[[str], Prompt]
@@ -79,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_concurrency(arguments.concurrency)
     if arguments.json and not arguments.json.parent.is_dir():  # not only once all was paid for
         raise TrainingError(f"There is no folder {arguments.json.parent} to write figures into.")
-    task = Task.SINGLE if arguments.multi is None else Task.MULTI
+    task = SINGLE if arguments.multi is None else MULTI
     schema = LabelSchema(task, read_labels(arguments.labels))
     texts, truth = _texts(arguments)
     targets = schema.encode(truth) if truth else None

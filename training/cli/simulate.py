@@ -18,7 +18,6 @@ from training.cli.inputs import add_file_arguments, parse_settings, read_dataset
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.figures.evaluate import macro_f1, micro_f1
-from training.figures.thresholds import decide
 from training.protocol import ScoresPool, TextModel
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
@@ -33,7 +32,6 @@ from training.types import (
     PoolView,
     RunSpec,
     Selection,
-    Task,
     TrainingError,
 )
 
@@ -188,8 +186,10 @@ def _check(plan: Replay, world: World) -> None:
             f"--budget must be at least --seed-labels and at most the {len(world.train)} documents there are."
         )
     for key in (plan.start, plan.strategy):
-        if world.train.schema.task not in entry(STRATEGIES, key).tasks:
-            raise TrainingError(f"The strategy {key!r} is not for {world.train.schema.task}-label tasks.")
+        if not entry(STRATEGIES, key).suits(world.train.schema.task):
+            raise TrainingError(
+                f"The strategy {key!r} does not suit the task {world.train.schema.task.key!r}."
+            )
 
 
 def _first(plan: Replay, world: World, rng: np.random.Generator) -> IntArray:
@@ -209,10 +209,10 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
     model = fitted.model
     pool = model.pool_scores() if isinstance(model, ScoresPool) else model.predict_proba(dataset.pool.texts)
     scores, thresholds = model.predict_proba(world.test.texts), np.full(len(dataset.schema), 0.5, np.float32)
-    if dataset.schema.task is Task.MULTI:  # the best label of one needs neither calibration nor thresholds
+    if dataset.schema.task.has_thresholds:  # the best label of one needs neither calibration nor thresholds
         tuned = calibrate_and_tune(spec, dataset, nothing, model, world.embedder)
         pool, scores, thresholds = tuned.scores(pool), tuned.scores(scores), tuned.thresholds
-    decisions = decide(dataset.schema.task, scores, thresholds)
+    decisions = dataset.schema.task.decide(scores, thresholds)
     macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
     point = CurvePoint(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
     return model, Round(point, pool, thresholds)

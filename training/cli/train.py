@@ -23,7 +23,7 @@ from training.cli.inputs import (
 from training.encoders.neighbours import nearest
 from training.figures import calibration
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import DEFAULT, decide
+from training.figures.thresholds import DEFAULT
 from training.registry import FAMILIES
 from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, Pool, RunReport, RunSpec
@@ -127,4 +127,4 @@ def _at_half(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
     }
     half = np.full(len(test.schema), DEFAULT, np.float32)
     task = test.schema.task
-    return {key: macro_f1(test.targets, decide(task, found, half)) for key, found in scores.items()}
+    return {key: macro_f1(test.targets, task.decide(found, half)) for key, found in scores.items()}

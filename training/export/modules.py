@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from training.bundles.bundle import GRAPH, Manifest
 from training.encoders.checkpoints import find_checkpoint
 from training.preprocess.encoder import EncoderConfig
-from training.types import Task, TrainingError
+from training.types import TrainingError
 
 _LINEAR = ("Gather", "MatMul", "Add")
 _BAG = ("Gather", "MatMul", "MatMul", "Add")
@@ -85,7 +85,7 @@ def read_head(bundle: Path, manifest: Manifest) -> nn.Module:
     """Return the module of a linear graph over n-grams or over rows; other graphs are a `TrainingError`."""
     graph = onnx.load(str(bundle / GRAPH)).graph
     arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
-    kind, single = tuple(node.op_type for node in graph.node)[:-1], manifest.schema.task is Task.SINGLE
+    kind, single = tuple(node.op_type for node in graph.node)[:-1], manifest.schema.task.exclusive
     if kind == _LINEAR:
         return Linear(single, arrays["weights"], arrays["bias"]).eval()
     if kind == _BAG:
@@ -103,7 +103,7 @@ def read_over_encoder(bundle: Path, manifest: Manifest, config: EncoderConfig) -
     arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
     folder = find_checkpoint(config.name).folder
     encoder = AutoModel.from_pretrained(folder, trust_remote_code=False, attn_implementation="eager")
-    single = manifest.schema.task is Task.SINGLE
+    single = manifest.schema.task.exclusive
     return Encoded(single, arrays["weights"], arrays["bias"], encoder, config.pooling).eval()
 
 

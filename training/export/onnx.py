@@ -15,7 +15,7 @@ from training.bundles.predictor import Predictor
 from training.bundles.timing import in_turns
 from training.figures import calibration
 from training.figures.evaluate import agreement, macro_f1
-from training.figures.thresholds import Decisions, decide
+from training.figures.thresholds import Decisions
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
 from training.types import (
     Dataset,
@@ -246,4 +246,4 @@ def _parity(predictor: Predictor, expected: FloatArray, found: FloatArray) -> Pa
 
 def _decisions(predictor: Predictor, raw: FloatArray) -> Decisions:
     scores = calibration.apply(predictor.manifest.calibration, raw)
-    return decide(predictor.schema.task, scores, predictor.thresholds)
+    return predictor.schema.task.decide(scores, predictor.thresholds)

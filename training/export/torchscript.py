@@ -22,7 +22,6 @@ from training.export.onnx import MAX_DIFFERENCE
 from training.families.build import read_original
 from training.figures import calibration
 from training.figures.evaluate import agreement
-from training.figures.thresholds import decide
 from training.preprocess import load_preprocessor
 from training.preprocess.encoder import TOKENIZER_FILE, EncoderConfig, read_config
 from training.protocol import OffersModule
@@ -180,7 +179,7 @@ def _compare(predictor: Predictor, expected: FloatArray, found: FloatArray) -> t
     """Return the largest difference of uncalibrated scores, and the share of decisions that are the same."""
     schema, learned = predictor.schema, predictor.manifest.calibration
     one, other = (
-        decide(schema.task, calibration.apply(learned, scores), predictor.thresholds)
+        schema.task.decide(calibration.apply(learned, scores), predictor.thresholds)
         for scores in (expected, found)
     )
     return float(np.abs(expected - found).max()), agreement(one, other)

@@ -33,13 +33,11 @@ class Bin:
     count: int
 
 
-def fit(task: Task, scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
-    """Return the calibration of validation scores (documents, labels), as plain numbers.
+def fit_exclusive(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
+    """Return the calibration of softmax scores (documents, labels) by 0/1 targets, as plain numbers.
 
-    Single-label: one temperature by likelihood (Guo et al., 2017), and with data enough an isotonic map of
-    the best label's score, where that lowers the error on documents it has not seen. Multi-label: one
-    temperature and a shift for each label, which undoes balanced class weights; a label with data enough
-    gets an isotonic map.
+    One temperature by likelihood (Guo et al., 2017), and with data enough an isotonic map of the best label's
+    score, where that lowers the error on documents it has not seen.
 
     Measured on BANKING77 with plain logistic heads on sentence vectors, 1,000 tuning documents and the other
     2,080 of the test set (mean calibration error of ten splits, temperature alone -> with the isotonic map
@@ -47,8 +45,23 @@ def fit(task: Task, scores: FloatArray, targets: FloatArray) -> Mapping[str, Jso
     """
     if not len(scores):
         return IDENTITY
-    if task is Task.SINGLE:
-        return _single_fit(scores, targets)
+    temperature = _single_temperature(scores, targets)
+    learned: dict[str, Json] = {"method": "temperature", "temperature": temperature}
+    if len(scores) >= _ISOTONIC_DOCUMENTS and scores.shape[1] > 1:
+        softened = _soften(scores, temperature)
+        if _best_earns_its_place(softened, targets):
+            learned["best"] = _best_curve(softened, targets)
+    return learned
+
+
+def fit_independent(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
+    """Return the calibration of sigmoid scores (documents, labels) by 0/1 targets, as plain numbers.
+
+    One temperature and a shift for each label, which undoes balanced class weights; a label with data enough
+    gets an isotonic map.
+    """
+    if not len(scores):
+        return IDENTITY
     temperature, shifts = _sigmoid_fit(scores, targets)
     curves = [_isotonic_or_none(scores[:, j], targets[:, j]) for j in range(scores.shape[1])]
     return {"method": "sigmoid", "temperature": temperature, "shifts": shifts.tolist(), "isotonic": curves}
@@ -73,43 +86,39 @@ def apply(calibration: Mapping[str, Json], scores: FloatArray) -> FloatArray:
     return calibrated.astype(np.float32)
 
 
+def best_of(scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the best label's score of each document (documents,), and whether that label is right."""
+    if not scores.size:
+        return np.zeros(0, np.float32), np.zeros(0, bool)
+    rows, best = np.arange(len(scores)), scores.argmax(axis=1)
+    return scores[rows, best], targets[rows, best] > 0
+
+
 def reliability(task: Task, scores: FloatArray, targets: FloatArray, bins: int = 10) -> tuple[Bin, ...]:
-    """Return the filled bins, equally wide: over the best labels' scores for single, all scores for multi."""
-    if task is Task.SINGLE and scores.size:
-        rows, best = np.arange(len(scores)), scores.argmax(axis=1)
-        scores, targets = scores[rows, best], targets[rows, best]
-    flat, right = scores.ravel().astype(np.float64), (targets > 0).ravel().astype(np.float64)
+    """Return the filled bins, equally wide, over the scores that the task's decisions rest on."""
+    return _bins(*task.judged(scores, targets), bins)
+
+
+def expected_calibration_error(task: Task, scores: FloatArray, targets: FloatArray) -> float | None:
+    """Return the mean gap of score and share right over ten bins, by count; None without documents."""
+    return _error(*task.judged(scores, targets))
+
+
+def _bins(scores: FloatArray, right: NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:
+    flat = scores.astype(np.float64)
     which = np.minimum((flat * bins).astype(np.int64), bins - 1)
     count = np.bincount(which, minlength=bins)
-    score, hits = np.bincount(which, flat, bins), np.bincount(which, right, bins)
+    score, hits = np.bincount(which, flat, bins), np.bincount(which, right.astype(np.float64), bins)
     return tuple(
         Bin(float(score[b] / count[b]), float(hits[b] / count[b]), int(count[b]))
         for b in np.flatnonzero(count)
     )
 
 
-def confidence(task: Task, scores: FloatArray) -> FloatArray:
-    """Return how likely (documents,) the whole answer is right: the best label, or each yes and no."""
-    if task is Task.SINGLE:
-        return np.asarray(scores.max(axis=1, initial=0.0), np.float32)
-    return np.asarray(np.maximum(scores, 1 - scores).prod(axis=1), np.float32)
-
-
-def expected_calibration_error(task: Task, scores: FloatArray, targets: FloatArray) -> float | None:
-    """Return the mean gap of score and share right over ten bins, by count; None without documents."""
-    found = reliability(task, scores, targets)
+def _error(scores: FloatArray, right: NDArray[np.bool_]) -> float | None:
+    found = _bins(scores, right)
     total = sum(bar.count for bar in found)
     return sum(abs(bar.score - bar.right) * bar.count for bar in found) / total if total else None
-
-
-def _single_fit(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]:
-    temperature = _single_temperature(scores, targets)
-    learned: dict[str, Json] = {"method": "temperature", "temperature": temperature}
-    if len(scores) >= _ISOTONIC_DOCUMENTS and scores.shape[1] > 1:
-        softened = _soften(scores, temperature)
-        if _best_earns_its_place(softened, targets):
-            learned["best"] = _best_curve(softened, targets)
-    return learned
 
 
 def _best_earns_its_place(scores: Doubles, targets: FloatArray) -> bool:
@@ -118,13 +127,9 @@ def _best_earns_its_place(scores: Doubles, targets: FloatArray) -> bool:
     for half in (0, 1):
         learn, seen = slice(half, None, 2), slice(1 - half, None, 2)
         mapped = _with_best(scores[seen], _best_curve(scores[learn], targets[learn]))
-        before += _single_error(scores[seen], targets[seen])
-        after += _single_error(mapped, targets[seen])
+        before += _error(*best_of(scores[seen].astype(np.float32), targets[seen])) or 0.0
+        after += _error(*best_of(mapped.astype(np.float32), targets[seen])) or 0.0
     return after < _ISOTONIC_GAIN * before
-
-
-def _single_error(scores: Doubles, targets: FloatArray) -> float:
-    return expected_calibration_error(Task.SINGLE, scores.astype(np.float32), targets) or 0.0
 
 
 def _best_curve(scores: Doubles, targets: FloatArray) -> dict[str, list[float]]:

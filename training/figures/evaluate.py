@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.figures.calibration import expected_calibration_error
-from training.figures.thresholds import Decisions, decide
-from training.types import ClassReport, Evaluation, FloatArray, IntArray, LabelSchema, Task
+from training.figures.thresholds import Decisions
+from training.types import ClassReport, Evaluation, FloatArray, LabelSchema
 
 RESAMPLES = 1_000
 _PERCENTILES = (2.5, 97.5)
@@ -63,7 +63,7 @@ def evaluate(
 ) -> Evaluation:
     """Return the figures of calibrated `scores` (documents, labels) under `thresholds` (labels,)."""
     true = targets > 0
-    decisions = decide(schema.task, scores, thresholds)
+    decisions = schema.task.decide(scores, thresholds)
     counts = _count(true, decisions)
     drawn = _resample([true, decisions], rng, resamples)
     low, high = _interval(drawn.f1())
@@ -75,7 +75,7 @@ def evaluate(
         macro_f1_high=_number(macro_high),
         micro_f1=_number(counts.micro_f1()),
         per_class=_class_reports(schema, counts, thresholds, low, high),
-        confusion=_confusion(true, decisions) if schema.task is Task.SINGLE else None,
+        confusion=schema.task.confusion(targets, decisions),
         calibration_error=expected_calibration_error(schema.task, scores, targets),
     )
 
@@ -192,15 +192,6 @@ def _class_reports(
         )
         for j, key in enumerate(schema.keys)
     )
-
-
-def _confusion(true: Decisions, decisions: Decisions) -> tuple[tuple[int, ...], ...]:
-    labels = true.shape[1]
-    if not len(true):
-        return tuple((0,) * labels for _ in range(labels))
-    cells: IntArray = true.argmax(axis=1) * labels + decisions.argmax(axis=1)
-    matrix = np.bincount(cells, minlength=labels * labels).reshape(labels, labels)
-    return tuple(tuple(row) for row in matrix.tolist())
 
 
 def _interval(values: Figures) -> tuple[Figures, Figures]:

@@ -1,11 +1,11 @@
-"""From scores to decisions: the threshold of each label, and how it is tuned."""
+"""The threshold of each label where labels are decided one by one, and how it is tuned."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import FloatArray, Objective, Task
+from training.types import FloatArray, Objective
 
 Decisions = NDArray[np.bool_]
 DEFAULT = 0.5
@@ -13,18 +13,6 @@ UNREACHABLE = 1.0
 """The threshold of a label that never reaches its target precision: it is hardly ever decided."""
 
 _PRIOR_POSITIVES = 4.0  # a label with this many positives trusts its own curve half
-
-
-def decide(task: Task, scores: FloatArray, thresholds: FloatArray) -> Decisions:
-    """Return decisions (documents, labels): the best label for single, every label at or over its threshold
-    for multi. Of equal scores the first label in schema order wins.
-    """
-    if task is Task.MULTI:
-        return np.asarray(scores >= np.asarray(thresholds, np.float32))
-    decisions = np.zeros(scores.shape, dtype=bool)
-    if scores.size:
-        decisions[np.arange(len(scores)), scores.argmax(axis=1)] = True
-    return decisions
 
 
 def tune(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from training.llm.client import Completion
-from training.types import Json, LabelSchema, Task
+from training.types import Json, LabelSchema
 
 
 class LlmOutcome(StrEnum):
@@ -79,13 +79,10 @@ def _not_json(text: str) -> Parsed:
 
 
 def _labels(content: Json, schema: LabelSchema) -> Parsed:
-    field = "label" if schema.task is Task.SINGLE else "labels"
-    if not isinstance(content, dict) or set(content) != {field}:
-        return Parsed(LlmOutcome.WRONG_SHAPE, problem=f"The object must have the field “{field}” only.")
-    names = [content[field]] if schema.task is Task.SINGLE else content[field]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        kind = "a string" if schema.task is Task.SINGLE else "a list of strings"
-        return Parsed(LlmOutcome.WRONG_SHAPE, problem=f"The field “{field}” must be {kind}.")
+    try:
+        names = schema.task.read_reply(content)
+    except ValueError as error:
+        return Parsed(LlmOutcome.WRONG_SHAPE, problem=str(error))
     known = {label.name: label.key for label in schema.labels}
     if unknown := [name for name in names if name not in known]:
         return Parsed(LlmOutcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")

@@ -16,7 +16,7 @@ def contributions(task: Task, values: FloatArray, rows: FloatArray, label: int) 
     `rows` is (features, labels). A softmax does not change where all labels gain alike, so for single-label
     the labels' mean is taken off: what is left speaks for this label or against it.
     """
-    own = rows[:, label] - (rows.mean(axis=1) if task is Task.SINGLE else 0)
+    own = rows[:, label] - (rows.mean(axis=1) if task.exclusive else 0)
     return np.asarray(values * own, np.float32)
 
 

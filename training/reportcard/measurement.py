@@ -18,7 +18,7 @@ from training.bundles.timing import seconds_of
 from training.figures.calibration import reliability
 from training.figures.coverage import foreign_note, languages, open_tokenizer
 from training.figures.evaluate import evaluate
-from training.figures.thresholds import Decisions, decide
+from training.figures.thresholds import Decisions
 from training.preprocess.encoder import TOKENIZER_FILE, OnnxEncoder, against_original
 from training.preprocess.tokens import TokenPreprocessor
 from training.reportcard.card import Candidate, Speed
@@ -70,7 +70,7 @@ def measure(
         (predictor.cheap, predictor.strong) if isinstance(predictor, CascadePredictor) else (predictor,)
     ):
         found = _with_reader(found, part, encoder_root, reporting.texts)
-    return Measured(found, decide(schema.task, scores, predictor.thresholds))
+    return Measured(found, schema.task.decide(scores, predictor.thresholds))
 
 
 def speed(predictor: Serving, texts: Sequence[str], seconds: float = SECONDS) -> Speed:

@@ -13,9 +13,9 @@ from training.bundles.bundle import ENCODER, BundleDraft, Manifest, encoder_fold
 from training.bundles.cascade import CHEAP, STRONG, fitting
 from training.bundles.predictor import Predictor
 from training.figures import thresholds
-from training.figures.calibration import IDENTITY, confidence
+from training.figures.calibration import IDENTITY
 from training.figures.evaluate import macro_f1, macro_f1_interval
-from training.types import Dataset, Embedder, FloatArray, Objective, Task, TrainingError
+from training.types import Dataset, Embedder, FloatArray, Objective, TrainingError
 
 KIND = "cascade"
 TOLERANCE = 0.0025  # macro-F1, or macro-F-beta, that the cascade may lose on the tuning documents
@@ -62,16 +62,16 @@ class _Aim:
 
     @property
     def beta(self) -> float:
-        is_wanted = self.objective is Objective.FBETA and self.tuning.schema.task is Task.MULTI
+        is_wanted = self.objective is Objective.FBETA and not self.tuning.schema.task.exclusive
         return self.value if is_wanted else 1.0
 
     def cuts(self, scores: FloatArray) -> FloatArray:
-        if self.tuning.schema.task is Task.SINGLE:
+        if self.tuning.schema.task.exclusive:
             return self.kept
         return thresholds.tune(scores, self.tuning.targets, self.objective, self.value)
 
     def decisions(self, scores: FloatArray) -> thresholds.Decisions:
-        return thresholds.decide(self.tuning.schema.task, scores, self.cuts(scores))
+        return self.tuning.schema.task.decide(scores, self.cuts(scores))
 
 
 def build_cascade(
@@ -138,7 +138,7 @@ def tune_split(
     low, _ = macro_f1_interval(tuning.targets, own, rng, beta=aim.beta)
     tried = [
         _try(float(at), cheap_scores, strong_scores, aim)
-        for at in _confidences(confidence(tuning.schema.task, cheap_scores))
+        for at in _confidences(tuning.schema.task.confidence(cheap_scores))
     ]
     best = max(range(len(tried)), key=lambda i: tried[i].worth)
     floor = max(low or 0.0, tried[best].worth - tolerance)
@@ -159,10 +159,10 @@ def _confidences(sure: FloatArray) -> FloatArray:
 
 def _try(at: float, cheap_scores: FloatArray, strong_scores: FloatArray, aim: _Aim) -> _Tried:
     task, targets = aim.tuning.schema.task, aim.tuning.targets
-    by_strong = confidence(task, cheap_scores) < at
+    by_strong = task.confidence(cheap_scores) < at
     merged = np.where(by_strong[:, None], strong_scores, cheap_scores)
     cuts = aim.cuts(merged)
-    decisions = thresholds.decide(task, merged, cuts)
+    decisions = task.decide(merged, cuts)
     reached, worth = (macro_f1(targets, decisions, beta) or 0.0 for beta in (1.0, aim.beta))
     return _Tried(at, float(1 - by_strong.mean()), cuts, reached, worth)
 

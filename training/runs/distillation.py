@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from training.bundles.cascade import Serving
-from training.figures.thresholds import decide
 from training.splits import split_key
 from training.types import Dataset, Embedder, Taught, TrainingError
 
@@ -40,7 +39,7 @@ def teach(
         parts.append(teacher.predict_proba(texts[start : start + _AT_ONCE], embedder=embedder))
         tell(min(1.0, (start + _AT_ONCE) / len(texts)))
     scores = np.concatenate(parts)
-    decisions = decide(teacher.schema.task, scores, teacher.thresholds)
+    decisions = teacher.schema.task.decide(scores, teacher.thresholds)
     return replace(labelled, taught=Taught(tuple(texts), scores, decisions.astype(np.float32)))
 
 

@@ -15,7 +15,7 @@ from training.encoders.vectors import knows_labels
 from training.export.onnx import check_parity, export_model, prefer_int8, scored_in_parts
 from training.families.build import build_model
 from training.families.shared.teaching import fit_taught, with_fewer
-from training.figures import calibration, thresholds
+from training.figures import calibration
 from training.figures.evaluate import evaluate
 from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, ScoresPool, TextModel
 from training.runs.stages import Stages
@@ -31,13 +31,10 @@ from training.types import (
     ProgressCallback,
     RunReport,
     RunSpec,
-    Task,
 )
 
 FOLDS = 3
-ENOUGH_FOR_TEMPERATURE = 100  # documents: one number is fitted
 ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it
-ENOUGH_POSITIVES = 20  # of the median label: each label's threshold is fitted
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +145,10 @@ def calibrate_and_tune(
     training documents scored out of fold come on top, as far as the data can be folded.
     """
     raw, targets, source = _validation_scores(spec, dataset, tuning, model, embedder)
-    schema = dataset.schema
-    learned = calibration.fit(schema.task, raw, targets)
-    if schema.task is Task.SINGLE:
-        return Tuned(learned, np.zeros(len(schema), np.float32), source, len(raw))
-    cuts = thresholds.tune(calibration.apply(learned, raw), targets, spec.objective, spec.objective_value)
+    task = dataset.schema.task
+    learned = task.calibrate(raw, targets)
+    scores = calibration.apply(learned, raw)
+    cuts = task.tune(scores, targets, spec.objective, spec.objective_value)
     return Tuned(learned, cuts, source, len(raw))
 
 
@@ -181,7 +177,7 @@ def _validation_scores(
     spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray, str]:
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
-    if held and (_is_enough(tuning) or knows_labels(embedder)):
+    if held and (tuning.schema.task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
         return *held, "tuning"
     folded = _out_of_fold(spec, dataset, model, embedder)
     if folded is None:
@@ -191,12 +187,6 @@ def _validation_scores(
         return *folded, "out of fold"
     raw, targets = (np.concatenate(pair) for pair in zip(folded, held, strict=True))
     return raw, targets, "out of fold and tuning"
-
-
-def _is_enough(tuning: Dataset) -> bool:
-    if tuning.schema.task is Task.SINGLE:
-        return len(tuning) >= ENOUGH_FOR_TEMPERATURE
-    return float(np.median(tuning.targets.sum(axis=0))) >= ENOUGH_POSITIVES
 
 
 def _out_of_fold(
@@ -221,14 +211,14 @@ def _out_of_fold(
 def _held_back(dataset: Dataset, model: TextModel) -> tuple[FloatArray, FloatArray] | None:
     """Return scores and targets of the documents that the model held back, where they are enough."""
     found = model.held_back() if isinstance(model, ScoresHeldBack) else None
-    if found is None or not _is_enough(rows_of(dataset, found[0])):
+    if found is None or not dataset.schema.task.is_enough_to_tune(dataset.targets[found[0]]):
         return None
     return found[1], dataset.targets[found[0]]
 
 
 def _folds_to_score(dataset: Dataset) -> int:
     """Return 1 where one fold's documents are enough for a temperature, as each fold costs one more fit."""
-    enough = dataset.schema.task is Task.SINGLE and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
+    enough = dataset.schema.task.exclusive and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
     return 1 if enough else FOLDS
 
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from annotate.models import Annotation, AnnotationLabel, Document, Project
 from annotate.models.documents import Half, Lane
 from annotate.models.projects import TaskChoices
-from training.types import Dataset, IntArray, LabelSchema, LabelSpec, Pool, Task
+from training import tasks
+from training.types import Dataset, IntArray, LabelSchema, LabelSpec, Pool
 
 POOL_LIMIT = 100_000  # unlabelled documents that a run scores: beyond this choosing gains nothing
 Answer = frozenset[int]
@@ -72,7 +73,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     """
     labels = list(project.labels.live())
     schema = LabelSchema(
-        Task(project.task),
+        tasks.find(project.task),
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
     newest, votes = _votes(project, {label.pk for label in labels}, until)

@@ -17,8 +17,8 @@ from annotate.models.documents import Lane
 from annotate.models.runs import LIVE_STATES, RunState
 from annotate.services.versions import variants
 from annotate.services.versions.variants import Config
+from training import tasks
 from training.registry import FAMILIES
-from training.types import Task
 
 # In the order of the runs: the model that saves labels comes first.
 ORDER = ("embedding", "tfidf")
@@ -37,7 +37,7 @@ class RunReason:
 
 def able_families(task: str) -> list[str]:
     """Return the families that can learn the task, in the order of their runs."""
-    able = [key for key, entry in FAMILIES.items() if Task(task) in entry.tasks]
+    able = [key for key, entry in FAMILIES.items() if entry.suits(tasks.find(task))]
     return sorted(able, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
 
 

@@ -14,7 +14,7 @@ from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
-from training.types import FloatArray, Task
+from training.types import FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
     columns = [pk if pk in labels else None for pk in version.label_ids]
     read = _answered(predictor, texts, columns)
-    multi = predictor.schema.task is Task.MULTI
+    multi = predictor.schema.task.has_thresholds
     return Predictions(
         version=version.number,
         family=version.family,

@@ -20,7 +20,7 @@ from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import paired_bootstrap
-from training.figures.thresholds import Decisions, decide
+from training.figures.thresholds import Decisions
 from training.registry import FAMILIES
 from training.types import Dataset, Embedder, TrainingError
 
@@ -84,7 +84,7 @@ def _unmeasured(new: ModelVersion, old: ModelVersion, documents: int) -> Verdict
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
     predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
     scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
-    return decide(predictor.schema.task, scores, predictor.thresholds)
+    return predictor.schema.task.decide(scores, predictor.thresholds)
 
 
 def _compare(

@@ -18,7 +18,7 @@ from annotate.services.labeling import queue
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
-from training.types import Embedder, FloatArray, PoolView, Task, TrainingError
+from training.types import Embedder, FloatArray, PoolView, TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def _predictions(
 
 def _margins(predictor: Serving, scores: FloatArray) -> FloatArray:
     """Return (documents,): how far each is from being decided otherwise."""
-    if predictor.schema.task is Task.MULTI:
+    if predictor.schema.task.has_thresholds:
         return np.asarray(np.abs(scores - predictor.thresholds).min(axis=1), np.float32)
     if scores.shape[1] < 2:
         return np.ones(len(scores), np.float32)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests.annotate.made_bundles import write_bundle
 from tests.test_architecture import HEAVY
-from training.types import LabelSchema, LabelSpec, Task
+from training.tasks import SINGLE
+from training.types import LabelSchema, LabelSpec
 
 SCRIPT = """
 import json, sys
@@ -42,7 +43,7 @@ print(json.dumps({"answer": answer, "modules": sorted(sys.modules)}))
 
 def test_a_prediction_loads_no_training_library(tmp_path: Path) -> None:
     labels = tuple(LabelSpec(name, name) for name in ("red", "green"))
-    bundle = write_bundle(tmp_path / "bundle", LabelSchema(Task.SINGLE, labels))
+    bundle = write_bundle(tmp_path / "bundle", LabelSchema(SINGLE, labels))
     settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "WINNOW_HOME": str(tmp_path / "home")}
     settings["DATABASE_URL"] = "sqlite://:memory:"
     done = subprocess.run(

@@ -8,7 +8,7 @@ from django.urls import reverse
 from annotate.forms.projects import strategy_choices
 from annotate.models import Project, User
 from annotate.models.projects import Role
-from training.types import Task
+from training.tasks import MULTI, SINGLE
 
 
 def test_a_project_is_created_from_typed_labels(sign_in: Callable[[User], Client], stranger: User) -> None:
@@ -78,7 +78,7 @@ def test_a_lead_chooses_which_families_train_by_themselves(
 
 
 def test_a_strategy_of_the_other_task_is_not_offered() -> None:
-    single, multi = (dict(strategy_choices(task)) for task in (Task.SINGLE, Task.MULTI))
+    single, multi = (dict(strategy_choices(task)) for task in (SINGLE, MULTI))
     assert "margin" in single
     assert "label_turns" not in single
     assert "label_turns" in multi

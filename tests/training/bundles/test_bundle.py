@@ -10,9 +10,9 @@ import pytest
 from tests.training.conftest import make_dataset
 from training.bundles import bundle as bundles
 from training.bundles.bundle import MANIFEST, BundleDraft, BundleError, Manifest, bundle_bytes, open_bundle
-from training.types import Task
+from training.tasks import MULTI
 
-SCHEMA = make_dataset(Task.MULTI, 3).schema
+SCHEMA = make_dataset(MULTI, 3).schema
 MANIFEST_OF_NONE = Manifest("tfidf", SCHEMA, (0.1, 0.25, 0.3), {"method": "none"}, "ngrams")
 
 

@@ -17,6 +17,7 @@ from tests.training.conftest import make_dataset
 from training.__main__ import main
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.predictor import Predictor
+from training.tasks import SINGLE
 from training.types import FloatArray, Task
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +72,7 @@ def test_a_moved_bundle_answers_the_same_by_itself(trained: Path, task: Task, tm
     np.testing.assert_allclose(told, before, atol=1e-6)
 
 
-@pytest.mark.parametrize("task", [Task.SINGLE], indirect=True)
+@pytest.mark.parametrize("task", [SINGLE], indirect=True)
 def test_a_damaged_encoder_inside_is_refused(trained: Path, tmp_path: Path) -> None:
     bundle = carried(trained, tmp_path / "elsewhere")
     (graph,) = [path for path in bundle.rglob("model.onnx") if path.parent != bundle]

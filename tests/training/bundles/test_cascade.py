@@ -12,16 +12,16 @@ from training.__main__ import main
 from training.bundles.bundle import MANIFEST, BundleError, bundle_bytes, open_bundle
 from training.bundles.cascade import CascadePredictor, open_predictor
 from training.bundles.predictor import Predictor
-from training.figures.calibration import confidence
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import decide, tune
+from training.figures.thresholds import tune
 from training.reportcard import measurement
 from training.reportcard.card import Candidate
 from training.runs.cascade_tuning import Split, build_cascade, tune_split
 from training.runs.pipeline import rows_of, train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, FloatArray, Objective, RunSpec, Task, TrainingError
 
-FEW = {Task.SINGLE: 20, Task.MULTI: 60}  # documents: enough to be right where it is sure
+FEW = {SINGLE: 20, MULTI: 60}  # documents: enough to be right where it is sure
 
 
 def trained(task: Task, folder: Path, family: str, documents: int) -> Path:
@@ -53,7 +53,7 @@ def test_each_text_is_answered_by_the_part_that_it_is_for(
     found = cascade.answer(texts)
     cheap, strong = (Predictor(path).predict_proba(texts) for path in parts)
     assert 0 < found.by_strong.sum() < 80
-    np.testing.assert_array_equal(found.by_strong, confidence(task, cheap) < built[1].confidence)
+    np.testing.assert_array_equal(found.by_strong, task.confidence(cheap) < built[1].confidence)
     np.testing.assert_array_equal(found.scores[found.by_strong], strong[found.by_strong])
     np.testing.assert_array_equal(found.scores[~found.by_strong], cheap[~found.by_strong])
     np.testing.assert_array_equal(cascade.predict_proba(texts), found.scores)
@@ -65,7 +65,7 @@ def test_a_cascade_is_as_good_as_its_strong_part_and_spares_it(
     cascade, strong = CascadePredictor(built[0]), Predictor(parts[1])
     unseen = make_dataset(task, 200, seed=9)
     reached = [
-        macro_f1(unseen.targets, decide(task, one.predict_proba(unseen.texts), one.thresholds)) or 0.0
+        macro_f1(unseen.targets, task.decide(one.predict_proba(unseen.texts), one.thresholds)) or 0.0
         for one in (cascade, strong)
     ]
     assert reached[0] > reached[1] - 0.05
@@ -129,8 +129,8 @@ def with_errors(data: Dataset) -> Dataset:
 
 
 def test_thresholds_of_a_cascade_suit_the_objective(tmp_path: Path) -> None:
-    parts = [trained(Task.MULTI, tmp_path / str(n), "tfidf", n) for n in (FEW[Task.MULTI], 200)]
-    tuning, wanted = with_errors(make_dataset(Task.MULTI, 150, seed=5)), 0.6
+    parts = [trained(MULTI, tmp_path / str(n), "tfidf", n) for n in (FEW[MULTI], 200)]
+    tuning, wanted = with_errors(make_dataset(MULTI, 150, seed=5)), 0.6
     cuts = []
     for objective in (Objective.F1, Objective.PRECISION):
         build_cascade(
@@ -187,8 +187,8 @@ def scores_of(targets: FloatArray, right: FloatArray, sure: FloatArray) -> Float
 
 
 def test_the_split_lies_where_the_cheap_part_begins_to_err(tmp_path: Path) -> None:
-    strong = Predictor(trained(Task.SINGLE, tmp_path / "strong", "tfidf", 30))
-    data = make_dataset(Task.SINGLE, 300, seed=3)
+    strong = Predictor(trained(SINGLE, tmp_path / "strong", "tfidf", 30))
+    data = make_dataset(SINGLE, 300, seed=3)
     sure = np.linspace(0.5, 0.99, 300).astype(np.float32)
     cheap = scores_of(data.targets, (sure > 0.7).astype(np.float32), sure)
     mostly = (np.arange(300) % 5 > 0).astype(np.float32)
@@ -202,8 +202,8 @@ def test_the_split_lies_where_the_cheap_part_begins_to_err(tmp_path: Path) -> No
 
 
 def test_a_cheap_part_that_is_never_right_is_refused(tmp_path: Path) -> None:
-    strong = Predictor(trained(Task.SINGLE, tmp_path / "strong", "tfidf", 30))
-    data = make_dataset(Task.SINGLE, 300, seed=3)
+    strong = Predictor(trained(SINGLE, tmp_path / "strong", "tfidf", 30))
+    data = make_dataset(SINGLE, 300, seed=3)
     sure = np.linspace(0.5, 0.99, 300).astype(np.float32)
     wrong = scores_of(data.targets, np.zeros(300, np.float32), sure)
     perfect = scores_of(data.targets, np.ones(300, np.float32), sure)
@@ -226,7 +226,7 @@ def test_the_command_writes_the_cascade_beside_its_parts(
     tuning, test = (
         write_csv(tmp_path / f"{seed}.csv", make_dataset(task, 150, seed=seed)) for seed in (5, 6)
     )
-    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is Task.MULTI else [])]
+    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is MULTI else [])]
     files = ["--tune", str(tuning), "--test", str(test), "--out", str(tmp_path / "both")]
     places = [str(part) for part in parts]
     assert main(["cascade", *places, *files, *columns, "--json", str(tmp_path / "out.json")]) == 0
@@ -240,8 +240,8 @@ def test_the_command_writes_the_cascade_beside_its_parts(
 
 def test_the_command_takes_an_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "_SINGLES", 60)
-    parts = [str(trained(Task.MULTI, tmp_path / str(n), "tfidf", n)) for n in (FEW[Task.MULTI], 200)]
-    tuning = with_errors(make_dataset(Task.MULTI, 150, seed=5))
+    parts = [str(trained(MULTI, tmp_path / str(n), "tfidf", n)) for n in (FEW[MULTI], 200)]
+    tuning = with_errors(make_dataset(MULTI, 150, seed=5))
     file = str(write_csv(tmp_path / "tuning.csv", tuning))
     given = ["--tune", file, "--test", file, "--text", "text", "--label", "label", "--multi", "|"]
     given += ["--objective", "fbeta", "--objective-value", "4", "--tolerance", "0.1"]

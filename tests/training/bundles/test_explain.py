@@ -19,6 +19,7 @@ from training.preprocess.ngrams import NgramPreprocessor, NgramSettings, normali
 from training.preprocess.places import Place, TextParts, original_spans
 from training.protocol import Explains
 from training.runs.pipeline import train_and_package
+from training.tasks import SINGLE
 from training.types import Dataset, FloatArray, NgramWeight, RunSpec, Task, TrainingError
 
 TEXTS = (
@@ -109,10 +110,10 @@ def test_contributions_of_all_ngrams_and_the_bias_add_up_to_the_score(head: str,
     rows = model.head_.weights[parts.ids]  # type: ignore[union-attr]
     added = [by_place(parts, contributions(task, parts.values, rows, label)).sum() for label in range(3)]
     bias = model.head_.bias  # type: ignore[union-attr]
-    logits = np.array(added) + bias - (bias.mean() if task is Task.SINGLE else 0)
+    logits = np.array(added) + bias - (bias.mean() if task is SINGLE else 0)
     expected = model.predict_proba(data.texts[:1])[0]
     odds = np.exp(logits)
-    found = odds / odds.sum() if task is Task.SINGLE else odds / (1 + odds)
+    found = odds / odds.sum() if task is SINGLE else odds / (1 + odds)
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 

@@ -18,7 +18,8 @@ from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.families.embedding.model import EmbeddingModel
 from training.preprocess.encoder import CONFIG_FILE, EncoderConfig, OnnxEncoder, write_config
 from training.preprocess.windows import Reading, reading_shares
-from training.types import Dataset, FloatArray, Task, TrainingError
+from training.tasks import SINGLE
+from training.types import Dataset, FloatArray, TrainingError
 
 WORDS = [f"w{i}" for i in range(40)]
 ROOM, OVERLAP, WINDOWS = 14, 4, 3  # words in a window of 16 tokens
@@ -131,7 +132,7 @@ def test_a_tokenizer_that_cannot_be_read_is_named(folder: Path) -> None:
 
 
 def test_the_run_reports_the_shares_of_windowed_and_truncated_texts(folder: Path, tmp_path: Path) -> None:
-    dataset = make_dataset(Task.SINGLE, 8)
+    dataset = make_dataset(SINGLE, 8)
     texts = (text_of(ROOM + 1), text_of(WHOLE + 1), *dataset.texts[2:])
     embedder = CachedEmbedder(OnnxEncoder(folder), FolderStore(tmp_path / "vectors"))
     long = Dataset(dataset.schema, texts, dataset.targets)

@@ -17,6 +17,7 @@ from training.bundles.bundle import BundleDraft, BundleError, Manifest, open_bun
 from training.bundles.predictor import BROKEN_GRAPH, Predictor
 from training.families.shared.graphs import write_vector_graph
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task
 
 HEAVY = (*sorted(LEARNING), "django", "celery")
@@ -59,14 +60,14 @@ def test_decisions_are_label_indices_in_schema_order(bundle: Path, task: Task) -
     scores = predictor.predict_proba(["my card please today", "the rate card why help", "please my"])
     decided = predictor.decide(scores)
     assert decided[0] == (0,)
-    if task is Task.MULTI:
+    if task is MULTI:
         assert decided[1] == (0, 2)
         assert decided[2] == ()
 
 
 def test_a_text_scores_the_same_alone_and_among_others(bundle: Path) -> None:
     predictor = Predictor(bundle)
-    texts = make_dataset(Task.SINGLE, 30, seed=4).texts
+    texts = make_dataset(SINGLE, 30, seed=4).texts
     together = predictor.predict_proba(texts)
     alone = np.concatenate([predictor.predict_proba([text]) for text in texts])
     np.testing.assert_array_equal(together, alone)
@@ -89,7 +90,7 @@ def test_any_text_is_scored(bundle: Path, text: str) -> None:
 def test_a_bundle_that_cannot_be_loaded_is_a_sentence(
     tmp_path: Path, graph: bytes, preprocessing: str
 ) -> None:
-    schema = make_dataset(Task.SINGLE, 1).schema
+    schema = make_dataset(SINGLE, 1).schema
     with BundleDraft(tmp_path / "bad") as draft:
         (draft.folder / "model.onnx").write_bytes(graph)
         (draft.folder / "ngrams.json").write_text(
@@ -106,7 +107,7 @@ def test_a_graph_that_wants_other_inputs_is_a_sentence(tmp_path: Path, bundle: P
         for name in open_bundle(bundle).files:
             shutil.copy(bundle / name, draft.folder)
         zeros = np.zeros((4, 3), np.float32)
-        write_vector_graph(draft.folder, Task.SINGLE, zeros, zeros[0])
+        write_vector_graph(draft.folder, SINGLE, zeros, zeros[0])
         draft.write_manifest(open_bundle(bundle))
         draft.publish()
     with pytest.raises(BundleError, match="cannot predict"):

@@ -10,7 +10,8 @@ import pytest
 from tests.training.conftest import FILLER, make_dataset
 from tests.training.families.tuning import Params, tuned
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
-from training.types import Task, TrainingError
+from training.tasks import SINGLE
+from training.types import TrainingError
 
 # Long texts
 
@@ -39,7 +40,7 @@ def test_a_megabyte_is_cut_and_said_to_be(checkpoint: str, params: Params) -> No
     found = tokens_of(checkpoint).tokens("card " * 200_000)
     assert len(found.windows) == TokenSettings().max_windows
     assert found.is_cut
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     texts = ("card " * 200_000, "my card " * 60, *data.texts[2:])
     model = tuned(replace(data, texts=texts), params | {"max_length": 32})
     assert model.details_["truncated_texts"] == pytest.approx(1 / 30)
@@ -47,7 +48,7 @@ def test_a_megabyte_is_cut_and_said_to_be(checkpoint: str, params: Params) -> No
 
 
 def test_the_end_of_a_long_text_counts(params: Params) -> None:
-    model = tuned(make_dataset(Task.SINGLE, 90), params | {"epochs": 15, "max_length": 16})
+    model = tuned(make_dataset(SINGLE, 90), params | {"epochs": 15, "max_length": 16})
     padding = "please " * 20
     ends = model.predict_proba((f"{padding} card card card", f"{padding} iban iban iban"))
     assert ends[0, 0] > ends[1, 0] + 0.1
@@ -55,7 +56,7 @@ def test_the_end_of_a_long_text_counts(params: Params) -> None:
 
 def test_windows_that_cannot_be_are_a_sentence(checkpoint: str, params: Params) -> None:
     with pytest.raises(TrainingError, match="Windows of 12 tokens cannot share 40"):
-        tuned(make_dataset(Task.SINGLE, 30), params | {"max_length": 12, "overlap": 40})
+        tuned(make_dataset(SINGLE, 30), params | {"max_length": 12, "overlap": 40})
 
 
 def tokens_of(checkpoint: str, max_length: int = 32, overlap: int = 4) -> TokenPreprocessor:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.training.conftest import make_dataset, write_csv
 from training.__main__ import main
+from training.tasks import MULTI, SINGLE
 from training.types import Task
 
 KEYS = {"macro_f1", "micro_f1", "macro_f1_at_half", "per_class", "fit_s", "bundle_bytes", "parity"}
@@ -15,7 +16,7 @@ KEYS = {"macro_f1", "micro_f1", "macro_f1_at_half", "per_class", "fit_s", "bundl
 def train_arguments(folder: Path, task: Task, *more: str) -> list[str]:
     train = write_csv(folder / "train.csv", make_dataset(task, 60))
     test = write_csv(folder / "test.csv", make_dataset(task, 30, seed=1))
-    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is Task.MULTI else [])]
+    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is MULTI else [])]
     places = ["--out", str(folder / "bundle"), "--json", str(folder / "out.json")]
     return [
         "train",
@@ -53,7 +54,7 @@ def test_train_predict_and_bench_work_on_files_alone(
 
 
 def test_training_again_replaces_the_bundle(tmp_path: Path) -> None:
-    arguments = train_arguments(tmp_path, Task.SINGLE)
+    arguments = train_arguments(tmp_path, SINGLE)
     assert main(arguments) == 0
     assert main([*arguments, "--set", "C=2.5"]) == 0
 
@@ -71,20 +72,20 @@ def test_training_again_replaces_the_bundle(tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence_and_exit_code_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: list[str], sentence: str
 ) -> None:
-    assert main(train_arguments(tmp_path, Task.SINGLE, *change)) == 2
+    assert main(train_arguments(tmp_path, SINGLE, *change)) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert sentence in error[-1]
     assert not (tmp_path / "bundle").exists()
 
 
 def test_a_folder_without_a_bundle_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_csv(tmp_path / "test.csv", make_dataset(Task.SINGLE, 3))
+    write_csv(tmp_path / "test.csv", make_dataset(SINGLE, 3))
     assert main(["predict", str(tmp_path), str(tmp_path / "test.csv"), "--text", "text"]) == 2
     assert "There is no bundle" in capsys.readouterr().err
 
 
 def test_an_empty_label_is_named_with_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = train_arguments(tmp_path, Task.SINGLE)
+    arguments = train_arguments(tmp_path, SINGLE)
     (tmp_path / "train.csv").write_text("text,label\nlost,card\nfound,\n", "utf-8")
     assert main(arguments) == 2
     assert "row 3: the label is empty" in capsys.readouterr().err

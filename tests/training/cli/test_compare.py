@@ -11,6 +11,7 @@ from tests.training.families.tuning import Params
 from training.__main__ import main
 from training.registry import FAMILIES, Entry
 from training.reportcard import measurement
+from training.tasks import MULTI, SINGLE
 from training.types import Int8Twin, Json, Task
 
 
@@ -22,7 +23,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def compared(folder: Path, task: Task, *more: str) -> int:
     train = write_csv(folder / "train.csv", make_dataset(task, 90))
     test = write_csv(folder / "test.csv", make_dataset(task, 60, seed=1))
-    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is Task.MULTI else [])]
+    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is MULTI else [])]
     files = ["--train", str(train), "--test", str(test), "--json", str(folder / "card.json")]
     return main(["compare", *files, *columns, *more])
 
@@ -60,7 +61,7 @@ def test_an_encoder_is_measured_in_int8_and_fp32_and_leaves_as_torchscript(
     checkpoint = write_tiny_checkpoint(tmp_path / "checkpoint", words)
     places = ["--cache", str(tmp_path / "cache"), "--bundles", str(tmp_path / "kept")]
     encoder = ["--encoder", str(checkpoint), "--set", "embedding:fp32.precision=fp32"]
-    assert compared(tmp_path, Task.SINGLE, "--families", "embedding,embedding:fp32", *encoder, *places) == 0
+    assert compared(tmp_path, SINGLE, "--families", "embedding,embedding:fp32", *encoder, *places) == 0
     small, full = card(tmp_path)["candidates"]
     assert (small["problem"], full["problem"]) == ("", "")
     assert (small["precision"], full["precision"]) == ("int8", "fp32")
@@ -86,11 +87,11 @@ def test_a_model_tried_in_int8_shows_both_graphs(
     params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = [part for key in params for part in ("--set", f"transformer.{key}={json.dumps(params[key])}")]
-    assert compared(tmp_path, Task.SINGLE, "--families", "tfidf,transformer", *settings) == 0
+    assert compared(tmp_path, SINGLE, "--families", "tfidf,transformer", *settings) == 0
     assert "INT8 / FP32" not in capsys.readouterr().out
     settings += ["--set", "transformer.int8=true"]
-    tuning = ["--tuning", str(write_csv(tmp_path / "tuning.csv", make_dataset(Task.SINGLE, 120, seed=2)))]
-    assert compared(tmp_path, Task.SINGLE, "--families", "tfidf,transformer", *settings, *tuning) == 0
+    tuning = ["--tuning", str(write_csv(tmp_path / "tuning.csv", make_dataset(SINGLE, 120, seed=2)))]
+    assert compared(tmp_path, SINGLE, "--families", "tfidf,transformer", *settings, *tuning) == 0
     plain, tried = card(tmp_path)["candidates"]
     assert (plain["twin"], tried["problem"]) == (None, "")
     twin = Int8Twin.from_json(tried["twin"])
@@ -106,10 +107,7 @@ def test_a_family_that_fails_is_a_row_with_its_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FAMILIES, "absent", Entry("Absent", "training.no_such_module:Model", "absent"))
-    assert (
-        compared(tmp_path, Task.SINGLE, "--families", "absent,tfidf,tfidf:bad", "--set", "tfidf:bad.C=-1")
-        == 0
-    )
+    assert compared(tmp_path, SINGLE, "--families", "absent,tfidf,tfidf:bad", "--set", "tfidf:bad.C=-1") == 0
     absent, whole, bad = card(tmp_path)["candidates"]
     assert "pip install '.[absent]'" in absent["problem"]
     assert "C must not be negative" in bad["problem"]
@@ -121,9 +119,7 @@ def test_a_family_that_fails_is_a_row_with_its_sentence(
 
 def test_constraints_that_nothing_satisfies_say_which_rules_out_which(tmp_path: Path) -> None:
     assert (
-        compared(
-            tmp_path, Task.SINGLE, "--families", "tfidf", "--latency-ms", "0.000001", "--size-mb", "0.001"
-        )
+        compared(tmp_path, SINGLE, "--families", "tfidf", "--latency-ms", "0.000001", "--size-mb", "0.001")
         == 0
     )
     found = card(tmp_path)["recommendation"]
@@ -133,7 +129,7 @@ def test_constraints_that_nothing_satisfies_say_which_rules_out_which(tmp_path: 
 
 
 def test_the_labels_at_hand_are_what_is_trained_on(tmp_path: Path) -> None:
-    assert compared(tmp_path, Task.SINGLE, "--families", "tfidf", "--labels", "30") == 0
+    assert compared(tmp_path, SINGLE, "--families", "tfidf", "--labels", "30") == 0
     assert card(tmp_path)["candidates"][0]["labelled"] == 30
     assert card(tmp_path)["constraints"]["labels"] == 30
 
@@ -151,5 +147,5 @@ def test_the_labels_at_hand_are_what_is_trained_on(tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
-    assert compared(tmp_path, Task.SINGLE, *arguments) == 2
+    assert compared(tmp_path, SINGLE, *arguments) == 2
     assert sentence in capsys.readouterr().err

@@ -13,10 +13,11 @@ from training.cli import simulate as simulation
 from training.cli.simulate import Replay, World, mean_points, simulate
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
+from training.tasks import MULTI, SINGLE
 from training.types import RunSpec, Task, TrainingError
 
 
-def world(task: Task = Task.SINGLE) -> World:
+def world(task: Task = SINGLE) -> World:
     train, test = make_dataset(task, 150), make_dataset(task, 60, seed=1)
     vectors = WordEmbedder().embed(train.texts)
     return World(train, test, WordEmbedder(), vectors, nearest(vectors))
@@ -41,7 +42,7 @@ def test_the_same_seed_gives_the_same_curve() -> None:
 
 
 def test_multi_label_takes_turns_and_tunes_thresholds() -> None:
-    points = list(simulate(plan(strategy="label_turns", budget=50), world(Task.MULTI), seed=0))
+    points = list(simulate(plan(strategy="label_turns", budget=50), world(MULTI), seed=0))
     assert points[-1].macro_f1 > 0.7
 
 
@@ -84,8 +85,8 @@ def test_a_plan_that_cannot_be_carried_out_is_refused(changes: dict[str, object]
 
 
 def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None:
-    train = write_csv(tmp_path / "train.csv", make_dataset(Task.SINGLE, 90))
-    test = write_csv(tmp_path / "test.csv", make_dataset(Task.SINGLE, 60, seed=1))
+    train = write_csv(tmp_path / "train.csv", make_dataset(SINGLE, 90))
+    test = write_csv(tmp_path / "test.csv", make_dataset(SINGLE, 60, seed=1))
     out, plot = tmp_path / "out.json", tmp_path / "out.svg"
     files = ["--train", str(train), "--test", str(test), "--text", "text", "--label", "label"]
     sizes = ["--seed-labels", "20", "--batch", "20", "--budget", "40", "--seeds", "0,1"]

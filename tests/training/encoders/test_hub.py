@@ -16,7 +16,8 @@ import pytest
 
 from tests.training.conftest import write_csv
 from training.bundles.bundle import read_manifest
-from training.types import Dataset, LabelSchema, LabelSpec, Task
+from training.tasks import SINGLE
+from training.types import Dataset, LabelSchema, LabelSpec
 
 NAME = "some-team/tiny-multilingual"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -104,7 +105,7 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 def russian(path: Path, documents: int) -> Path:
-    schema = LabelSchema(Task.SINGLE, tuple(LabelSpec(key, key) for key in WORDS))
+    schema = LabelSchema(SINGLE, tuple(LabelSpec(key, key) for key in WORDS))
     answers = [list(WORDS)[i % 2] for i in range(documents)]
     texts = tuple(" ".join(WORDS[answer][(i + j) % 3] for j in range(2)) for i, answer in enumerate(answers))
     return write_csv(path, Dataset(schema, texts, schema.encode([answer] for answer in answers)))

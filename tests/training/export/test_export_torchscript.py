@@ -19,6 +19,7 @@ from training.export.modules import Encoded
 from training.export.torchscript import _run, _traced
 from training.preprocess import load_preprocessor
 from training.runs.pipeline import rows_of, train_and_package
+from training.tasks import SINGLE
 from training.types import RunSpec, Task
 
 
@@ -50,7 +51,7 @@ def test_a_head_that_is_not_linear_is_refused_and_leaves_no_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("lightgbm")
-    bundle = bundle_of(Task.SINGLE, tmp_path / "one", head="lightgbm")
+    bundle = bundle_of(SINGLE, tmp_path / "one", head="lightgbm")
     file = tmp_path / "model.pt"
     assert main(["export", str(bundle), "--format", "torchscript", "--out", str(file)]) == 2
     assert "cannot become TorchScript" in capsys.readouterr().err
@@ -82,7 +83,7 @@ def test_a_fine_tuned_network_scores_like_its_bundle(
 def test_a_bundle_in_int8_is_compared_by_its_weights_and_told_apart(
     params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data, unseen = make_dataset(Task.SINGLE, 90), make_dataset(Task.SINGLE, 60, seed=1)
+    data, unseen = make_dataset(SINGLE, 90), make_dataset(SINGLE, 60, seed=1)
     report = packaged(data, params | {"epochs": 15, "int8": True}, tmp_path, reporting=unseen)
     assert open_bundle(report.bundle).precision == "int8"
     file = tmp_path / "model.pt"
@@ -104,7 +105,7 @@ def test_a_bundle_in_int8_is_compared_by_its_weights_and_told_apart(
 def test_weights_that_are_missing_damaged_or_others_are_refused_and_leave_no_file(
     params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bundle, file = packaged(make_dataset(Task.SINGLE, 60), params, tmp_path).bundle, tmp_path / "model.pt"
+    bundle, file = packaged(make_dataset(SINGLE, 60), params, tmp_path).bundle, tmp_path / "model.pt"
     weights = bundle / ORIGINAL / "model.safetensors"
     tensors = load_file(weights)
     save_file(tensors | {"head.bias": tensors["head.bias"] + torch.tensor([3.0, 0.0, 0.0])}, weights)
@@ -127,7 +128,7 @@ def test_a_traced_encoder_takes_texts_of_any_length(task: Task, pooling: str) ->
     sizes = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
     config = BertConfig(**sizes, intermediate_size=32, attn_implementation="eager")
     weights, bias = torch.randn(16, 3), torch.randn(3)
-    module = Encoded(task is Task.SINGLE, weights, bias, BertModel(config).eval(), pooling).eval()
+    module = Encoded(task is SINGLE, weights, bias, BertModel(config).eval(), pooling).eval()
     rows = [
         {"input_ids": np.arange(n)[None] % 50, "attention_mask": np.ones((1, n), np.int64)}
         for n in (3, 17, 8)

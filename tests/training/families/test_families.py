@@ -13,10 +13,10 @@ from tests.training.conftest import WordEmbedder, make_dataset
 from training.bundles.predictor import Predictor
 from training.families.build import build_model
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import decide
 from training.protocol import TextModel
 from training.registry import FAMILIES
 from training.runs.pipeline import fit_model, rows_of, train_and_package
+from training.tasks import SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
 
 pytestmark = pytest.mark.parametrize("family", sorted(FAMILIES))
@@ -54,7 +54,7 @@ def test_scores_are_probabilities_of_documents_by_labels(family: str, dataset: D
     assert scores.shape == dataset.targets.shape
     assert scores.dtype == np.float32
     assert ((scores >= 0) & (scores <= 1)).all()
-    if dataset.schema.task is Task.SINGLE:
+    if dataset.schema.task is SINGLE:
         np.testing.assert_allclose(scores.sum(axis=1), 1, atol=1e-5)
 
 
@@ -63,7 +63,7 @@ def test_it_learns(family: str, task: Task, dataset: Dataset) -> None:
         pytest.skip("it compares names; its own test does so")
     unseen = make_dataset(task, 60, seed=1)
     scores = fitted(family, dataset).predict_proba(unseen.texts)
-    reached = macro_f1(unseen.targets, decide(task, scores, np.full(3, 0.4, np.float32)))
+    reached = macro_f1(unseen.targets, task.decide(scores, np.full(3, 0.4, np.float32)))
     assert reached is not None
     assert reached > 0.8
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from training.figures import calibration
-from training.types import FloatArray, Task
+from training.tasks import MULTI, SINGLE
+from training.types import FloatArray
 
 
 def softmax(logits: FloatArray) -> FloatArray:
@@ -23,7 +24,7 @@ def test_the_temperature_of_overconfident_scores_is_found() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=1.5, size=(4_000, 5)).astype(np.float32)
     targets = drawn_from(softmax(logits), rng)
-    found = calibration.fit(Task.SINGLE, softmax(3 * logits), targets)
+    found = SINGLE.calibrate(softmax(3 * logits), targets)
     assert found["temperature"] == pytest.approx(3, rel=0.15)
 
 
@@ -43,10 +44,10 @@ def dependable_only_on_the_whole(documents: int, seed: int) -> tuple[FloatArray,
 
 
 def test_an_isotonic_map_lowers_the_error_that_a_temperature_leaves() -> None:
-    found = calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(2_000, seed=0))
+    found = SINGLE.calibrate(*dependable_only_on_the_whole(2_000, seed=0))
     scores, targets = dependable_only_on_the_whole(4_000, seed=1)
     errors = [
-        calibration.expected_calibration_error(Task.SINGLE, calibration.apply(learned, scores), targets)
+        calibration.expected_calibration_error(SINGLE, calibration.apply(learned, scores), targets)
         for learned in ({**found, "best": None}, found)
     ]
     assert None not in errors
@@ -54,7 +55,7 @@ def test_an_isotonic_map_lowers_the_error_that_a_temperature_leaves() -> None:
 
 
 def test_an_isotonic_map_keeps_every_decision_and_the_order_near_a_boundary() -> None:
-    found = calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(2_000, seed=0))
+    found = SINGLE.calibrate(*dependable_only_on_the_whole(2_000, seed=0))
     scores, _targets = dependable_only_on_the_whole(500, seed=2)
     mapped = calibration.apply(json.loads(json.dumps(found)), scores)
     np.testing.assert_array_equal(mapped.argmax(axis=1), scores.argmax(axis=1))
@@ -65,10 +66,10 @@ def test_an_isotonic_map_keeps_every_decision_and_the_order_near_a_boundary() ->
 
 
 def test_few_documents_or_good_scores_get_a_temperature_alone() -> None:
-    assert "best" not in calibration.fit(Task.SINGLE, *dependable_only_on_the_whole(999, seed=0))
+    assert "best" not in SINGLE.calibrate(*dependable_only_on_the_whole(999, seed=0))
     rng = np.random.default_rng(0)
     scores = softmax(rng.normal(scale=1.5, size=(3_000, 5)).astype(np.float32))
-    assert "best" not in calibration.fit(Task.SINGLE, scores, drawn_from(scores, rng))
+    assert "best" not in SINGLE.calibrate(scores, drawn_from(scores, rng))
 
 
 def skewed(documents: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
@@ -81,10 +82,10 @@ def skewed(documents: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
 
 @pytest.mark.parametrize("documents", [300, 3_000])
 def test_multi_label_calibration_lowers_the_error_on_unseen_documents(documents: int) -> None:
-    found = calibration.fit(Task.MULTI, *skewed(documents))
+    found = MULTI.calibrate(*skewed(documents))
     scores, targets = skewed(4_000, seed=1)
-    after = calibration.expected_calibration_error(Task.MULTI, calibration.apply(found, scores), targets)
-    before = calibration.expected_calibration_error(Task.MULTI, scores, targets)
+    after = calibration.expected_calibration_error(MULTI, calibration.apply(found, scores), targets)
+    before = calibration.expected_calibration_error(MULTI, scores, targets)
     assert after is not None
     assert before is not None
     assert after < before / 4
@@ -92,39 +93,39 @@ def test_multi_label_calibration_lowers_the_error_on_unseen_documents(documents:
 
 @pytest.mark.parametrize("documents", [30, 300, 3_000])
 def test_calibration_never_reverses_the_order_of_documents(documents: int) -> None:
-    found = calibration.fit(Task.MULTI, *skewed(documents))
+    found = MULTI.calibrate(*skewed(documents))
     grid = np.repeat(np.linspace(0, 1, 501, dtype=np.float32)[:, None], 2, axis=1)
     assert (np.diff(calibration.apply(found, grid), axis=0) >= 0).all()
 
 
 def test_isotonic_maps_are_for_labels_with_data_enough() -> None:
-    assert calibration.fit(Task.MULTI, *skewed(300))["isotonic"] == [None, None]
-    assert all(calibration.fit(Task.MULTI, *skewed(3_000))["isotonic"])
+    assert MULTI.calibrate(*skewed(300))["isotonic"] == [None, None]
+    assert all(MULTI.calibrate(*skewed(3_000))["isotonic"])
 
 
 def test_a_label_without_positives_is_not_driven_away() -> None:
     scores = np.full((50, 1), 0.2, np.float32)
-    found = calibration.fit(Task.MULTI, scores, np.zeros((50, 1), np.float32))
+    found = MULTI.calibrate(scores, np.zeros((50, 1), np.float32))
     assert np.isfinite(found["shifts"]).all()
     assert 0 < calibration.apply(found, scores)[0, 0] < 0.2
 
 
 def test_it_survives_being_stored() -> None:
     scores, targets = skewed(3_000)
-    found = calibration.fit(Task.MULTI, scores, targets)
+    found = MULTI.calibrate(scores, targets)
     again = json.loads(json.dumps(found))
     np.testing.assert_array_equal(calibration.apply(again, scores), calibration.apply(found, scores))
 
 
 def test_no_documents_calibrate_nothing() -> None:
     nothing = np.zeros((0, 2), np.float32)
-    assert calibration.fit(Task.MULTI, nothing, nothing) == calibration.IDENTITY
-    assert calibration.expected_calibration_error(Task.MULTI, nothing, nothing) is None
+    assert MULTI.calibrate(nothing, nothing) == calibration.IDENTITY
+    assert calibration.expected_calibration_error(MULTI, nothing, nothing) is None
 
 
 def test_bins_count_every_score_once() -> None:
     scores, targets = skewed(500)
-    assert sum(bar.count for bar in calibration.reliability(Task.MULTI, scores, targets)) == 1_000
+    assert sum(bar.count for bar in calibration.reliability(MULTI, scores, targets)) == 1_000
 
 
 def test_an_unknown_method_is_an_error() -> None:

@@ -12,7 +12,7 @@ from training.figures.evaluate import (
     micro_f1,
     paired_bootstrap,
 )
-from training.figures.thresholds import decide
+from training.tasks import MULTI, SINGLE
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
 
 
@@ -23,7 +23,7 @@ def schema(task: Task, labels: int) -> LabelSchema:
 def scored(task: Task, documents: int = 400, labels: int = 6) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(0)
     targets = (rng.random((documents, labels)) < 0.3).astype(np.float32)
-    if task is Task.SINGLE:
+    if task is SINGLE:
         targets = np.eye(labels, dtype=np.float32)[rng.integers(0, labels, documents)]
     return targets, np.clip(targets * 0.5 + rng.random(targets.shape) * 0.6, 0, 1).astype(np.float32)
 
@@ -35,7 +35,7 @@ def measured(task: Task, targets: FloatArray, scores: FloatArray) -> Evaluation:
 
 def test_figures_agree_with_scikit_learn(task: Task) -> None:
     targets, scores = scored(task)
-    decisions = decide(task, scores, np.full(6, 0.5, np.float32))
+    decisions = task.decide(scores, np.full(6, 0.5, np.float32))
     found = measured(task, targets, scores)
     assert found.macro_f1 == pytest.approx(f1_score(targets, decisions, average="macro"))
     assert found.micro_f1 == pytest.approx(f1_score(targets, decisions, average="micro"))
@@ -51,7 +51,7 @@ def test_figures_agree_with_scikit_learn(task: Task) -> None:
 @pytest.mark.parametrize("beta", [0.5, 1.0, 4.0])
 def test_macro_f_beta_agrees_with_scikit_learn_and_lies_in_its_interval(task: Task, beta: float) -> None:
     targets, scores = scored(task)
-    decisions = decide(task, scores, np.full(6, 0.5, np.float32))
+    decisions = task.decide(scores, np.full(6, 0.5, np.float32))
     found = macro_f1(targets, decisions, beta)
     assert found == pytest.approx(fbeta_score(targets, decisions, beta=beta, average="macro"))
     low, high = macro_f1_interval(targets, decisions, np.random.default_rng(0), beta=beta)
@@ -62,10 +62,10 @@ def test_macro_f_beta_agrees_with_scikit_learn_and_lies_in_its_interval(task: Ta
 
 
 def test_confusion_is_true_by_decided_for_single_label_only() -> None:
-    targets, scores = scored(Task.SINGLE)
+    targets, scores = scored(SINGLE)
     expected = confusion_matrix(targets.argmax(axis=1), scores.argmax(axis=1)).tolist()
-    assert np.array(measured(Task.SINGLE, targets, scores).confusion).tolist() == expected
-    assert measured(Task.MULTI, *scored(Task.MULTI)).confusion is None
+    assert np.array(measured(SINGLE, targets, scores).confusion).tolist() == expected
+    assert measured(MULTI, *scored(MULTI)).confusion is None
 
 
 def test_a_label_without_support_is_not_measurable_and_not_in_the_mean(task: Task) -> None:
@@ -87,11 +87,11 @@ def test_intervals_hold_the_figure_and_narrow_with_documents(task: Task) -> None
 
 
 def test_the_interval_covers_what_documents_drawn_one_by_one_give() -> None:
-    targets, scores = scored(Task.MULTI, 150)
+    targets, scores = scored(MULTI, 150)
     rng = np.random.default_rng(1)
     draws = (rng.integers(0, 150, 150) for _ in range(1_000))
     values = [f1_score(targets[rows], scores[rows] >= 0.5, average="macro") for rows in draws]
-    found = measured(Task.MULTI, targets, scores)
+    found = measured(MULTI, targets, scores)
     expected = np.percentile(values, (2.5, 97.5))
     assert (found.macro_f1_low, found.macro_f1_high) == pytest.approx(expected, abs=0.01)
 
@@ -108,13 +108,13 @@ def test_the_same_rng_gives_the_same_interval(task: Task) -> None:
 
 
 def test_a_model_equal_to_itself_is_neither_better_nor_worse() -> None:
-    targets, scores = scored(Task.MULTI)
+    targets, scores = scored(MULTI)
     same = paired_bootstrap(targets, scores >= 0.5, scores >= 0.5, np.random.default_rng(0))
     assert (same.difference, same.low, same.high, same.probability_better) == (0.0, 0.0, 0.0, 0.5)
 
 
 def test_a_better_model_is_seen_as_better_from_both_sides() -> None:
-    targets, scores = scored(Task.MULTI)
+    targets, scores = scored(MULTI)
     good, bad = targets > 0, scores >= 0.5
     ahead = paired_bootstrap(targets, good, bad, np.random.default_rng(0))
     behind = paired_bootstrap(targets, bad, good, np.random.default_rng(0))

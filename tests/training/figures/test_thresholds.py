@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import DEFAULT, UNREACHABLE, decide, tune
-from training.types import FloatArray, Objective, Task
+from training.figures.thresholds import DEFAULT, UNREACHABLE, tune
+from training.tasks import MULTI, SINGLE
+from training.types import FloatArray, Objective
 
 
 def noisy_scores(seed: int = 0, documents: int = 600) -> tuple[FloatArray, FloatArray]:
@@ -20,7 +21,7 @@ def noisy_scores(seed: int = 0, documents: int = 600) -> tuple[FloatArray, Float
 def test_tuned_thresholds_beat_one_half_on_unseen_documents() -> None:
     cuts = tune(*noisy_scores())
     scores, targets = noisy_scores(seed=1)
-    tuned, half = macro_f1(targets, decide(Task.MULTI, scores, cuts)), macro_f1(targets, scores >= 0.5)
+    tuned, half = macro_f1(targets, MULTI.decide(scores, cuts)), macro_f1(targets, scores >= 0.5)
     assert tuned is not None
     assert half is not None
     assert tuned > half + 0.2
@@ -60,7 +61,7 @@ def test_an_unreachable_precision_makes_a_label_rare_instead_of_wrong() -> None:
 def test_equal_scores_are_decided_together() -> None:
     scores = np.full((4, 1), 0.3, np.float32)
     targets = np.array([[1], [1], [1], [0]], np.float32)
-    assert decide(Task.MULTI, scores, tune(scores, targets)).all()
+    assert MULTI.decide(scores, tune(scores, targets)).all()
 
 
 def test_a_label_without_positives_gets_the_pooled_threshold() -> None:
@@ -92,10 +93,10 @@ def test_without_validation_scores_the_default_stands() -> None:
 
 def test_single_label_takes_the_best_and_the_first_of_equals() -> None:
     scores = np.array([[0.2, 0.8], [0.5, 0.5]], np.float32)
-    decisions = decide(Task.SINGLE, scores, np.zeros(2, np.float32))
+    decisions = SINGLE.decide(scores, np.zeros(2, np.float32))
     assert decisions.tolist() == [[False, True], [True, False]]
 
 
 def test_a_score_at_its_threshold_is_decided() -> None:
     cut = np.array([0.3], np.float32)
-    assert decide(Task.MULTI, cut[None, :], np.array([float(cut[0])], np.float32)).all()
+    assert MULTI.decide(cut[None, :], np.array([float(cut[0])], np.float32)).all()

@@ -16,10 +16,11 @@ from training.llm.errors import BudgetSpent, LlmError, RateLimited
 from training.llm.labeller import Labeller, LlmReply
 from training.llm.parse import LlmOutcome
 from training.llm.prompt import Example, Prompt
-from training.types import LabelSchema, LabelSpec, Task, TrainingError
+from training.tasks import MULTI, SINGLE
+from training.types import LabelSchema, LabelSpec, TrainingError
 
-SCHEMA = LabelSchema(Task.SINGLE, (LabelSpec("7", "card", "anything plastic"), LabelSpec("8", "rate")))
-MULTI = LabelSchema(Task.MULTI, SCHEMA.labels)
+SCHEMA = LabelSchema(SINGLE, (LabelSpec("7", "card", "anything plastic"), LabelSpec("8", "rate")))
+MULTI = LabelSchema(MULTI, SCHEMA.labels)
 SINGLE_PROMPT, MULTI_PROMPT = Prompt(SCHEMA), Prompt(MULTI)
 
 
@@ -149,7 +150,7 @@ def test_an_example_is_cut_shorter_than_the_text(server: Server) -> None:
 
 
 def test_what_an_answer_depends_on_is_asked_anew(server: Server, tmp_path: Path) -> None:
-    others = LabelSchema(Task.SINGLE, (LabelSpec("1", "card", "anything plastic"), LabelSpec("2", "rate")))
+    others = LabelSchema(SINGLE, (LabelSpec("1", "card", "anything plastic"), LabelSpec("2", "rate")))
     with SqliteCache(tmp_path / "answers.sqlite3") as cache:
         answer(server, cache=cache)
         assert answer(server, prompt=Prompt(others), cache=cache)[0].labels == ("1",)
@@ -245,6 +246,6 @@ def test_a_budget_that_could_not_be_kept_is_refused(server: Server) -> None:
 
 
 def test_labels_of_one_name_cannot_be_asked_for(server: Server) -> None:
-    twins = LabelSchema(Task.SINGLE, (LabelSpec("1", "card"), LabelSpec("2", "card")))
+    twins = LabelSchema(SINGLE, (LabelSpec("1", "card"), LabelSpec("2", "card")))
     with pytest.raises(TrainingError, match="the same name: card"):
         answer(server, prompt=Prompt(twins))

@@ -22,9 +22,10 @@ from training.llm.errors import Away, BudgetSpent, LlmError, Stopped, Unusable
 from training.llm.labeller import Labeller, LlmReply
 from training.llm.parse import LlmOutcome
 from training.llm.prompt import Prompt
-from training.types import LabelSchema, LabelSpec, Task, TrainingError
+from training.tasks import SINGLE
+from training.types import LabelSchema, LabelSpec, TrainingError
 
-SCHEMA = LabelSchema(Task.SINGLE, (LabelSpec("7", "card"), LabelSpec("8", "rate")))
+SCHEMA = LabelSchema(SINGLE, (LabelSpec("7", "card"), LabelSpec("8", "rate")))
 PROMPT = Prompt(SCHEMA)
 MANY = [f"text {number}" for number in range(12)]
 

@@ -14,17 +14,18 @@ from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.bundles.timing import in_turns
 from training.figures.coverage import FOREIGN, foreign_note, languages, pieces_per_word
 from training.figures.evaluate import evaluate
-from training.figures.thresholds import Decisions, decide
+from training.figures.thresholds import Decisions
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings
 from training.reportcard import measurement
 from training.reportcard.card import Candidate, Comparison, Constraints, Recommendation, Speed
 from training.reportcard.measurement import measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend, violations
 from training.runs.pipeline import train_and_package
+from training.tasks import SINGLE
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, RunSpec, Task
 
 DOCUMENTS, LABELS = 600, 4
-SCHEMA = LabelSchema(Task.SINGLE, tuple(LabelSpec(str(j), str(j)) for j in range(LABELS)))
+SCHEMA = LabelSchema(SINGLE, tuple(LabelSpec(str(j), str(j)) for j in range(LABELS)))
 ANSWERS = np.arange(DOCUMENTS) % LABELS
 TARGETS = np.eye(LABELS, dtype=np.float32)[ANSWERS]
 
@@ -203,7 +204,7 @@ def test_a_bundle_is_measured_and_the_card_is_plain_json(
     assert row.evaluation.macro_f1 > 0.8  # type: ignore[operator]
     assert 0 < row.speed.p50_ms <= row.speed.p99_ms
     assert row.speed.texts_per_s > 0
-    assert sum(bar.count for bar in row.reliability) == (60 if task is Task.SINGLE else 180)
+    assert sum(bar.count for bar in row.reliability) == (60 if task is SINGLE else 180)
     assert row.bundle_bytes == sum(file.stat().st_size for file in (tmp_path / "one").iterdir())
     assert (row.encoder_bytes, row.explainable, row.languages) == (0, True, None)
     assert found.decisions.shape == held.targets.shape
@@ -242,7 +243,7 @@ def test_bundles_that_take_turns_answer_the_same_texts_within_their_time() -> No
 def test_decisions_of_a_measured_bundle_are_those_of_its_figures() -> None:
     row = candidate("one", 60, 1.0)
     assert row.evaluation is not None
-    exact = decide(Task.SINGLE, decided(60).astype(np.float32), np.zeros(LABELS, np.float32))
+    exact = SINGLE.decide(decided(60).astype(np.float32), np.zeros(LABELS, np.float32))
     assert row.evaluation.micro_f1 == pytest.approx((exact & (TARGETS > 0)).sum() / DOCUMENTS)
 
 

@@ -16,12 +16,12 @@ from training.families.shared import teaching
 from training.families.shared.teaching import SUREST, fit_taught, with_fewer, with_scores, with_surest
 from training.families.tfidf.model import TfidfModel
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import decide
 from training.protocol import LearnsSoftly
 from training.reportcard import measurement
 from training.runs.distillation import recovered, teach, unlabelled
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of, train_and_package
 from training.splits import assign_folds
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, FloatArray, Pool, RunSpec, Task, Taught, TrainingError
 
 SPEC = RunSpec("tfidf")
@@ -50,7 +50,7 @@ def few(task: Task) -> Dataset:
 def reached(model: TfidfModel | EmbeddingModel, task: Task) -> float:
     unseen = make_dataset(task, 120, seed=1)
     scores = model.predict_proba(unseen.texts)
-    found = macro_f1(unseen.targets, decide(task, scores, np.full(3, 0.5, np.float32)))
+    found = macro_f1(unseen.targets, task.decide(scores, np.full(3, 0.5, np.float32)))
     assert found is not None
     return found
 
@@ -87,13 +87,13 @@ def test_a_teacher_of_other_labels_and_an_empty_pool_are_refused(teacher: Predic
 
 
 def test_texts_that_are_labelled_or_measured_on_are_not_taught() -> None:
-    data = make_dataset(Task.SINGLE, 2)
+    data = make_dataset(SINGLE, 2)
     pool = ["new one", "New one!", data.texts[0].upper(), "another"]
     assert unlabelled(pool, data) == ("new one", "another")
 
 
 def taught_dataset(scores: FloatArray) -> Dataset:
-    data = few(Task.SINGLE)
+    data = few(SINGLE)
     texts = tuple(f"text {i}" for i in range(len(scores)))
     return replace(data, taught=Taught(texts, scores, np.eye(3, dtype=np.float32)[scores.argmax(axis=1)]))
 
@@ -133,7 +133,7 @@ def test_a_family_that_takes_no_probabilities_gets_labels() -> None:
 
     model = Hard()
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 20).astype(np.float32)
-    fit_taught(model, taught_dataset(scores), valid=none_of(few(Task.SINGLE)))  # type: ignore[arg-type]
+    fit_taught(model, taught_dataset(scores), valid=none_of(few(SINGLE)))  # type: ignore[arg-type]
     assert len(model.seen) == 21
     assert set(np.unique(model.seen.targets)) == {0.0, 1.0}
 
@@ -207,7 +207,7 @@ def test_the_command_puts_teacher_and_student_side_by_side(
     pool = write_pool(tmp_path / "pool.csv", make_dataset(task, 150, seed=3).texts)
     labelled = write_csv(tmp_path / "train.csv", few(task))
     test = write_csv(tmp_path / "test.csv", make_dataset(task, 120, seed=1))
-    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is Task.MULTI else [])]
+    columns = ["--text", "text", "--label", "label", *(["--multi", "|"] if task is MULTI else [])]
     places = ["--out", str(tmp_path / "student"), "--json", str(tmp_path / "out.json")]
     files = ["--pool", str(pool), "--train", str(labelled), "--test", str(test)]
     assert main(["distil", str(tmp_path / "teacher"), *files, *columns, "--family", "tfidf", *places]) == 0

@@ -13,6 +13,7 @@ from training.export.onnx import ParityError
 from training.families.tfidf.model import TfidfModel
 from training.runs import pipeline
 from training.runs.pipeline import calibrate_and_tune, evaluate_bundle, fit_model, train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import (
     Dataset,
     FloatArray,
@@ -136,11 +137,11 @@ def test_one_fold_is_scored_where_it_has_documents_enough(
     monkeypatch.setattr(pipeline, "ENOUGH_FOR_ONE_FOLD", 30)
     model = fit_model(SPEC, dataset, none_of(dataset)).model
     tuned = calibrate_and_tune(SPEC, dataset, none_of(dataset), model)
-    assert tuned.documents == (30 if task is Task.SINGLE else 90)
+    assert tuned.documents == (30 if task is SINGLE else 90)
 
 
 def test_the_objective_reaches_the_thresholds(tmp_path: Path) -> None:
-    data = make_dataset(Task.MULTI, 90)
+    data = make_dataset(MULTI, 90)
     wary, bold = (
         trained(
             tmp_path / name, data, RunSpec("tfidf", objective=Objective.FBETA, objective_value=beta)
@@ -176,7 +177,7 @@ def test_a_bundle_unlike_its_model_is_not_published(
 
 
 def test_one_class_only_is_a_sentence(tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     rows = data.targets[:, 0] > 0
     one = Dataset(data.schema, tuple(np.array(data.texts)[rows]), data.targets[rows])
     with pytest.raises(TrainingError, match="same label"):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.training.conftest import make_dataset
 from training.splits import assign_folds, half, lane, split_key
+from training.tasks import SINGLE
 from training.types import Dataset, Task
 
 
@@ -70,7 +71,7 @@ def test_folds_are_even_and_hold_every_label(task: Task) -> None:
 
 
 def test_duplicates_share_a_fold() -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     doubled = Dataset(
         data.schema,
         data.texts + tuple(text.upper() + "!" for text in data.texts),

@@ -17,15 +17,15 @@ from training.families.embedding.recipe import (
     seen_by_teacher,
 )
 from training.families.shared.heads import Head
-from training.types import FloatArray, IntArray, Task
+from training.types import FloatArray, IntArray, ScoreKind, Task
 
 FOLDS = 3
 ENOUGH = 30  # labelled documents; fewer say too little, and the parts help most then
 _AT_MOST = 1_000  # labelled documents that are looked at
 _POOL = 2_000  # pool documents that a trial student learns from
 _ITERATIONS = 25
-USUAL_PENALTY = {Task.SINGLE: 0.01, Task.MULTI: 0.1}
-PENALTIES = {Task.SINGLE: (0.01, 0.1, 1.0), Task.MULTI: (0.03, 0.1, 0.3, 1.0)}
+USUAL_PENALTY = {ScoreKind.EXCLUSIVE: 0.01, ScoreKind.INDEPENDENT: 0.1}
+PENALTIES = {ScoreKind.EXCLUSIVE: (0.01, 0.1, 1.0), ScoreKind.INDEPENDENT: (0.03, 0.1, 0.3, 1.0)}
 
 Trial = Callable[[Material, Material, Parts], FloatArray]
 """Learns from the first material and returns the scores (documents, labels) of the second one's documents."""
@@ -69,17 +69,17 @@ def _growth(task: Task, documents: int) -> float:
     Measured on 77 classes and 10,003 documents: macro-F1 0.924 with the penalty of 1,000, 0.930 with ten
     times as much. Multi-label was not measured, and keeps it.
     """
-    return max(1.0, documents / _AT_MOST) if task is Task.SINGLE else 1.0
+    return max(1.0, documents / _AT_MOST) if task.exclusive else 1.0
 
 
 def possible_parts(material: Material, wanted: Parts) -> Parts:
     """Return `wanted` without what the material has not, and with the usual penalty for 0."""
-    single, has_pool = material.task is Task.SINGLE, material.pool is not None
+    single, has_pool = material.task.exclusive, material.pool is not None
     return Parts(
         names=wanted.names and material.names is not None,
         neighbours=wanted.neighbours and single and has_pool and material.smoothed is not None,
         student=wanted.student and single and has_pool,
-        penalty=wanted.penalty or USUAL_PENALTY[material.task],
+        penalty=wanted.penalty or USUAL_PENALTY[material.task.score_kind],
     )
 
 
@@ -95,7 +95,7 @@ class _Judge:
     def best_penalty(self, parts: Parts) -> Parts:
         """Return the parts with the penalty that wins; the usual one unless another is clearly better."""
         best = parts
-        for penalty in PENALTIES[self._material.task]:
+        for penalty in PENALTIES[self._material.task.score_kind]:
             other = replace(parts, penalty=penalty)
             if _gain(self._worth("plain", other), self._worth("plain", best)) > 0:
                 best = other
@@ -163,7 +163,7 @@ def _deal(targets: FloatArray, rng: np.random.Generator) -> IntArray:
 
 def _worth(material: Material, logits: FloatArray) -> FloatArray:
     """Return what is compared: right or wrong by document; average precision by label for multi-label."""
-    if material.task is Task.SINGLE:
+    if material.task.exclusive:
         return np.asarray(logits.argmax(axis=1) == material.targets.argmax(axis=1), np.float32)
     often = np.flatnonzero(material.targets.sum(axis=0) >= 2)
     return np.array([_average_precision(logits[:, j], material.targets[:, j] > 0) for j in often], np.float32)

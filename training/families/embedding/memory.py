@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from training import tasks
 from training.families.embedding.recipe import Parts
 from training.families.shared.graphs import read_vector_graph
 from training.families.shared.heads import FILE as WEIGHTS
 from training.families.shared.heads import Head
 from training.families.shared.trees import FILE as TREES
 from training.families.shared.trees import TreeHead
-from training.types import LabelSchema, LabelSpec, Task, TrainingError
+from training.types import LabelSchema, LabelSpec, TrainingError
 
 FILE = "recipe.json"
 
@@ -34,7 +35,7 @@ class Memory:
 def remember(memory: Memory, folder: Path) -> None:
     """Write all but the weights as JSON."""
     content = {
-        "task": memory.schema.task,
+        "task": memory.schema.task.key,
         "labels": [asdict(label) for label in memory.schema.labels],
         "encoder": memory.encoder,
         "parts": asdict(memory.parts),
@@ -50,7 +51,7 @@ def read_memory(folder: Path) -> Memory:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
         labels = tuple(LabelSpec(**label) for label in content["labels"])
         return Memory(
-            schema=LabelSchema(Task(content["task"]), labels),
+            schema=LabelSchema(tasks.find(content["task"]), labels),
             encoder=str(content["encoder"]),
             parts=Parts(**content["parts"]),
             offered=Parts(**content["offered"]),

@@ -30,7 +30,7 @@ from training.families.shared.tree_graphs import write_vector_trees
 from training.families.shared.trees import TreeHead, fit_trees
 from training.preprocess.encoder import EncoderPreprocessor
 from training.preprocess.windows import reading_shares
-from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, Task, TrainingError
+from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, TrainingError
 
 LOGISTIC, LIGHTGBM = "logistic", "lightgbm"
 HEADS = (LOGISTIC, LIGHTGBM)
@@ -95,12 +95,12 @@ class EmbeddingModel:
         check_imbalance(self.imbalance, IMBALANCES, "embedding")
         if self.penalty < 0:
             raise TrainingError("The penalty must not be negative.")
-        if len(dataset.schema) < 2 and dataset.schema.task is Task.SINGLE:
+        if len(dataset.schema) < 2 and dataset.schema.task.exclusive:
             raise TrainingError("A single-label task needs at least two labels; add another one.")
         if self._wanted().names and len(dataset.schema):
             return
         used = int(dataset.targets.any(axis=0).sum())
-        if used < 2 and dataset.schema.task is Task.SINGLE:
+        if used < 2 and dataset.schema.task.exclusive:
             raise TrainingError(
                 "Documents of at least two labels are needed; label some of another one first."
             )

@@ -10,12 +10,13 @@ from typing import Self
 
 import numpy as np
 
+from training import tasks
 from training.families.fasttext.subwords import Learned, SubwordRecipe, buckets_for, learn, usual_epochs
 from training.families.shared.graphs import write_bag_graph, write_gather_graph
 from training.families.shared.heads import activate
 from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
-from training.types import Dataset, Exported, FloatArray, NgramWeight, Task, TrainingError
+from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingError
 
 _NEVER = -15.0  # bias of a label without any example
 
@@ -71,7 +72,7 @@ class FasttextModel:
         if not len(dataset):
             raise TrainingError("There is no labelled document to learn from yet.")
         used = int(dataset.targets.any(axis=0).sum())
-        if used < 2 and dataset.schema.task is Task.SINGLE:
+        if used < 2 and dataset.schema.task.exclusive:
             raise TrainingError(
                 "All labelled documents have the same label; label some of another one first."
             )
@@ -136,14 +137,14 @@ class FasttextModel:
         names = ("seed", "learning_rate", "epochs", "dimension")
         content = {name: getattr(self, name) for name in names} | asdict(self.settings)
         content.pop("buckets")  # follow from the dimension
-        (folder / "model.json").write_text(json.dumps({"task": self.task_, "settings": content}), "utf-8")
+        (folder / "model.json").write_text(json.dumps({"task": self.task_.key, "settings": content}), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         content = json.loads((folder / "model.json").read_text("utf-8"))
         model = cls(**content["settings"])
-        model.task_ = Task(content["task"])
+        model.task_ = tasks.find(content["task"])
         model.subwords_ = SubwordPreprocessor.load(folder)
         with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
             model.table_, model.bias_ = arrays["table"], arrays["bias"]

@@ -15,14 +15,14 @@ import numpy as np
 
 from training.families.shared.heads import activate
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
-from training.types import FloatArray, IntArray, Task, TrainingError
+from training.types import FloatArray, IntArray, ScoreKind, Task, TrainingError
 
 # NB: two symbols and letters in one word. `tokens` never makes one, so no text can name a label.
 LABEL = "<label>"
 _ATTEMPTS = 6
 _PROVEN_TEXTS = 100
 _MAX_DIFFERENCE = 1e-3
-_LOSSES = {Task.SINGLE: "softmax", Task.MULTI: "ova"}
+_LOSSES = {ScoreKind.EXCLUSIVE: "softmax", ScoreKind.INDEPENDENT: "ova"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | Non
             minn=settings.char_min if settings.char_max else 0,
             maxn=settings.char_max,
             bucket=settings.buckets,
-            loss=_LOSSES[recipe.task],
+            loss=_LOSSES[recipe.task.score_kind],
             label=LABEL,
             seed=recipe.seed % 2**31,
             thread=1,  # more race for the weights, and a seed would not give the same model twice

@@ -18,7 +18,7 @@ def write_gather_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"  # Softmax is over the last axis: labels
+    activation = "Softmax" if task.exclusive else "Sigmoid"  # Softmax is over the last axis: labels
     graph = helper.make_graph(
         [
             helper.make_node("Gather", ["weights", "ids"], ["rows"], axis=0),
@@ -54,7 +54,7 @@ def write_bag_graph(
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    activation = "Softmax" if task.exclusive else "Sigmoid"
     graph = helper.make_graph(
         [
             helper.make_node("Gather", ["table", "ids"], ["rows"], axis=0),
@@ -89,7 +89,7 @@ def write_vector_graph(folder: Path, task: Task, weights: FloatArray, bias: Floa
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    activation = "Softmax" if task is Task.SINGLE else "Sigmoid"
+    activation = "Softmax" if task.exclusive else "Sigmoid"
     graph = helper.make_graph(
         [
             helper.make_node("MatMul", ["vectors", "weights"], ["sums"]),

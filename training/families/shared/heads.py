@@ -45,7 +45,7 @@ class Head:
 
 def activate(task: Task, logits: FloatArray) -> FloatArray:
     """Return probabilities: a softmax over labels for single-label, one sigmoid per label for multi-label."""
-    if task is Task.MULTI:
+    if not task.exclusive:
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -30.0, 30.0))), dtype=np.float32)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
@@ -70,7 +70,7 @@ def fit_head(
     """
     dimension, labels = vectors.shape[1], targets.shape[1]
     target_mass = targets.sum(axis=1, keepdims=True)
-    cost_of = cost or (_sigmoid_cost if task is Task.MULTI else _softmax_cost)
+    cost_of = cost or (_sigmoid_cost if not task.exclusive else _softmax_cost)
 
     def loss(flat: FloatArray) -> tuple[float, FloatArray]:
         table = flat.astype(np.float32).reshape(dimension + 1, labels)

@@ -33,7 +33,7 @@ def balanced_weights(task: Task, targets: FloatArray) -> FloatArray:
     a label's documents count as much as all others together.
     """
     counts = targets.sum(axis=0)  # (labels,)
-    if task is Task.SINGLE:
+    if task.exclusive:
         worth = len(targets) / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
         return np.asarray(targets @ worth, np.float32)[:, None]
     with_it = len(targets) / (2 * np.maximum(counts, 1))

@@ -60,7 +60,7 @@ class Classifier(nn.Module):
     def start_head(self, task: Task, targets: FloatArray) -> None:
         """Set the bias to what is known before any text: labels without examples never, multi-label rates."""
         bias = np.zeros(targets.shape[1], np.float32)
-        if task is Task.MULTI:
+        if not task.exclusive:
             rates = np.clip(targets.mean(axis=0), 1e-4, 1 - 1e-4)
             bias = np.log(rates / (1 - rates))
         bias[~targets.any(axis=0)] = _NEVER
@@ -70,7 +70,7 @@ class Classifier(nn.Module):
 
 def activate(task: Task, logits: torch.Tensor) -> torch.Tensor:
     """Return probabilities of logits (rows, labels)."""
-    return logits.softmax(dim=-1) if task is Task.SINGLE else logits.sigmoid()
+    return logits.softmax(dim=-1) if task.exclusive else logits.sigmoid()
 
 
 def read_network(checkpoint: Checkpoint, labels: int, layers: int = 0) -> Classifier:

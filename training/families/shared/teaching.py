@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.figures.calibration import confidence
 from training.protocol import LearnsSoftly, TextModel
 from training.types import Dataset, FloatArray, Taught
 
@@ -35,7 +34,7 @@ def with_surest(dataset: Dataset) -> Dataset:
     taught = dataset.taught
     if taught is None:
         return dataset
-    sureness = confidence(dataset.schema.task, taught.scores)
+    sureness = dataset.schema.task.confidence(taught.scores)
     kept = np.sort(np.argsort(-sureness, kind="stable")[: int(SUREST * len(taught.texts))])
     return _joined(dataset, tuple(taught.texts[i] for i in kept), taught.decisions[kept])
 

@@ -51,9 +51,7 @@ def _write(
     trees = helper.make_node(
         "TreeEnsembleRegressor", [row], ["logits"], domain="ai.onnx.ml", **_attributes(head)
     )
-    activation = helper.make_node(
-        "Softmax" if task is Task.SINGLE else "Sigmoid", ["logits"], ["probabilities"]
-    )
+    activation = helper.make_node("Softmax" if task.exclusive else "Sigmoid", ["logits"], ["probabilities"])
     output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [rows, head.labels])
     graph = helper.make_graph([*before, trees, activation], "boosted_trees", inputs, [output])
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]

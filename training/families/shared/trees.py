@@ -81,10 +81,10 @@ def fit_trees(task: Task, matrix: Any, targets: FloatArray, weights: FloatArray,
     """
     counts = targets.sum(axis=0)
     columns = np.flatnonzero(counts)
-    if len(columns) < (2 if task is Task.SINGLE else 1):  # of a fold that lacks all others
+    if len(columns) < (2 if task.exclusive else 1):  # of a fold that lacks all others
         return TreeHead((), columns, targets.shape[1])
     settings = _SETTINGS | {"seed": seed, "min_data_in_leaf": _least_in_leaf(counts[columns])}
-    if task is Task.SINGLE:
+    if task.exclusive:
         answers = targets[:, columns].argmax(axis=1)
         settings |= {"objective": "multiclass", "num_class": len(columns)}
         boosters = [_boost(settings, matrix, answers, weights[:, 0])]

@@ -95,7 +95,7 @@ class NgramRecipe:
         return dataset.texts, dataset.targets
 
     def _weights(self, task: Task, targets: FloatArray) -> FloatArray:
-        usual = self.imbalance == USUAL and task is Task.SINGLE
+        usual = self.imbalance == USUAL and task.exclusive
         if usual or self.imbalance == imbalances.BALANCED:
             return imbalances.balanced_weights(task, targets)
         return np.ones((len(targets), 1), np.float32)
@@ -103,7 +103,7 @@ class NgramRecipe:
     def _usual_c(self, task: Task, documents: int) -> float:
         if self.head == SVM:
             return _SVM_C
-        if task is Task.SINGLE or documents <= _DENSE_DOCUMENTS:
+        if task.exclusive or documents <= _DENSE_DOCUMENTS:
             return _PENALISED_LESS
         return _PENALISED_MORE
 

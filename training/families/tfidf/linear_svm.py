@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from training.families.shared.heads import Head, activate
-from training.figures import calibration
 from training.splits import assign_folds
 from training.types import Dataset, FloatArray, IntArray, Task
 
@@ -34,7 +33,7 @@ def folds_to_score(dataset: Dataset, seed: int) -> Iterator[tuple[IntArray, IntA
     if len(dataset) < 2 * _FOLDS:
         return
     folds = assign_folds(dataset, _FOLDS, np.random.default_rng(seed))
-    least = 2 if dataset.schema.task is Task.SINGLE else 1  # labels that a head can be fitted to
+    least = 2 if dataset.schema.task.exclusive else 1  # labels that a head can be fitted to
     for fold in range(1 if len(dataset) >= _FOLDS * _ENOUGH_FOR_ONE_FOLD else _FOLDS):
         learn, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         if len(held) and int(dataset.targets[learn].any(axis=0).sum()) >= least:
@@ -48,7 +47,7 @@ def calibrated(task: Task, head: Head, margins: FloatArray, targets: FloatArray)
     both go into weights and bias, so the graph stays that of any linear head. Without margins (documents too
     few to be folded) the head is returned as it is.
     """
-    learned = calibration.fit(task, activate(task, margins), targets)
+    learned = task.calibrate(activate(task, margins), targets)
     slope = np.float32(1 / float(learned.get("temperature", 1.0)))
     shifts = np.array(learned.get("shifts", 0.0), np.float32)
     return Head(head.weights * slope, head.bias * slope + shifts)

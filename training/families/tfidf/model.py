@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from training import tasks
 from training.families.shared.graphs import write_gather_graph
 from training.families.shared.heads import Head, activate
 from training.families.shared.imbalance import NONE, check_imbalance
@@ -19,7 +20,7 @@ from training.families.tfidf.heads import HEADS, IMBALANCES, LIGHTGBM, LOGISTIC,
 from training.families.tfidf.matrix import most_telling, ngram_matrix
 from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
-from training.types import Dataset, Exported, FloatArray, NgramWeight, Task, TrainingError
+from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingError
 
 _TREE_NGRAMS = 2_000  # more take trees longer and were no better
 
@@ -80,7 +81,7 @@ class TfidfModel:
         if not len(dataset):
             raise TrainingError("There is no labelled document to learn from yet.")
         used = int(dataset.targets.any(axis=0).sum())
-        if used < 2 and dataset.schema.task is Task.SINGLE:
+        if used < 2 and dataset.schema.task.exclusive:
             raise TrainingError(
                 "All labelled documents have the same label; label some of another one first."
             )
@@ -109,7 +110,7 @@ class TfidfModel:
         """Write vocabulary, head and task."""
         self.ngrams_.save(folder)
         self.head_.save(folder)
-        content = {"task": self.task_, "seed": self.seed, "C": self.C}
+        content = {"task": self.task_.key, "seed": self.seed, "C": self.C}
         content |= {"head": self.head, "imbalance": self.imbalance}
         (folder / "model.json").write_text(json.dumps(content), "utf-8")
 
@@ -118,7 +119,7 @@ class TfidfModel:
         """Read what `save` wrote, and what it wrote when there was one head and `balanced` a switch."""
         content = json.loads((folder / "model.json").read_text("utf-8"))
         earlier = USUAL if content.pop("balanced", True) else NONE
-        task = Task(content.pop("task"))
+        task = tasks.find(content.pop("task"))
         model = cls(**{"imbalance": earlier} | content)
         model.task_ = task
         model.ngrams_ = NgramPreprocessor.load(folder)

@@ -18,7 +18,7 @@ from training.families.transformer.losses import Loss, label_weights, make_loss,
 from training.families.transformer.scoring import score_windows
 from training.families.transformer.steps import Diverged, Stepper
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import decide, tune
+from training.figures.thresholds import tune
 from training.types import IntArray, Task, TrainingError
 
 _TELL_SECONDS = 1.0
@@ -187,7 +187,7 @@ def _end_epoch(
 def _valid_score(network: Classifier, task: Task, valid: Examples, teller: FitReporter) -> float:
     """Return macro-F1, for multi-label with tuned thresholds, as it is published."""
     scores = score_windows(network, task, valid.windows, teller)
-    return macro_f1(valid.targets, decide(task, scores, tune(scores, valid.targets))) or 0.0
+    return macro_f1(valid.targets, task.decide(scores, tune(scores, valid.targets))) or 0.0
 
 
 def _keep_last_good(progress: FitState) -> None:

@@ -22,7 +22,7 @@ def smoothed(task: Task, targets: FloatArray, smoothing: float) -> FloatArray:
     A share of each is spread over the labels that have examples (Szegedy et al., 2016). Multi-label targets
     stay as they are: each is a decision of its own, and most are "no".
     """
-    if task is Task.MULTI:
+    if not task.exclusive:
         return targets
     used = targets.any(axis=0)
     return np.asarray((1 - smoothing) * targets + smoothing * used / max(int(used.sum()), 1), np.float32)
@@ -36,13 +36,13 @@ def label_weights(task: Task, targets: FloatArray) -> FloatArray:
     """
     counts = np.maximum(targets.sum(axis=0), 1)
     labels = max(int(targets.any(axis=0).sum()), 1)
-    weights = len(targets) / (labels * counts) if task is Task.SINGLE else (len(targets) - counts) / counts
+    weights = len(targets) / (labels * counts) if task.exclusive else (len(targets) - counts) / counts
     return np.asarray(np.clip(weights, 1 / _HEAVIEST, _HEAVIEST), np.float32)
 
 
 def make_loss(task: Task, weights: torch.Tensor | None, focal: float) -> Loss:
     """Return the loss of a task; `focal` is gamma, which mutes what is already right (Lin et al., 2017)."""
-    return _sigmoid_loss(weights, focal) if task is Task.MULTI else _softmax_loss(weights, focal)
+    return _sigmoid_loss(weights, focal) if not task.exclusive else _softmax_loss(weights, focal)
 
 
 def _softmax_loss(weights: torch.Tensor | None, focal: float) -> Loss:

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 import torch
 
+from training import tasks
 from training.bundles.bundle import ORIGINAL
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import Window
@@ -33,7 +34,7 @@ from training.families.transformer.graph import OneText, write_onnx
 from training.families.transformer.scoring import score_windows
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
 from training.splits import assign_folds
-from training.types import Dataset, Exported, FloatArray, IntArray, Json, Task, TrainingError
+from training.types import Dataset, Exported, FloatArray, IntArray, Json, TrainingError
 
 FOCAL = "focal"
 IMBALANCES = (NONE, BALANCED, FOCAL, UNDERSAMPLE, AUGMENT)
@@ -216,7 +217,7 @@ class TransformerModel:
         save_network(self.network_, folder)
         self.tokens_.save(folder)
         content = {
-            "task": self.task_,
+            "task": self.task_.key,
             "labels": self.network_.head.out_features,
             "pooling": self.network_.pooling,
             "int8": self.int8,
@@ -228,7 +229,7 @@ class TransformerModel:
         """Read what `save` wrote."""
         content = json.loads((folder / _FILE).read_text("utf-8"))
         model = cls(int8=content["int8"])
-        model.task_ = Task(content["task"])
+        model.task_ = tasks.find(content["task"])
         model.network_ = load_network(folder, content["pooling"], content["labels"]).to(best_device())
         model.tokens_ = TokenPreprocessor.load(folder)
         return model
@@ -255,7 +256,7 @@ def _check(dataset: Dataset) -> None:
     if not any(text.strip() for text in dataset.texts):
         raise TrainingError("No labelled document has any text to learn from.")
     used = int(dataset.targets.any(axis=0).sum())
-    if used < 2 and dataset.schema.task is Task.SINGLE:
+    if used < 2 and dataset.schema.task.exclusive:
         raise TrainingError("All labelled documents have the same label; label some of another one first.")
     if not used:
         raise TrainingError("No labelled document has any label; label some that do first.")

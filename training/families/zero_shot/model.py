@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from training import tasks
 from training.families.shared.graphs import write_vector_graph
 from training.families.shared.heads import Head, activate
 from training.families.shared.names import name_vectors
@@ -21,7 +22,7 @@ from training.types import (
     LabelSchema,
     LabelSpec,
     Pool,
-    Task,
+    ScoreKind,
     TrainingError,
 )
 
@@ -29,7 +30,7 @@ FILE = "names.json"
 WEIGHTS = "weights.npz"
 
 # Chosen once over BANKING77, GoEmotions and both domains of NLU++; the defaults where nobody can tune.
-_SCALE = {Task.SINGLE: 15.0, Task.MULTI: 12.0}
+_SCALE = {ScoreKind.EXCLUSIVE: 15.0, ScoreKind.INDEPENDENT: 12.0}
 # The cosine from which a label of a multi-label task is decided, and how much less it is with the mean of
 # the names all taken off; then the same two where the label's level in the pool is taken off as well.
 _CUT, _CUT_LESS = 0.33, 0.13
@@ -61,10 +62,10 @@ class ZeroShotModel:
         self._check(dataset.schema)
         self.schema_ = dataset.schema
         names = name_vectors(dataset.schema, self.embedder)
-        if dataset.schema.task is Task.MULTI:
+        if not dataset.schema.task.exclusive:
             names = _centred(names, _share_taken_off(len(names)))
         levels = self._levels(dataset.pool, names)
-        scale = self.scale or _SCALE[dataset.schema.task]
+        scale = self.scale or _SCALE[dataset.schema.task.score_kind]
         self.head_ = Head(scale * names.T, -scale * self._cuts(levels))
         self.details_ = {"levels_from": "names alone" if levels is None else "pool"}
         return self
@@ -72,7 +73,7 @@ class ZeroShotModel:
     def _check(self, schema: LabelSchema) -> None:
         if self.scale < 0:
             raise TrainingError("The scale must not be negative.")
-        least = 2 if schema.task is Task.SINGLE else 1
+        least = 2 if schema.task.exclusive else 1
         if len(schema) < least:
             raise TrainingError(f"There are {len(schema)} labels; name at least {least} to compare with.")
 
@@ -91,7 +92,7 @@ class ZeroShotModel:
         """Return the cosine (labels,) at which a label's logit is 0."""
         count = len(self.schema_)
         base = np.zeros(count, np.float32) if levels is None else levels
-        if self.schema_.task is Task.SINGLE:
+        if self.schema_.task.exclusive:
             return base
         cut, less = (_CUT, _CUT_LESS) if levels is None else (_CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS)
         return base + np.float32(cut - less * _share_taken_off(count))
@@ -111,7 +112,7 @@ class ZeroShotModel:
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
             labels = tuple(LabelSpec(**label) for label in content["labels"])
-            schema, details = LabelSchema(Task(content["task"]), labels), dict(content["details"])
+            schema, details = LabelSchema(tasks.find(content["task"]), labels), dict(content["details"])
             encoder, head = str(content["encoder"]), _read_head(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder} holds no model of the zero-shot family ({error}).") from error
@@ -130,7 +131,7 @@ class ZeroShotModel:
 
     def _describe(self, folder: Path) -> None:
         content = {
-            "task": self.schema_.task,
+            "task": self.schema_.task.key,
             "labels": [asdict(label) for label in self.schema_.labels],
             "encoder": self.embedder.fingerprint,
             "details": self.details_,

@@ -12,7 +12,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.imports import ImportState
 from annotate.services.imports import job, upsert
 from annotate.services.imports.columns import ColumnMapping
-from annotate.services.imports.job import Row, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training import records
 
 
@@ -48,14 +48,20 @@ def run() -> Callable[..., Import]:
 
 
 def test_it_adds_a_text_byte_for_byte(project: Project) -> None:
-    store_rows(project=project, rows=[Row(" a\r\nb\u0301 \U0001f600 ", external_id="1", meta={"n": 1})])
+    store_rows(
+        project=project, rows=[IncomingDocument(" a\r\nb\u0301 \U0001f600 ", external_id="1", meta={"n": 1})]
+    )
     document = project.documents.get()
     assert (document.text, document.external_id) == (" a\r\nb\u0301 \U0001f600 ", "1")
     assert document.meta == {"n": 1}
 
 
 def test_the_same_rows_again_change_nothing(project: Project) -> None:
-    rows = [Row("one", external_id="1", labels=("red",)), Row("two", labels=("blue",)), Row("three")]
+    rows = [
+        IncomingDocument("one", external_id="1", labels=("red",)),
+        IncomingDocument("two", labels=("blue",)),
+        IncomingDocument("three"),
+    ]
     assert tally(store_rows(project=project, rows=rows)) == (3, 0, 0, 0)
     assert tally(store_rows(project=project, rows=rows)) == (0, 0, 3, 0)
     assert project.documents.count() == 3
@@ -67,7 +73,7 @@ def test_rows_that_repeat_in_chunks_and_across_them_do_not_double(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upsert, "CHUNK", 2)
-    rows = [Row(text) for text in ("a", "a", "b", "a", "b")]
+    rows = [IncomingDocument(text) for text in ("a", "a", "b", "a", "b")]
     assert tally(store_rows(project=project, rows=rows)) == (2, 0, 3, 0)
 
 
@@ -76,7 +82,10 @@ def test_the_first_of_two_rows_that_contradict_each_other_wins_and_the_other_is_
     project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(upsert, "CHUNK", chunk)
-    rows = [Row("a", labels=("red",), number=2), Row("a", labels=("blue",), number=3)]
+    rows = [
+        IncomingDocument("a", labels=("red",), number=2),
+        IncomingDocument("a", labels=("blue",), number=3),
+    ]
     for expected in [(1, 0, 0, 1), (0, 0, 1, 1)]:
         counts = store_rows(project=project, rows=rows)
         assert tally(counts) == expected
@@ -85,39 +94,42 @@ def test_the_first_of_two_rows_that_contradict_each_other_wins_and_the_other_is_
 
 
 def test_a_text_without_an_id_takes_on_the_id_it_comes_with_later(project: Project) -> None:
-    store_rows(project=project, rows=[Row("a")])
-    assert tally(store_rows(project=project, rows=[Row("a", external_id="7")])) == (0, 1, 0, 0)
+    store_rows(project=project, rows=[IncomingDocument("a")])
+    assert tally(store_rows(project=project, rows=[IncomingDocument("a", external_id="7")])) == (0, 1, 0, 0)
     assert project.documents.get().external_id == "7"
 
 
 def test_one_text_under_two_ids_is_two_documents(project: Project) -> None:
-    rows = [Row("a", external_id="1"), Row("a", external_id="2")]
+    rows = [IncomingDocument("a", external_id="1"), IncomingDocument("a", external_id="2")]
     assert tally(store_rows(project=project, rows=rows)) == (2, 0, 0, 0)
 
 
 def test_a_changed_text_is_taken_while_nobody_has_decided_on_it(project: Project) -> None:
-    store_rows(project=project, rows=[Row("old", external_id="1")])
-    assert tally(store_rows(project=project, rows=[Row("new", external_id="1")])) == (0, 1, 0, 0)
+    store_rows(project=project, rows=[IncomingDocument("old", external_id="1")])
+    assert tally(store_rows(project=project, rows=[IncomingDocument("new", external_id="1")])) == (0, 1, 0, 0)
     assert project.documents.get().text == "new"
 
 
 def test_a_changed_text_under_a_persons_answer_is_reported(project: Project, annotator: User) -> None:
-    store_rows(project=project, rows=[Row("old", external_id="1")])
+    store_rows(project=project, rows=[IncomingDocument("old", external_id="1")])
     decide(project.documents.get(), annotator)
-    counts = store_rows(project=project, rows=[Row("new", external_id="1", number=9)])
+    counts = store_rows(project=project, rows=[IncomingDocument("new", external_id="1", number=9)])
     assert tally(counts) == (0, 0, 0, 1)
     assert "people have decided" in counts.problems[0][1]
     assert project.documents.get().text == "old"
 
 
 def test_a_changed_text_under_an_imported_label_needs_a_label_of_its_own(project: Project) -> None:
-    store_rows(project=project, rows=[Row("old", external_id="1", labels=("red",))])
-    assert store_rows(project=project, rows=[Row("new", external_id="1")]).broken == 1
-    assert store_rows(project=project, rows=[Row("new", external_id="1", labels=("red",))]).updated == 1
+    store_rows(project=project, rows=[IncomingDocument("old", external_id="1", labels=("red",))])
+    assert store_rows(project=project, rows=[IncomingDocument("new", external_id="1")]).broken == 1
+    assert (
+        store_rows(project=project, rows=[IncomingDocument("new", external_id="1", labels=("red",))]).updated
+        == 1
+    )
 
 
 def test_labels_are_answers_of_a_machine_that_cannot_log_in(project: Project) -> None:
-    store_rows(project=project, rows=[Row("a", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))])
     annotation = Annotation.objects.get()
     assert annotation.annotator.is_machine
     assert not annotation.annotator.has_usable_password()
@@ -125,9 +137,9 @@ def test_labels_are_answers_of_a_machine_that_cannot_log_in(project: Project) ->
 
 
 def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -> None:
-    store_rows(project=project, rows=[Row("a", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))])
     red = Label.objects.get(name="red")
-    assert store_rows(project=project, rows=[Row("a", labels=("blue",))], gold=True).updated == 1
+    assert store_rows(project=project, rows=[IncomingDocument("a", labels=("blue",))], gold=True).updated == 1
     annotation = Annotation.objects.get()
     assert annotation.labels.get().name == "blue"
     assert annotation.is_gold
@@ -135,7 +147,7 @@ def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -
 
 
 def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> None:
-    rows = [Row("a", labels=("pink",))]
+    rows = [IncomingDocument("a", labels=("pink",))]
     counts = store_rows(project=project, rows=rows)
     assert tally(counts) == (0, 0, 0, 1)
     assert "pink" in counts.problems[0][1]
@@ -146,24 +158,26 @@ def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> N
 
 def test_an_archived_label_is_not_brought_back_by_a_file(project: Project) -> None:
     project.labels.filter(name="red").update(archived_at=timezone.now())
-    counts = store_rows(project=project, rows=[Row("a", labels=("red",))], create_labels=True)
+    counts = store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))], create_labels=True)
     assert "archived" in counts.problems[0][1]
 
 
 def test_a_single_label_project_refuses_two_labels(project: Project, multi_project: Project) -> None:
-    rows = [Row("a", labels=("red", "blue"))]
+    rows = [IncomingDocument("a", labels=("red", "blue"))]
     assert store_rows(project=project, rows=rows).broken == 1
     assert store_rows(project=multi_project, rows=rows).created == 1
 
 
 def test_no_label_is_an_answer_of_a_multi_label_project(multi_project: Project) -> None:
-    assert store_rows(project=multi_project, rows=[Row("a", labels=())]).created == 1
+    assert store_rows(project=multi_project, rows=[IncomingDocument("a", labels=())]).created == 1
     assert Annotation.objects.get().labels.count() == 0
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "a\0b", "\ud800"])
 def test_a_text_that_cannot_be_stored_is_reported_and_the_rest_goes_in(project: Project, text: str) -> None:
-    counts = store_rows(project=project, rows=[Row(text, number=4), Row("good", number=5)])
+    counts = store_rows(
+        project=project, rows=[IncomingDocument(text, number=4), IncomingDocument("good", number=5)]
+    )
     assert tally(counts) == (1, 0, 0, 1)
     assert counts.problems[0][0] == 4
 
@@ -173,13 +187,13 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
     monkeypatch.setattr(upsert, "CHUNK", chunk)
-    store_rows(project=project, rows=[Row("old", external_id="1")])
+    store_rows(project=project, rows=[IncomingDocument("old", external_id="1")])
     rows = [
-        Row("new", external_id="1"),
-        Row("a", labels=("pink",)),
-        Row(""),
-        Row("a", labels=("pink",)),
-        Row("a", labels=("red",)),
+        IncomingDocument("new", external_id="1"),
+        IncomingDocument("a", labels=("pink",)),
+        IncomingDocument(""),
+        IncomingDocument("a", labels=("pink",)),
+        IncomingDocument("a", labels=("red",)),
     ]
     dry = store_rows(project=project, rows=rows, create_labels=True, dry_run=True)
     assert project.documents.get().text == "old"

@@ -14,7 +14,7 @@ from django.test import Client
 from annotate.models import Annotation, Document, LlmAnswer, Membership, Project, User
 from annotate.models.projects import Role
 from annotate.services.corpus import vector_store
-from annotate.services.imports.job import Row, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import queue
 from annotate.services.llm import answers
 from tests.annotate.fakes import HashEmbedder
@@ -151,7 +151,7 @@ def test_what_is_no_answer_is_not_used_again(asking: Project, server: Server) ->
 def test_a_text_that_an_import_changed_is_asked_about_anew(asking: Project, server: Server) -> None:
     document = named(asking.documents.get(text="leaf"), "1")
     answers.suggest(project=asking)
-    store_rows(project=asking, rows=[Row("another text", external_id="1")])
+    store_rows(project=asking, rows=[IncomingDocument("another text", external_id="1")])
     document.refresh_from_db()
     assert answers.suggested(project=asking, document=document) is None
     found = answers.spent(project=asking)
@@ -170,7 +170,7 @@ def test_the_answer_to_a_text_that_comes_back_still_stands(asking: Project, serv
     document = named(asking.documents.get(text="leaf"), "1")
     answers.suggest(project=asking)
     for text in ("another text", "leaf"):
-        store_rows(project=asking, rows=[Row(text, external_id="1")])
+        store_rows(project=asking, rows=[IncomingDocument(text, external_id="1")])
     document.refresh_from_db()
     assert answers.suggested(project=asking, document=document)
     assert answers.suggest(project=asking) == 0
@@ -180,7 +180,7 @@ def test_the_answer_to_a_text_that_comes_back_still_stands(asking: Project, serv
 class Importing(HashEmbedder):
     """An embedder during whose work an import comes: after a document was read, before it is answered."""
 
-    def __init__(self, project: Project, text: str, changed: Row) -> None:
+    def __init__(self, project: Project, text: str, changed: IncomingDocument) -> None:
         super().__init__()
         self.project, self.text, self.changed = project, text, changed
 
@@ -200,7 +200,7 @@ def test_an_answer_is_of_the_text_that_was_asked_about_not_of_one_that_came_mean
     (known,) = add_documents(asking, "rose")
     annotate(known, annotator, "red")
     document = named(asking.documents.get(text="leaf"), "1")
-    importing = Importing(asking, "leaf", Row("another text", external_id="1"))
+    importing = Importing(asking, "leaf", IncomingDocument("another text", external_id="1"))
     assert answers.suggest(project=asking, embedder=importing) == 3
     document.refresh_from_db()
     assert document.text == "another text"

@@ -16,7 +16,8 @@ from training.bundles.bundle import BundleDraft, open_bundle
 from training.families.shared.graphs import write_vector_graph
 from training.preprocess.encoder import EncoderPreprocessor
 from training.registry import FAMILIES, Entry
-from training.types import RunSpec, Task, TrainingError
+from training.tasks import SINGLE
+from training.types import RunSpec, TrainingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
 LabelColours = Callable[..., None]
@@ -184,7 +185,7 @@ def test_a_lead_cannot_publish_a_bundle_whose_encoder_is_gone(colours: Project, 
     assert first is not None
     with BundleDraft(bundle_folder(first)) as draft:
         graph = np.zeros((4, 3), np.float32)
-        write_vector_graph(draft.folder, Task.SINGLE, graph, graph[0])
+        write_vector_graph(draft.folder, SINGLE, graph, graph[0])
         EncoderPreprocessor("f" * 64).save(draft.folder)
         manifest = open_bundle(bundle_folder(first))
         draft.write_manifest(replace(manifest, preprocessing="encoder", encoder="f" * 64))

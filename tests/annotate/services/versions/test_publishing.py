@@ -13,7 +13,8 @@ from annotate.models.versions import Stage
 from annotate.services.versions import publication
 from annotate.services.versions.publication import Verdict
 from tests.annotate.made_bundles import write_bundle
-from training.types import Dataset, LabelSchema, LabelSpec, Task
+from training.tasks import SINGLE
+from training.types import Dataset, LabelSchema, LabelSpec
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def bundle_root(settings: Any, tmp_path: Path) -> None:
 
 def schema(project: Project, words: dict[str, str] = EASY) -> LabelSchema:
     labels = Label.objects.filter(project=project).order_by("position")
-    return LabelSchema(Task.SINGLE, tuple(LabelSpec(str(label.pk), words[label.name]) for label in labels))
+    return LabelSchema(SINGLE, tuple(LabelSpec(str(label.pk), words[label.name]) for label in labels))
 
 
 def add(project: Project, family: str, *, is_better: bool, stage: str) -> ModelVersion:

@@ -15,6 +15,7 @@ from training.families.embedding.choice import ENOUGH, PENALTIES, choose_parts
 from training.families.embedding.model import EmbeddingModel
 from training.families.embedding.recipe import Material, Parts
 from training.families.shared.names import phrases, readable
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, Neighbours, Pool, Task, TrainingError
 
 
@@ -26,7 +27,7 @@ def rows(data: Dataset, chosen: Any) -> Dataset:
 def clear(documents: int, seed: int = 0) -> Dataset:
     """Return texts of three words of their label and one that says nothing."""
     rng = np.random.default_rng(seed)
-    schema = LabelSchema(Task.SINGLE, tuple(LabelSpec(key, " ".join(WORDS[key])) for key in WORDS))
+    schema = LabelSchema(SINGLE, tuple(LabelSpec(key, " ".join(WORDS[key])) for key in WORDS))
     answers = [str(key) for key in rng.choice(list(WORDS), documents)]
     texts = [" ".join([*rng.choice(WORDS[key], 3), str(rng.choice(FILLER))]) for key in answers]
     return Dataset(schema, tuple(texts), schema.encode([answer] for answer in answers))
@@ -70,7 +71,7 @@ def test_names_alone_are_a_model_before_the_first_label(task: Task) -> None:
 
 
 def test_one_class_only_is_refused_where_names_cannot_help() -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     same = rows(data, data.targets[:, 0] == 1)
     with pytest.raises(TrainingError, match="at least two labels"):
         fitted(same, names=False)
@@ -88,7 +89,7 @@ def test_the_pool_is_scored_by_the_teacher_and_helps_the_student() -> None:
 
 
 def test_each_part_can_be_switched_off() -> None:
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     few = with_pool(rows(data, slice(9)), rows(data, slice(9, 60)))
     model = fitted(few, names=False, neighbours=False, student=False)
     assert model.details_["names"] is model.details_["neighbours"] is model.details_["student"] is False
@@ -98,23 +99,23 @@ def test_each_part_can_be_switched_off() -> None:
 
 
 def test_neighbours_and_student_stay_out_of_multi_label() -> None:
-    data = make_dataset(Task.MULTI, 90)
+    data = make_dataset(MULTI, 90)
     model = fitted(with_pool(rows(data, slice(40)), rows(data, slice(40, 90))))
     assert (model.details_["neighbours"], model.details_["student"]) == (False, False)
     assert model.pool_scores().shape == (50, 3)
 
 
 def test_names_that_mislead_are_dropped_by_cross_validation() -> None:
-    data = make_dataset(Task.SINGLE, 120)
+    data = make_dataset(SINGLE, 120)
     keys = list(WORDS)
     wrong = tuple(LabelSpec(key, " ".join(WORDS[keys[j - 1]])) for j, key in enumerate(keys))
-    misled = replace(rows(data, slice(ENOUGH + 10)), schema=LabelSchema(Task.SINGLE, wrong))
+    misled = replace(rows(data, slice(ENOUGH + 10)), schema=LabelSchema(SINGLE, wrong))
     assert fitted(data).details_["names"] is True
     assert fitted(misled).details_["names"] is False
 
 
 def test_neighbours_that_mislead_are_dropped_by_cross_validation() -> None:
-    data = make_dataset(Task.SINGLE, 200)
+    data = make_dataset(SINGLE, 200)
     rng = np.random.default_rng(0)
     anyone = Neighbours(rng.integers(200, size=(200, 10)), np.ones((200, 10), np.float32))
     pool = Pool(data.texts[120:], anyone)
@@ -123,7 +124,7 @@ def test_neighbours_that_mislead_are_dropped_by_cross_validation() -> None:
 
 
 def test_the_parts_are_chosen_anew_only_when_the_labels_have_grown_by_half(tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 200)
+    data = make_dataset(SINGLE, 200)
     previous, decided = None, []
     for labels in (40, 50, 60, 70):
         model = fitted(rows(data, slice(labels)), previous=previous)
@@ -135,23 +136,23 @@ def test_the_parts_are_chosen_anew_only_when_the_labels_have_grown_by_half(tmp_p
 
 
 def test_a_warm_start_from_a_bundle_changes_no_decision(tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 120)
+    data = make_dataset(SINGLE, 120)
     fitted(rows(data, slice(80))).export(tmp_path)
     warm, cold = fitted(data, previous=tmp_path, penalty=0.1), fitted(data, penalty=0.1)
     np.testing.assert_allclose(warm.predict_proba(data.texts), cold.predict_proba(data.texts), atol=0.02)
 
 
 def test_a_label_that_came_or_went_does_not_disturb_a_warm_start(tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 120)
+    data = make_dataset(SINGLE, 120)
     fitted(data).export(tmp_path)
     labels = (LabelSpec("new", "New"), *data.schema.labels[1:])
-    changed = replace(data, schema=LabelSchema(Task.SINGLE, labels))
+    changed = replace(data, schema=LabelSchema(SINGLE, labels))
     assert right(fitted(changed, previous=tmp_path), changed) > 0.9
 
 
 @pytest.mark.parametrize("broken", ["gone", "empty", "damaged", "other encoder"])
 def test_an_earlier_run_that_is_of_no_use_is_passed_over(tmp_path: Path, broken: str) -> None:
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     model = fitted(data)
     if broken == "damaged":
         model.export(tmp_path)
@@ -166,7 +167,7 @@ def test_an_earlier_run_that_is_of_no_use_is_passed_over(tmp_path: Path, broken:
 
 
 def test_a_saved_model_refuses_another_encoder(tmp_path: Path) -> None:
-    fitted(make_dataset(Task.SINGLE, 60)).save(tmp_path)
+    fitted(make_dataset(SINGLE, 60)).save(tmp_path)
     other = WordEmbedder()
     other.fingerprint = "1" * 64
     with pytest.raises(TrainingError, match="needs the vectors"):
@@ -175,9 +176,9 @@ def test_a_saved_model_refuses_another_encoder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("with_others", [True, False])
 def test_out_of_fold_scores_come_from_heads_that_had_not_seen_the_document(with_others: bool) -> None:
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     shuffled = replace(data, targets=np.random.default_rng(0).permutation(data.targets))
-    learned = with_pool(shuffled, make_dataset(Task.SINGLE, 60, seed=1)) if with_others else shuffled
+    learned = with_pool(shuffled, make_dataset(SINGLE, 60, seed=1)) if with_others else shuffled
     model = fitted(learned, names=False)
     scores = model.out_of_fold(np.arange(60) % 3)
     found = (scores.argmax(axis=1) == shuffled.targets.argmax(axis=1)).mean()
@@ -191,8 +192,8 @@ def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> N
     answers = rng.integers(0, 2, documents)
     vectors = rng.normal(size=(documents, 4)).astype(np.float32)
     vectors[:, 0] += 3.0 * answers
-    material = Material(Task.SINGLE, vectors, np.eye(2, dtype=np.float32)[answers])
+    material = Material(SINGLE, vectors, np.eye(2, dtype=np.float32)[answers])
     wanted = Parts(names=False, neighbours=False, student=False, penalty=0.0)
     chosen = choose_parts(material, wanted, np.random.default_rng(1))
-    assert chosen.penalty / times == pytest.approx(PENALTIES[Task.SINGLE][0])
+    assert chosen.penalty / times == pytest.approx(PENALTIES[SINGLE][0])
     assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2

@@ -16,6 +16,7 @@ from training.bundles.bundle import file_checksum
 from training.encoders.checkpoints import TUNED_NOTE, find_checkpoint
 from training.encoders.vectors import knows_labels
 from training.preprocess.encoder import OnnxEncoder, read_config
+from training.tasks import SINGLE
 from training.types import Dataset, FloatArray, Task, TrainingError
 
 torch = pytest.importorskip("torch")
@@ -45,7 +46,7 @@ def tuned(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> TunedEn
     """One encoder tuned and exported, which several tests look at."""
     folder = tmp_path_factory.mktemp("tuned")
     return tune_encoder(
-        str(checkpoint), topics(Task.SINGLE, 60), folder / "mine", folder / "encoders", tuning=FAST
+        str(checkpoint), topics(SINGLE, 60), folder / "mine", folder / "encoders", tuning=FAST
     )
 
 
@@ -63,7 +64,7 @@ def topics(task: Task, documents: int, seed: int = 0) -> Dataset:
     """Return texts of nothing but two words of each of their labels."""
     rng, schema = np.random.default_rng(seed), make_dataset(task, 3).schema
     answers = [
-        [key] if task is Task.SINGLE or i % 2 else sorted({key, "rate"})
+        [key] if task is SINGLE or i % 2 else sorted({key, "rate"})
         for i, key in enumerate(rng.choice(list(WORDS), size=documents).tolist())
     ]
     texts = [" ".join(str(word) for key in keys for word in rng.choice(WORDS[key], 2)) for keys in answers]
@@ -89,7 +90,7 @@ def test_unseen_texts_of_a_label_come_closer(checkpoint: Path, task: Task) -> No
 
 
 def test_a_seed_repeats_it_and_leaves_the_global_randomness_alone(checkpoint: Path) -> None:
-    dataset, seen = make_dataset(Task.SINGLE, 40), []
+    dataset, seen = make_dataset(SINGLE, 40), []
     torch.manual_seed(5)
     drawn = torch.rand(1)
     for seed in (0, 0, 1):
@@ -105,7 +106,7 @@ def test_a_seed_repeats_it_and_leaves_the_global_randomness_alone(checkpoint: Pa
 def test_the_word_vectors_stay(checkpoint: Path) -> None:
     network = network_of(checkpoint)
     before = network.encoder.get_input_embeddings().weight.detach().clone()
-    tune_contrastively(network, make_dataset(Task.SINGLE, 40), FAST)
+    tune_contrastively(network, make_dataset(SINGLE, 40), FAST)
     assert torch.equal(network.encoder.get_input_embeddings().weight, before)
 
 
@@ -126,7 +127,7 @@ def test_texts_belong_to_texts_and_names_of_their_labels() -> None:
 
 def test_it_takes_no_more_steps_than_allowed(checkpoint: Path) -> None:
     tuning = Tuning(epochs=100, batch_size=16, learning_rate=1e-3, most_steps=3)
-    assert len(tune_contrastively(network_of(checkpoint), make_dataset(Task.SINGLE, 60), tuning)) == 3
+    assert len(tune_contrastively(network_of(checkpoint), make_dataset(SINGLE, 60), tuning)) == 3
 
 
 def test_what_is_kept_of_the_original_is_its_share_of_the_mean(checkpoint: Path) -> None:
@@ -134,7 +135,7 @@ def test_what_is_kept_of_the_original_is_its_share_of_the_mean(checkpoint: Path)
     for kept in (0.0, 0.75):
         network = network_of(checkpoint)
         before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
-        tune_contrastively(network, make_dataset(Task.SINGLE, 40), replace(FAST, kept=kept))
+        tune_contrastively(network, make_dataset(SINGLE, 40), replace(FAST, kept=kept))
         found[kept] = {name: weights - before[name] for name, weights in network.named_parameters()}
     assert max(float(moved.abs().max()) for moved in found[0.0].values()) > 0.01
     for name, moved in found[0.75].items():
@@ -151,14 +152,14 @@ def test_who_learns_on_a_tuned_encoder_is_told_that_it_knows_the_labels(
 def test_a_loss_that_is_no_number_ends_it(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contrastive, "contrastive_loss", lambda *_: torch.tensor(np.nan, requires_grad=True))
     with pytest.raises(TrainingError, match="no longer a number after 1 steps"):
-        tune_contrastively(network_of(checkpoint), make_dataset(Task.SINGLE, 40), FAST)
+        tune_contrastively(network_of(checkpoint), make_dataset(SINGLE, 40), FAST)
 
 
 def test_the_export_is_an_encoder_of_its_own(tuned: TunedEncoder, checkpoint: Path) -> None:
     encoder = OnnxEncoder(tuned.export)
     assert tuned.export.name == encoder.fingerprint == file_checksum(tuned.export / "model.onnx")
     assert read_config(tuned.export).name == str(checkpoint)
-    network, dataset = network_of(tuned.checkpoint).eval(), topics(Task.SINGLE, 20, seed=3)
+    network, dataset = network_of(tuned.checkpoint).eval(), topics(SINGLE, 20, seed=3)
     cosines = (encoder.embed(dataset.texts) * vectors_of(network, dataset)).sum(axis=1)
     assert cosines.min() > 0.95
     assert json.loads((tuned.checkpoint / TUNED_NOTE).read_text())["from"] == str(checkpoint)
@@ -167,7 +168,7 @@ def test_the_export_is_an_encoder_of_its_own(tuned: TunedEncoder, checkpoint: Pa
 def test_a_tuned_encoder_is_replaced_and_a_stranger_is_not(
     tuned: TunedEncoder, checkpoint: Path, tmp_path: Path
 ) -> None:
-    dataset = make_dataset(Task.SINGLE, 60)
+    dataset = make_dataset(SINGLE, 60)
     other = Tuning(epochs=1, batch_size=16, learning_rate=1e-3, seed=4)
     again = tune_encoder(str(checkpoint), dataset, tuned.checkpoint, tuned.export.parent, tuning=other)
     assert again.export != tuned.export
@@ -179,7 +180,7 @@ def test_a_tuned_encoder_is_replaced_and_a_stranger_is_not(
 
 
 def test_too_few_texts_of_too_few_labels_are_refused(tmp_path: Path) -> None:
-    dataset = make_dataset(Task.SINGLE, 60)
+    dataset = make_dataset(SINGLE, 60)
     rows = np.concatenate([np.flatnonzero(dataset.targets[:, j])[:n] for j, n in enumerate((20, 7, 7))])
     few = Dataset(dataset.schema, tuple(dataset.texts[i] for i in rows), dataset.targets[rows])
     with pytest.raises(TrainingError, match="8 texts of each of at least 2 labels, and 1 of the labels"):
@@ -192,13 +193,13 @@ def test_too_few_texts_of_too_few_labels_are_refused(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_be_are_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
     with pytest.raises(TrainingError, match="at least one epoch|above zero"):
-        tune_encoder("x", make_dataset(Task.SINGLE, 60), tmp_path / "mine", tmp_path, tuning=Tuning(**wrong))
+        tune_encoder("x", make_dataset(SINGLE, 60), tmp_path / "mine", tmp_path, tuning=Tuning(**wrong))
 
 
 def test_every_other_command_takes_the_folder(
     checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train = write_csv(tmp_path / "train.csv", make_dataset(Task.SINGLE, 60))
+    train = write_csv(tmp_path / "train.csv", make_dataset(SINGLE, 60))
     columns = [
         "--train",
         str(train),
@@ -214,9 +215,9 @@ def test_every_other_command_takes_the_folder(
     assert main(["tune-encoder", *columns, *tune, "--json", str(tmp_path / "tuned.json")]) == 0
     figures = json.loads((tmp_path / "tuned.json").read_text("utf-8"))
     assert (figures["documents"], figures["steps"]) == (60, 2)
-    test = write_csv(tmp_path / "test.csv", make_dataset(Task.SINGLE, 30, seed=1))
+    test = write_csv(tmp_path / "test.csv", make_dataset(SINGLE, 30, seed=1))
     family = ["--test", str(test), "--family", "embedding", "--encoder", mine, "--out", str(tmp_path / "b")]
-    pool = write_csv(tmp_path / "pool.csv", make_dataset(Task.SINGLE, 40, seed=2))
+    pool = write_csv(tmp_path / "pool.csv", make_dataset(SINGLE, 40, seed=2))
     said = ["--pool", str(pool), "--json", str(tmp_path / "trained.json")]
     assert main(["train", *columns, *family, *said]) == 0
     details = json.loads((tmp_path / "trained.json").read_text("utf-8"))["details"]
@@ -228,7 +229,7 @@ def test_every_other_command_takes_the_folder(
 def test_the_command_says_in_a_sentence_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train = write_csv(tmp_path / "train.csv", make_dataset(Task.SINGLE, 9))
+    train = write_csv(tmp_path / "train.csv", make_dataset(SINGLE, 9))
     columns = ["--train", str(train), "--text", "text", "--label", "label", "--out", str(tmp_path / "mine")]
     assert main(["tune-encoder", *columns]) == 2
     assert "label more texts first" in capsys.readouterr().err

@@ -15,6 +15,7 @@ from training.preprocess.explaining import by_place, contributions
 from training.preprocess.subwords import END, SubwordPreprocessor, SubwordSettings, tokens
 from training.protocol import Explains
 from training.runs.pipeline import train_and_package
+from training.tasks import SINGLE
 from training.types import Dataset, FloatArray, RunSpec, Task
 
 TEXTS = (
@@ -51,7 +52,7 @@ def packaged(task: Task, folder: Path, dimension: int = 50, word_max: int = 2) -
 def logits_of(task: Task, scores: FloatArray) -> FloatArray:
     """Return the logits that probabilities come from; of a softmax, less the labels' mean."""
     logits = np.log(scores)
-    return logits - (logits.mean() if task is Task.SINGLE else np.log1p(-scores))
+    return logits - (logits.mean() if task is SINGLE else np.log1p(-scores))
 
 
 @FORMS

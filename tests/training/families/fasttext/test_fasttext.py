@@ -23,9 +23,10 @@ from training.families.fasttext.subwords import (
 from training.preprocess import subwords
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
 
-SCHEMA = LabelSchema(Task.SINGLE, (LabelSpec("card", "Card"), LabelSpec("rate", "Rate")))
+SCHEMA = LabelSchema(SINGLE, (LabelSpec("card", "Card"), LabelSpec("rate", "Rate")))
 TEXTS = ("Lost my card!", "card is LOST", "Какой курс евро?", "курс 汇率 today", "💳 gone", "हिन्दी rate")
 BUCKETS = buckets_for(8)
 ANSWERS = (("card",), ("card",), ("rate",), ("rate",), ("card",), ("rate",))
@@ -41,7 +42,7 @@ def fitted(dataset: Dataset, **settings: Any) -> FasttextModel:
 
 
 def learned(settings: SubwordSettings, texts: tuple[str, ...] = TEXTS) -> Learned:
-    recipe = SubwordRecipe(Task.SINGLE, settings, learning_rate=0.5, epochs=5, dimension=8, seed=0)
+    recipe = SubwordRecipe(SINGLE, settings, learning_rate=0.5, epochs=5, dimension=8, seed=0)
     return learn(texts, SCHEMA.encode(ANSWERS), recipe)
 
 
@@ -105,7 +106,7 @@ def test_documents_sorted_by_label_are_shuffled(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_texts_without_any_label_are_learned_from() -> None:
-    dataset = make_dataset(Task.MULTI, 90)
+    dataset = make_dataset(MULTI, 90)
     without = ~dataset.targets.any(axis=1)
     assert without.any()
     scores = fitted(dataset).predict_proba(dataset.texts)
@@ -113,7 +114,7 @@ def test_texts_without_any_label_are_learned_from() -> None:
 
 
 def test_only_rows_that_training_touched_are_kept(tmp_path: Path) -> None:
-    model = fitted(make_dataset(Task.SINGLE, 60))
+    model = fitted(make_dataset(SINGLE, 60))
     model.export(tmp_path)
     assert model.table_.shape == (len(model.subwords_), 3)
     assert len(model.subwords_) < 1_000
@@ -176,7 +177,7 @@ def test_a_learning_rate_that_never_works_is_told() -> None:
 
 
 def test_a_megabyte_is_one_text_among_others(tmp_path: Path) -> None:
-    dataset, tuning = make_dataset(Task.SINGLE, 60), make_dataset(Task.SINGLE, 120, seed=1)
+    dataset, tuning = make_dataset(SINGLE, 60), make_dataset(SINGLE, 120, seed=1)
     texts = ("lost card " * 100_000, "x" * 1_000_000, *dataset.texts[2:])
     long = Dataset(dataset.schema, texts, dataset.targets)
     spec = RunSpec("fasttext", {"epochs": 1})
@@ -208,7 +209,7 @@ def test_data_that_cannot_be_learned_from_is_told(
 
 
 def test_documents_without_any_label_are_told() -> None:
-    schema = LabelSchema(Task.MULTI, SCHEMA.labels)
+    schema = LabelSchema(MULTI, SCHEMA.labels)
     with pytest.raises(TrainingError, match="has any label"):
         fitted(Dataset(schema, ("one", "two"), schema.encode([(), ()])))
 

@@ -16,6 +16,7 @@ from training.families.tfidf.linear_svm import calibrated, squared_hinge
 from training.figures.calibration import expected_calibration_error
 from training.protocol import TextModel
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
 
 HEADS = [("tfidf", "svm"), ("tfidf", "lightgbm"), ("embedding", "lightgbm")]
@@ -149,7 +150,7 @@ def test_the_svm_finds_the_widest_margin() -> None:
     line = np.array([[-3.0], [-1.0], [1.0], [3.0]], np.float32)
     targets = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float32)
     ones = np.ones((4, 1), np.float32)
-    head = fit_head(Task.SINGLE, line, targets, ones, penalty=1e-3, cost=squared_hinge)
+    head = fit_head(SINGLE, line, targets, ones, penalty=1e-3, cost=squared_hinge)
     np.testing.assert_allclose(head.logits(line[1:3]), [[1, -1], [-1, 1]], atol=0.01)
 
 
@@ -158,9 +159,7 @@ def test_calibration_scales_margins_and_shifts_labels() -> None:
     margins = rng.normal(size=(4_000, 2)).astype(np.float32)
     chance = 1 / (1 + np.exp(-(3 * margins + [1, -1])))
     targets = (rng.random(chance.shape) < chance).astype(np.float32)
-    head = calibrated(
-        Task.MULTI, Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32)), margins, targets
-    )
+    head = calibrated(MULTI, Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32)), margins, targets)
     np.testing.assert_allclose(head.weights, 3 * np.eye(2), atol=0.3)
     np.testing.assert_allclose(head.bias, [1, -1], atol=0.3)
 
@@ -168,7 +167,7 @@ def test_calibration_scales_margins_and_shifts_labels() -> None:
 def test_without_margins_the_head_stays_as_it_is() -> None:
     head = Head(np.eye(2, dtype=np.float32), np.ones(2, np.float32))
     none = np.zeros((0, 2), np.float32)
-    same = calibrated(Task.SINGLE, head, none, none)
+    same = calibrated(SINGLE, head, none, none)
     np.testing.assert_array_equal(same.weights, head.weights)
     np.testing.assert_array_equal(same.bias, head.bias)
 
@@ -216,7 +215,7 @@ def test_trees_start_anew_and_do_not_disturb_a_logistic_head(dataset: Dataset, t
 
 
 def test_a_tfidf_model_of_before_there_were_heads_still_loads(tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     model = fitted("tfidf", data)
     model.save(tmp_path)
     (tmp_path / "model.json").write_text(

@@ -23,6 +23,7 @@ from training.families.shared.imbalance import (
 from training.families.tfidf import model as tfidf
 from training.protocol import TextModel
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, FloatArray, RunSpec, Task, TrainingError
 
 CHOICES = [
@@ -73,7 +74,7 @@ def test_every_choice_learns_a_rare_label_and_exports(
 
 @pytest.mark.parametrize(("family", "choice"), CHOICES)
 def test_the_same_seed_makes_the_same_model(family: str, choice: str) -> None:
-    data = skewed(Task.SINGLE, 5)
+    data = skewed(SINGLE, 5)
     scores = [fitted(family, data, imbalance=choice).predict_proba(data.texts) for _ in range(2)]
     np.testing.assert_array_equal(*scores)
 
@@ -100,7 +101,7 @@ def test_what_a_family_cannot_do_is_refused_with_a_reason(
         fitted(family, dataset, imbalance=choice)
 
 
-@pytest.mark.parametrize(("task", "usual"), [(Task.SINGLE, "balanced"), (Task.MULTI, "none")])
+@pytest.mark.parametrize(("task", "usual"), [(SINGLE, "balanced"), (MULTI, "none")])
 def test_the_usual_of_tfidf_is_what_it_always_did(task: Task, usual: str) -> None:
     data = skewed(task, 20)
     first, second = (
@@ -111,7 +112,7 @@ def test_the_usual_of_tfidf_is_what_it_always_did(task: Task, usual: str) -> Non
 
 @pytest.mark.parametrize("family", ["tfidf", "embedding"])
 def test_balanced_weights_raise_the_rare_label(family: str) -> None:
-    data = skewed(Task.SINGLE, 8)
+    data = skewed(SINGLE, 8)
     plain, even = (
         fitted(family, data, imbalance=choice).predict_proba(data.texts)[:, 2].mean()
         for choice in ("none", "balanced")
@@ -121,14 +122,14 @@ def test_balanced_weights_raise_the_rare_label(family: str) -> None:
 
 def test_single_label_weights_make_labels_count_alike_and_average_one() -> None:
     targets = one_hot((90, 9, 1, 0))
-    weights = balanced_weights(Task.SINGLE, targets)
+    weights = balanced_weights(SINGLE, targets)
     np.testing.assert_allclose((targets * weights).sum(axis=0), [100 / 3] * 3 + [0], rtol=1e-5)
     assert weights.mean() == pytest.approx(1)
 
 
 def test_multi_label_weights_make_having_a_label_count_like_not_having_it() -> None:
     targets = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], np.float32)
-    weights = balanced_weights(Task.MULTI, targets)
+    weights = balanced_weights(MULTI, targets)
     assert weights[:, 0].tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3])
     assert (weights[:, 1:] == 1).all()  # all have it, or none: there is nothing to weigh against
 
@@ -210,7 +211,7 @@ def test_smoothed_vectors_are_made_up_by_the_same_neighbours_and_steps() -> None
     targets = one_hot((64, 4))
     vectors = rng.normal(size=(68, 5)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    both = Material(Task.SINGLE, vectors, targets, smoothed=vectors)
+    both = Material(SINGLE, vectors, targets, smoothed=vectors)
     grown = rebalanced(both, "smote", rng)
     assert len(grown.vectors) == len(grown.targets) == 80
     np.testing.assert_array_equal(grown.vectors, grown.smoothed)
@@ -228,7 +229,7 @@ def test_names_alone_are_a_model_whatever_is_chosen(choice: str, task: Task) -> 
 def test_weights_by_cell_stand_beside_names_that_have_one_each() -> None:
     rng = np.random.default_rng(0)
     targets = np.eye(3, dtype=np.float32)[rng.integers(3, size=30)]
-    material = Material(Task.MULTI, rng.normal(size=(30, 4)).astype(np.float32), targets)
-    named = Material(Task.MULTI, material.vectors, targets, names=np.eye(3, 4, dtype=np.float32))
+    material = Material(MULTI, rng.normal(size=(30, 4)).astype(np.float32), targets)
+    named = Material(MULTI, material.vectors, targets, names=np.eye(3, 4, dtype=np.float32))
     head = fit_plain(rebalanced(named, "balanced", rng), Parts(True, False, False, 0.1))
     assert head.weights.shape == (4, 3)

@@ -10,7 +10,7 @@ import torch
 from tests.training.conftest import make_dataset
 from tests.training.families.tuning import Params, tuned
 from training.families.transformer.averaging import Average
-from training.types import Task
+from training.tasks import SINGLE
 
 
 class Weight(torch.nn.Module):
@@ -77,7 +77,7 @@ def test_the_average_is_kept_and_not_the_last_weights(
         seen.append((self, network.head.weight.detach().clone()))
 
     monkeypatch.setattr(Average, "add", add)
-    model = tuned(make_dataset(Task.SINGLE, 90), params)
+    model = tuned(make_dataset(SINGLE, 90), params)
     average, last = seen[-1]
     assert average.added == len(seen) == 8  # of 18 steps each fifth and the last of each epoch: 3, 5, 6, …
     kept = model.network_.head.weight

@@ -21,6 +21,7 @@ from training.families.transformer.checkpointing import SavedRun
 from training.families.transformer.finetune import FitReporter
 from training.families.transformer.losses import label_weights, make_loss, smoothed
 from training.runs.pipeline import fit_model, train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task, TrainingError
 
 
@@ -48,7 +49,7 @@ def test_a_killed_run_goes_on_to_the_same_model(
     params: Params, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.families.transformer.checkpointing.EVERY_SECONDS", 0.0)
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     whole = tuned(data, params)
     with monkeypatch.context() as patch:
         kill_after(steps, patch)
@@ -65,12 +66,12 @@ def test_a_killed_run_goes_on_to_the_same_model(
 def test_other_settings_or_texts_begin_anew(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     tuned(data, params | {"scratch": tmp_path})
     tuned(data, params | {"scratch": tmp_path})
     assert len(list(tmp_path.iterdir())) == 1
     tuned(data, params | {"scratch": tmp_path, "imbalance": "focal"})
-    tuned(make_dataset(Task.SINGLE, 59), params | {"scratch": tmp_path})
+    tuned(make_dataset(SINGLE, 59), params | {"scratch": tmp_path})
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -78,7 +79,7 @@ def test_other_settings_or_texts_begin_anew(
 def test_a_damaged_state_is_no_state_and_is_told(
     params: Params, kept: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     expected = tuned(data, params | {"scratch": tmp_path}).predict_proba(data.texts)
     assert not caplog.records  # a first run has no state yet
     saved = next(tmp_path.iterdir())
@@ -93,7 +94,7 @@ def test_a_damaged_state_is_no_state_and_is_told(
 def test_the_state_of_another_run_is_passed_over_in_silence(
     params: Params, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     expected = tuned(data, params | {"scratch": tmp_path / "own"}).predict_proba(data.texts)
     tuned(data, params | {"scratch": tmp_path / "other", "imbalance": "focal"})
     (own,), (other,) = (list((tmp_path / name).iterdir()) for name in ("own", "other"))
@@ -108,13 +109,13 @@ def test_the_pipeline_hands_over_scratch_and_tells_every_step(
 ) -> None:
     monkeypatch.setattr(finetune, "_TELL_SECONDS", 0.0)
     told: list[tuple[str, float]] = []
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     train_and_package(
         RunSpec("transformer", params, scratch=tmp_path / "scratch"),
         data,
         tmp_path / "bundle",
         tuning=none_of(data),
-        reporting=make_dataset(Task.SINGLE, 60, seed=1),
+        reporting=make_dataset(SINGLE, 60, seed=1),
         on_progress=lambda stage, done: told.append((stage, done)),
     )
     shares = [done for _, done in told]
@@ -130,7 +131,7 @@ def test_a_cancelled_fit_ends_with_what_was_raised(params: Params, monkeypatch: 
         if done > 0.3:
             raise Killed
 
-    data = make_dataset(Task.SINGLE, 60)
+    data = make_dataset(SINGLE, 60)
     with pytest.raises(Killed):
         fit_model(RunSpec("transformer", params), data, none_of(data), on_progress=cancel)
 
@@ -164,7 +165,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
     windows, targets = [(2, 7 + i % 5, 3) for i in range(30)], torch.eye(3)[[0, 1, 2] * 10]
 
     def gradients() -> tuple[list[torch.Tensor], int]:
-        stepper = steps.Stepper(network, make_loss(Task.SINGLE, None, 0.0))
+        stepper = steps.Stepper(network, make_loss(SINGLE, None, 0.0))
         stepper.gradients(windows, targets, lambda: None)
         return [weights.grad.clone() for weights in network.parameters()], stepper.most_rows
 
@@ -178,7 +179,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
 
 def test_a_run_short_of_memory_learns(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps.Classifier, "forward", short_of_memory(8))
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     scores = tuned(data, params | {"epochs": 12}).predict_proba(data.texts)
     assert (scores.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.9
 
@@ -186,18 +187,18 @@ def test_a_run_short_of_memory_learns(params: Params, monkeypatch: pytest.Monkey
 def test_memory_for_not_even_one_text_is_a_sentence(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps.Classifier, "forward", short_of_memory(0))
     with pytest.raises(TrainingError, match="too little memory for one text of .* tokens: lower max_length"):
-        tuned(make_dataset(Task.SINGLE, 30), params)
+        tuned(make_dataset(SINGLE, 30), params)
 
 
 def test_a_loss_that_is_no_number_at_once_is_a_sentence(params: Params) -> None:
     with pytest.raises(TrainingError, match="no longer a number after .* choose a lower learning rate"):
-        tuned(make_dataset(Task.SINGLE, 90), params | {"learning_rate": 1e30})
+        tuned(make_dataset(SINGLE, 90), params | {"learning_rate": 1e30})
 
 
 def test_a_loss_that_is_no_number_later_keeps_the_last_good_weights(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     calls = iter(range(1_000))
     real = finetune._clip
 
@@ -229,17 +230,17 @@ def test_an_epoch_has_each_text_once_in_batches_of_similar_length() -> None:
 
 def test_smoothing_gives_nothing_to_labels_without_examples() -> None:
     targets = np.eye(3, dtype=np.float32)[[0, 0, 1]]
-    np.testing.assert_allclose(smoothed(Task.SINGLE, targets, 0.1)[0], [0.95, 0.05, 0])
-    np.testing.assert_array_equal(smoothed(Task.MULTI, targets, 0.1), targets)
+    np.testing.assert_allclose(smoothed(SINGLE, targets, 0.1)[0], [0.95, 0.05, 0])
+    np.testing.assert_array_equal(smoothed(MULTI, targets, 0.1), targets)
 
 
 def test_rare_labels_weigh_more() -> None:
     targets = np.eye(2, dtype=np.float32)[[0] * 90 + [1] * 10]
-    np.testing.assert_allclose(label_weights(Task.SINGLE, targets), [100 / 180, 5])
-    np.testing.assert_allclose(label_weights(Task.MULTI, targets), [1 / 9, 9], rtol=1e-5)
+    np.testing.assert_allclose(label_weights(SINGLE, targets), [100 / 180, 5])
+    np.testing.assert_allclose(label_weights(MULTI, targets), [1 / 9, 9], rtol=1e-5)
 
 
-@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("task", [SINGLE, MULTI], ids=lambda task: task.key)
 def test_focal_loss_mutes_what_is_already_right(task: Task) -> None:
     logits = torch.tensor([[4.0, -4.0], [-1.0, 1.0]])  # right and sure, wrong
     targets = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
@@ -249,11 +250,11 @@ def test_focal_loss_mutes_what_is_already_right(task: Task) -> None:
 
 
 def test_balancing_helps_a_rare_label(params: Params) -> None:
-    data = make_dataset(Task.SINGLE, 300)
+    data = make_dataset(SINGLE, 300)
     rare = np.flatnonzero(data.targets[:, 0])[:4]
     rows = np.concatenate([np.flatnonzero(data.targets[:, 0] == 0), rare])
     skewed = Dataset(data.schema, tuple(data.texts[i] for i in rows), data.targets[rows])
-    unseen = make_dataset(Task.SINGLE, 60, seed=1)
+    unseen = make_dataset(SINGLE, 60, seed=1)
     of_rare = unseen.targets[:, 0] > 0
     plain, balanced = (
         tuned(skewed, params | {"epochs": 2, "imbalance": imbalance}).predict_proba(unseen.texts)[of_rare, 0]

@@ -15,7 +15,7 @@ from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel
 from training.export.onnx import _evenly_spaced
 from training.families.shared.network import Classifier
 from training.families.transformer.graph import write_onnx
-from training.types import Task
+from training.tasks import SINGLE
 
 SIZES: dict[str, Any] = {
     "vocab_size": 50,
@@ -62,7 +62,7 @@ def differences(network: Classifier, folder: Path) -> list[float]:
 
 def test_attention_is_one_operator_for_any_number_and_length_of_windows(tmp_path: Path) -> None:
     network = bert()
-    write_onnx(network, Task.SINGLE, tmp_path)
+    write_onnx(network, SINGLE, tmp_path)
     assert operators(tmp_path).count("MultiHeadAttention") == 2
     assert max(differences(network, tmp_path)) < 1e-5
     assert network.encoder.config._attn_implementation == "eager"
@@ -71,7 +71,7 @@ def test_attention_is_one_operator_for_any_number_and_length_of_windows(tmp_path
 @pytest.mark.parametrize("make", [lambda: bert(is_decoder=True), mpnet], ids=["mask", "positions"])
 def test_an_encoder_that_attends_in_its_own_way_keeps_that(make: Any, tmp_path: Path) -> None:
     network = make()
-    write_onnx(network, Task.SINGLE, tmp_path)
+    write_onnx(network, SINGLE, tmp_path)
     assert "MultiHeadAttention" not in operators(tmp_path)
     assert max(differences(network, tmp_path)) < 1e-5
 

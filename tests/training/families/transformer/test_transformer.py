@@ -19,15 +19,15 @@ from training.families.transformer import finetune
 from training.families.transformer import model as transformer
 from training.families.transformer.model import TransformerModel
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import decide
 from training.runs import pipeline
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE, single
 from training.types import Dataset, FloatArray, Int8Twin, RunSpec, Task, Taught, TrainingError
 
 
 def reached(model: TransformerModel, data: Dataset) -> float:
     cuts = np.full(len(data.schema), 0.4, np.float32)
-    found = macro_f1(data.targets, decide(data.schema.task, model.predict_proba(data.texts), cuts))
+    found = macro_f1(data.targets, data.schema.task.decide(model.predict_proba(data.texts), cuts))
     assert found is not None
     return found
 
@@ -36,7 +36,7 @@ def reached(model: TransformerModel, data: Dataset) -> float:
 
 
 def test_it_keeps_the_epoch_that_was_best_on_valid(params: Params) -> None:
-    data, valid = make_dataset(Task.SINGLE, 60), make_dataset(Task.SINGLE, 120, seed=1)
+    data, valid = make_dataset(SINGLE, 60), make_dataset(SINGLE, 120, seed=1)
     model = tuned(data, params, valid)
     history = model.details_["valid_macro_f1"]
     assert model.details_["epochs"] == 1 + int(np.argmax(history))
@@ -46,14 +46,14 @@ def test_it_keeps_the_epoch_that_was_best_on_valid(params: Params) -> None:
 def test_it_stops_where_epochs_bring_no_more(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     falling = iter([0.5, 0.7, 0.6, 0.7, 0.1, 0.1])
     monkeypatch.setattr(finetune, "_valid_score", lambda *_: next(falling))
-    model = tuned(make_dataset(Task.SINGLE, 30), params, make_dataset(Task.SINGLE, 100, seed=1))
+    model = tuned(make_dataset(SINGLE, 30), params, make_dataset(SINGLE, 100, seed=1))
     assert model.details_["valid_macro_f1"] == [0.5, 0.7, 0.6, 0.7]
     assert model.details_["epochs"] == 2
     assert "no better macro-F1 in 2 epochs" in model.details_["stopped"]
 
 
 def test_a_valid_too_small_to_tell_epochs_apart_is_not_asked(params: Params) -> None:
-    model = tuned(make_dataset(Task.SINGLE, 30), params, make_dataset(Task.SINGLE, 20, seed=1))
+    model = tuned(make_dataset(SINGLE, 30), params, make_dataset(SINGLE, 20, seed=1))
     assert model.details_["valid_macro_f1"] == [None] * 6
 
 
@@ -61,7 +61,7 @@ def test_without_valid_a_tenth_is_held_back_scored_unseen_and_then_learned(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     model = tuned(data, params)
     held = model.held_back()
     assert held is not None
@@ -76,9 +76,9 @@ def test_what_was_held_back_saves_the_folds(
     params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
-    monkeypatch.setattr(pipeline, "ENOUGH_FOR_TEMPERATURE", 9)
+    monkeypatch.setattr(single, "ENOUGH_FOR_TEMPERATURE", 9)
     monkeypatch.setattr(pipeline, "_score_fold", lambda *_: pytest.fail("it was fitted once more"))
-    report = packaged(make_dataset(Task.SINGLE, 90), params, tmp_path)
+    report = packaged(make_dataset(SINGLE, 90), params, tmp_path)
     assert report.details["tuned_documents"] in (9, 10)
 
 
@@ -86,14 +86,14 @@ def test_a_teachers_scores_are_learned_and_never_held_back(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 3)
-    data, pool = make_dataset(Task.SINGLE, 30), make_dataset(Task.SINGLE, 90, seed=4)
+    data, pool = make_dataset(SINGLE, 30), make_dataset(SINGLE, 90, seed=4)
     taught = Taught(pool.texts, 0.9 * pool.targets + 0.1 / 3, pool.targets)
     params |= {"epochs": 15}
     student = TransformerModel(**params).fit_softly(replace(data, taught=taught), valid=none_of(data))
     held = student.held_back()
     assert held is not None
     assert held[0].max() < 30
-    unseen = make_dataset(Task.SINGLE, 60, seed=1)
+    unseen = make_dataset(SINGLE, 60, seed=1)
     assert reached(student, unseen) > reached(tuned(data, params | {"epochs": 5}), unseen)
 
 
@@ -101,7 +101,7 @@ def test_a_teachers_scores_are_learned_and_never_held_back(
 
 
 def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path) -> None:
-    data, unseen = make_dataset(Task.SINGLE, 90), make_dataset(Task.SINGLE, 60, seed=1)
+    data, unseen = make_dataset(SINGLE, 90), make_dataset(SINGLE, 60, seed=1)
     params |= {"epochs": 15}
     exact = packaged(data, params, tmp_path / "fp32", reporting=unseen)
     small = packaged(data, params | {"int8": True}, tmp_path / "int8", reporting=unseen)
@@ -134,7 +134,7 @@ def test_int8_that_decides_otherwise_is_not_published(
         return replace(parity, same_decisions=decisions), replace(twin, int8=int8, fp32=fp32)
 
     monkeypatch.setattr(onnx, "compare_int8", compare)
-    report = packaged(make_dataset(Task.SINGLE, 30), params | {"int8": True}, tmp_path)
+    report = packaged(make_dataset(SINGLE, 30), params | {"int8": True}, tmp_path)
     manifest = json.loads((report.bundle / "manifest.json").read_text("utf-8"))
     assert manifest["precision"] == "fp32"
     assert "INT8 did not pass" in manifest["figures"]["parity"]["note"]
@@ -156,14 +156,14 @@ def test_what_decides_otherwise_is_tried_with_its_narrowing_matrices_in_fp32(
         return replace(parity, same_decisions=0.97 if len(sizes) == 1 else 0.99), twin
 
     monkeypatch.setattr(onnx, "compare_int8", compare)
-    report = packaged(make_dataset(Task.MULTI, 60), params | {"int8": True}, tmp_path)
+    report = packaged(make_dataset(MULTI, 60), params | {"int8": True}, tmp_path)
     assert (report.parity.precision, report.parity.same_decisions) == ("int8", 0.99)
     assert report.parity.note.startswith("INT8 but for narrowing matrices against FP32: 99.0%")
     assert sizes[0] < sizes[1] == (report.bundle / "model.onnx").stat().st_size
 
 
 def test_a_text_is_scored_alike_whatever_stands_beside_it(params: Params, tmp_path: Path) -> None:
-    data = make_dataset(Task.MULTI, 60)
+    data = make_dataset(MULTI, 60)
     predictor = Predictor(packaged(data, params | {"int8": True}, tmp_path).bundle)
     texts = ("card", "my card and the iban again please", "", "x " * 300)
     together = predictor.predict_raw(texts)
@@ -175,7 +175,7 @@ def test_a_text_is_scored_alike_whatever_stands_beside_it(params: Params, tmp_pa
 
 
 def test_one_label_and_no_documents_and_no_words_are_sentences(params: Params) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     one = np.zeros_like(data.targets)
     one[:, 0] = 1
     with pytest.raises(TrainingError, match="same label"):
@@ -187,7 +187,7 @@ def test_one_label_and_no_documents_and_no_words_are_sentences(params: Params) -
 
 
 def test_checkpoints_that_are_missing_or_bring_code_are_refused(params: Params, tmp_path: Path) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     with pytest.raises(TrainingError, match="needs a folder with a config"):
         tuned(data, params | {"checkpoint": "/no/such/folder here"})
     folder = write_tiny_checkpoint(tmp_path / "evil", ("card",))
@@ -204,12 +204,12 @@ def test_checkpoints_that_are_missing_or_bring_code_are_refused(params: Params, 
 def test_a_student_may_have_fewer_layers(
     params: Params, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    data = make_dataset(Task.SINGLE, 90)
+    data = make_dataset(SINGLE, 90)
     words = {word for text in data.texts for word in text.lower().split()}
     deep = params | {"checkpoint": str(write_tiny_checkpoint(tmp_path / "deep", sorted(words), layers=3))}
     spec = RunSpec("transformer", deep | {"layers": 2, "epochs": 15})
     report = train_and_package(
-        spec, data, tmp_path / "bundle", tuning=none_of(data), reporting=make_dataset(Task.SINGLE, 60, seed=1)
+        spec, data, tmp_path / "bundle", tuning=none_of(data), reporting=make_dataset(SINGLE, 60, seed=1)
     )
     assert report.details["layers"] == 2
     assert "were not used" not in capfd.readouterr().err  # they were not meant to be
@@ -222,7 +222,7 @@ def test_a_student_may_have_fewer_layers(
 
 
 def test_many_labels_fit(params: Params) -> None:
-    data = make_dataset(Task.SINGLE, 30)
+    data = make_dataset(SINGLE, 30)
     labels = tuple(replace(data.schema.labels[0], key=str(j), name=str(j)) for j in range(500))
     targets = np.zeros((30, 500), np.float32)
     targets[np.arange(30), np.arange(30) * 7] = 1
@@ -238,4 +238,4 @@ def test_it_learns_whatever_is_done_about_rare_labels(params: Params, task: Task
 
 def test_it_cannot_mix_vectors(params: Params) -> None:
     with pytest.raises(TrainingError, match="no imbalance 'smote'"):
-        tuned(make_dataset(Task.SINGLE, 30), params | {"imbalance": "smote"})
+        tuned(make_dataset(SINGLE, 30), params | {"imbalance": "smote"})

@@ -12,6 +12,7 @@ from training.__main__ import main
 from training.bundles.predictor import Predictor
 from training.families.zero_shot.model import ZeroShotModel
 from training.runs.pipeline import train_and_package
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, Pool, RunSpec, Task, TrainingError
 
 LABELS = (
@@ -38,14 +39,14 @@ def test_names_and_descriptions_alone_find_the_label(task: Task) -> None:
 
 def test_a_text_about_two_labels_is_near_to_both_and_one_about_none_has_none() -> None:
     labels = tuple(LabelSpec(name, name) for name in ("card", "transfer", "euro"))
-    both, none = fitted(dataset(Task.MULTI, labels)).predict_proba(("card transfer", "nothing like it"))
+    both, none = fitted(dataset(MULTI, labels)).predict_proba(("card transfer", "nothing like it"))
     assert both[:2].min() > both[2]
     assert none.max() < 0.5
 
 
 def test_two_labels_do_not_exclude_each_other() -> None:
     labels = (LabelSpec("1", "card"), LabelSpec("2", "transfer"))
-    model = fitted(dataset(Task.MULTI, labels))
+    model = fitted(dataset(MULTI, labels))
     both, card, transfer = model.predict_proba(("card transfer", "card", "transfer"))
     assert both[0] > transfer[0]
     assert both[1] > card[1]
@@ -55,9 +56,9 @@ def test_a_description_decides_where_the_name_says_nothing() -> None:
     bare = (LabelSpec("1", "A1"), LabelSpec("2", "B2"))
     told = (LabelSpec("1", "A1", "lost plastic"), LabelSpec("2", "B2", "the euro rate"))
     texts = ("plastic lost yesterday", "rate of euro")
-    assert fitted(dataset(Task.SINGLE, told)).predict_proba(texts).argmax(axis=1).tolist() == [0, 1]
-    told_less = fitted(dataset(Task.SINGLE, bare)).predict_proba(texts)
-    assert told_less.max() < fitted(dataset(Task.SINGLE, told)).predict_proba(texts).max()
+    assert fitted(dataset(SINGLE, told)).predict_proba(texts).argmax(axis=1).tolist() == [0, 1]
+    told_less = fitted(dataset(SINGLE, bare)).predict_proba(texts)
+    assert told_less.max() < fitted(dataset(SINGLE, told)).predict_proba(texts).max()
 
 
 def test_labels_of_documents_are_not_looked_at(task: Task) -> None:
@@ -99,9 +100,9 @@ def test_an_empty_dataset_becomes_a_bundle_that_answers_alike(task: Task, tmp_pa
 
 def test_one_label_is_enough_for_multi_label_and_too_few_for_single() -> None:
     one = LABELS[:1]
-    assert fitted(dataset(Task.MULTI, one)).predict_proba(TEXTS).shape == (3, 1)
+    assert fitted(dataset(MULTI, one)).predict_proba(TEXTS).shape == (3, 1)
     with pytest.raises(TrainingError, match="There are 1 labels; name at least 2"):
-        fitted(dataset(Task.SINGLE, one))
+        fitted(dataset(SINGLE, one))
 
 
 def test_labels_of_one_name_are_scored_alike_and_never_nan(task: Task) -> None:
@@ -112,17 +113,17 @@ def test_labels_of_one_name_are_scored_alike_and_never_nan(task: Task) -> None:
 
 
 def test_the_scale_sharpens_and_must_not_be_negative() -> None:
-    mild, sharp = (fitted(dataset(Task.SINGLE), scale=s).predict_proba(TEXTS) for s in (2.0, 40.0))
+    mild, sharp = (fitted(dataset(SINGLE), scale=s).predict_proba(TEXTS) for s in (2.0, 40.0))
     assert (sharp.max(axis=1) > mild.max(axis=1)).all()
     with pytest.raises(TrainingError, match="scale must not be negative"):
-        fitted(dataset(Task.SINGLE), scale=-1.0)
+        fitted(dataset(SINGLE), scale=-1.0)
 
 
 def test_another_encoder_and_a_foreign_folder_are_refused(tmp_path: Path) -> None:
     class Other(WordEmbedder):
         fingerprint = "f" * 64
 
-    fitted(dataset(Task.SINGLE)).save(tmp_path)
+    fitted(dataset(SINGLE)).save(tmp_path)
     with pytest.raises(TrainingError, match="needs the vectors of the encoder 000000000000"):
         ZeroShotModel.load(tmp_path, embedder=Other())
     (tmp_path / "names.json").write_text("{}", "utf-8")
