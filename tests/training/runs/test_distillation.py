@@ -108,10 +108,13 @@ def test_soft_learning_takes_all_texts_with_their_probabilities() -> None:
 
 def test_hard_learning_takes_the_surest_texts_with_their_decisions() -> None:
     scores = np.random.default_rng(0).dirichlet(np.ones(3), 20).astype(np.float32)
-    scores[4] = (0.34, 0.33, 0.33)
+    scores[4], scores[11] = (0.34, 0.33, 0.33), (0.33, 0.33, 0.34)
     joined = with_surest(taught_dataset(scores))
     assert len(joined) == 3 + int(SUREST * 20)
-    assert "text 4" not in joined.texts
+    assert joined.texts[3:] == tuple(f"text {i}" for i in range(20) if i not in (4, 11))
+    np.testing.assert_array_equal(
+        joined.targets[3:].argmax(axis=1), np.delete(scores, (4, 11), 0).argmax(axis=1)
+    )
     assert set(np.unique(joined.targets)) == {0.0, 1.0}
 
 

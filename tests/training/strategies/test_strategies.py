@@ -41,14 +41,20 @@ def test_margin_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.
     assert margin(a_pool(scores), 20, rng).indices.tolist() == expected.tolist()
 
 
-def test_entropy_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.Generator) -> None:
+def test_entropy_picks_the_widest_distribution_first(scores: FloatArray, rng: np.random.Generator) -> None:
     widths = -(scores * np.log(scores)).sum(axis=1)
-    assert set(entropy(a_pool(scores), 20, rng).indices) == set(np.argsort(-widths)[:20])
+    found = entropy(a_pool(scores), 20, rng)
+    assert found.indices.tolist() == np.argsort(-widths)[:20].tolist()
+    np.testing.assert_allclose(found.scores, np.sort(widths)[::-1][:20], rtol=1e-5)
 
 
-def test_least_confidence_picks_what_plain_numpy_picks(scores: FloatArray, rng: np.random.Generator) -> None:
-    expected = np.argsort(scores.max(axis=1))[:20]
-    assert set(least_confidence(a_pool(scores), 20, rng).indices) == set(expected)
+def test_least_confidence_picks_the_lowest_best_score_first(
+    scores: FloatArray, rng: np.random.Generator
+) -> None:
+    best = scores.max(axis=1)
+    found = least_confidence(a_pool(scores), 20, rng)
+    assert found.indices.tolist() == np.argsort(best)[:20].tolist()
+    np.testing.assert_allclose(found.scores, 1 - np.sort(best)[:20], rtol=1e-5)
 
 
 @pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if "scores" in strategy.needs])

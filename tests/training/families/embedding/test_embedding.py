@@ -13,7 +13,7 @@ from tests.training.conftest import FILLER, WORDS, WordEmbedder, make_dataset
 from training.encoders.neighbours import nearest
 from training.families.embedding.choice import ENOUGH, PENALTIES, choose_parts
 from training.families.embedding.model import EmbeddingModel
-from training.families.embedding.recipe import Material, Parts
+from training.families.embedding.recipe import Material, Parts, fit_plain, fit_student, fit_teacher
 from training.families.shared.names import phrases, readable
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, Neighbours, Pool, Task, TrainingError
@@ -197,3 +197,51 @@ def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> N
     chosen = choose_parts(material, wanted, np.random.default_rng(1))
     assert chosen.penalty / times == pytest.approx(PENALTIES[SINGLE][0])
     assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2
+
+
+PLAIN = Parts(names=False, neighbours=False, student=False, penalty=0.5)
+TAUGHT = Parts(names=False, neighbours=True, student=True, penalty=0.5)
+
+
+def beside_a_boundary(surer: list[float]) -> Material:
+    """Return two labels at -1 and +1, and pool documents as far from the boundary as `surer` says.
+
+    The student sees none of that: to it every document of the pool is a direction of its own.
+    """
+    vectors = np.zeros((40, 1 + len(surer)), np.float32)
+    vectors[:, 0] = np.repeat([-1.0, 1.0], 20)
+    smoothed_pool = np.zeros((len(surer), vectors.shape[1]), np.float32)
+    smoothed_pool[:, 0] = surer
+    pool = np.eye(vectors.shape[1], dtype=np.float32)[1:]
+    targets = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
+    return Material(Task.SINGLE, vectors, targets, smoothed=vectors, pool=pool, smoothed_pool=smoothed_pool)
+
+
+def student_of(material: Material, **settings: Any) -> Any:
+    teacher = fit_teacher(material, TAUGHT)
+    return fit_student(material, TAUGHT, teacher, np.random.default_rng(0), **settings)
+
+
+def test_the_student_learns_from_what_its_teacher_is_surest_of_and_not_from_the_rest() -> None:
+    distance = [0.9, -0.1, 0.8, -1.0, 0.7, 0.6, -0.7, -0.6, 0.5, 1.0]
+    learned = student_of(beside_a_boundary(distance)).weights[1:]  # (pool, labels)
+    assert (learned[1] == 0).all()
+    others = np.delete(np.arange(10), 1)
+    np.testing.assert_array_equal(learned[others].argmax(axis=1), np.array(distance)[others] > 0)
+    assert (np.abs(learned[others]) > 0.01).all()
+
+
+def test_a_student_is_held_three_times_as_strongly_as_a_head_that_learns_from_labels_alone() -> None:
+    material = beside_a_boundary([0.5])  # nine tenths of one document are none: the labels alone are left
+    student = student_of(material, iterations=60)
+    held = fit_plain(material, replace(PLAIN, penalty=3 * PLAIN.penalty))
+    np.testing.assert_allclose(student.weights, held.weights, atol=1e-4)
+    assert np.linalg.norm(student.weights) < 0.9 * np.linalg.norm(fit_plain(material, PLAIN).weights)
+
+
+def test_what_the_teacher_says_counts_less_than_what_a_person_says() -> None:
+    """The pool contradicts the labels: each document that counts as label 0 lies where label 1 does."""
+    material = beside_a_boundary([-1.0] * 40)
+    twisted = replace(material, pool=np.repeat(material.vectors[-1:], 40, axis=0))
+    student = student_of(twisted)
+    assert (student.logits(material.vectors).argmax(axis=1) == material.targets.argmax(axis=1)).all()
