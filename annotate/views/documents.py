@@ -15,6 +15,7 @@ from annotate.forms.projects import FilterForm
 from annotate.models import Annotation
 from annotate.services.documents import search
 from annotate.services.documents.search import Filters
+from annotate.services.labeling import places
 
 
 @require_safe
@@ -67,8 +68,9 @@ def _next_page(query: QueryDict, before: int) -> str:
 @require_POST
 def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    annotation = get_object_or_404(Annotation.objects.filter(project=project), pk=pk)
-    if search.return_to_queue(annotation=annotation):
+    annotations = Annotation.objects.filter(project=project).select_related("project")
+    annotation = get_object_or_404(annotations, pk=pk)
+    if places.return_to_queue(annotation=annotation):
         messages.success(request, _("The document is in the queue again."))
     else:
         messages.info(request, _("The document is answered, or in the queue already."))

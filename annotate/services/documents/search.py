@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, TextField
 from django.db.models.functions import Cast
-from django.utils import timezone
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Prediction, Project
-from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
 
@@ -123,17 +120,3 @@ def _decided(label: int) -> Exists:
         decided_text=Cast("decided", TextField())
     )
     return Exists(predictions.filter(decided_text__regex=rf"[\[ ,]{label:d}[\],]"))
-
-
-@transaction.atomic
-def return_to_queue(*, annotation: Annotation) -> bool:
-    """Offer a skipped or flagged document again: first to the same annotator, at once to others too.
-
-    An expired lease does just that. False where there is nothing to return.
-    """
-    if annotation.outcome == Outcome.ANSWERED:
-        return False
-    places = Assignment.objects.filter(
-        document=annotation.document_id, annotator=annotation.annotator_id, state=AssignmentState.DONE
-    )
-    return places.update(state=AssignmentState.LEASED, expires_at=timezone.now(), card=None) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from annotate.models import (
+    Annotation,
     Assignment,
     Batch,
     Card,
@@ -27,7 +27,7 @@ from annotate.models import (
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
-from annotate.services.labeling import hot_queries
+from annotate.services.labeling import hot_queries, places
 from annotate.services.llm import answers
 
 TOP_UP = 60
@@ -180,7 +180,7 @@ def top_up(*, project: Project) -> int:
     their labels are needed in any case, and a random pool document would use up a label that the model could
     have placed better.
     """
-    _lock(project)
+    number = places.wanted(project)
     bridging = _choice_is_coming(project)
     size = BRIDGE if bridging else TOP_UP
     wanted = _bridge_of_holdout(project, size) if bridging else _draw_holdout(project, size)
@@ -190,7 +190,7 @@ def top_up(*, project: Project) -> int:
         holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
     documents = holdout + pool
     random.shuffle(documents)
-    return len(_append(project, documents, batch=None))
+    return len(places.append(project=project, documents=documents, number=number, batch=None))
 
 
 @transaction.atomic
@@ -202,21 +202,17 @@ def refill(
     `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
     holdout document with the project's probability, so that reported figures grow with the pool's labels.
     """
-    _lock(project)
+    number = places.wanted(project)
     batch = Batch.objects.create(project=project, strategy=strategy, version=version)
-    places = Assignment.objects.filter(project=project)
-    touched = places.exclude(state=AssignmentState.WAITING).values("document")
-    places.waiting().exclude(document__in=touched).delete()
+    queued = Assignment.objects.filter(project=project)
+    touched = queued.exclude(state=AssignmentState.WAITING).values("document")
+    decided = Annotation.objects.filter(project=project, annotator__is_machine=False).values("document")
+    queued.waiting().exclude(document__in=touched).exclude(document__in=decided).delete()
     free = Document.objects.filter(project=project).unassigned().in_bulk(list(documents))
     chosen = [free[key] for key in documents if key in free]
     holdout = _unassigned(project, Lane.HOLDOUT, _draw_holdout(project, len(chosen)))
-    _append(project, _interleave(chosen, holdout), batch=batch)
+    places.append(project=project, documents=_interleave(chosen, holdout), number=number, batch=batch)
     return batch
-
-
-def _lock(project: Project) -> None:
-    """Let one process at a time fill a project's queue; SQLite's transactions do so by themselves."""
-    list(Project.objects.select_for_update().filter(pk=project.pk).values_list("pk"))
 
 
 def _choice_is_coming(project: Project) -> bool:
@@ -233,9 +229,9 @@ def _bridge_of_holdout(project: Project, size: int) -> int:
     """Return how many holdout documents may bridge: fast annotators would label hardly anything else."""
     if not project.holdout_queue_share:
         return 0
-    places = project.assignments.count()
+    placed = project.assignments.count()
     queued = project.assignments.filter(document__lane=Lane.HOLDOUT).count()
-    allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (places + size)))
+    allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (placed + size)))
     return min(size, max(0, allowed - queued))
 
 
@@ -244,9 +240,9 @@ def _draw_holdout(project: Project, size: int) -> int:
 
 
 def _interleave(chosen: list[Document], holdout: list[Document]) -> list[Document]:
-    places = set(random.sample(range(len(chosen) + len(holdout)), len(holdout)))
+    aside_at = set(random.sample(range(len(chosen) + len(holdout)), len(holdout)))
     ahead, aside = iter(chosen), iter(holdout)
-    return [next(aside if i in places else ahead) for i in range(len(chosen) + len(holdout))]
+    return [next(aside if i in aside_at else ahead) for i in range(len(chosen) + len(holdout))]
 
 
 def _unassigned(project: Project, lane: str, n: int, *, besides: Sequence[Document] = ()) -> list[Document]:
@@ -255,13 +251,3 @@ def _unassigned(project: Project, lane: str, n: int, *, besides: Sequence[Docume
     documents = Document.objects.filter(project=project, lane=lane).unassigned().defer("text", "meta")
     others = documents.exclude(pk__in=[document.pk for document in besides])
     return others.at_random(n, f"{random.getrandbits(256):064x}")
-
-
-def _append(project: Project, documents: Sequence[Document], *, batch: Batch | None) -> list[Assignment]:
-    """Add places behind those that are there: ranks are times, so that they need no look at the queue."""
-    start = time.time()
-    return Assignment.objects.bulk_create(
-        Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * 1e-4)
-        for i, document in enumerate(documents)
-        for slot in range(project.annotators_per_document)
-    )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Membership, Project, User
 from annotate.models.projects import Role
+from annotate.services.labeling import places
 from annotate.services.projects.labels import add_labels
 from annotate.services.projects.refused import Refused
 
@@ -39,12 +40,18 @@ def create_project(
 
 @transaction.atomic
 def change_settings(*, project: Project, changes: Mapping[str, object]) -> Project:
-    """Set the named fields. New guidelines get a new version, which annotations record from then on."""
+    """Set the named fields. New guidelines get a new version, which annotations record from then on.
+
+    Another number of annotators per document holds for what is queued and decided already, too.
+    """
     project = Project.objects.select_for_update().get(pk=project.pk)
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
+    before = project.annotators_per_document
     for field, value in changes.items():
         setattr(project, field, value)
     project.full_clean(validate_unique=False)
     project.save()
+    if project.annotators_per_document != before:
+        places.fit(project=project)
     return project

@@ -1,0 +1,150 @@
+"""How many places a document has in the queue: the one answer, for whoever queues, returns or sets it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import count, islice
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from annotate.models import Annotation, Assignment, Batch, Document, Project, User
+from annotate.models.annotations import Outcome
+from annotate.models.queue import AssignmentState
+
+STEP = 1e-4  # seconds between the ranks of two documents that are queued at once
+MOST_KEYS = 500  # in one statement
+
+
+def wanted(project: Project) -> int:
+    """Return how many places a document of the project should have, and keep others from filling its queue.
+
+    The row of the project is the lock, so it is read anew: a lead may just have changed the number. SQLite
+    needs no lock of its own, for there one transaction writes at a time.
+    """
+    row = Project.objects.select_for_update().filter(pk=project.pk)
+    return row.values_list("annotators_per_document", flat=True).get()
+
+
+def missing(wanted: int, slots: Collection[int], answers: int = 0) -> list[int]:
+    """Return the slots that a document lacks, which holds `slots` already.
+
+    `answers` were given without a place, as by the API or after a lease had gone to somebody else; each of
+    them counts like a place.
+    """
+    free = (slot for slot in count() if slot not in slots)
+    return list(islice(free, max(0, wanted - len(slots) - answers)))
+
+
+def append(
+    *, project: Project, documents: Iterable[Document], number: int, batch: Batch | None
+) -> list[Assignment]:
+    """Queue documents that have no place yet at `number` places each, behind all others.
+
+    Ranks are times, so that no place has to be read.
+    """
+    slots, start = missing(number, ()), time.time()
+    return Assignment.objects.bulk_create(
+        Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * STEP)
+        for i, document in enumerate(documents)
+        for slot in slots
+    )
+
+
+@transaction.atomic
+def fit(*, project: Project, document: Document | None = None) -> None:
+    """Give what is queued, or was decided on, the number of places that the project wants now.
+
+    A missing place gets the rank of its document's first one. A place too many goes while it waits, the last
+    slot first; a place that somebody has or had stays. `document` narrows it down to one.
+    """
+    number = wanted(project)
+    documents = Document.objects.filter(project=project)
+    if document is not None:
+        documents = documents.filter(pk=document.pk)
+    unfit = _counted(documents).exclude(place_count=0, answer_count=0)
+    unfit = unfit.exclude(place_count=number - F("answer_count"))
+    answers = dict(unfit.values_list("pk", "answer_count"))
+    held: dict[int, list[Assignment]] = defaultdict(list)
+    # NB: the lock waits for annotators who lease one of these places at this moment.
+    for place in (
+        Assignment.objects.select_for_update().filter(document__in=unfit.values("pk")).order_by("slot")
+    ):
+        held[place.document_id].append(place)
+    fresh, surplus = list[Assignment](), list[int]()
+    for i, key in enumerate(sorted(answers)):
+        slots = [place.slot for place in held[key]]
+        first = min(held[key], key=lambda place: place.rank, default=None)
+        fresh += [
+            Assignment(
+                project=project,
+                document_id=key,
+                batch_id=first.batch_id if first else None,
+                slot=slot,
+                rank=first.rank if first else time.time() + i * STEP,
+            )
+            for slot in missing(number, slots, answers[key])
+        ]
+        waiting = [place.pk for place in held[key] if place.state == AssignmentState.WAITING]
+        too_many = max(0, len(slots) + answers[key] - number)
+        surplus += waiting[max(0, len(waiting) - too_many) :]
+    Assignment.objects.bulk_create(fresh)
+    for start in range(0, len(surplus), MOST_KEYS):
+        Assignment.objects.filter(pk__in=surplus[start : start + MOST_KEYS]).delete()
+
+
+def _counted(documents: QuerySet[Document]) -> QuerySet[Document]:
+    """Count the places of each document, and the answers that people gave without having one of them."""
+    own = Assignment.objects.filter(document=OuterRef("document"), annotator=OuterRef("annotator"))
+    answers = Annotation.objects.answered().filter(~Exists(own), annotator__is_machine=False)
+    return documents.annotate(place_count=_count(Assignment.objects.all()), answer_count=_count(answers))
+
+
+def _count(rows: QuerySet[Any]) -> Coalesce:
+    """Count the rows of each document in a query of its own, since two joins would multiply each other."""
+    mine = rows.filter(document=OuterRef("pk")).order_by().values("document")
+    return Coalesce(Subquery(mine.annotate(n=Count("pk")).values("n")), 0)
+
+
+def take(*, document: int, annotator: User) -> None:
+    """Use up a waiting place for a decision that was made without one: nobody need be asked for it again."""
+    waiting = Assignment.objects.waiting().filter(document=document).order_by("slot").values("pk")[:1]
+    # NB: somebody may lease that place at this moment; then it stays theirs.
+    still = Assignment.objects.waiting().filter(pk__in=list(waiting.values_list("pk", flat=True)))
+    still.update(state=AssignmentState.DONE, annotator=annotator)
+
+
+@transaction.atomic
+def return_to_queue(*, annotation: Annotation) -> bool:
+    """Offer a skipped or flagged document again: first to the same annotator, at once to others too.
+
+    An expired lease does just that. False where there is nothing to return: the document has as many answers
+    and open places as the project wants, or the annotator has it already.
+    """
+    number = wanted(annotation.project)
+    places = Assignment.objects.filter(document=annotation.document_id)
+    answers = Annotation.objects.answered().filter(document=annotation.document_id)
+    open_places = places.exclude(state=AssignmentState.DONE)
+    if annotation.outcome == Outcome.ANSWERED or (
+        open_places.count() + answers.filter(annotator__is_machine=False).count() >= number
+    ):
+        return False
+    lease = {"state": AssignmentState.LEASED, "expires_at": timezone.now(), "card": None}
+    own = places.filter(annotator=annotation.annotator_id)
+    if own.exists():
+        return own.filter(state=AssignmentState.DONE).update(**lease) == 1
+    slots = set(places.values_list("slot", flat=True))
+    Assignment.objects.create(
+        project=annotation.project,
+        document_id=annotation.document_id,
+        annotator_id=annotation.annotator_id,
+        slot=missing(len(slots) + 1, slots)[0],
+        rank=time.time(),
+        **lease,
+    )
+    return True
