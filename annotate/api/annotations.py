@@ -48,8 +48,14 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
         ]
 
 
+KEY_HELP = (
+    "Names this decision. The same request sent again with its key changes nothing; with another document or "
+    "another decision it is refused with 409 (`key_reused`)."
+)
+
+
 class AnnotationRequest(serializers.Serializer[Any]):
-    key = serializers.UUIDField(required=False, help_text="Sent again with the same key, nothing changes.")
+    key = serializers.UUIDField(required=False, help_text=KEY_HELP)
     document = serializers.IntegerField(required=False, min_value=1, help_text="Its id; or `external_id`.")
     external_id = serializers.CharField(required=False, max_length=255)
     outcome = serializers.ChoiceField(Outcome.choices, default=Outcome.ANSWERED)
@@ -99,6 +105,8 @@ class AnnotationsView(APIView):
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
             )
+        except api_decisions.KeyReused as reused:
+            raise Problem(HTTPStatus.CONFLICT, "key_reused", str(reused)) from reused
         except decisions.Rejected as rejection:
             raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
         tasks.wake(schedule.open_if_due(project=project))

@@ -6,11 +6,15 @@ import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from annotate.models import Annotation, Assignment, Card, Document, User
+from annotate.models import Annotation, Card, Decision, Document, User
 from annotate.models.annotations import Source
-from annotate.models.queue import AssignmentState
-from annotate.services.labeling import decisions
+from annotate.services.labeling import decisions, places
+
+
+class KeyReused(decisions.Rejected):
+    """A key that was used for another request; the message says for which."""
 
 
 @transaction.atomic
@@ -24,28 +28,45 @@ def answer(
     seconds: float | None = None,
     reason: str = "",
 ) -> Annotation:
-    """Keep a decision of one's own; the same key again changes nothing. Raises `labeling.Rejected`."""
-    Card.objects.get_or_create(key=key, defaults={"document": document, "annotator": annotator})
-    _take_place(document, annotator)
-    annotation = decisions.submit(
-        project=document.project,
-        annotator=annotator,
-        card=key,
-        outcome=outcome,
-        label_ids=label_ids,
-        seconds=seconds,
-        reason=reason,
+    """Keep a decision of one's own; the same key with the same decision again changes nothing.
+
+    Raises `KeyReused` where the key came with another document or another decision before, and `Rejected`.
+    """
+    submission = decisions.Submission(key, outcome, label_ids, seconds, reason)
+    _card, is_new = Card.objects.get_or_create(
+        key=key, defaults={"document": document, "annotator": annotator}
     )
+    if not is_new and (known := _known(document, annotator, submission)):
+        return known
+    annotation = decisions.keep(project=document.project, annotator=annotator, answer=submission)
     Annotation.objects.filter(pk=annotation.pk).update(source=Source.API)
     annotation.source = Source.API
+    if document.project.annotators_per_document > 1:
+        # A document that was in nobody's queue is decided on by others as well from now on.
+        places.fit(project=document.project, document=document)
     return annotation
 
 
-def _take_place(document: Document, annotator: User) -> None:
-    """Use up one waiting place in the queue, or somebody would be asked for this decision once more."""
-    if document.assignments.filter(annotator=annotator).exists():
-        return  # `submit` finishes the annotator's own place
-    place = document.assignments.filter(state=AssignmentState.WAITING).order_by("slot").first()
-    if place is not None:
-        waiting = Assignment.objects.filter(pk=place.pk, state=AssignmentState.WAITING)
-        waiting.update(state=AssignmentState.DONE, annotator=annotator)
+def _known(document: Document, annotator: User, submission: decisions.Submission) -> Annotation | None:
+    """Return what the key's first request made, or None where it made nothing yet."""
+    # NB: the lock makes the second of two equal requests wait for the decision of the first.
+    card = Card.objects.select_for_update().get(key=submission.card)
+    if card.annotator_id != annotator.pk:
+        raise KeyReused(_("This key was used already. Make a new one for each decision."))
+    if card.document_id != document.pk:
+        raise KeyReused(
+            _("This key was used for document %(document)s. Make a new one for each decision.")
+            % {"document": card.document_id}
+        )
+    decision = Decision.objects.select_related("annotation").filter(card=submission.card).first()
+    if decision is None:
+        return None
+    if not decisions.is_same(decision, submission):
+        raise KeyReused(
+            _(
+                "This key was used for another decision on document %(document)s. "
+                "Make a new one for each decision, also to revise one."
+            )
+            % {"document": card.document_id}
+        )
+    return decision.annotation

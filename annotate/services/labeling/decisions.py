@@ -14,7 +14,9 @@ from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decis
 from annotate.models.annotations import Outcome
 from annotate.models.projects import TaskChoices
 from annotate.models.queue import AssignmentState
-from annotate.services.labeling import hot_queries
+from annotate.services.labeling import hot_queries, places
+
+LONGEST_REASON = 10_000  # characters
 
 
 class Rejected(Exception):
@@ -45,7 +47,11 @@ def submit(
     reason: str = "",
     shown: list[list[Any]] | None = None,
 ) -> Annotation:
-    """Keep a decision and return the annotation as it stands; the same card again changes nothing."""
+    """Keep a decision and return the annotation as it stands.
+
+    The same decision on the same card again changes nothing. Another one revises the first, unless the person
+    has decided on the document by a later card since.
+    """
     answer = Submission(card, outcome, label_ids, seconds, reason, shown)
     return keep(project=project, annotator=annotator, answer=answer)
 
@@ -56,8 +62,21 @@ def keep(
     """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
     dealt = _card(project, annotator, answer.card)
     annotation, is_answered = _standing(dealt)
+    key = answer.card
     if annotation is not None and is_answered:
-        return annotation
+        earlier = list(annotation.decisions.order_by("pk"))
+        if is_same(next(decision for decision in earlier if decision.card == key), answer):
+            return annotation
+        if is_same(earlier[-1], answer):
+            return annotation
+        if earlier[-1].card not in (key, _revision(key, len(earlier) - 1)):
+            raise Rejected(
+                _(
+                    "You have decided on this document again since, so this answer to its earlier card was "
+                    "not kept. Go back to your decision to change it."
+                )
+            )
+        key = _revision(key, len(earlier))
     chosen = _checked_labels(project, answer, offered)
     created = annotation is None
     annotation = annotation or Annotation(document_id=dealt.document_id, annotator=annotator)
@@ -66,15 +85,28 @@ def keep(
     _choose(annotation, chosen, created=created)
     Decision.objects.create(
         annotation=annotation,
-        card=answer.card,
+        card=key,
         outcome=answer.outcome,
         label_ids=chosen,
         reason=annotation.reason,
         seconds=answer.seconds,
     )
-    places = Assignment.objects.filter(document=dealt.document_id, annotator=annotator)
-    places.update(state=AssignmentState.DONE, expires_at=None)
+    own = Assignment.objects.filter(document=dealt.document_id, annotator=annotator)
+    if not own.update(state=AssignmentState.DONE, expires_at=None) and created:
+        places.take(document=dealt.document_id, annotator=annotator)
     return annotation
+
+
+def is_same(decision: Decision, answer: Submission) -> bool:
+    """Tell whether an answer says what a kept decision says; how long it took is no part of that."""
+    labels = set(answer.label_ids) if answer.outcome == Outcome.ANSWERED else set()
+    sent = (answer.outcome, labels, answer.reason[:LONGEST_REASON])
+    return sent == (decision.outcome, set(decision.label_ids), decision.reason)
+
+
+def _revision(card: uuid.UUID, number: int) -> uuid.UUID:
+    """Return the key of a further decision on a card; the card's own is that of the first."""
+    return uuid.uuid5(card, str(number))
 
 
 def previous(*, project: Project, annotator: User, before: Annotation | None = None) -> Annotation | None:
@@ -118,7 +150,7 @@ def _standing(card: Card) -> tuple[Annotation | None, bool]:
 def _write(annotation: Annotation, project: Project, dealt: Card, answer: Submission) -> None:
     annotation.project = project
     annotation.outcome = answer.outcome
-    annotation.reason = answer.reason[:10_000]
+    annotation.reason = answer.reason[:LONGEST_REASON]
     annotation.seconds = answer.seconds
     annotation.guidelines_version = project.guidelines_version
     annotation.shown_version_id = dealt.shown_version_id

@@ -14,6 +14,7 @@ from django.test import Client
 from annotate import tasks
 from annotate.models import Annotation, ClassMetric, Document, Project, User
 from annotate.models.versions import Stage
+from annotate.services.labeling import queue
 from tests.annotate.made_bundles import add_version
 
 Api = Callable[..., Client]
@@ -114,16 +115,52 @@ def test_an_annotation_is_ones_own_and_said_to_come_by_api(
     assert Annotation.objects.get().source == "api"
 
 
-def test_the_same_key_again_changes_nothing(
+def test_the_same_request_again_changes_nothing(
     project: Project, annotator: User, api: Api, add_documents: Callable[..., list[Document]]
 ) -> None:
     document, client, key = add_documents(project, "a red tree")[0], api(annotator), str(uuid.uuid4())
-    post(client, "/annotations", document=document.pk, labels=["red"], key=key)
-    again = post(client, "/annotations", document=document.pk, labels=["blue"], key=key)
-    assert again.json()["labels"] == ["red"]
+    first = post(client, "/annotations", document=document.pk, labels=["red"], key=key)
+    again = post(client, "/annotations", document=document.pk, labels=["red"], key=key)
+    assert (again.status_code, again.json()) == (201, first.json())
     revised = post(client, "/annotations", document=document.pk, labels=["blue"])
     assert revised.json()["labels"] == ["blue"]
     assert Annotation.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"labels": ["blue"]}, {"labels": [], "outcome": "skipped"}, {"reason": "so it is"}]
+)
+def test_a_key_used_for_another_decision_is_refused(
+    other: dict[str, Any],
+    project: Project,
+    annotator: User,
+    api: Api,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    document, client, key = add_documents(project, "a red tree")[0], api(annotator), str(uuid.uuid4())
+    asked = {"document": document.pk, "labels": ["red"], "key": key}
+    post(client, "/annotations", **asked)
+    refused = post(client, "/annotations", **asked | other)
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_reused")
+    assert str(document.pk) in refused.json()["detail"]
+    assert Annotation.objects.get().labels.get().name == "red"
+
+
+def test_a_key_used_for_another_document_is_refused_and_the_queue_stays(
+    project: Project, annotator: User, lead: User, api: Api, add_documents: Callable[..., list[Document]]
+) -> None:
+    first, second = add_documents(project, "a red tree", "a red barn")
+    queue.top_up(project=project)
+    client, key = api(annotator), str(uuid.uuid4())
+    post(client, "/annotations", document=first.pk, labels=["red"], key=key)
+    refused = post(client, "/annotations", document=second.pk, labels=["red"], key=key)
+    assert (refused.status_code, refused.json()["code"]) == (409, "key_reused")
+    assert str(first.pk) in refused.json()["detail"]
+    theirs = post(api(lead), "/annotations", document=first.pk, labels=["red"], key=key)
+    assert (theirs.status_code, theirs.json()["code"]) == (409, "key_reused")
+    assert str(first.pk) not in theirs.json()["detail"]  # what another person did is not told
+    assert second.assignments.get().state == "waiting"
+    assert [annotation.document for annotation in Annotation.objects.all()] == [first]
 
 
 @pytest.mark.parametrize(("labels", "status"), [(["mauve"], 400), ([], 409), (["red", "blue"], 409)])

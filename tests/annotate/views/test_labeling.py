@@ -109,10 +109,24 @@ def test_the_same_card_twice_is_one_decision(
     add_documents(project, "one", "two")
     card = get_card(client, project)
     first = send(client, project, card, labels=[label_pk(project, "green")])
-    second = send(client, project, card, labels=[label_pk(project, "red")])
+    second = send(client, project, card, labels=[label_pk(project, "green")])
     assert card_in(first.content.decode()) == card_in(second.content.decode())
     assert Decision.objects.count() == 1
     assert Annotation.objects.get().labels.get().name == "green"
+
+
+def test_another_answer_to_an_earlier_card_is_told(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    card = get_card(client, project)
+    send(client, project, card, labels=[label_pk(project, "green")])
+    later = card_in(client.get(f"{url(project)}?back", headers=HTMX).content.decode())
+    send(client, project, later, labels=[label_pk(project, "blue")])
+    told = send(client, project, card, labels=[label_pk(project, "red")])
+    assert told.status_code == 422
+    assert "decided on this document again since" in told.content.decode()
+    assert Annotation.objects.get().labels.get().name == "blue"
 
 
 def test_without_scripts_a_decision_leads_back_to_the_page(

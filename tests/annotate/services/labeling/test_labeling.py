@@ -43,13 +43,35 @@ def test_it_keeps_a_decision(project: Project, annotator: User, card: uuid.UUID)
     assert Decision.objects.get().label_ids == [project.labels.get(name="red").pk]
 
 
-def test_it_changes_nothing_when_a_card_is_sent_again(
+def test_the_same_answer_to_a_card_again_changes_nothing(
     project: Project, annotator: User, card: uuid.UUID
 ) -> None:
-    answer(project, annotator, card, "red")
-    again = answer(project, annotator, card, "blue")
-    assert names(again) == ["red"]
+    answer(project, annotator, card, "red", seconds=1.0)
+    again = answer(project, annotator, card, "red", seconds=2.0)
+    assert (names(again), again.seconds) == (["red"], 1.0)
     assert Decision.objects.count() == 1
+
+
+def test_another_answer_to_the_latest_card_revises_it_as_often_as_it_comes(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    for name in ("red", "blue", "blue", "green"):
+        assert names(answer(project, annotator, card, name)) == [name]
+    assert Decision.objects.count() == 3
+    assert names(answer(project, annotator, card, "red")) == ["green"]  # the first request, late and again
+    assert names(answer(project, annotator, card, outcome="skipped", reason="dull")) == []
+
+
+def test_another_answer_to_a_card_before_the_latest_is_told(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    first = answer(project, annotator, card, "red")
+    answer(project, annotator, decisions.reopen(annotation=first).key, "green")
+    with pytest.raises(decisions.Rejected, match="decided on this document again since"):
+        answer(project, annotator, card, "blue")
+    assert names(Annotation.objects.get()) == ["green"]
+    assert names(answer(project, annotator, card, "red")) == ["green"]  # nothing but a repeat
+    assert Decision.objects.count() == 2
 
 
 def test_it_keeps_both_decisions_when_one_is_revised(
