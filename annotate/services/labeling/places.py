@@ -67,8 +67,12 @@ def fit(*, project: Project, document: Document | None = None) -> None:
     documents = Document.objects.filter(project=project)
     if document is not None:
         documents = documents.filter(pk=document.pk)
-    unfit = _counted(documents).exclude(place_count=0, answer_count=0)
-    unfit = unfit.exclude(place_count=number - F("answer_count"))
+    own = Assignment.objects.filter(document=OuterRef("document"), annotator=OuterRef("annotator"))
+    without_place = Annotation.objects.answered().filter(~Exists(own), annotator__is_machine=False)
+    counted = documents.annotate(
+        place_count=_count(Assignment.objects.all()), answer_count=_count(without_place)
+    )
+    unfit = counted.exclude(place_count=0, answer_count=0).exclude(place_count=number - F("answer_count"))
     answers = dict(unfit.values_list("pk", "answer_count"))
     held: dict[int, list[Assignment]] = defaultdict(list)
     # NB: the lock waits for annotators who lease one of these places at this moment.
@@ -96,13 +100,6 @@ def fit(*, project: Project, document: Document | None = None) -> None:
     Assignment.objects.bulk_create(fresh)
     for start in range(0, len(surplus), MOST_KEYS):
         Assignment.objects.filter(pk__in=surplus[start : start + MOST_KEYS]).delete()
-
-
-def _counted(documents: QuerySet[Document]) -> QuerySet[Document]:
-    """Count the places of each document, and the answers that people gave without having one of them."""
-    own = Assignment.objects.filter(document=OuterRef("document"), annotator=OuterRef("annotator"))
-    answers = Annotation.objects.answered().filter(~Exists(own), annotator__is_machine=False)
-    return documents.annotate(place_count=_count(Assignment.objects.all()), answer_count=_count(answers))
 
 
 def _count(rows: QuerySet[Any]) -> Coalesce:
