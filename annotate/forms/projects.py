@@ -74,13 +74,21 @@ class MemberForm(forms.Form):
 
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Everything that a lead sets, in groups by meaning."""
+    """Everything that a lead sets, in groups by meaning; each names the words that the glossary explains."""
 
     GROUPS = (
-        (_("Project"), ("name", "guidelines")),
-        (_("Labelling"), ("annotators_per_document", "suggestions", "lease_seconds")),
-        (_("Holdout"), ("holdout_share", "holdout_queue_share")),
-        (_("What comes next"), ("strategy", "batch_size", "random_share")),
+        (_("Project"), ("name", "guidelines"), ()),
+        (
+            _("Labelling"),
+            ("annotators_per_document", "suggestions", "lease_seconds"),
+            ("place", "suggestion", "lease"),
+        ),
+        (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
+        (
+            _("What comes next"),
+            ("strategy", "batch_size", "random_share"),
+            ("query-strategy", "batch", "pool"),
+        ),
         (
             _("Training"),
             (
@@ -91,9 +99,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "publish_automatically",
                 "publish_recommended",
             ),
+            ("family", "run", "version", "report-card"),
         ),
-        (_("Thresholds"), ("objective", "objective_value")),
-        (_("LLM"), ("llm_budget",)),
+        (_("Thresholds"), ("objective", "objective_value"), ("threshold",)),
+        (_("LLM"), ("llm_budget",), ("suggestion",)),
     )
 
     class Meta:
@@ -167,8 +176,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             widget=forms.CheckboxSelectMultiple,
         )
 
-    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
-        return [(title, [self[name] for name in names]) for title, names in self.GROUPS]
+    def groups(self) -> list[tuple[Any, list[forms.BoundField], tuple[str, ...]]]:
+        return [(title, [self[name] for name in names], words) for title, names, words in self.GROUPS]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

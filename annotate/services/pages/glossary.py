@@ -1,0 +1,204 @@
+"""What Winnow's words mean: the one source of the page `/glossary/`, `docs/glossary.md` and every link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word and its meaning in whole sentences; both are read by people who label and by those who build."""
+
+    name: str | Promise
+    meaning: str | Promise
+
+
+# In the order in which a document meets them; a key is also the anchor on the page.
+TERMS: dict[str, Term] = {
+    "document": Term(_("document"), _("One text that is to be labelled, kept exactly as it came.")),
+    "lane": Term(
+        _("lane"),
+        _(
+            "Which of two purposes a document serves: models learn from the pool, and are measured on the "
+            "holdout. A document gets its lane when it is imported and keeps it."
+        ),
+    ),
+    "pool": Term(
+        _("pool"),
+        _("The lane of the documents that models learn from, and from which the next ones are chosen."),
+    ),
+    "holdout": Term(
+        _("holdout"),
+        _(
+            "The lane of the documents that no model ever learns from. Every figure on the site is measured "
+            "on them, because a model looks better than it is on what it has learned."
+        ),
+    ),
+    "half": Term(
+        _("half"),
+        _(
+            "The holdout has two halves. Labels of the tuning half set thresholds and calibration; labels of "
+            "the reporting half give the figures. No document is in both."
+        ),
+    ),
+    "near-duplicate": Term(
+        _("near duplicate"),
+        _("A text that differs from another in a few words only. Both get the same lane and the same half."),
+    ),
+    "place": Term(
+        _("place"),
+        _(
+            "One seat in the queue: a document waits there for one person's decision. A document has as many "
+            "places as the project wants annotators for it."
+        ),
+    ),
+    "lease": Term(
+        _("lease"),
+        _(
+            "The time for which a place, a run or an import belongs to one person or one worker. After it "
+            "the next one may take it, so nothing is stuck when somebody leaves."
+        ),
+    ),
+    "batch": Term(
+        _("batch"),
+        _("The documents that one query strategy chose at one time; they go to the front of the queue."),
+    ),
+    "query-strategy": Term(
+        _("query strategy"),
+        _(
+            "The rule by which the next documents are chosen from the pool, for example those of which the "
+            "published model is least sure."
+        ),
+    ),
+    "card": Term(
+        _("card"),
+        _(
+            "One document as it was shown to one person, with the suggestion that stood beside it. An answer "
+            "names its card, so an answer that is sent twice counts once."
+        ),
+    ),
+    "suggestion": Term(
+        _("suggestion"),
+        _("What a model or an LLM proposes on a card. Cards of the holdout never show one."),
+    ),
+    "decision": Term(
+        _("decision"),
+        _(
+            "What one person sent for one card: labels, a skip or a flag. Decisions are never changed; a "
+            "later one takes the place of an earlier one."
+        ),
+    ),
+    "annotation": Term(
+        _("annotation"),
+        _("One person's answer to one document as it stands now: the latest of their decisions on it."),
+    ),
+    "gold": Term(_("gold"), _("An annotation that counts before all others on its document.")),
+    "snapshot": Term(
+        _("snapshot"),
+        _(
+            "What a run reads when it begins: one answer for each document, by lane and half, and the pool "
+            "without answers."
+        ),
+    ),
+    "encoder": Term(
+        _("encoder"),
+        _("A network that turns a text into a vector. Texts that mean alike get vectors that are near."),
+    ),
+    "family": Term(
+        _("family"),
+        _("A way to learn, for example TF-IDF or sentence embeddings. Each has its own speed and needs."),
+    ),
+    "variant": Term(
+        _("variant"),
+        _(
+            "What a run changes about its family's usual settings, for example another head or encoder. "
+            "Versions of one family and one variant follow each other."
+        ),
+    ),
+    "run": Term(
+        _("run"),
+        _("One training of one family, from snapshot to verdict. A run that succeeds makes a version."),
+    ),
+    "version": Term(
+        _("version"),
+        _("One trained model with its number, its figures and its bundle. At most one version is published."),
+    ),
+    "bundle": Term(
+        _("bundle"),
+        _(
+            "The folder that holds a version's model: an ONNX graph, what prepares a text for it, "
+            "thresholds, and a checksum of each file. Nothing in it is code."
+        ),
+    ),
+    "parity": Term(
+        _("parity"),
+        _(
+            "How many decisions of the exported model are the same as those of the model that was trained. "
+            "No version is made of an export whose scores differ."
+        ),
+    ),
+    "candidate": Term(_("candidate"), _("A version that has been measured and not been published yet.")),
+    "verdict": Term(
+        _("verdict"),
+        _("Why a version was published or not: its comparison with the published one on the same documents."),
+    ),
+    "published": Term(
+        _("published"),
+        _("The version that suggests, chooses what comes next, and answers the API."),
+    ),
+    "threshold": Term(
+        _("threshold"),
+        _(
+            "The score from which a label of a multi-label project is decided on. Each label has its own, "
+            "set on the tuning half."
+        ),
+    ),
+    "calibration": Term(
+        _("calibration"),
+        _(
+            "Makes a score mean what it says: of all texts with a score of 0.8, about 80 % are right. The "
+            "calibration error is how far it is from that on average."
+        ),
+    ),
+    "macro-f1": Term(
+        _("macro-F1"),
+        _(
+            "The mean of the labels' F1, in which a rare label counts as much as a common one. F1 joins "
+            "precision (how many of its decisions are right) and recall (how many it finds)."
+        ),
+    ),
+    "micro-f1": Term(
+        _("micro-F1"),
+        _("F1 over all decisions together, in which a common label counts more than a rare one."),
+    ),
+    "support": Term(
+        _("support"),
+        _("How many documents a figure is measured on. With fewer than ten there is no figure."),
+    ),
+    "interval": Term(
+        _("interval"),
+        _("The range in which the true figure lies in 95 of 100 cases; with more documents it is narrower."),
+    ),
+    "report-card": Term(
+        _("report card"),
+        _(
+            "The newest version of each family and variant side by side, on the same documents and the same "
+            "machine, and which of them to take."
+        ),
+    ),
+    "within-noise": Term(
+        _("within noise"),
+        _("A difference that is so small for so few documents that it may be chance."),
+    ),
+    "cascade": Term(
+        _("cascade"),
+        _("Two versions as one: the cheap one answers what it is sure of, the strong one answers the rest."),
+    ),
+    "teacher": Term(
+        _("teacher"),
+        _("A strong version whose answers to unlabelled texts a cheap family learns from."),
+    ),
+}
