@@ -35,8 +35,8 @@ from django.core.management import call_command
 from django.utils import timezone
 call_command("migrate", verbosity=0)
 from annotate.models import Label, Membership, ModelVersion, Project, User
-from annotate.services import tokens
-from training.bundle import read_manifest
+from annotate.services.people import api_keys
+from training.bundles.bundle import read_manifest
 manifest = read_manifest(settings.BUNDLE_ROOT / "bench")
 user = User.objects.create_user("bench")
 project = Project.objects.create(slug="bench", name="Bench", task=manifest.schema.task.value)
@@ -45,7 +45,7 @@ ids = [Label.objects.create(project=project, name=label.name).pk for label in ma
 ModelVersion.objects.create(project=project, number=1, family=manifest.family, bundle="bench",
     stage="published",
     label_ids=ids, labelled=1, holdout_documents=0, published_at=timezone.now())
-print(tokens.issue(user=user, name="bench", scopes=["predict"])[1])
+print(api_keys.issue(user=user, name="bench", scopes=["predict"])[1])
 """
 
 

@@ -1,0 +1,62 @@
+"""The benches are described, can be called as described, and import only what exists."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BENCHES = sorted(path for path in (ROOT / "bench").glob("*.py") if path.name != "__init__.py")
+README = ROOT / "bench" / "README.md"
+CALL = re.compile(r"^\$ python (bench/[a-z_]+\.py) (.+)$", re.MULTILINE)
+
+
+def trees(path: Path) -> Iterator[ast.AST]:
+    """Yield the tree of a file, and of each string in it that is a program for another process."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    yield tree
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\nimport " in node.value:
+            yield ast.parse(node.value)
+
+
+def imported(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) of all imports of the project's own, those inside functions and strings too."""
+    for tree in trees(path):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in (
+                "annotate",
+                "training",
+            ):
+                yield from ((str(node.module), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("bench", BENCHES, ids=lambda path: path.name)
+def test_it_imports_only_what_exists(bench: Path) -> None:
+    missing = [
+        f"{module}.{name}"
+        for module, name in imported(bench)
+        if find_spec(module) is None
+        or not (hasattr(import_module(module), name) or find_spec(f"{module}.{name}"))
+    ]
+    assert missing == []
+
+
+def test_the_readme_names_every_bench() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert [path.name for path in BENCHES if f"`bench/{path.name}`" not in text] == []
+
+
+def test_the_readme_calls_them_with_options_that_they_have() -> None:
+    calls = CALL.findall(README.read_text(encoding="utf-8"))
+    assert len(calls) > 5
+    for bench, words in calls:
+        source = (ROOT / bench).read_text(encoding="utf-8")
+        for option in re.findall(r"--[a-z-]+", words):
+            assert f'"{option}"' in source, f"{bench} has no {option}"
