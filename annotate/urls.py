@@ -55,7 +55,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/export/<str:format>/", imports.export, name="export"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", versions.version, name="version"),
-    path("projects/<slug:slug>/versions/roll-back/", versions.roll_back, name="versions-roll-back"),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/roll-back/", versions.roll_back, name="version-roll-back"
+    ),
     path("projects/<slug:slug>/versions/<int:number>/publish/", versions.publish, name="version-publish"),
     path("projects/<slug:slug>/reportcard/", reportcard.reportcard, name="reportcard"),
     path("projects/<slug:slug>/reportcard/measure/", reportcard.measure, name="reportcard-measure"),

@@ -99,19 +99,30 @@ class PublishView(APIView):
         return _now_serving(partial(publication.publish, version=version, by=user))
 
 
+class RollBackSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        help_text="The version to go back to; where another one served before by now, nothing is changed.",
+    )
+
+
 class RollBackView(APIView):
     scopes = {"POST": Scope.MODELS_WRITE}
 
     @extend_schema(
         operation_id="roll_back_model",
-        summary="Publish again what served before",
-        request=None,
+        summary="Publish again what served before; done again, go further back",
+        request=RollBackSerializer,
         responses=ModelVersionSerializer,
     )
     def post(self, request: Request, slug: str) -> Response:
         user = access.signed_in(request.user)
         project = access.led_project_for(user, slug)
-        return _now_serving(partial(publication.roll_back, project=project, by=user))
+        sent = RollBackSerializer(data=request.data)
+        sent.is_valid(raise_exception=True)
+        number = sent.validated_data.get("number")
+        return _now_serving(partial(publication.roll_back, project=project, by=user, number=number))
 
 
 def _now_serving(change: Callable[[], ModelVersion]) -> Response:

@@ -16,7 +16,7 @@ from annotate.models.queue import Assignment, Batch, Card
 from annotate.models.reportcards import ReportCard
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
-from annotate.models.versions import ClassMetric, ModelVersion
+from annotate.models.versions import ClassMetric, ModelVersion, Publication
 from annotate.models.workers import WorkerPulse
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Neighbourhood",
     "Prediction",
     "Project",
+    "Publication",
     "ReportCard",
     "TrainingRun",
     "User",

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -61,9 +64,46 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.project} {self.number}"
 
+    @property
+    def bundle_folder(self) -> Path:
+        return Path(settings.BUNDLE_ROOT) / self.bundle
+
     def follows(self, other: ModelVersion) -> bool:
         """Tell whether both are of one kind, so that the newer one takes the older one's place."""
         return (self.family, self.variant) == (other.family, other.variant)
+
+
+class PublicationQuerySet(models.QuerySet["Publication"]):
+    def standing(self) -> PublicationQuerySet:
+        return self.filter(withdrawn_at=None)
+
+
+class Publication(models.Model):
+    """One time that a version was published; a roll-back withdraws it, and what stood before stands again.
+
+    The publications of a project that are not withdrawn, from the first to the latest, are its history: the
+    version of the latest is the published one.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="publications")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="publications")
+    published_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = PublicationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(
+                fields=["project", "-id"],
+                condition=models.Q(withdrawn_at=None),
+                name="publication_history",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.version} at {self.published_at}"
 
 
 class ClassMetric(models.Model):

@@ -61,10 +61,11 @@ def publish(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 @require_POST
-def roll_back(request: HttpRequest, slug: str) -> HttpResponse:
+def roll_back(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Publish again what served before; `number` is the version that the button named."""
     project = led_project_for(request.user, slug)
     try:
-        _announce(request, publication.roll_back(project=project, by=signed_in(request.user)))
+        _announce(request, publication.roll_back(project=project, by=signed_in(request.user), number=number))
     except NotPublished as refusal:
         messages.error(request, str(refusal))
     return redirect("versions", slug)

@@ -8,7 +8,7 @@ import numpy as np
 from django.utils import timezone
 from onnx import TensorProto, helper, numpy_helper
 
-from annotate.models import Label, ModelVersion, Project
+from annotate.models import Label, ModelVersion, Project, Publication
 from annotate.models.versions import Stage
 from training import tasks
 from training.bundles.bundle import BundleDraft, Manifest
@@ -105,7 +105,7 @@ def add_version(
         write_fasttext_bundle(root / folder, schema)
     else:
         write_bundle(root / folder, schema, thresholds, explains=explains)
-    return ModelVersion.objects.create(
+    version = ModelVersion.objects.create(
         project=project,
         number=number,
         family=family,
@@ -116,3 +116,6 @@ def add_version(
         holdout_documents=0,
         published_at=None if stage == Stage.CANDIDATE else timezone.now(),
     )
+    if stage != Stage.CANDIDATE:
+        Publication.objects.create(project=project, version=version, published_at=version.published_at)
+    return version

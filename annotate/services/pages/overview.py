@@ -14,9 +14,9 @@ from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Projec
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.runs import RunState
-from annotate.models.versions import Stage
 from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
+from annotate.services.versions import publication
 
 # Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
 RECENT_DECISIONS = 5000
@@ -109,15 +109,9 @@ def learning(project: Project) -> Learning:
 
 
 def published(project: Project) -> tuple[ModelVersion | None, ModelVersion | None]:
-    """Return the published version and the one that was published before it."""
-    rows = list(
-        project.versions.exclude(published_at=None)
-        .select_related("run")
-        .order_by(F("published_at").desc(), "-number")[:20]
-    )
-    current = next((row for row in rows if row.stage == Stage.PUBLISHED), None)
-    before = next((row for row in rows if current and row.number < current.number), None)
-    return current, before
+    """Return the published version and the one that a roll-back would publish again."""
+    current = project.versions.published().select_related("run").first()
+    return current, publication.served_before(project=project).first() if current else None
 
 
 def class_metrics(version: ModelVersion) -> list[ClassMetric]:

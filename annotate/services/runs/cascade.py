@@ -14,7 +14,6 @@ from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import record
 from annotate.services.versions.loaded_bundles import suited
-from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import bundle_bytes
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import evaluate
@@ -31,8 +30,8 @@ def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
     reads = strong.encoder or cheap.encoder
     encoder = vector_store.embedder(reads) if vector_store.any_for(project=run.project) else None
     split = build_cascade(
-        bundle_folder(cheap),
-        bundle_folder(strong),
+        cheap.bundle_folder,
+        strong.bundle_folder,
         snapshot.tuning,
         Path(settings.BUNDLE_ROOT) / bundle,
         embedder=encoder,

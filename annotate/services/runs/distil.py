@@ -13,7 +13,6 @@ from annotate.models.versions import Stage
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.loaded_bundles import suited
-from annotate.services.versions.rescore import bundle_folder
 from annotate.services.versions.variants import TEACHER
 from training.bundles.cascade import open_predictor
 from training.runs.distillation import teach
@@ -28,7 +27,7 @@ def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[
     Neighbours stay out of it: the taught texts would stand between the documents and the pool.
     """
     version = teacher(project, family, snapshot.label_ids)
-    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
     encoder = vector_store.embedder(version.encoder) if version.encoder else None
     dataset = teach(
         predictor,

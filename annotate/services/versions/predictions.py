@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Label, ModelVersion, Project
+from annotate.services.versions import publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
@@ -141,27 +142,22 @@ def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
         return version, _load(version), ""
     except BundleError as error:
         logger.exception("Version %s of project %s cannot be served", version.number, project.slug)
-        return _previous(version, str(error))
-
-
-def _previous(broken: ModelVersion, reason: str) -> tuple[ModelVersion, Serving, str]:
-    served = ModelVersion.objects.filter(project=broken.project_id, published_at__isnull=False)
-    served = served.exclude(bundle="")  # removed to save space
-    for version in served.exclude(pk=broken.pk).order_by("-published_at")[:FALLBACKS]:
+        reason = str(error)
+    for earlier in publication.served_before(project=project)[:FALLBACKS]:
         try:
-            predictor = _load(version)
+            predictor = _load(earlier)
         except BundleError:
             continue
-        warning = _("Version %(broken)s cannot be loaded, version %(number)s answers in its place.")
-        return version, predictor, warning % {"broken": broken.number, "number": version.number}
+        sentence = _("Version %(broken)s cannot be loaded, version %(number)s answers in its place.")
+        return earlier, predictor, sentence % {"broken": version.number, "number": earlier.number}
     raise NothingServes(
         _("Version %(number)s cannot be loaded and no earlier one serves: %(reason)s")
-        % {"number": broken.number, "reason": reason}
+        % {"number": version.number, "reason": reason}
     )
 
 
 def _load(version: ModelVersion) -> Serving:
-    return CACHE.get(version.pk, settings.BUNDLE_ROOT / version.bundle, encoder_root=settings.ENCODER_ROOT)
+    return CACHE.get(version.pk, version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
 
 
 def _thresholds(predictor: Serving, columns: Sequence[int | None]) -> dict[int, float]:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.runs import RunState
 from annotate.models.versions import Stage
 from annotate.services.versions import variants
 from annotate.services.versions.loaded_bundles import suited, tried
-from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import paired_bootstrap
@@ -82,7 +82,7 @@ def _unmeasured(new: ModelVersion, old: ModelVersion, documents: int) -> Verdict
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
-    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
     scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
     return predictor.schema.task.decide(scores, predictor.thresholds)
 
@@ -117,6 +117,17 @@ def _compare(
     )
 
 
+def served_before(*, project: Project) -> QuerySet[ModelVersion]:
+    """Return the versions that were published before the one that is now, the latest first.
+
+    The first of them is the one that a roll-back publishes again. Those whose bundle was removed to save
+    space are left out, as none of them can serve again.
+    """
+    standing = Publication.objects.standing().filter(version=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    versions = project.versions.exclude(stage=Stage.PUBLISHED).exclude(bundle="").select_related("run")
+    return versions.annotate(standing=Subquery(standing)).exclude(standing=None).order_by("-standing")
+
+
 @transaction.atomic
 def publish(*, version: ModelVersion, token: int | None = None, by: User | None = None) -> ModelVersion:
     """Let `version` serve. A run gives its `token`; one whose lease went to another worker cannot publish.
@@ -129,33 +140,51 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
         current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
             raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
-    ModelVersion.objects.published().filter(project=version.project_id).exclude(pk=version.pk).update(
+    _let_serve(project, version, by)
+    latest = project.publications.standing().first()
+    if latest is None or latest.version_id != version.pk:
+        Publication.objects.create(project=project, version=version, published_at=timezone.now())
+    return version
+
+
+@transaction.atomic
+def roll_back(*, project: Project, by: User, number: int | None = None) -> ModelVersion:
+    """Publish the version that served before the published one; done again, it goes further back.
+
+    `number` is the version that the person was shown. Where another one would be published by now, nothing
+    is: raises `NotPublished`, as it does where no version served before.
+    """
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    older = served_before(project=project).first()
+    if older is None:
+        raise NotPublished(_("There is no earlier published version whose bundle is still kept."))
+    if number not in (None, older.number):
+        raise NotPublished(
+            _("Version %(asked)s is no longer the one that served before, but %(n)s: nothing was changed.")
+            % {"asked": number, "n": older.number}
+        )
+    _check_bundle(older, is_measured=False)
+    _let_serve(project, older, by)
+    since = project.publications.standing().filter(pk__gt=older.publications.standing().latest("pk").pk)
+    since.update(withdrawn_at=timezone.now())
+    return older
+
+
+def _let_serve(project: Project, version: ModelVersion, by: User | None) -> None:
+    """Give the one published place of the project to `version`, within the caller's transaction."""
+    ModelVersion.objects.published().filter(project=project).exclude(pk=version.pk).update(
         stage=Stage.RETIRED
     )
     if by is not None:
         version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
     version.stage, version.published_at = Stage.PUBLISHED, timezone.now()
     version.save(update_fields=["stage", "published_at", "verdict"])
-    _let_others_follow(project, version)
-    return version
-
-
-def _let_others_follow(project: Project, version: ModelVersion) -> None:
-    """Have the family train by itself the way this version did, where its run still tells that."""
-    if version.run is None and version.variant:
-        return
-    options = variants.lasting(version.run.config) if version.run else {}
-    if version.family in FAMILIES and project.family_options.get(version.family, {}) != options:
-        project.family_options = project.family_options | {version.family: options}
-        project.save(update_fields=["family_options"])
-
-
-def roll_back(*, project: Project, by: User) -> ModelVersion:
-    """Publish again what served before; raises `NotPublished` where nothing did."""
-    older = project.versions.filter(stage=Stage.RETIRED).exclude(bundle="").order_by("-published_at").first()
-    if older is None:
-        raise NotPublished(_("There is no earlier published version whose bundle is still kept."))
-    return publish(version=older, by=by)
+    # From now on the family trains by itself the way this version did, where its run still tells that.
+    if version.family in FAMILIES and (version.run is not None or not version.variant):
+        options = variants.lasting(version.run.config) if version.run else {}
+        if project.family_options.get(version.family, {}) != options:
+            project.family_options = project.family_options | {version.family: options}
+            project.save(update_fields=["family_options"])
 
 
 def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
@@ -165,9 +194,9 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
         )
     try:
         if is_measured:
-            open_bundle(bundle_folder(version))
+            open_bundle(version.bundle_folder)
         else:
-            tried(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+            tried(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
     except BundleError as error:
         raise NotPublished(
             _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}
@@ -189,7 +218,7 @@ def prune(*, project: Project) -> int:
     ]
     for version in gone:
         # NB: first the row, so that nobody publishes a bundle that is being removed.
-        folder = bundle_folder(version)
+        folder = version.bundle_folder
         rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
         if rows.update(bundle=""):
             shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,6 @@ from annotate.models.versions import Stage
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
-from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import read_manifest
 from training.reportcard.card import Candidate, Comparison, Speed
 from training.reportcard.measurement import Measured, machine, measure
@@ -64,7 +63,7 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
             start = replace(start, speed=Speed(**version.report["speed"]))
         found = measure(
             start,
-            bundle_folder(version),
+            version.bundle_folder,
             snapshot.reporting,
             embedder=_embedder(version),
             encoder_root=settings.ENCODER_ROOT,
@@ -109,7 +108,7 @@ def _check(version: ModelVersion, snapshot: Snapshot) -> None:
 
 def _embedder(version: ModelVersion) -> Embedder | None:
     """Return the version's encoder, whose vectors are kept."""
-    wanted = read_manifest(bundle_folder(version)).encoder
+    wanted = read_manifest(version.bundle_folder).encoder
     if wanted is None or not vector_store.any_for(project=version.project):
         return None
     return vector_store.embedder(wanted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from django.conf import settings
@@ -94,7 +93,7 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
 
     Stops where another version has been published meanwhile: that one writes its own.
     """
-    predictor = open_predictor(bundle_folder(version), encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
     fitting = suited(predictor, embedder)
     written = 0
     for keys in _chunks(project):
@@ -107,10 +106,6 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
         written += len(rows)
         time.sleep(PAUSE_SECONDS)
     return written
-
-
-def bundle_folder(version: ModelVersion) -> Path:
-    return Path(settings.BUNDLE_ROOT) / version.bundle
 
 
 def _chunks(project: Project) -> Iterator[list[int]]:

@@ -220,7 +220,10 @@ def test_a_lead_publishes_and_rolls_back(
     client = api(lead)
     assert post(api(annotator), "/models/2/publish").status_code == 404
     assert post(client, "/models/2/publish").json()["stage"] == "published"
-    assert post(client, "/models/roll-back").json()["number"] == 1
+    assert post(client, "/models/roll-back", number=2).json()["code"] == "not_published"
+    assert post(client, "/models/roll-back", number="two").status_code == 400
+    assert post(client, "/models/roll-back", number=1).json()["number"] == 1
+    assert post(client, "/models/roll-back").json()["code"] == "not_published"
     assert sent == ["prelabel", "prelabel"]
     assert {row["number"]: row["stage"] for row in client.get(f"{BASE}/models").json()["results"]} == {
         1: "published",

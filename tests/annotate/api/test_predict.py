@@ -138,12 +138,23 @@ def test_a_prediction_takes_four_queries(
 def test_a_broken_bundle_leaves_the_previous_version_serving(
     project: Project, lead: User, api: Api, bundle_root: Path
 ) -> None:
-    add_version(project, bundle_root, stage=Stage.RETIRED)
-    broken = add_version(project, bundle_root, number=2)
+    for number in (1, 2):
+        add_version(project, bundle_root, number=number, stage=Stage.RETIRED)
+    broken = add_version(project, bundle_root, number=3)
     (bundle_root / broken.bundle / "model.onnx").write_bytes(b"torn")
     answer = ask(api(lead), text="red").json()
-    assert answer["version"] == 1
-    assert "Version 2 cannot be loaded" in answer["warning"]
+    assert answer["version"] == 2
+    assert "Version 3 cannot be loaded" in answer["warning"]
+
+
+def test_an_earlier_version_that_is_broken_as_well_is_passed_over(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, number=1, stage=Stage.RETIRED)
+    for number, stage in ((2, Stage.RETIRED), (3, Stage.PUBLISHED)):
+        broken = add_version(project, bundle_root, number=number, stage=stage)
+        (bundle_root / broken.bundle / "model.onnx").write_bytes(b"torn")
+    assert ask(api(lead), text="red").json()["version"] == 1
 
 
 def test_with_no_bundle_that_loads_it_names_the_reason(

@@ -28,7 +28,7 @@ ACTIONS = [
     "project-member",
     "document-return",
     "version-publish",
-    "versions-roll-back",
+    "version-roll-back",
     "run-start",
     "run-cancel",
 ]
@@ -55,6 +55,7 @@ def address(
         "document-return": [annotation.pk],
         "version": [version.number],
         "version-publish": [version.number],
+        "version-roll-back": [version.number],
         "run-cancel": [run.pk],
     }
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])

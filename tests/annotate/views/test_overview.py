@@ -14,6 +14,7 @@ from annotate.models import (
     Document,
     ModelVersion,
     Project,
+    Publication,
     TrainingRun,
     User,
     WorkerPulse,
@@ -94,7 +95,8 @@ def test_the_published_version_stands_beside_the_one_before(
     page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
 ) -> None:
     add_documents(project, "one")
-    _version(project, 6, 0.78, stage="retired")
+    before = _version(project, 6, 0.78, stage="retired", bundle="6")
+    Publication.objects.create(project=project, version=before, published_at=before.published_at)
     version = _version(project, 7, 0.81, stage="published")
     red, green, _blue = project.labels.all()
     ClassMetric.objects.create(version=version, label=red, threshold=0.5, support=0)

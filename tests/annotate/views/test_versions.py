@@ -86,8 +86,29 @@ def test_the_versions_page_says_which_version_answers_for_a_broken_one(
 def test_a_roll_back_with_nothing_before_says_so(
     sign_in: Callable[[User], Client], lead: User, project: Project
 ) -> None:
-    response = sign_in(lead).post(reverse("versions-roll-back", args=[project.slug]), follow=True)
+    response = sign_in(lead).post(reverse("version-roll-back", args=[project.slug, 1]), follow=True)
     assert "no earlier published version" in response.content.decode()
+
+
+def test_the_button_publishes_the_version_that_it_names_and_no_other(
+    sign_in: Callable[[User], Client], lead: User, project: Project, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    for number in (1, 2, 3):
+        stage = Stage.PUBLISHED if number == 3 else Stage.RETIRED
+        add_version(project, tmp_path, number=number, stage=stage)
+    client, page = sign_in(lead), reverse("versions", args=[project.slug])
+    for number in (2, 1):
+        where = reverse("version-roll-back", args=[project.slug, number])
+        shown = client.get(page).content.decode()
+        assert f"Roll back to version {number}<" in shown
+        assert f'action="{where}"' in shown
+        client.post(where)
+        assert project.versions.published().get().number == number
+        again = client.post(where, follow=True).content.decode()  # as from a page that was open before
+        assert "nothing was changed" in again or "no earlier published version" in again
+        assert project.versions.published().get().number == number
+    assert "Roll back to version" not in client.get(page).content.decode()
 
 
 def test_the_confused_labels_open_their_documents(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from annotate.models import Annotation, ClassMetric, Document, Label, ModelVersion, Project, TrainingRun, User
+from annotate.models import (
+    Annotation,
+    ClassMetric,
+    Document,
+    Label,
+    ModelVersion,
+    Project,
+    Publication,
+    TrainingRun,
+    User,
+)
 from annotate.services.pages import overview
 from annotate.services.runs import execution, schedule
 
@@ -80,10 +89,11 @@ def test_the_curve_is_in_the_order_of_labels_and_leaves_out_what_was_not_measure
 
 
 def test_the_published_version_comes_with_the_one_that_served_before_it(project: Project) -> None:
-    now = timezone.now()
-    first = add_version(project, 1, 0.5, stage="retired", published_at=now)
-    add_version(project, 2, 0.4)  # never published
-    third = add_version(project, 3, 0.6, stage="published", published_at=now + timedelta(minutes=1))
+    first = add_version(project, 1, 0.5, stage="retired", bundle="1")
+    add_version(project, 2, 0.4, bundle="2")  # never published
+    third = add_version(project, 3, 0.6, stage="published", bundle="3")
+    for version in (first, third):
+        Publication.objects.create(project=project, version=version, published_at=timezone.now())
     assert overview.published(project) == (third, first)
 
 

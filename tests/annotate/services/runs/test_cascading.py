@@ -13,7 +13,6 @@ from annotate.models import Document, ModelVersion, Prediction, Project, User
 from annotate.services.corpus import snapshots
 from annotate.services.runs import execution, schedule
 from annotate.services.versions import predictions, rescore
-from annotate.services.versions.rescore import bundle_folder
 from training.bundles.cascade import CascadePredictor, open_predictor
 from training.figures.thresholds import tune
 from training.types import Objective
@@ -64,7 +63,7 @@ def test_a_cascade_is_a_version_with_its_own_figures(
     assert version.class_metrics.count() == 3
     assert version.report["details"]["cheap"] == two[0].number
     assert version.report["details"]["cheap_share"] > 0
-    assert isinstance(open_predictor(bundle_folder(version)), CascadePredictor)
+    assert isinstance(open_predictor(version.bundle_folder), CascadePredictor)
 
 
 def test_its_thresholds_suit_the_objective_of_the_project(
@@ -80,7 +79,7 @@ def test_its_thresholds_suit_the_objective_of_the_project(
     two = two_versions(multi_project, annotator, label_colours)
     version = combine(multi_project, lead, two[0].number, two[1].number)
     assert version is not None
-    tuning, cascade = snapshots.take(project=multi_project).tuning, open_predictor(bundle_folder(version))
+    tuning, cascade = snapshots.take(project=multi_project).tuning, open_predictor(version.bundle_folder)
     scores = cascade.predict_proba(tuning.texts)
     for_precision = tune(scores, tuning.targets, Objective.PRECISION, 0.9)
     np.testing.assert_array_equal(cascade.thresholds, for_precision)
@@ -96,7 +95,7 @@ def test_it_predicts_and_says_which_part_answered(
     ModelVersion.objects.filter(pk=version.pk).update(stage="published")
     texts = ["rose and ruby", "what is this", ""]
     found = predictions.predict(project=project, texts=texts)
-    cascade = open_predictor(bundle_folder(version))
+    cascade = open_predictor(version.bundle_folder)
     assert isinstance(cascade, CascadePredictor)
     by_strong = cascade.answer(texts).by_strong
     assert [text.answered_by for text in found.texts] == ["strong" if one else "cheap" for one in by_strong]

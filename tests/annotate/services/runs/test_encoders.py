@@ -77,12 +77,12 @@ def test_a_run_tunes_the_encoder_and_makes_all_vectors_anew(labelled: Project) -
     assert (run.state, run.error, run.is_slow) == ("succeeded", "", True)
     version = ModelVersion.objects.get(run=run)
     assert version.encoder == run.snapshot[ENCODER] != vector_store.embedder().fingerprint
-    assert read_manifest(rescore.bundle_folder(version)).encoder == version.encoder
+    assert read_manifest(version.bundle_folder).encoder == version.encoder
     texts = labelled.documents.values("sha256").distinct().count()
     assert Embedding.objects.filter(encoder=version.encoder).count() == texts
     assert Neighbourhood.objects.filter(encoder=version.encoder).count() == labelled.documents.pool().count()
     assert rescore.prelabel(version=version) == labelled.documents.count()
-    of_the_fit = read_manifest(rescore.bundle_folder(version)).figures["fit_seconds"]
+    of_the_fit = read_manifest(version.bundle_folder).figures["fit_seconds"]
     assert version.report["fit_seconds"] > of_the_fit  # the encoder's making is told as well
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.services.runs import execution, schedule
 from annotate.services.versions import publication, rescore
-from annotate.services.versions.rescore import bundle_folder
 from training.bundles.bundle import BundleDraft, open_bundle
 from training.families.shared.graphs import write_vector_graph
 from training.preprocess.encoder import EncoderPreprocessor
@@ -151,7 +149,7 @@ def test_it_publishes_after_the_labels_changed_and_says_so(colours: Project) -> 
 def test_it_publishes_over_a_version_whose_bundle_is_broken(colours: Project) -> None:
     first = train(colours)
     assert first is not None
-    (bundle_folder(first) / "model.onnx").write_bytes(b"damaged")
+    (first.bundle_folder / "model.onnx").write_bytes(b"damaged")
     version = train(colours)
     assert version is not None
     assert "can no longer be read" in version.verdict
@@ -174,7 +172,7 @@ def test_it_rolls_back_to_what_served_before(colours: Project, lead: User) -> No
 def test_it_refuses_to_publish_a_damaged_bundle_and_the_other_goes_on(colours: Project, lead: User) -> None:
     first, second = train(colours), train(colours)
     assert first is not None
-    (bundle_folder(first) / "model.onnx").unlink()
+    (first.bundle_folder / "model.onnx").unlink()
     with pytest.raises(publication.NotPublished, match="lacks its file"):
         publication.publish(version=first, by=lead)
     assert colours.versions.published().get() == second
@@ -183,11 +181,11 @@ def test_it_refuses_to_publish_a_damaged_bundle_and_the_other_goes_on(colours: P
 def test_a_lead_cannot_publish_a_bundle_whose_encoder_is_gone(colours: Project, lead: User) -> None:
     first, second = train(colours), train(colours)
     assert first is not None
-    with BundleDraft(bundle_folder(first)) as draft:
+    with BundleDraft(first.bundle_folder) as draft:
         graph = np.zeros((4, 3), np.float32)
         write_vector_graph(draft.folder, SINGLE, graph, graph[0])
         EncoderPreprocessor("f" * 64).save(draft.folder)
-        manifest = open_bundle(bundle_folder(first))
+        manifest = open_bundle(first.bundle_folder)
         draft.write_manifest(replace(manifest, preprocessing="encoder", encoder="f" * 64))
         draft.publish(replace=True)
     with pytest.raises(publication.NotPublished, match="not on this machine"):
@@ -201,7 +199,7 @@ def test_a_broken_bundle_leaves_the_predictions_of_the_version_before(colours: P
     rescore.prelabel(version=first)
     second = train(colours)
     assert second is not None
-    (bundle_folder(second) / "model.onnx").write_bytes(b"damaged")
+    (second.bundle_folder / "model.onnx").write_bytes(b"damaged")
     assert rescore.prelabel(version=second) == 0
     assert set(Prediction.objects.values_list("version", flat=True)) == {first.pk}
     assert "cannot predict" in TrainingRun.objects.get(pk=second.run_id).error
@@ -219,11 +217,11 @@ def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, le
             labelled=1,
             holdout_documents=0,
         )
-        Path(bundle_folder(ModelVersion.objects.get(number=number))).mkdir()
+        ModelVersion.objects.get(number=number).bundle_folder.mkdir()
     assert publication.prune(project=colours) == 2
     first.refresh_from_db()
-    assert bundle_folder(first).is_dir()
-    assert not (bundle_folder(first).parent.parent / "2").exists()
+    assert first.bundle_folder.is_dir()
+    assert not (first.bundle_folder.parent.parent / "2").exists()
 
 
 def test_a_run_starts_from_the_latest_bundle_of_its_family(
@@ -239,4 +237,4 @@ def test_a_run_starts_from_the_latest_bundle_of_its_family(
     monkeypatch.setattr(execution, "train_and_package", record)
     assert train(colours) is None
     assert first is not None
-    assert asked == [bundle_folder(first)]
+    assert asked == [first.bundle_folder]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 
-from annotate.models import Label, ModelVersion, Project, TrainingRun, User
+from annotate.models import Label, ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.versions import Stage
 from annotate.services.versions import publication
 from annotate.services.versions.publication import Verdict
-from tests.annotate.made_bundles import write_bundle
+from tests.annotate.made_bundles import add_version, write_bundle
 from training.tasks import SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec
 
@@ -134,6 +137,97 @@ def test_a_run_that_was_taken_over_publishes_nothing(project: Project) -> None:
     assert project.versions.published().get() == old
     publication.publish(version=new, token=2)
     assert project.versions.published().get() == new
+
+
+@pytest.fixture
+def published(project: Project, tmp_path: Path) -> Callable[..., ModelVersion]:
+    """Make the version of a number where there is none yet, and publish it."""
+
+    def publish(number: int) -> ModelVersion:
+        version = project.versions.filter(number=number).first()
+        version = version or add_version(project, tmp_path, number=number, stage=Stage.CANDIDATE)
+        return publication.publish(version=version)
+
+    return publish
+
+
+def numbers_before(project: Project) -> list[int]:
+    return [version.number for version in publication.served_before(project=project)]
+
+
+def test_rolling_back_again_goes_further_back_until_nothing_is_left(
+    project: Project, lead: User, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2, 3):
+        published(number)
+    assert numbers_before(project) == [2, 1]
+    assert publication.roll_back(project=project, by=lead).number == 2
+    assert numbers_before(project) == [1]
+    assert publication.roll_back(project=project, by=lead).number == 1
+    with pytest.raises(publication.NotPublished, match="no earlier published version"):
+        publication.roll_back(project=project, by=lead)
+    assert project.versions.published().get().number == 1
+
+
+def test_a_version_that_was_gone_back_from_does_not_stand_before_the_next(
+    project: Project, lead: User, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2):
+        published(number)
+    publication.roll_back(project=project, by=lead)
+    published(3)
+    assert numbers_before(project) == [1]
+
+
+def test_what_a_lead_publishes_by_its_number_comes_after_what_served_then(
+    project: Project, lead: User, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2, 3, 1, 1):
+        published(number)
+    assert numbers_before(project) == [3, 2]
+    assert [publication.roll_back(project=project, by=lead).number for _ in range(3)] == [3, 2, 1]
+
+
+def test_a_version_whose_bundle_was_removed_is_passed_over(
+    project: Project, lead: User, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2, 3):
+        published(number)
+    ModelVersion.objects.filter(number=2).update(bundle="")
+    assert numbers_before(project) == [1]
+    assert publication.roll_back(project=project, by=lead).number == 1
+    ModelVersion.objects.filter(number=2).update(bundle="colours-2")
+    assert numbers_before(project) == []
+
+
+def test_another_project_s_versions_are_not_gone_back_to(
+    project: Project, multi_project: Project, tmp_path: Path, published: Callable[..., ModelVersion]
+) -> None:
+    add_version(multi_project, tmp_path, stage=Stage.RETIRED)
+    published(1)
+    assert numbers_before(project) == []
+
+
+def test_a_roll_back_to_another_number_than_the_one_shown_is_refused(
+    project: Project, lead: User, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2, 3):
+        published(number)
+    with pytest.raises(publication.NotPublished, match="Version 1 is no longer .* but 2: nothing"):
+        publication.roll_back(project=project, by=lead, number=1)
+    assert project.versions.published().get().number == 3
+    assert publication.roll_back(project=project, by=lead, number=2).number == 2
+
+
+def test_the_history_of_a_database_of_before_is_told_by_when_versions_were_published(
+    project: Project, published: Callable[..., ModelVersion]
+) -> None:
+    # The last times are those of 1, 3, 2, 4: a lead went back from 3 to 2, and 4 came after that.
+    for number in (1, 2, 3, 2, 4):
+        published(number)
+    Publication.objects.all().delete()
+    import_module("annotate.migrations.0009_publication").tell_history(apps, None)
+    assert numbers_before(project) == [2, 1]
 
 
 def test_there_is_nothing_to_roll_back_to_where_nothing_served_before(project: Project, lead: User) -> None:
