@@ -39,7 +39,7 @@ from annotate.services.people import api_keys
 from training.bundles.bundle import read_manifest
 manifest = read_manifest(settings.BUNDLE_ROOT / "bench")
 user = User.objects.create_user("bench")
-project = Project.objects.create(slug="bench", name="Bench", task=manifest.schema.task.value)
+project = Project.objects.create(slug="bench", name="Bench", task=manifest.schema.task.key)
 Membership.objects.create(project=project, user=user)
 ids = [Label.objects.create(project=project, name=label.name).pk for label in manifest.schema.labels]
 ModelVersion.objects.create(project=project, number=1, family=manifest.family, bundle="bench",
