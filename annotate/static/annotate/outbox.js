@@ -1,11 +1,13 @@
 // Decisions wait here until the server has acknowledged them: in this browser, in order, over a reload.
 
+import * as storage from "./storage.js";
+
 const PATIENCE = 15000;
 const RETRY_FROM = 1000;
 const RETRY_TO = 10000;
 const TAKEN = new Set([200, 422]); // 422: the server refuses this decision for good and says why
 
-function csrfToken() {
+export function csrfToken() {
   const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
   return cookie?.slice("csrftoken=".length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
@@ -21,7 +23,6 @@ export class Outbox {
   #url;
   #onAnswer;
   #onChange;
-  #memory = new Map(); // where the browser stores nothing, decisions at least outlive the network
   #delay = RETRY_FROM;
   #timer = 0;
   #sending = null;
@@ -37,17 +38,13 @@ export class Outbox {
   }
 
   get size() {
-    return this.#keys().length;
+    return storage.keys(this.#prefix).length;
   }
 
   add(fields) {
     // One entry per decision, so that two tabs never overwrite each other's.
     const key = `${this.#prefix}${String(Date.now()).padStart(15, "0")}-${String(this.#count++).padStart(6, "0")}`;
-    try {
-      localStorage.setItem(key, JSON.stringify(fields));
-    } catch {
-      this.#memory.set(key, JSON.stringify(fields));
-    }
+    storage.keep(key, JSON.stringify(fields));
   }
 
   flush() {
@@ -63,10 +60,10 @@ export class Outbox {
 
   async #sendAll() {
     clearTimeout(this.#timer);
-    for (let key = this.#keys()[0]; key; key = this.#keys()[0]) {
-      const answer = await this.#send(this.#read(key));
+    for (let [key] = storage.keys(this.#prefix); key; [key] = storage.keys(this.#prefix)) {
+      const answer = await this.#send(JSON.parse(storage.read(key) ?? "[]"));
       if (!answer) break;
-      this.#remove(key);
+      storage.remove(key);
       this.#delay = RETRY_FROM;
       if (this.size === 0 || answer.status === 422) this.#onAnswer(answer.html);
       if (answer.status === 422) break;
@@ -96,19 +93,5 @@ export class Outbox {
   #retryLater() {
     this.#timer = setTimeout(() => this.flush(), this.#delay);
     this.#delay = Math.min(this.#delay * 2, RETRY_TO);
-  }
-
-  #keys() {
-    const kept = Object.keys(localStorage).filter((key) => key.startsWith(this.#prefix));
-    return [...kept, ...this.#memory.keys()].sort();
-  }
-
-  #read(key) {
-    return JSON.parse(this.#memory.get(key) ?? localStorage.getItem(key) ?? "[]");
-  }
-
-  #remove(key) {
-    this.#memory.delete(key);
-    localStorage.removeItem(key);
   }
 }

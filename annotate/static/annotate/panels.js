@@ -1,5 +1,7 @@
 // The guidelines beside the text and the list of keys.
 
+import * as storage from "./storage.js";
+
 const REMEMBERED = "winnow/guidelines";
 
 function setGuidelines(isOpen) {
@@ -10,11 +12,11 @@ function setGuidelines(isOpen) {
 
 export function bindPanels() {
   const button = document.querySelector("#open-guidelines");
-  setGuidelines(localStorage.getItem(REMEMBERED) === "open");
+  setGuidelines(storage.read(REMEMBERED) === "open");
   button.addEventListener("click", () => {
     const isOpen = button.getAttribute("aria-expanded") !== "true";
     setGuidelines(isOpen);
-    localStorage.setItem(REMEMBERED, isOpen ? "open" : "closed");
+    storage.keep(REMEMBERED, isOpen ? "open" : "closed");
   });
   const keys = document.querySelector("#keys");
   document.querySelector("#open-keys").addEventListener("click", () => keys.showModal());

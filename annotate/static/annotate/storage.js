@@ -1,0 +1,38 @@
+// What this browser keeps for the site. Where it stores nothing, as in some private windows or when its store
+// is full, things are kept in this page's memory: they outlive the network, though not the page.
+
+const memory = new Map();
+
+function stored(work, otherwise) {
+  try {
+    return work(localStorage);
+  } catch (error) {
+    // NB: a refused store raises when it is only named (DOMException), or is null (TypeError).
+    if (!(error instanceof DOMException || error instanceof TypeError)) throw error;
+    return otherwise;
+  }
+}
+
+export function keep(key, value) {
+  const isStored = stored((store) => {
+    store.setItem(key, value);
+    return true;
+  }, false);
+  if (isStored) memory.delete(key);
+  else memory.set(key, value);
+}
+
+export function read(key) {
+  return memory.get(key) ?? stored((store) => store.getItem(key), null);
+}
+
+export function remove(key) {
+  memory.delete(key);
+  stored((store) => store.removeItem(key));
+}
+
+// Return the keys that begin with `prefix`, in order.
+export function keys(prefix) {
+  const all = [...stored((store) => Object.keys(store), []), ...memory.keys()];
+  return [...new Set(all)].filter((key) => key.startsWith(prefix)).sort();
+}
