@@ -10,6 +10,7 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.models.projects import TaskChoices
@@ -19,7 +20,6 @@ from annotate.services.imports.matching import RowMatch, contradiction
 MACHINE = "import"
 MOST_LABELS = 1000
 LONGEST_NAME = 200
-HOTKEYS = "1234567890qwertyuiop"
 
 
 def machine_annotator() -> User:
@@ -70,18 +70,15 @@ class ImportedLabels:
 
     def _key(self, name: str) -> int:
         if name not in self.labels:
+            taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
             last = self.project.labels.aggregate(last=Max("position"))["last"]
             self.labels[name] = Label.objects.create(
                 project=self.project,
                 name=name,
                 position=0 if last is None else last + 1,
-                hotkey=self._hotkey(),
+                hotkey=next(hotkeys.free(taken), ""),
             )
         return self.labels[name].pk
-
-    def _hotkey(self) -> str:
-        taken = {label.hotkey for label in self.labels.values() if not label.archived_at}
-        return next((key for key in HOTKEYS if key not in taken), "")
 
     def annotate(self, entries: Sequence[RowMatch]) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its past."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.hotkeys import RESERVED, USUAL
+from annotate import hotkeys
 from annotate.models import Label, Project
 from annotate.services.projects.refused import Refused
 
@@ -30,7 +30,7 @@ def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[L
     wanted = [(name.strip(), description.strip()) for name, description in labels]
     existing = list(project.labels.all())
     _refuse_repeated_names([label.name for label in existing] + [name for name, _description in wanted])
-    free = _free_keys(label.hotkey for label in existing if label.archived_at is None)
+    free = hotkeys.free(label.hotkey for label in existing if label.archived_at is None)
     first = max((label.position for label in existing), default=-1) + 1
     return Label.objects.bulk_create(
         Label(project=project, name=name, description=text, hotkey=next(free, ""), position=first + position)
@@ -85,7 +85,7 @@ def _refuse_bad_keys(labels: Iterable[Label]) -> None:
         key = label.hotkey
         if not key:
             continue
-        if key in RESERVED or len(key) != 1:
+        if key in hotkeys.RESERVED or len(key) != 1:
             raise Refused(
                 _("“%(name)s” cannot have the key “%(key)s”: the labelling page uses it itself.")
                 % {"name": label.name, "key": key}
@@ -96,11 +96,6 @@ def _refuse_bad_keys(labels: Iterable[Label]) -> None:
                 % {"key": key, "first": owner[key], "second": label.name}
             )
         owner[key] = label.name
-
-
-def _free_keys(taken: Iterable[str]) -> Iterator[str]:
-    used = set(taken)
-    return iter([key for key in USUAL if key not in used])
 
 
 @transaction.atomic
@@ -117,7 +112,7 @@ def restore_label(*, label: Label) -> Label:
     """Bring an archived label back, with a free key where its own was given away meanwhile."""
     taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
     if label.hotkey in taken:
-        label.hotkey = next(_free_keys(taken), "")
+        label.hotkey = next(hotkeys.free(taken), "")
     label.archived_at = None
     label.save(update_fields=["archived_at", "hotkey"])
     return label

@@ -156,6 +156,13 @@ def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> N
     assert (label.position, label.hotkey) == (3, "4")
 
 
+def test_labels_that_a_file_makes_leave_out_the_keys_of_the_page(project: Project) -> None:
+    rows = [IncomingDocument(f"text {n}", labels=(f"label {n}",)) for n in range(20)]
+    store_rows(project=project, rows=rows, create_labels=True)
+    keys = project.labels.values_list("hotkey", flat=True)
+    assert "".join(keys) == "1234567890qwertyiop"
+
+
 def test_an_archived_label_is_not_brought_back_by_a_file(project: Project) -> None:
     project.labels.filter(name="red").update(archived_at=timezone.now())
     counts = store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))], create_labels=True)
