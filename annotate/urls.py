@@ -29,6 +29,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
     path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),
+    path("projects/<slug:slug>/label/release/", labeling.release, name="label-release"),
     path("projects/<slug:slug>/label/why/<uuid:key>/", explanation.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),
     path("projects/", projects.project_list, name="projects"),

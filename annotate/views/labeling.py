@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import uuid
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotate import access, tasks
+from annotate import access, hotkeys, tasks
 from annotate.models import Annotation, Label, Project, User
 from annotate.models.projects import Suggestions
 from annotate.services.labeling import decisions, queue, write_lock
@@ -23,7 +25,6 @@ from annotate.services.runs import schedule
 from annotate.views import labeling_card
 from annotate.views.labeling_card import CardView
 
-UNPROCESSABLE = 422
 MAX_KEY_DIGITS = 18  # what fits into a 64-bit key
 
 
@@ -52,6 +53,17 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
         queue.renew(annotator=annotator, card=card)
     seen = status_line.of(project=project, annotator=annotator)
     return render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
+
+
+@never_cache
+@require_POST
+def release(request: HttpRequest, slug: str) -> HttpResponse:
+    """Give the card of a closed page back. Nobody reads the answer."""
+    access.project_for(request.user, slug)
+    annotator = access.signed_in(request.user)
+    if card := _uuid(request.POST.get("card", "")):
+        queue.release(annotator=annotator, card=card)
+    return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
 def _check_owner(sent: QueryDict, annotator: User) -> None:
@@ -98,12 +110,17 @@ def _refuse(request: HttpRequest, project: Project, annotator: User, sentence: s
     if not request.htmx:  # type: ignore[attr-defined]
         messages.error(request, sentence)
         return redirect("label", slug=project.slug)
-    return _show(request, labeling_card.next_card(project, annotator, notice=sentence), status=UNPROCESSABLE)
+    return _show(
+        request,
+        labeling_card.next_card(project, annotator, notice=sentence),
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+    )
 
 
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:
     template = "labeling/_card.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
-    return render(request, template, {"project": view.project, "view": view}, status=status)
+    context = {"project": view.project, "view": view, "commands": json.dumps(hotkeys.COMMANDS)}
+    return render(request, template, context, status=status)
 
 
 def _annotation(project: Project, annotator: User, pk: str) -> Annotation | None:

@@ -110,10 +110,10 @@ def _count(rows: QuerySet[Any]) -> Coalesce:
 
 def take(*, document: int, annotator: User) -> None:
     """Use up a waiting place for a decision that was made without one: nobody need be asked for it again."""
-    waiting = Assignment.objects.waiting().filter(document=document).order_by("slot").values("pk")[:1]
-    # NB: somebody may lease that place at this moment; then it stays theirs.
-    still = Assignment.objects.waiting().filter(pk__in=list(waiting.values_list("pk", flat=True)))
-    still.update(state=AssignmentState.DONE, annotator=annotator)
+    waiting = Assignment.objects.waiting().filter(document=document)
+    first = waiting.order_by("slot").values_list("pk", flat=True).first()
+    # NB: somebody may lease that place at this moment; then it is theirs.
+    waiting.filter(pk=first).update(state=AssignmentState.DONE, annotator=annotator)
 
 
 @transaction.atomic

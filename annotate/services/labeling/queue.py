@@ -34,6 +34,7 @@ TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
 BRIDGE = 20
 PULSE_SECONDS = 30
+RELEASE_SECONDS = 15  # more than the 10 seconds between two pulses of a labelling page
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,14 @@ def renew(*, annotator: User, card: uuid.UUID) -> bool:
 
 
 def release(*, annotator: User, card: uuid.UUID) -> bool:
-    """Give a place back to the queue at once, as when the page is closed."""
-    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
-    return mine.update(state=AssignmentState.WAITING, annotator=None, expires_at=None, card=None) == 1
+    """Let the lease of a closed page run out soon.
+
+    Not at once: another page of the same person may show the card, as after a reload, and its pulse renews
+    the lease within this time.
+    """
+    soon = timezone.now() + timedelta(seconds=RELEASE_SECONDS)
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator, expires_at__gt=soon)
+    return mine.update(expires_at=soon) == 1
 
 
 def _lease(project: Project, annotator: User) -> Dealt | None:

@@ -3,7 +3,7 @@
 import * as finder from "./finder.js";
 import { Gate } from "./gate.js";
 import { meaning } from "./keys.js";
-import { Outbox } from "./outbox.js";
+import { csrfToken, Outbox } from "./outbox.js";
 import { bindPanels } from "./panels.js";
 import { askAfter, chosenLabels, markChosen, takeOver } from "./choice.js";
 import { Stopwatch } from "./stopwatch.js";
@@ -13,6 +13,8 @@ const notice = document.querySelector("#outbox");
 const gate = new Gate();
 const watch = new Stopwatch();
 const outbox = new Outbox({ ...bench.dataset, url: bench.dataset.url, onAnswer: show, onChange: report });
+
+let reserved = ""; // the card that waits for this page's decision, also while an earlier one is shown
 
 const card = () => document.querySelector("#card");
 
@@ -25,6 +27,7 @@ function show(html) {
 }
 
 function began(takesFocus) {
+  if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
   const text = card().querySelector("#document-text");
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
   announce(text ?? card());
@@ -61,8 +64,19 @@ function decide(form, submitter) {
   gate.close();
   delete card().dataset.ready;
   outbox.add([...fields]);
+  if (fields.get("card") === reserved) reserved = "";
   card().setAttribute("aria-busy", "true");
   outbox.flush();
+}
+
+// Give the card back when the page closes. A page that the browser keeps aside may be shown again, so it keeps
+// its card, and so does a card whose decision is on its way.
+function giveBack(event) {
+  if (event.persisted || !reserved) return;
+  const fields = new FormData();
+  fields.set("card", reserved);
+  fields.set("csrfmiddlewaretoken", csrfToken());
+  navigator.sendBeacon(bench.dataset.release, fields);
 }
 
 async function open(link) {
@@ -153,6 +167,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id === "card") began(true);
 });
+addEventListener("pagehide", giveBack);
 addEventListener("online", () => outbox.flush());
 addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
+from annotate import hotkeys
 from annotate.models import Annotation, Card, Decision, Document, ModelVersion, Prediction, Project, User
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
@@ -277,6 +281,40 @@ def test_the_pulse_keeps_the_lease_and_tells_progress(
     assert "1 decision today" in html
     assert "9 more labels until the next model" in html
     assert "training" in html
+
+
+def test_a_closed_page_gives_its_card_back_and_its_late_decision_is_kept(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one")
+    card = get_card(client, project)
+    before = project.assignments.get(card=card).expires_at
+    assert client.post(f"{url(project)}release/", {"card": card}).status_code == 204
+    assert project.assignments.get(card=card).expires_at < before  # type: ignore[operator]
+    assert client.post(f"{url(project)}release/", {"card": "none"}).status_code == 204
+    send(client, project, card, labels=[label_pk(project, "red")])
+    assert Annotation.objects.get().labels.get().name == "red"
+    assert project.assignments.get().state == "done"
+
+
+def test_the_page_hands_its_script_the_table_of_keys_and_shows_each(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one")
+    page = client.get(url(project)).content.decode()
+    given = re.search(r'data-commands="([^"]*)"', page)
+    assert given
+    assert json.loads(unescape(given[1])) == hotkeys.COMMANDS
+    listed = {unescape(key).lower() for key in re.findall(r"<dt>.*?</dt>", page) for key in _kbd(key)}
+    names = {" ": "space", "escape": "esc"}
+    assert {names.get(key, key) for key in hotkeys.COMMANDS} - {"."} <= listed
+    script = Path(hotkeys.__file__).with_name("static") / "annotate"
+    for path in ("keys.js", "labeling.js"):
+        assert not re.search(r"""[\"'](backspace|escape|u|g)[\"']\s*:""", (script / path).read_text())
+
+
+def _kbd(line: str) -> list[str]:
+    return re.findall(r"<kbd>(.*?)</kbd>", line)
 
 
 def test_a_card_says_nothing_of_the_lane(

@@ -83,12 +83,29 @@ def test_it_does_not_renew_a_lease_that_somebody_else_has(
     assert not queue.renew(annotator=annotator, card=mine.card)
 
 
-def test_it_offers_a_released_place_again(
+def test_it_offers_a_released_place_soon_but_not_before_the_person_may_have_come_back(
     project: Project, annotator: User, lead: User, texts: list[Document]
 ) -> None:
     mine = claim(project, annotator)
     assert mine.card is not None
     assert queue.release(annotator=annotator, card=mine.card)
+    mine.refresh_from_db()
+    assert mine.expires_at is not None
+    left = (mine.expires_at - timezone.now()).total_seconds()
+    assert 10 < left <= queue.RELEASE_SECONDS  # a page that is still open renews every 10 seconds
+    assert claim(project, lead).document != mine.document
+    again = claim(project, annotator)
+    assert (again.card, again.expires_at > mine.expires_at) == (mine.card, True)  # type: ignore[operator]
+
+
+def test_it_does_not_release_somebody_elses_place_nor_lengthen_a_lease(
+    project: Project, annotator: User, lead: User, texts: list[Document]
+) -> None:
+    mine = claim(project, annotator)
+    assert mine.card is not None
+    assert not queue.release(annotator=lead, card=mine.card)
+    expire()
+    assert not queue.release(annotator=annotator, card=mine.card)
     assert claim(project, lead).document == mine.document
 
 
