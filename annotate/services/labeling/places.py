@@ -111,9 +111,9 @@ def _count(rows: QuerySet[Any]) -> Coalesce:
 def take(*, document: int, annotator: User) -> None:
     """Use up a waiting place for a decision that was made without one: nobody need be asked for it again."""
     waiting = Assignment.objects.waiting().filter(document=document)
-    first = waiting.order_by("slot").values_list("pk", flat=True).first()
-    # NB: somebody may lease that place at this moment; then it is theirs.
-    waiting.filter(pk=first).update(state=AssignmentState.DONE, annotator=annotator)
+    if first := waiting.order_by("slot").first():
+        # NB: somebody may lease that place at this moment; then it is theirs.
+        waiting.filter(pk=first.pk).update(state=AssignmentState.DONE, annotator=annotator)
 
 
 @transaction.atomic
