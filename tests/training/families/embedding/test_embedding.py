@@ -195,7 +195,7 @@ def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> N
     material = Material(SINGLE, vectors, np.eye(2, dtype=np.float32)[answers])
     wanted = Parts(names=False, neighbours=False, student=False, penalty=0.0)
     chosen = choose_parts(material, wanted, np.random.default_rng(1))
-    assert chosen.penalty / times == pytest.approx(PENALTIES[SINGLE][0])
+    assert chosen.penalty / times == pytest.approx(PENALTIES[SINGLE.score_kind][0])
     assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2
 
 
@@ -214,7 +214,7 @@ def beside_a_boundary(surer: list[float]) -> Material:
     smoothed_pool[:, 0] = surer
     pool = np.eye(vectors.shape[1], dtype=np.float32)[1:]
     targets = np.repeat(np.eye(2, dtype=np.float32), 20, axis=0)
-    return Material(Task.SINGLE, vectors, targets, smoothed=vectors, pool=pool, smoothed_pool=smoothed_pool)
+    return Material(SINGLE, vectors, targets, smoothed=vectors, pool=pool, smoothed_pool=smoothed_pool)
 
 
 def student_of(material: Material, **settings: Any) -> Any:
