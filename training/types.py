@@ -390,7 +390,7 @@ class Int8Twin:
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return what `dataclasses.asdict` wrote, as manifests and reports keep it."""
         graphs = {name: GraphFigures(**content[name]) for name in ("int8", "fp32")}
-        return cls(documents=content["documents"], held_out=content["held_out"], **graphs)
+        return cls(documents=content["documents"], held_out=content.get("held_out", True), **graphs)
 
 
 @dataclass(frozen=True, slots=True)

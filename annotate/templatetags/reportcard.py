@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from annotate.services.pages.reportcard_rows import CandidateRow
 from annotate.templatetags.plots import Scale
 from annotate.templatetags.winnow import rounded
+from training.types import Int8Twin
 
 register = template.Library()
 
@@ -72,23 +73,21 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 @register.filter
-def against_fp32(twin: Mapping[str, Any]) -> str:
-    """Write what a model reaches and takes, INT8 / FP32, of a stored `training.types.Int8Twin`."""
+def against_fp32(stored: Int8Twin | Mapping[str, Any]) -> str:
+    """Write what a model reaches and takes, INT8 / FP32; a report card stores its twins as JSON."""
+    twin = stored if isinstance(stored, Int8Twin) else Int8Twin.from_json(stored)
+    graphs = (twin.int8, twin.fp32)
     figures = {
-        "f1": _both(twin, "macro_f1", lambda value: "–" if value is None else rounded(value, 3)),
-        "p50": _both(twin, "p50_ms", milliseconds),
-        "size": _both(twin, "graph_bytes", megabytes),
-        "documents": twin["documents"],
+        "f1": " / ".join("–" if one.macro_f1 is None else rounded(one.macro_f1, 3) for one in graphs),
+        "p50": " / ".join(milliseconds(one.p50_ms) for one in graphs),
+        "size": " / ".join(megabytes(one.graph_bytes) for one in graphs),
+        "documents": twin.documents,
     }
-    if twin["held_out"]:
+    if twin.held_out:
         written = _("macro-F1 %(f1)s on %(documents)s held-out texts, p50 %(p50)s, %(size)s")
     else:
         written = _("macro-F1 %(f1)s on %(documents)s texts that it learned from, p50 %(p50)s, %(size)s")
     return written % figures
-
-
-def _both(twin: Mapping[str, Any], name: str, written: Callable[[Any], str]) -> str:
-    return f"{written(twin['int8'][name])} / {written(twin['fp32'][name])}"
 
 
 @register.filter

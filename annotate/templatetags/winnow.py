@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, TrainingRun
 from annotate.services.runs.schedule import CASCADE
+from annotate.services.versions.record import VersionReport
 from training.registry import FAMILIES, STRATEGIES
 
 register = template.Library()
@@ -34,6 +35,12 @@ def interval(row: Any) -> str:
     name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
     return "" if low is None or high is None else f"{rounded(low, 2)}–{rounded(high, 2)}"
+
+
+@register.filter
+def report(version: ModelVersion) -> VersionReport:
+    """Return what is known of a version beside the figures that have a column."""
+    return VersionReport.load(version.report)
 
 
 @register.filter

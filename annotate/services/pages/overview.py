@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -17,6 +16,7 @@ from annotate.models.runs import RunState
 from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
 from annotate.services.versions import publication
+from annotate.services.versions.record import VersionReport
 
 # Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
 RECENT_DECISIONS = 5000
@@ -148,7 +148,7 @@ class Confusion:
 
 def confusions(version: ModelVersion, *, top: int = 10) -> list[Confusion]:
     """Return the pairs of labels that the version mixes up most often on its reporting documents."""
-    table: Sequence[Sequence[int]] | None = version.report.get("confusion")
+    table = VersionReport.load(version.report).confusion
     if not table:
         return []
     keys = version.label_ids

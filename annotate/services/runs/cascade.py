@@ -14,6 +14,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import record
 from annotate.services.versions.loaded_bundles import suited
+from annotate.services.versions.record import VersionReport
 from training.bundles.bundle import bundle_bytes
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import evaluate
@@ -66,13 +67,14 @@ def _measured(folder: Path, snapshot: Snapshot, encoder: Embedder | None) -> Eva
     return evaluate(reporting.schema, reporting.targets, scores, predictor.thresholds, rng)
 
 
-def _report(cheap: ModelVersion, strong: ModelVersion, split: Split, folder: Path) -> dict[str, object]:
+def _report(cheap: ModelVersion, strong: ModelVersion, split: Split, folder: Path) -> VersionReport:
     details = asdict(split) | {"cheap": cheap.number, "strong": strong.number}
-    for part in (cheap, strong):
-        if checkpoint := part.report.get("details", {}).get("checkpoint"):
-            details["checkpoint"] = checkpoint  # the card reads its languages off the name
-    return {
-        "fit_seconds": sum(part.report.get("fit_seconds", 0.0) for part in (cheap, strong)),
-        "bundle_bytes": bundle_bytes(folder),
-        "details": details,
-    }
+    parts = [VersionReport.load(part.report) for part in (cheap, strong)]
+    for part in parts:
+        if part.checkpoint:
+            details["checkpoint"] = part.checkpoint  # the report card reads the languages off the name
+    return VersionReport(
+        fit_seconds=sum(part.fit_seconds for part in parts),
+        bundle_bytes=bundle_bytes(folder),
+        details=details,
+    )

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -25,6 +25,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import cascade, distil, encoders, schedule, scratch
 from annotate.services.runs.progress import Superseded, Teller
 from annotate.services.versions import publication, record, rescore, variants
+from annotate.services.versions.record import VersionReport
 from training.registry import FAMILIES, entry, slow_families
 from training.runs.pipeline import train_and_package
 from training.types import FloatArray, Objective, Pool, RunReport, RunSpec, TrainingError
@@ -145,7 +146,13 @@ def _record(run: TrainingRun, snapshot: Snapshot, report: RunReport) -> ModelVer
         snapshot=snapshot,
         evaluation=report.evaluation,
         labelled=report.labelled,
-        report=_stored(report),
+        report=VersionReport(
+            parity=report.parity,
+            thresholds=report.thresholds,
+            fit_seconds=report.fit_seconds,
+            bundle_bytes=report.bundle_bytes,
+            details=report.details,
+        ),
     )
 
 
@@ -240,13 +247,3 @@ def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
         return None
     encoder = vector_store.embedder()
     return encoder.embed(texts) if encoder.known(texts).all() else None
-
-
-def _stored(report: RunReport) -> dict[str, object]:
-    return {
-        "parity": asdict(report.parity),
-        "thresholds": list(report.thresholds),
-        "fit_seconds": report.fit_seconds,
-        "bundle_bytes": report.bundle_bytes,
-        "details": dict(report.details),
-    }

@@ -3,17 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from typing import Any, Self, TypeVar
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.services.corpus.snapshots import Snapshot
 from training.bundles.bundle import read_manifest
-from training.types import Evaluation
+from training.reportcard.card import Speed
+from training.types import Evaluation, Int8Twin, Parity
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionReport:
+    """What is known of a version beside the figures that have a column; `ModelVersion.report` stores it.
+
+    `confusion[i][j]` counts the reporting documents of label i that were decided as label j. A cascade has no
+    parity and no thresholds here. `details` are the family's own words about its fit; `speed` is measured
+    with the first report card.
+    """
+
+    confusion: tuple[tuple[int, ...], ...] | None = None
+    calibration_error: float | None = None
+    parity: Parity | None = None
+    thresholds: tuple[float, ...] = ()
+    fit_seconds: float = 0.0
+    bundle_bytes: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+    speed: Speed | None = None
+
+    @property
+    def checkpoint(self) -> str:
+        """The pretrained checkpoint that the version was fine-tuned from, "" for any other version."""
+        return str(self.details.get("checkpoint", ""))
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> Self:
+        """Read a stored report; what was not stored is unknown, and a key that is not known is left out."""
+        found = {one.name: content[one.name] for one in fields(cls) if one.name in content}
+        if rows := found.get("confusion"):
+            found["confusion"] = tuple(tuple(row) for row in rows)
+        if "thresholds" in found:
+            found["thresholds"] = tuple(found["thresholds"])
+        parity = _stored(Parity, found.get("parity"))
+        if parity is not None:
+            twin = found["parity"].get("twin")
+            parity = replace(parity, twin=Int8Twin.from_json(twin) if twin else None)
+        return cls(**found | {"parity": parity, "speed": _stored(Speed, found.get("speed"))})
+
+    def dump(self) -> dict[str, Any]:
+        """Return the report as `json.dumps` takes it; what is not known is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def _stored(kind: type[T], content: Mapping[str, Any] | None) -> T | None:
+    """Return a dataclass of a report; None where it was not stored, or not with all that it needs."""
+    known = {one.name: (content or {}).get(one.name, one.default) for one in fields(kind)}  # type: ignore[arg-type]
+    return None if MISSING in known.values() else kind(**known)
 
 
 @transaction.atomic
@@ -24,18 +74,16 @@ def record(
     snapshot: Snapshot,
     evaluation: Evaluation,
     labelled: int,
-    report: Mapping[str, object],
+    report: VersionReport,
 ) -> ModelVersion:
     """Store the next version of the run's project; `bundle` is relative to BUNDLE_ROOT."""
     project = Project.objects.select_for_update().get(pk=run.project_id)
-    number = (project.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-    version = ModelVersion.objects.create(
+    version = ModelVersion(
         project=project,
         run=run,
-        number=number,
+        number=(project.versions.aggregate(last=Max("number"))["last"] or 0) + 1,
         family=run.family,
         variant=run.variant,
-        encoder=_encoder(Path(settings.BUNDLE_ROOT) / bundle),
         bundle=bundle,
         label_ids=list(snapshot.label_ids),
         labelled=labelled,
@@ -44,12 +92,15 @@ def record(
         macro_f1_low=evaluation.macro_f1_low,
         macro_f1_high=evaluation.macro_f1_high,
         micro_f1=evaluation.micro_f1,
-        report={
-            "confusion": evaluation.confusion,
-            "calibration_error": evaluation.calibration_error,
-            **report,
-        },
+        report=replace(
+            report, confusion=evaluation.confusion, calibration_error=evaluation.calibration_error
+        ).dump(),
     )
+    manifest = read_manifest(version.bundle_folder)
+    # A cascade reads its strong part's encoder, or its cheap part's where the strong one needs none.
+    parts = [read_manifest(version.bundle_folder / part) for part in sorted(manifest.parts, reverse=True)]
+    version.encoder = next((one.encoder for one in (manifest, *parts) if one.encoder), "")
+    version.save()
     ClassMetric.objects.bulk_create(
         ClassMetric(
             version=version,
@@ -59,10 +110,3 @@ def record(
         for row in evaluation.per_class
     )
     return version
-
-
-def _encoder(folder: Path) -> str:
-    """Return the fingerprint of the encoder that a bundle reads, or the last of a cascade's parts that do."""
-    manifest = read_manifest(folder)
-    parts = [read_manifest(folder / part) for part in manifest.parts]
-    return next((part.encoder for part in (manifest, *reversed(parts)) if part.encoder), "")

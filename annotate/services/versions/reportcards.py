@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from django.conf import settings
 from django.db.models import F, Max, Q, QuerySet
@@ -13,11 +13,12 @@ from annotate.models.versions import Stage
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
+from annotate.services.versions.record import VersionReport
 from training.bundles.bundle import read_manifest
-from training.reportcard.card import Candidate, Comparison, Speed
+from training.reportcard.card import Candidate, Comparison
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend
-from training.types import Embedder, Int8Twin, TrainingError
+from training.types import Embedder, TrainingError
 
 KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
@@ -56,11 +57,21 @@ def make(*, project: Project, anew: bool = False) -> ReportCard | None:
 
 
 def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate | Measured:
-    start = _start(version)
+    """Measure one version, or say what stands in the way; its speed is kept with the version."""
+    report = VersionReport.load(version.report)
+    start = Candidate(
+        name=name_of(version),
+        family=version.family,
+        params=(version.run.config if version.run else {})
+        | ({"checkpoint": report.checkpoint} if report.checkpoint else {}),
+        speed=None if anew else report.speed,
+        train_seconds=report.fit_seconds,
+        labelled=version.labelled,
+        notes=(report.parity.note,) if report.parity and report.parity.note else (),
+        twin=report.parity.twin if report.parity else None,
+    )
     try:
         _check(version, snapshot)
-        if not anew and "speed" in version.report:
-            start = replace(start, speed=Speed(**version.report["speed"]))
         found = measure(
             start,
             version.bundle_folder,
@@ -71,32 +82,9 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
         )
     except (TrainingError, OSError) as error:
         return replace(start, problem=str(error))
-    assert found.candidate.speed is not None
-    version.report["speed"] = asdict(found.candidate.speed)
+    version.report = replace(report, speed=found.candidate.speed).dump()
     version.save(update_fields=["report"])
     return found
-
-
-def _start(version: ModelVersion) -> Candidate:
-    parity = version.report.get("parity") or {}
-    note, twin = parity.get("note", ""), parity.get("twin")
-    return Candidate(
-        name=name_of(version),
-        family=version.family,
-        params=_params(version),
-        train_seconds=version.report.get("fit_seconds", 0.0),
-        labelled=version.labelled,
-        notes=(note,) if note else (),
-        twin=Int8Twin.from_json(twin) if twin else None,
-    )
-
-
-def _params(version: ModelVersion) -> dict[str, object]:
-    checkpoint = version.report.get("details", {}).get("checkpoint")
-    return {
-        **(version.run.config if version.run else {}),
-        **({"checkpoint": checkpoint} if checkpoint else {}),
-    }
 
 
 def _check(version: ModelVersion, snapshot: Snapshot) -> None:
