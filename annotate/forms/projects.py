@@ -5,9 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Project, User
-from annotate.models.annotations import Outcome
-from annotate.models.documents import Lane
+from annotate.models import Project
 from annotate.models.projects import Role
 from annotate.services.runs.schedule import able_families
 from training import tasks
@@ -194,35 +192,3 @@ def strategy_choices(task: Task) -> list[tuple[str, Any]]:
 
 def family_choices(task: str) -> list[tuple[str, str]]:
     return [(key, FAMILIES[key].label) for key in able_families(task)]
-
-
-class FilterForm(forms.Form):
-    """The filters of the documents page; it only shows them, the view reads the query string itself."""
-
-    q = forms.CharField(label=_("Text or external id"), required=False)
-    lane = forms.ChoiceField(label=_("Lane"), required=False, choices=[("", _("All")), *Lane.choices])
-    outcome = forms.ChoiceField(
-        label=_("Outcome"),
-        required=False,
-        choices=[("", _("All")), *Outcome.choices, ("none", _("Not decided on"))],
-    )
-    label = forms.ChoiceField(label=_("Annotated as"), required=False)
-    decided = forms.ChoiceField(label=_("Predicted as"), required=False)
-    annotator = forms.ChoiceField(label=_("Annotator"), required=False)
-    disagree = forms.BooleanField(label=_("Model and annotators disagree"), required=False)
-    half = forms.CharField(widget=forms.HiddenInput, required=False)
-    missed = forms.CharField(widget=forms.HiddenInput, required=False)
-    wrong = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def __init__(self, *, project: Project, **kwargs: Any) -> None:
-        super().__init__(label_suffix="", **kwargs)
-        labels = [("", _("All")), *project.labels.values_list("pk", "name")]
-        people = User.objects.filter(annotations__project=project).distinct().order_by("username")
-        for name, choices in (
-            ("label", labels),
-            ("decided", labels),
-            ("annotator", [("", _("All")), *people.values_list("pk", "username")]),
-        ):
-            field = self.fields[name]
-            assert isinstance(field, forms.ChoiceField)
-            field.choices = choices

@@ -7,10 +7,12 @@ from typing import Any
 
 from django import template
 from django.template.defaultfilters import floatformat
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, TrainingRun
+from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.services.documents import filters
 from annotate.services.runs.schedule import CASCADE
 from annotate.services.versions.record import VersionReport
 from training.registry import FAMILIES, STRATEGIES
@@ -88,3 +90,9 @@ def named_scores(
 ) -> list[tuple[int, str, float]]:
     """Return (label id, name, score) of a prediction's scores, without labels that are gone."""
     return [(pk, labels[pk], score) for pk, score in scores if pk in labels]
+
+
+@register.simple_tag
+def documents_url(project: Project, **wanted: Any) -> str:
+    """Return the address of the documents that fit the filters named."""
+    return f"{reverse('documents', args=[project.slug])}?{filters.query(**wanted)}"

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, hotkeys, tasks
+from annotate.forms.keys import as_key
 from annotate.models import Annotation, Label, Project, User
 from annotate.models.projects import Suggestions
 from annotate.services.labeling import decisions, queue, write_lock
@@ -24,8 +25,6 @@ from annotate.services.pages import status_line
 from annotate.services.runs import schedule
 from annotate.views import labeling_card
 from annotate.views.labeling_card import CardView
-
-MAX_KEY_DIGITS = 18  # what fits into a 64-bit key
 
 
 @never_cache
@@ -89,14 +88,15 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
 
 def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:
     card = _uuid(sent.get("card", ""))
-    if card is None or not all(map(_is_key, sent.getlist("labels"))):
+    label_ids = [as_key(text) for text in sent.getlist("labels")]
+    if card is None or None in label_ids:
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
     # With suggestions after the choice, one that agreed with it was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
     answer = decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),
-        label_ids=[int(pk) for pk in sent.getlist("labels")],
+        label_ids=[pk for pk in label_ids if pk is not None],
         seconds=_seconds(sent.get("seconds", "")),
         # NB: PostgreSQL stores no NUL.
         reason=sent.get("reason", "").replace("\0", "").strip(),
@@ -124,14 +124,9 @@ def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpRespon
 
 
 def _annotation(project: Project, annotator: User, pk: str) -> Annotation | None:
-    if not _is_key(pk):
-        return None
     mine = Annotation.objects.filter(project=project, annotator=annotator)
-    return mine.select_related("document").filter(pk=pk).first()
-
-
-def _is_key(text: str) -> bool:
-    return text.isdecimal() and len(text) <= MAX_KEY_DIGITS
+    key = as_key(pk)
+    return mine.select_related("document").filter(pk=key).first() if key is not None else None
 
 
 def _uuid(text: str) -> uuid.UUID | None:

@@ -18,7 +18,9 @@ from annotate.models import (
 )
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
-from annotate.services.documents.search import PAGE
+from annotate.services.documents import filters
+from annotate.services.documents.filters import FILTERS, Kind
+from annotate.services.documents.pages import PAGE
 from annotate.services.labeling import queue
 
 
@@ -79,7 +81,9 @@ def colours(
         ({"outcome": "none"}, ["silent"]),
         ({"disagree": "1"}, ["wrong"]),
         ({"q": "sil"}, ["silent"]),
-        ({"before": "nonsense", "label": "9" * 30, "q": "right"}, ["right"]),
+        ({"half": "reporting"}, ["right", "silent", "wrong"]),
+        ({"disagree": "0", "lane": "pool"}, ["flagged", "skipped"]),
+        ({"outcome": "none", "annotator": ""}, ["silent"]),
     ],
 )
 def test_a_filter_shows_the_documents_it_names(
@@ -89,6 +93,52 @@ def test_a_filter_shows_the_documents_it_names(
     expected: list[str],
 ) -> None:
     assert shown(**query) == expected
+
+
+@pytest.mark.parametrize("value", ["abc", "NaN", "-1", "1e3", "9" * 30, "\0", "٣", "x" * 2000])
+def test_a_value_that_a_filter_cannot_have_is_left_out_and_told(
+    colours: dict[str, Document], sign_in: Callable[[User], Client], lead: User, project: Project, value: str
+) -> None:
+    client, where = sign_in(lead), reverse("documents", args=[project.slug])
+    for name, entry in FILTERS.items():
+        if entry.values in (Kind.TEXT, Kind.SWITCH):
+            continue
+        response = client.get(where, {name: value, "before": value, "q": "right"})
+        assert [document.text for document in response.context["rows"]] == ["right"]
+        assert list(response.context["form"].errors) == [name]
+        assert 'class="field-error"' in response.content.decode()
+        assert response.context["is_filtered"]
+
+
+@pytest.mark.parametrize("text", ["\0", "x" * 2000])
+def test_a_text_that_cannot_be_searched_for_is_left_out_and_told(
+    colours: dict[str, Document], sign_in: Callable[[User], Client], lead: User, project: Project, text: str
+) -> None:
+    response = sign_in(lead).get(reverse("documents", args=[project.slug]), {"q": text, "lane": "pool"})
+    assert len(response.context["rows"]) == 2
+    assert list(response.context["form"].errors) == ["q"]
+
+
+def test_every_filter_stands_in_the_form_with_the_name_of_the_table(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    form = sign_in(lead).get(reverse("documents", args=[project.slug])).context["form"]
+    assert {name: field.label for name, field in form.fields.items()} == {
+        name: entry.title for name, entry in FILTERS.items()
+    }
+    assert not form.errors
+
+
+def test_a_link_with_an_unknown_filter_is_an_error() -> None:
+    assert filters.query(lane="pool", label=3) == "lane=pool&label=3"
+    with pytest.raises(KeyError, match="colour"):
+        filters.query(colour="red")
+
+
+def test_a_member_who_has_decided_nothing_yet_is_a_filter_too(
+    colours: dict[str, Document], shown: Callable[..., list[str]], lead: User
+) -> None:
+    assert shown(annotator=lead.pk) == []
 
 
 def test_labels_find_what_people_and_what_the_model_said(
