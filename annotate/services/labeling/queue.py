@@ -33,7 +33,6 @@ from annotate.services.llm import answers
 TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
 BRIDGE = 20
-PULSE_SECONDS = 30
 RELEASE_SECONDS = 15  # more than the 10 seconds between two pulses of a labelling page
 
 
@@ -224,11 +223,8 @@ def refill(
 def _choice_is_coming(project: Project) -> bool:
     if project.runs.live().quick().exists():
         return True
-    alive = timezone.now() - timedelta(seconds=PULSE_SECONDS)
-    return (
-        not project.batches.exists()
-        and WorkerPulse.objects.filter(queue="training", seen_at__gte=alive).exists()
-    )
+    # The first batch is chosen by a worker that embeds the texts, before there is any run.
+    return not project.batches.exists() and WorkerPulse.objects.alive().filter(queue="training").exists()
 
 
 def _bridge_of_holdout(project: Project, size: int) -> int:

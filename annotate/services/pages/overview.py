@@ -80,9 +80,12 @@ def progress(project: Project) -> LabellingProgress:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What the models are doing: `missing` new labels until the next run, and the runs alive or failed."""
+    """What the models are doing: `missing` new labels until the next run, and the runs alive or failed.
 
-    missing: int
+    `missing` is None where no number of labels opens a run.
+    """
+
+    missing: int | None
     live: tuple[TrainingRun, ...]
     failed: tuple[TrainingRun, ...]
     silent_queues: tuple[str, ...]

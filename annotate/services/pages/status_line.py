@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User, WorkerPulse
 from annotate.services.runs import schedule
 
-SILENT_AFTER = timedelta(seconds=30)
 QUEUES = ("interactive", "training", "finetuning")
 
 
@@ -31,7 +29,7 @@ def of(*, project: Project, annotator: User) -> StatusLine:
     run = project.runs.live().quick().order_by("pk").first()
     return StatusLine(
         decisions_today=decisions_today(project=project, annotator=annotator),
-        until_next_model=schedule.labels_until_next(project=project) if project.training_enabled else None,
+        until_next_model=schedule.labels_until_next(project=project),
         run=run,
         published=project.versions.published().defer("report").first(),
         silent_queues=silent_queues(),
@@ -45,6 +43,5 @@ def decisions_today(*, project: Project, annotator: User) -> int:
 
 def silent_queues() -> list[str]:
     """Name the queues that no worker has served for half a minute, so that nobody waits for nothing."""
-    alive = WorkerPulse.objects.filter(seen_at__gte=timezone.now() - SILENT_AFTER)
-    seen = set(alive.values_list("queue", flat=True))
+    seen = set(WorkerPulse.objects.alive().values_list("queue", flat=True))
     return [name for name in QUEUES if name not in seen]

@@ -84,14 +84,24 @@ def open_if_due(
     return opened
 
 
-def labels_until_next(*, project: Project) -> int:
-    """Return how many more labels trigger the next run."""
+def labels_until_next(*, project: Project) -> int | None:
+    """Return how many more labels open the next run, 0 where one is due now.
+
+    None where no number of labels does: nothing trains by itself, or all that does is training already.
+    """
+    if not project.training_enabled:
+        return None
     able = families(project)
     latest = _latest(project, _lines(project, able))
-    # A slow family that is still training is not what people wait for next.
     waiting = [key for key in able if key not in latest or latest[key].state not in LIVE_STATES]
-    seen = min((_seen(latest.get(key)) for key in waiting or able), default=0)
-    return max(0, project.retrain_after - _new_labels(project, seen).count())
+    # The family that learned longest ago is the first to be due.
+    return _labels_missing(project, min(_seen(latest.get(key)) for key in waiting)) if waiting else None
+
+
+def _labels_missing(project: Project, seen: int) -> int:
+    """Return how many labels are missing until a family that knew of the annotation `seen` learns again."""
+    # The slice ends the count where it is decided, however many labels a project has.
+    return project.retrain_after - _new_labels(project, seen)[: project.retrain_after].count()
 
 
 @dataclass(frozen=True)
@@ -135,14 +145,12 @@ def _seen(run: TrainingRun | None) -> int:
 def _is_due(project: Project, reason: str, seen: int) -> bool:
     if reason in (RunReason.LEAD, RunReason.NAMES):
         return True
-    fresh = _new_labels(project, seen)
-    # The slice ends the count where it is decided, however many labels a project has.
-    if fresh[: project.retrain_after].count() >= project.retrain_after:
+    if _labels_missing(project, seen) == 0:
         return True
     if reason != RunReason.IDLE:
         return False
     since = timezone.now() - timedelta(seconds=project.retrain_idle_seconds)
-    last = fresh.order_by("-pk").values_list("created_at", flat=True).first()
+    last = _new_labels(project, seen).order_by("-pk").values_list("created_at", flat=True).first()
     return last is not None and last < since
 
 

@@ -57,6 +57,23 @@ def test_it_tells_how_many_labels_the_next_model_needs(
     assert "8 more labels until the next model." in page()
 
 
+def test_it_says_what_comes_next_where_no_number_of_labels_opens_a_run(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    project.families = ["tfidf"]
+    project.save()
+    run = TrainingRun.objects.create(project=project, family="tfidf", state="running")
+    TrainingRun.objects.create(project=project, family="transformer", is_slow=True, state="running")
+    assert "until the next model" not in page()
+    TrainingRun.objects.filter(pk=run.pk).update(state="succeeded", snapshot={"annotation": 0})
+    Project.objects.update(families=["transformer"])
+    assert "The next model waits for the one that is training." in page()
+    Project.objects.update(families=["gone"])
+    TrainingRun.objects.update(state="succeeded")
+    assert "No model family trains by itself: choose some in the settings." in page()
+
+
 def test_a_live_run_shows_its_family_and_progress(
     page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
 ) -> None:

@@ -209,6 +209,15 @@ def test_it_bridges_the_time_to_a_choice_with_holdout_documents(
     assert Assignment.objects.filter(document__lane="holdout").count() == 2
 
 
+def test_it_does_not_bridge_for_a_worker_that_is_silent(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.0)
+    add_documents(project, *(f"text {i}" for i in range(80)))
+    WorkerPulse.objects.create(queue="training", seen_at=timezone.now() - timedelta(seconds=35))
+    assert queue.top_up(project=project) == queue.TOP_UP
+
+
 def test_it_bridges_with_holdout_documents_up_to_twice_their_share(
     make_project: Callable[..., Project], add_documents: AddDocuments
 ) -> None:

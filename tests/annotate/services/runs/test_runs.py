@@ -53,13 +53,49 @@ def test_it_opens_a_run_of_each_family_once_enough_labels_are_new(
     assert [run.family for run in schedule.open_if_due(project=project)] == ["embedding", "tfidf"]
 
 
+def test_labels_of_the_holdout_lane_open_no_run(
+    project: Project,
+    annotator: User,
+    labels: Callable[[int], None],
+    add_documents: Callable[..., list[Document]],
+    annotate: Callable[..., Annotation],
+) -> None:
+    for document in add_documents(project, *(f"held {i}" for i in range(20)), lane="holdout"):
+        annotate(document, annotator, "red")
+    assert schedule.open_if_due(project=project) == []
+    assert schedule.labels_until_next(project=project) == 10
+    Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
+    labels(10)
+    assert schedule.labels_until_next(project=project) == 0
+    assert len(schedule.open_if_due(project=project)) == len(project.families)
+
+
+def test_the_page_waits_for_no_labels_while_no_number_of_them_opens_a_run(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    labels(10)
+    schedule.open_if_due(project=project)
+    labels(30)
+    assert schedule.open_if_due(project=project) == []  # all are training
+    assert schedule.labels_until_next(project=project) is None
+    TrainingRun.objects.filter(family="tfidf").update(state="succeeded")
+    assert schedule.labels_until_next(project=project) == 0
+    assert [run.family for run in schedule.open_if_due(project=project)] == ["tfidf"]
+    finish_all()
+    project.families = ["gone from the registry"]
+    assert schedule.labels_until_next(project=project) is None
+    project.families, project.training_enabled = ["tfidf"], False
+    assert schedule.labels_until_next(project=project) is None
+
+
 def test_only_the_project_s_families_train_by_themselves(
     project: Project, labels: Callable[[int], None]
 ) -> None:
     project.families = ["tfidf", "gone from the registry"]
     labels(10)
     assert [run.family for run in schedule.open_if_due(project=project)] == ["tfidf"]
-    assert schedule.labels_until_next(project=project) == 10
+    assert schedule.labels_until_next(project=project) is None  # the one there is is training
 
 
 def test_a_lead_starts_one_family_that_is_not_automatic(project: Project) -> None:
