@@ -114,7 +114,7 @@ class AnnotationsView(APIView):
 
 
 def _visible(user: User, project: Project) -> QuerySet[Annotation]:
-    """An annotator sees only their own: answers of several people are given blind."""
+    """Return what a user may see: a lead everything, an annotator their own, so that people answer blind."""
     rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
     return rows if access.is_lead(user, project) else rows.filter(annotator=user)
 

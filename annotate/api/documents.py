@@ -61,7 +61,7 @@ class DocumentsResponse(serializers.Serializer[Any]):
 
 
 class DocumentsView(APIView):
-    """A lead's, because the lane of a document is not for annotators to know."""
+    """For leads only, because annotators are not to know which documents are holdout."""
 
     scopes = {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE}
 

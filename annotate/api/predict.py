@@ -140,7 +140,7 @@ def _body(answer: Predictions, top: int, explain: bool) -> dict[str, Any]:
 
 
 def _text(answer: Predictions, text: TextPrediction, top: int) -> dict[str, Any]:
-    """A decided label always comes with its score, even beyond the top."""
+    """Write one text's answer. A decided label keeps its score even where it is not among the `top` best."""
     decided = set(text.label_ids)
     told = [pair for place, pair in enumerate(text.scores) if place < top or pair[0] in decided]
     return {

@@ -126,7 +126,7 @@ class RollBackView(APIView):
 
 
 def _now_serving(change: Callable[[], ModelVersion]) -> Response:
-    """Publish, and have the pool scored by the version that serves from now on."""
+    """Answer with the version that serves now, and have a worker score all documents with it."""
     try:
         version = change()
     except publication.NotPublished as refusal:

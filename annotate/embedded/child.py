@@ -1,4 +1,4 @@
-"""One child process: its own process group, its lines, and an end that leaves nothing behind."""
+"""One child process in a process group of its own: what it prints, and how it ends with all its children."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Child:
         return self.process.poll() is None
 
     def lines(self) -> list[str]:
-        """Return the whole lines that came since the last call."""
+        """Return the complete lines that the child has printed since the last call."""
         with suppress(BlockingIOError):
             while chunk := os.read(self.output.fileno(), 65536):
                 self._unfinished += chunk
@@ -51,21 +51,21 @@ class Child:
             self.process.terminate()
 
     def end(self) -> None:
-        """Kill what is left of the group: the child, or those that it left behind."""
+        """Kill what is left of the group: the child itself, or processes that it started and left behind."""
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
 def _end_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child runs first, so that it is told when its supervisor is killed."""
+    """Return what a child runs before its program, so that the kernel ends it if the supervisor is killed."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
 
     def ask() -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it was killed before we asked
+        if os.getppid() != parent:  # the supervisor was killed before this child could ask to be told
             os.kill(os.getpid(), signal.SIGTERM)
 
     return ask

@@ -1,4 +1,4 @@
-"""What one embedded site holds alone: its folder and its port."""
+"""What only one embedded site at a time may hold: its folder and its port."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 class Taken(Exception):
-    """Something else holds it; the message is a sentence for a person."""
+    """Another process holds the folder or the port; the message is a sentence for a person."""
 
 
 class FolderLock:
-    """Held until the process ends, however it ends; the file says who holds it."""
+    """A lock on the folder, held until the process ends in any way. Its file says which process holds it."""
 
     def __init__(self, home: Path, *, url: str) -> None:
         path = home / "run" / "up.lock"

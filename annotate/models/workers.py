@@ -15,7 +15,7 @@ class WorkerPulseQuerySet(models.QuerySet["WorkerPulse"]):
 
 
 class WorkerPulse(models.Model):
-    """When a worker of a queue was last seen; the pages name a queue whose pulse is old."""
+    """When a worker of a queue last gave a sign of life; pages warn of a queue that is silent for long."""
 
     queue = models.CharField(max_length=40, primary_key=True)
     seen_at = models.DateTimeField()

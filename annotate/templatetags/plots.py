@@ -1,4 +1,4 @@
-"""Plots as SVG that a template writes: no script, no style attribute, colours from the page's tokens."""
+"""Plots as SVG written by a template, without scripts and style attributes; style sheets give the colours."""
 
 from __future__ import annotations
 

@@ -21,19 +21,19 @@ register = template.Library()
 
 
 def rounded(value: float, digits: int) -> str:
-    """Write a number as people of the language do. NB: Django's `number_format` cuts digits off instead."""
+    """Round a number and write it in the page's language. NB: Django's `number_format` cuts digits off."""
     return str(floatformat(value, digits))
 
 
 @register.filter
 def figure(value: float | None) -> str:
-    """Write a share to two digits; none is not a zero."""
+    """Write a share with two digits; a figure that is not there is told in words, not as a zero."""
     return _("not measurable yet") if value is None else rounded(value, 2)
 
 
 @register.filter
 def interval(row: Any) -> str:
-    """Write the interval of a row's F1 or macro-F1, or nothing where it has none."""
+    """Write the interval of a class's F1 or a version's macro-F1, or nothing where there is none."""
     name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
     return "" if low is None or high is None else f"{rounded(low, 2)}–{rounded(high, 2)}"
@@ -52,7 +52,7 @@ def percent(share: float) -> int:
 
 @register.filter
 def fine_percent(share: float) -> str:
-    """Write a share in percent with one decimal, and 100 only where it is all."""
+    """Write a share in percent with one decimal; 99.96 % is not rounded to 100, which stands for all."""
     return "100" if share == 1 else rounded(min(100 * share, 99.9), 1)
 
 
@@ -65,7 +65,7 @@ def family_name(key: str) -> str:
 
 @register.filter
 def kind(row: ModelVersion | TrainingRun) -> str:
-    """Write the family of a version or a run, and what is unusual about it."""
+    """Write the family of a version or a run and, in brackets, how its variant differs from the usual one."""
     name = family_name(row.family)
     return f"{name} ({row.variant})" if row.variant else str(name)
 

@@ -1,4 +1,4 @@
-"""A bundle: the folder that a trained model is published as. JSON, ONNX and plain files, all checksummed."""
+"""A bundle is the folder that a model is published as: JSON, ONNX and plain files, each with its checksum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
 ENCODER = "encoder"
-ORIGINAL = "original"  # the trained model as its family saves it, where a bundle keeps that; never served
+ORIGINAL = "original"  # the trained model as its family saves it, where a bundle keeps that; it never serves
 
 
 class BundleError(TrainingError):
@@ -31,9 +31,9 @@ class BundleError(TrainingError):
 class Manifest:
     """What a bundle is and how its scores are to be read.
 
-    `thresholds` (labels,) are in schema order, `calibration` is what `training.figures.calibration` stores,
-    `note` says why `precision` is not the one that was asked for,
-    `encoder` the fingerprint of the encoder it needs, `files` the SHA-256 of each file of the bundle.
+    `thresholds` (labels,) are in schema order. `calibration` is what `training.figures.calibration` stores.
+    `note` says why `precision` is not the one that was asked for. `encoder` is the fingerprint of the encoder
+    that the bundle needs. `files` holds the SHA-256 of each file of the bundle.
     """
 
     family: str
@@ -89,7 +89,7 @@ def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
 
 
 class BundleDraft:
-    """A bundle that is being written beside its final place; nothing is there until `publish` renames it.
+    """A bundle that is being written beside its final place, into which `publish` moves it by one rename.
 
     Use it as a context manager: what was not published is removed.
     """
@@ -117,7 +117,7 @@ class BundleDraft:
         return stored
 
     def add_encoder(self, source: Path, part: str = "") -> None:
-        """Put an encoder's folder into the bundle or a part of it, by hard links where that can be."""
+        """Put an encoder's folder into the bundle or a part of it, by hard links where the disk allows it."""
         shutil.copytree(source, self.folder / part / ENCODER, copy_function=_link_or_copy)
 
     def add_part(self, name: str, source: Path) -> str:
@@ -133,7 +133,7 @@ class BundleDraft:
         """
         if self.target.exists() and not replace:
             raise BundleError(f"There is already a bundle at {self.target}.")
-        os.chmod(self.folder, 0o755)  # mkdtemp makes it private, but the web process may be another user
+        os.chmod(self.folder, 0o755)  # mkdtemp makes it private, but the web process may run as another user
         for path in [*self.folder.rglob("*"), self.folder]:
             _fsync(path)
         if self.target.exists():
@@ -187,7 +187,7 @@ def _check_part(folder: Path, name: str, checksum: str) -> None:
 
 
 def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) -> Path | None:
-    """Return where the bundle's encoder is: inside it, else in `encoder_root` by fingerprint, else None.
+    """Return the folder of the bundle's encoder, in the bundle or in `encoder_root`; None if in neither.
 
     Raises `BundleError` for a folder whose graph is another one: its vectors would mean something else.
     """

@@ -1,4 +1,4 @@
-"""Two bundles as one: a cheap model answers where it is confident, a strong one answers the rest.
+"""Two bundles work as one: a cheap model answers where it is confident, a strong one answers the rest.
 
 The same idea as in Viola and Jones (2001), with calibrated confidence as in FrugalGPT (Chen et al., 2023).
 """
@@ -22,14 +22,14 @@ CHEAP, STRONG = "cheap", "strong"
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Calibrated scores (texts, labels), and which part gave each row: True (texts,) for the strong one."""
+    """Calibrated scores (texts, labels) and `by_strong` (texts,): True where the strong part gave the row."""
 
     scores: FloatArray
     by_strong: NDArray[np.bool_]
 
 
 class CascadePredictor:
-    """A loaded cascade; serves like `bundles.predictor.Predictor`, and threads may share it as well."""
+    """A loaded cascade. It serves like `bundles.predictor.Predictor`, and threads may share it as well."""
 
     explains = False
 
@@ -50,7 +50,7 @@ class CascadePredictor:
         return self.manifest.schema
 
     def answer(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Answers:
-        """Return scores and which part gave them; `embedder` is for the parts whose encoder it is."""
+        """Return scores and which part gave them; a part takes `embedder` only if it is its own encoder."""
         scores = self.cheap.predict_proba(texts, embedder=fitting(self.cheap, embedder))
         by_strong = self.schema.task.confidence(scores) < self.manifest.split
         rest = [text for text, passed in zip(texts, by_strong, strict=True) if passed]
@@ -72,7 +72,7 @@ Serving: TypeAlias = Predictor | CascadePredictor
 
 
 def open_predictor(bundle: Path, *, encoder_root: Path | None = None, threads: int = 1) -> Serving:
-    """Return what serves the bundle, a single model or a cascade; raises `BundleError` as they do."""
+    """Return the predictor of a bundle, a single model or a cascade; raises `BundleError` as they do."""
     kind = CascadePredictor if open_bundle(bundle).parts else Predictor
     return kind(bundle, encoder_root=encoder_root, threads=threads)
 

@@ -1,4 +1,4 @@
-"""A published bundle at work: texts in, calibrated scores and decisions out. Web processes import this."""
+"""Turns texts into calibrated scores and decisions by a published bundle. Web processes import this."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
 
 __all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]
 
-# Outputs of a graph that can be explained: the weights (features, labels) of a text's features; where that is
-# the product of two matrices, (features, dimension) and (dimension, labels).
+# Outputs of a graph that can be explained: the weights (features, labels) of a text's features, or the two
+# matrices (features, dimension) and (dimension, labels) whose product they are.
 ROWS, COLUMNS = "rows", "columns"
-_FEATURES_AT_ONCE = 4_096  # so that explaining a book does not fill the memory
+_FEATURES_AT_ONCE = 4_096  # features; more at once would fill the memory when a book is explained
 
 UNLOADABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, KeyError, TypeError, ValueError, OSError)
-UNRUNNABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, ValueError)  # the latter for a missing input
+# onnxruntime raises `ValueError` for a missing input.
+UNRUNNABLE: tuple[type[Exception], ...] = (*BROKEN_GRAPH, ValueError)
 
 
 class Predictor:
@@ -77,21 +78,21 @@ class Predictor:
     def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
         """Return calibrated scores (texts, labels).
 
-        A given `embedder` stands in for the bundle's encoder, so that vectors kept from before are used.
+        A given `embedder` replaces the bundle's encoder, so that stored vectors can be used.
         """
         return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
 
     @property
     def explains(self) -> bool:
-        """Tell whether `explain` can be asked: a linear head over n-grams, exported with its rows."""
+        """Tell whether `explain` works: it needs a linear head over n-grams, exported with its weights."""
         return ROWS in self._more and isinstance(self._preprocessor, FindsParts)
 
     def explain(
         self, texts: Sequence[str], labels: Sequence[int], n: int
     ) -> tuple[tuple[NgramWeight, ...], ...]:
-        """Return for each text the at most `n` weightiest n-grams for the label of that column.
+        """Return for each text at most `n` n-grams that weigh most for the label of the given column.
 
-        Raises `BundleError` where the bundle cannot tell, as one of trees or of vectors.
+        Raises `BundleError` where the bundle cannot tell, for example with trees or with vectors.
         """
         if ROWS not in self._more or not isinstance(self._preprocessor, FindsParts):
             raise BundleError(f"The bundle at {self.bundle} cannot explain its decisions.")

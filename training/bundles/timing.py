@@ -1,4 +1,4 @@
-"""How long bundles take over single texts, side by side, so that a busy machine is fair to all of them."""
+"""Times bundles on single texts in turns, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def in_turns(
 ) -> tuple[float, ...]:
     """Return the p50 in milliseconds of each bundle (predictors,) with single texts.
 
-    They take turns with each text, so that a busy machine slows all alike, for at most so many `seconds`
-    together (slow ones a few texts longer). The bundles must have been opened with one thread.
+    They take turns with each text for at most `seconds` together; a slow bundle may take a few texts longer.
+    The bundles must have been opened with one thread.
     """
     taken: list[list[float]] = []
     end = time.perf_counter() + seconds

@@ -23,19 +23,19 @@ from training.protocol import TextModel
 from training.types import Dataset, Json, LabelSchema, TrainingError
 
 _WARM = 20
-_TURN = 25  # texts that each answers before the next one's turn, so that a busy machine slows all alike
+_TURN = 25  # texts of one model's turn; turns are short, so that a busy machine slows all alike
 
 Answer = Callable[[Sequence[str]], object]
 
 
 def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
-    """Return how many times faster than eager PyTorch both graphs answer, one text a run on all sides.
+    """Return how many times faster than eager PyTorch both graphs answer, all with one text at a time.
 
     `int8_size_ratio` compares the files of the two graphs, `int8_macro_f1_loss` is what INT8 loses on (at
     most 2,000 of) the labelled texts. `torch_batched_texts_per_s` is PyTorch with batches of similar length,
     which serving single requests cannot have.
     """
-    # Before PyTorch is imported, which reads it once.
+    # Set before PyTorch is imported, which reads it only once.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     manifest = open_bundle(arguments.bundle)
     documents = _labelled(arguments, manifest.schema)

@@ -1,4 +1,4 @@
-"""One candidate of a report card: trained, packaged and measured."""
+"""Trains, packages and measures one candidate of a report card."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Vectors:
-    """The encoder of a family that needs one, and where it is kept; both None for others."""
+    """The encoder of a family that needs one and the folder that keeps it; both are None for others."""
 
     embedder: Embedder | None = None
     root: Path | None = None
 
 
 def none_of(dataset: Dataset) -> Dataset:
-    """Return the dataset without its documents."""
+    """Return a dataset of the same schema that has no documents."""
     return rows_of(dataset, np.zeros(0, np.int64))
 
 
@@ -48,7 +48,7 @@ def train_and_measure(
 ) -> Measured:
     """Return the candidate with its figures; its bundle is left at `bundle`, its encoder inside."""
     if vectors.embedder is not None:
-        # Kept for all candidates of this encoder, so it is not the time of one of them.
+        # Vectors are kept for all candidates with this encoder, so no single one is charged for them.
         vectors.embedder.embed(files.train.texts + files.tuning.texts)
     began = time.perf_counter()
     report = train_and_package(
@@ -56,7 +56,7 @@ def train_and_measure(
         files.train,
         bundle,
         tuning=files.tuning,
-        reporting=none_of(files.test),  # measured below, where the clock does not run
+        reporting=none_of(files.test),  # it is measured below, outside the time that is taken
         embedder=vectors.embedder,
         encoder_root=vectors.root,
         self_contained=True,

@@ -1,4 +1,4 @@
-"""The report card as lines for a terminal."""
+"""Writes the report card as lines of text for a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HEAD = (
 
 
 def show(card: Comparison) -> str:
-    """Return the table, what is to be known beside it, and the recommendation."""
+    """Return the table, its caveats, and the recommendation."""
     rows = [_HEAD, *(_cells(candidate) for candidate in card.candidates if not candidate.problem)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]

@@ -87,7 +87,7 @@ def _report(
 
 
 def _against_strong(strong: Candidate, cascade: Candidate) -> dict[str, float]:
-    """Return texts a second as a multiple of the strong part's, and the macro-F1 that is lost against it."""
+    """Return how many times faster the cascade is than its strong part, and the macro-F1 that it loses."""
     assert strong.speed is not None
     assert cascade.speed is not None
     assert strong.evaluation is not None

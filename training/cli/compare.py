@@ -23,7 +23,7 @@ from training.reportcard.recommend import TOLERANCE, caveats, quantised_pairs, r
 from training.runs.pipeline import rows_of
 from training.types import Dataset, Json, TrainingError
 
-_OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that are not its family's
+_OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that the encoder gets, not the family
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _plans(families: str, settings: Iterable[str]) -> list[ComparisonPlan]:
 
 
 def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
-    """Return as many documents as the project has labels, so that the figures are those of its start."""
+    """Return as many documents as a project has labels at its start, so that the card shows that moment."""
     if labels is None or labels >= len(train):
         return train
     if labels < 1:
@@ -117,7 +117,7 @@ def _row(
 
 
 def _vectors(plan: ComparisonPlan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
-    """Return the candidate's encoder, and the parameters that are left for the family itself."""
+    """Return the candidate's encoder, and those of its parameters that go to the family itself."""
     if "embedder" not in entry(FAMILIES, plan.family).needs:
         return Vectors(), plan.params
     own = {key: str(value) for key, value in plan.params.items() if key in _OF_THE_ENCODER}

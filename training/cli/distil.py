@@ -61,13 +61,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _read(path: Path, teacher: Serving, arguments: argparse.Namespace) -> Dataset:
-    """Return a file's documents under the teacher's labels; one with others is a `TrainingError`."""
+    """Return a file's documents under the teacher's labels; raises `TrainingError` for any other label."""
     texts, answers = read_answers(path, arguments.text, arguments.label, arguments.multi)
     return Dataset(teacher.schema, tuple(texts), teacher.schema.encode(answers))
 
 
 def _vectors_of(teacher: Serving, arguments: argparse.Namespace) -> Embedder | None:
-    """Return the teacher's own encoder with its vectors kept, None where it needs none."""
+    """Return the teacher's own encoder, whose vectors are kept, or None where it needs none."""
     folder = encoder_folder(arguments.teacher, teacher.manifest, arguments.cache / "encoders")
     if folder is None:
         return None

@@ -26,7 +26,7 @@ def embedder_for(
     """Return the embedder and the encoders' folder for a family that needs them, else (None, None)."""
     if "embedder" not in entry(FAMILIES, family).needs:
         return None, None
-    # Loaded by name only now: it brings packages that TF-IDF and prediction do without.
+    # Imported only here, because it loads packages that TF-IDF and prediction do not need.
     encoders = import_module("training.encoders.export")
     root = arguments.cache / "encoders"
     folder = encoders.prepare_encoder(

@@ -27,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> None:
     """Export, and print the inputs and how well the file agrees with its bundle."""
     texts = read_texts(arguments.texts, arguments.text) if arguments.texts else []
-    # Loaded by name only now: it brings packages that prediction does without.
+    # Imported only here, because it loads packages that prediction does not need.
     found = import_module(FORMATS[arguments.format]).export_torchscript(
         arguments.bundle, arguments.out, texts
     )

@@ -1,4 +1,4 @@
-"""What commands are given: labelled files, files of labels, and settings."""
+"""Reads what commands are given: labelled files, files of labels, and settings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def read_datasets(
 ) -> tuple[Dataset, ...]:
     """Return the training dataset, then the others, under one schema: `labels`, else all that occur, sorted.
 
-    The training file may hold no rows; whether a family can start so is for the family to say.
+    The training file may be empty; a family that cannot start without labels refuses it.
     """
     read = [read_answers(train, text, label, multi, may_be_empty=True)]
     read += [read_answers(path, text, label, multi) for path in others]

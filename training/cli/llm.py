@@ -34,7 +34,7 @@ PromptFor = Callable[[str], Prompt]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answers by the numbers of their texts, in that order; `stopped` tells why some are missing."""
+    """The answers in the order of their texts' numbers; `stopped` tells why some are missing."""
 
     answers: Mapping[int, LlmReply]
     stopped: str
@@ -76,9 +76,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Answer the texts, then write figures and answers, also where something ended it before the last."""
+    """Answer the texts, then write figures and answers, even if the asking ended before the last text."""
     check_concurrency(arguments.concurrency)
-    if arguments.json and not arguments.json.parent.is_dir():  # not only once all was paid for
+    # Checked first: a failure at the end would lose what was paid for.
+    if arguments.json and not arguments.json.parent.is_dir():
         raise TrainingError(f"There is no folder {arguments.json.parent} to write figures into.")
     task = SINGLE if arguments.multi is None else MULTI
     schema = LabelSchema(task, read_labels(arguments.labels))
@@ -107,14 +108,14 @@ def _texts(arguments: argparse.Namespace) -> tuple[list[str], Answers | None]:
 
 
 def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Namespace) -> PromptFor:
-    """Return what makes the prompt of a text: the same for all, or with the examples that are like it."""
+    """Return the function that makes the prompt of a text, with similar examples where there are any."""
     if arguments.shots is None:
         same = Prompt(schema)
         return lambda text: same
     columns = (arguments.text, arguments.label or "label", arguments.multi)
     pairs = zip(*read_answers(arguments.shots, *columns), strict=True)
     examples = [Example(text, labels) for text, labels in pairs]
-    schema.encode([example.labels for example in examples])  # names the first label that is not in the schema
+    schema.encode([example.labels for example in examples])  # the error names a label that is unknown
     embedder, _ = embedder_for("zero_shot", arguments)
     assert embedder is not None
     vectors = embedder.embed([example.text for example in examples])
@@ -164,7 +165,7 @@ def _answers(
 
 
 def _decisions(schema: LabelSchema, answers: Sequence[LlmReply]) -> Decisions:
-    """Return (answers, labels); a text without an answer has no label, which the figures count against it."""
+    """Return (answers, labels); a text without an answer gets no label, which the figures count as wrong."""
     decided = np.zeros((len(answers), len(schema)), bool)
     for row, answer in zip(decided, answers, strict=True):
         row[[schema.keys.index(key) for key in answer.labels]] = True

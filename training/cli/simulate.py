@@ -1,4 +1,4 @@
-"""`python -m training simulate`: a labelled file answers as an oracle; what does each label buy?"""
+"""`python -m training simulate`: replays a labelled file, to see what each further label is worth."""
 
 from __future__ import annotations
 
@@ -209,7 +209,8 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
     model = fitted.model
     pool = model.pool_scores() if isinstance(model, ScoresPool) else model.predict_proba(dataset.pool.texts)
     scores, thresholds = model.predict_proba(world.test.texts), np.full(len(dataset.schema), 0.5, np.float32)
-    if dataset.schema.task.has_thresholds:  # the best label of one needs neither calibration nor thresholds
+    # A task that takes the best label needs neither calibration nor thresholds to be measured.
+    if dataset.schema.task.has_thresholds:
         tuned = calibrate_and_tune(spec, dataset, nothing, model, world.embedder)
         pool, scores, thresholds = tuned.scores(pool), tuned.scores(scores), tuned.thresholds
     decisions = dataset.schema.task.decide(scores, thresholds)
@@ -226,7 +227,7 @@ def _dataset(world: World, labelled: IntArray, rest: IntArray) -> Dataset:
 
 
 def _renumbered(neighbours: Neighbours | None, order: IntArray) -> Neighbours | None:
-    """Return the neighbours over the corpus "labelled, then the rest" instead of the file's order."""
+    """Return the neighbours with documents renumbered: the labelled ones first, then the rest."""
     if neighbours is None:
         return None
     place = np.empty(len(order), np.int64)

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _with_pool(train: Dataset, arguments: argparse.Namespace, embedder: Embedder | None) -> Dataset:
-    """Return the dataset with the pool's texts, and with neighbours where there are vectors to find them."""
+    """Return the dataset with the pool's texts and, where there are vectors, with neighbours by them."""
     if arguments.pool is None:
         return train
     texts = tuple(read_texts(arguments.pool, arguments.text))
@@ -116,8 +116,8 @@ def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
 def _at_half(report: RunReport, test: Dataset, embedder: Embedder | None) -> dict[str, float | None]:
     """Return macro-F1 with 0.5 as every threshold: on the model's own probabilities and on calibrated ones.
 
-    The first is the model as it comes; per-label calibration moves scores towards what tuning finds, so the
-    second says how much of the gain is calibration's.
+    The first is the model as it was trained. Calibration moves scores in the direction of tuned thresholds,
+    so the second shows how much of the gain is due to calibration.
     """
     predictor = Predictor(report.bundle)
     raw = predictor.predict_raw(test.texts, embedder=embedder)

@@ -12,7 +12,7 @@ from training.cli.inputs import read_datasets
 from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 
-# Heavy, and reached by path like families: they bring packages that other commands do without.
+# Reached by path like families, because they load packages that other commands do not need.
 _TUNING = Entry("Tuning an encoder", "training.families.encoder_tuning.contrastive:Tuning", "train")
 _DEFAULT = Entry("Tuning an encoder", "training.encoders.export:DEFAULT_ENCODER", "train")
 _SETTINGS = {
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 class _Told:
-    """Prints each tenth of the way once."""
+    """Prints each tenth of the progress once."""
 
     def __init__(self) -> None:
         self._tenth = 0

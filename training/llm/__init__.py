@@ -1,1 +1,1 @@
-"""Texts labelled by prompt: any OpenAI-compatible endpoint, hosted or local. No bundle holds it."""
+"""Labels from an LLM behind any OpenAI-compatible endpoint, hosted or local. It is never part of a bundle."""

@@ -1,4 +1,4 @@
-"""Many texts, several under way at once: threads wait for the endpoint, all else stays on one thread."""
+"""Ask about many texts, several at once. Only waiting for the endpoint happens in other threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.llm.prompt import Prompt
 from training.types import TrainingError
 
 AT_ONCE = 4
-MOST_AT_ONCE = 64  # each is a thread and a connection
+MOST_AT_ONCE = 64  # questions; each needs a thread and a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ Keep = Callable[[int, LlmReply], None]
 
 
 def check_concurrency(concurrency: int) -> None:
-    """Raise `TrainingError` where so many questions cannot be under way at once."""
+    """Raise `TrainingError` unless the number of questions under way at once is allowed."""
     if not 1 <= concurrency <= MOST_AT_ONCE:
         raise TrainingError(
             f"From 1 to {MOST_AT_ONCE} questions can be under way at once, not {concurrency}."
@@ -61,7 +61,7 @@ def ask_all(
 
 @dataclass(slots=True)
 class _UnderWay:
-    """A question that was sent, and the numbers of all that are equal to it."""
+    """A question that was sent, and the numbers of all questions that are equal to it."""
 
     key: str
     numbers: list[int]
@@ -81,7 +81,7 @@ class _Asking:
     known: dict[str, LlmReply] = field(default_factory=dict)
 
     def take(self, number: int, question: Question) -> None:
-        """Answer the question from what is known, else send it."""
+        """Answer a question from the kept answers, or send it."""
         key = self.labeller.key(question.text, question.prompt)
         known = self.known.get(key) or self.labeller.kept(key)
         if known is not None:
@@ -89,12 +89,12 @@ class _Asking:
         elif key in self.under_way:
             self.under_way[key].numbers.append(number)
         else:
-            # NB: noted before it is sent, so that an interruption in between loses no answer.
+            # NB: it is noted before it is sent, so that an interruption between the two loses no answer.
             self.under_way[key] = sent = _UnderWay(key, [number])
             sent.future = self.pool.submit(sent.ask, self.labeller, question)
 
     def collect(self, *, leave: int) -> None:
-        """Keep what was answered, until no more than `leave` are under way; raises what ends the run."""
+        """Keep answers until at most `leave` questions are under way; raises the error that ends the run."""
         while True:
             futures = {sent.future: sent for sent in self.under_way.values() if sent.future}
             done = [future for future in futures if future.done()]
@@ -107,16 +107,16 @@ class _Asking:
                 wait(futures, return_when=FIRST_COMPLETED)
 
     def finish(self) -> None:
-        """Wait for what is under way and keep what was answered: an error that ended the run is known."""
+        """Wait for all questions under way and keep their answers; further errors are not raised."""
         self.pool.shutdown(wait=True)
-        with ExitStack() as answered:  # one that cannot be kept does not lose the others
+        with ExitStack() as answered:  # an answer that cannot be kept does not lose the others
             for sent in self.under_way.values():
                 answered.callback(self._keep, sent)
 
     def _keep(self, sent: _UnderWay) -> None:
         if sent.answer is None:
             return
-        again = replace(sent.answer, calls=(), is_reused=True)  # paid for once
+        again = replace(sent.answer, calls=(), is_reused=True)  # only one of equal questions was paid for
         self.labeller.keep(sent.key, sent.answer)
         for number in sent.numbers:
             self.keep(number, sent.answer if number == sent.numbers[0] else again)

@@ -24,13 +24,13 @@ class Prices:
     output: float = 0.0
 
     def of(self, input_tokens: int, output_tokens: int) -> float:
-        """Return the cost of one call."""
+        """Return the cost of a call in the currency of the prices."""
         return (input_tokens * self.input + output_tokens * self.output) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. Where `is_bound`, nobody counted its tokens, and the bytes stand for them: never fewer."""
+    """One call. Where `is_bound`, the endpoint counted no tokens, and bytes are an upper bound of them."""
 
     input_tokens: int
     output_tokens: int
@@ -41,7 +41,7 @@ class Call:
 
 @dataclass(slots=True)
 class BudgetMeter:
-    """Adds up the calls of all threads; None is no limit. A call that could pass a limit is not made."""
+    """Adds up the calls of all threads. A call that could pass a limit is not made; None means no limit."""
 
     prices: Prices = field(default_factory=Prices)
     max_cost: float | None = None
@@ -66,9 +66,10 @@ class BudgetMeter:
     ) -> Completion:
         """Return what `attempt` answers, and add the call here and to `calls`.
 
-        What it may take at most is held back meanwhile. This waits while calls under way may leave enough,
-        and raises `BudgetSpent` where none is under way. A call that broke off after it was sent counts as
-        the most that it may take: the endpoint may charge for it.
+        The most that the call may take is reserved until it ends. Where the rest of the budget is too small,
+        this waits for calls under way to give back what they did not need, and raises `BudgetSpent` if none
+        is under way. A call that broke off after it was sent counts with all that was reserved for it,
+        because the endpoint may charge for it.
         """
         started, most = time.monotonic(), self._most(messages, schema, options)
         with self._held_back(most):
@@ -118,14 +119,14 @@ class BudgetMeter:
         )
 
     def _most(self, messages: Sequence[Message], schema: Json, options: Mapping[str, Json]) -> Call:
-        """Return what a call may take at most. A token is at least one byte; an answer has its own limit."""
+        """Return the most that a call may take: a token is at least a byte, and the answer is limited."""
         received = _longest(options)
         if received is None and (self.max_tokens is not None or self.max_cost is not None):
             raise TrainingError("A budget needs a limit for each answer: set max_tokens among the options.")
         return self._call(_bytes(messages) + _bytes(schema), received or 0, 0.0, is_bound=True)
 
     def _counted(self, completion: Completion, most: Call) -> Call:
-        """Return a call by the endpoint's own count, else by the bytes."""
+        """Return the call with the tokens that the endpoint counted, or with bytes in their place."""
         sent, received = completion.input_tokens, completion.output_tokens
         is_bound = sent is None or received is None
         return self._call(

@@ -25,7 +25,7 @@ class AnswerCache(Protocol):
 
 
 def answer_key(url: str, model: str, digest: str, options: Mapping[str, Json], text: str) -> str:
-    """Return the sha256 of all that an answer depends on: whom was asked, the prompt, and the text."""
+    """Return the SHA-256 of all that an answer depends on: the model, the prompt, and the text."""
     parts = [
         url,
         model,
@@ -37,7 +37,7 @@ def answer_key(url: str, model: str, digest: str, options: Mapping[str, Json], t
 
 
 class SqliteCache:
-    """Answers in an SQLite file, safe against a break-off: each answer is a transaction."""
+    """Answers in an SQLite file; each is a transaction, so none is lost when the program is killed."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ class SqliteCache:
         return None if row is None else tuple(json.loads(row[0]))
 
     def put(self, key: str, labels: tuple[str, ...]) -> None:
-        """Keep an answer; the newer one stays."""
+        """Keep an answer in place of an earlier one."""
         with self._connection:
             self._connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(labels))

@@ -1,4 +1,4 @@
-"""One question to an OpenAI-compatible endpoint: bounded in time and size, repeated where that may help."""
+"""Ask an OpenAI-compatible endpoint, with limits on time and size, and again where that may help."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ from training.types import Json, TrainingError
 Message = Mapping[str, str]  # "role" and "content"
 
 DEFAULTS: Mapping[str, Json] = MappingProxyType({"temperature": 0, "max_tokens": 300})
-_NO_LIMIT = httpx.Limits(max_connections=None, max_keepalive_connections=None)  # its threads are the limit
+# The number of threads limits the connections.
+_NO_LIMIT = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 _PASSING = (408, 409, 425)
 _THIS_ONE = (400, 413, 422)
 _LARGEST_ANSWER = 1_000_000  # bytes; labels take a few hundred
-_QUOTED = 200  # characters of an endpoint's own complaint
+_QUOTED = 200  # characters of an endpoint's error message that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Chat:
         self._http.close()
 
     def stop(self) -> None:
-        """Let no question of any thread out any more, and end what waits to be asked again."""
+        """Send no further question from any thread, and end the waits before a question is repeated."""
         self._gate.close()
 
     def ask(
@@ -115,12 +116,12 @@ class Chat:
     ) -> Completion:
         """Return the answer; raises an `LlmError` once repeating it has not helped or cannot help.
 
-        Each attempt goes through `charge`, which calls it and may keep account of it, or turn it down.
+        Each attempt goes through `charge`, which calls it and may count its cost or refuse it.
         """
         attempts, earliest = 0, float("-inf")
 
         def attempt() -> Completion:
-            self._gate.wait(earliest)  # once more: to be charged may have taken its time
+            self._gate.wait(earliest)  # once more, as `charge` may have waited for long
             return self._once(messages, schema)
 
         while True:
@@ -132,7 +133,8 @@ class Chat:
                 if not error.may_pass or attempts == self.endpoint.attempts:
                     raise
                 earliest = self._gate.clock() + self._wait(attempts, error)
-                if isinstance(error, RateLimited) or error.after:  # what it asks of one it asks of all
+                # An endpoint that asks one thread to wait means all of them.
+                if isinstance(error, RateLimited) or error.after:
                     self._gate.rest_until(earliest)
 
     def _wait(self, attempts: int, error: LlmError) -> float:
@@ -168,14 +170,14 @@ class Chat:
         self, messages: Sequence[Message], schema: Json, deadline: float
     ) -> tuple[int, httpx.Headers, bytes]:
         wanted = {"name": "answer", "strict": True, "schema": schema}
-        shape = {"type": "json_schema", "json_schema": wanted}  # an option too: not every endpoint knows it
+        shape = {"type": "json_schema", "json_schema": wanted}  # an option, as not every endpoint knows it
         options = {"response_format": shape, **self.endpoint.options}
         told = {name: value for name, value in options.items() if value is not None}
         request = {"model": self.endpoint.model, "messages": list(messages), **told}
         url = f"{self.endpoint.url.rstrip('/')}/chat/completions"
         with self._http.stream("POST", url, json=request) as response:
             body = bytearray()
-            # NB: a timeout of the connection starts anew with each byte; a trickle needs a deadline.
+            # NB: the connection's timeout starts anew with each byte, so a slow trickle needs a deadline.
             for chunk in response.iter_bytes():
                 body += chunk
                 if time.monotonic() > deadline:
@@ -218,7 +220,7 @@ class Chat:
         return f"The endpoint {self.endpoint.url}"
 
     def _safe(self, said: str) -> str:
-        """Return a foreign text on one line, without the key that an endpoint may repeat in it."""
+        """Return an endpoint's text on one line, without the API key, which the endpoint may repeat."""
         if self.endpoint.key:
             said = said.replace(self.endpoint.key, "[key]")
         return " ".join(said.split())[:_QUOTED]
@@ -232,7 +234,7 @@ def _complaint(body: bytes) -> str:
 
 
 def _filtered(choice: Json) -> str:
-    """Return why a filter of the endpoint took the answer away, nothing where none did."""
+    """Return why the endpoint's content filter withheld the answer, or an empty string where it did not."""
     return "content filter" if choice.get("finish_reason") == "content_filter" else ""
 
 
@@ -250,7 +252,7 @@ def _count(value: Json) -> int | None:
 
 def _is_address(url: str) -> bool:
     try:
-        httpx.URL(url)  # it is pickier, as about ports
+        httpx.URL(url)  # it refuses more than the checks above, for example impossible ports
         parts = urlsplit(url)
     except (httpx.InvalidURL, ValueError):
         return False

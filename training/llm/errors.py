@@ -1,4 +1,4 @@
-"""What can go wrong between here and an endpoint. Each message is a sentence, and none holds the key."""
+"""What can go wrong with an endpoint. Each message is a sentence, and none contains the API key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from training.types import TrainingError
 
 
 class LlmError(TrainingError):
-    """A question that was not answered; a file or a batch may go on with the next text.
+    """A question that was not answered; the caller may go on with the next text.
 
-    `may_pass`: asking again may help, no sooner than in `after` seconds, which the endpoint named.
-    `may_cost`: the endpoint took the question, and may charge for it all the same.
+    `may_pass`: asking again may help, but not before `after` seconds, as the endpoint said.
+    `may_cost`: the endpoint received the question and may charge for it although it gave no answer.
     """
 
     may_pass: ClassVar[bool] = False
@@ -35,13 +35,13 @@ class ServerFailed(LlmError):
 
 
 class Garbled(LlmError):
-    """The endpoint's answer is not one of the chat completions protocol."""
+    """The answer does not follow the chat completions protocol."""
 
     may_cost = True
 
 
 class RequestRejected(LlmError):
-    """The endpoint does not take this question, as for its length or for what the text says."""
+    """The endpoint refuses this question, for example because of its length or its content."""
 
 
 class Unusable(LlmError):
@@ -49,19 +49,19 @@ class Unusable(LlmError):
 
 
 class Away(Unusable):
-    """Nobody answers at the address."""
+    """No server answers at the address."""
 
     may_pass = True
 
 
 class Dropped(Away):
-    """The connection broke while the endpoint had the question."""
+    """The connection broke after the question was sent."""
 
     may_cost = True
 
 
 class RateLimited(Unusable):
-    """The endpoint turns questions away for longer than it makes sense to wait."""
+    """The endpoint limits the rate of questions, and asks for a longer wait than makes sense."""
 
     may_pass = True
 
@@ -71,4 +71,4 @@ class BudgetSpent(LlmError):
 
 
 class Stopped(LlmError):
-    """Asking was ended, here and not by the endpoint."""
+    """The caller ended the asking, not the endpoint."""

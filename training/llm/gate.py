@@ -1,4 +1,4 @@
-"""When a question may go out: a rest that the endpoint asks for holds all threads back, not only one."""
+"""When a question may be sent: a wait that the endpoint asks for holds back all threads, not only one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from training.llm.errors import Stopped
 
 
 class Gate:
-    """The way out for the questions of all threads; closing it ends every wait for good."""
+    """All threads pass it before they send a question; closing it ends every wait for good."""
 
     def __init__(
         self,
@@ -25,18 +25,18 @@ class Gate:
         self._opens = float("-inf")
 
     def rest_until(self, moment: float) -> None:
-        """Let nobody through before `moment` of the clock; of several the latest counts."""
+        """Let nothing pass before `moment` on the clock; of several such moments the latest counts."""
         with self._lock:
             self._opens = max(self._opens, moment)
 
     def close(self) -> None:
-        """Let nobody through any more."""
+        """Let nothing pass any more."""
         self._closed.set()
 
     def wait(self, earliest: float) -> None:
         """Return once the gate is open and `earliest` has come; raises `Stopped` once it is closed."""
         while not self._closed.is_set():
-            with self._lock:  # another thread's question may have prolonged the rest meanwhile
+            with self._lock:  # another thread may have prolonged the wait meanwhile
                 left = max(self._opens, earliest) - self.clock()
             if left <= 0:
                 return

@@ -1,4 +1,4 @@
-"""One text, one answer: from the endpoint, after one repair, or none at all; and the answers of before."""
+"""Answers for single texts from the cache or the endpoint, with one chance to repair an answer."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from training.llm.parse import REPAIRABLE, LlmOutcome, Parsed, parse
 from training.llm.prompt import Prompt, check_names
 from training.types import Json
 
-_FAILURES_IN_A_ROW = 3  # then the endpoint is taken to be broken
+_FAILURES_IN_A_ROW = 3  # after so many the endpoint counts as broken
 
 
 class Asks(Protocol):
-    """What answers questions: `client.Chat`, or a test's own."""
+    """What sends a question: `client.Chat`, or a stand-in of a test."""
 
     @property
     def endpoint(self) -> Endpoint: ...
@@ -34,9 +34,9 @@ class Asks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LlmReply:
-    """What is known of one text. `calls` are those it took, none where the answer `is_reused`.
+    """The answer for one text and the `calls` that it took.
 
-    Then an equal question about an equal text had been answered before.
+    An answer that `is_reused` took none: an equal question about an equal text had been answered before.
     """
 
     outcome: LlmOutcome
@@ -47,19 +47,19 @@ class LlmReply:
 
     @property
     def cost(self) -> float:
-        """What this answer cost now."""
+        """What the calls of this answer cost together."""
         return sum(call.cost for call in self.calls)
 
     @property
     def seconds(self) -> float:
-        """How long its calls took."""
+        """How many seconds its calls took together."""
         return sum(call.seconds for call in self.calls)
 
 
 class Labeller:
-    """Asks about texts. What ends a whole run is raised, what concerns one text is its outcome.
+    """Asks about texts. An error that concerns one text becomes its outcome; one that ends the run is raised.
 
-    Any thread may `ask`, several at once. `kept` and `keep` are for the thread that opened the cache.
+    Several threads may `ask` at once. Only the thread that opened the cache may call `kept` and `keep`.
     """
 
     def __init__(self, chat: Asks, meter: BudgetMeter, cache: AnswerCache | None = None) -> None:
@@ -69,18 +69,18 @@ class Labeller:
         self._failures = _Failures()
 
     def key(self, text: str, prompt: Prompt) -> str:
-        """Return what equal questions have in common."""
+        """Return the key of a question, which equal questions share."""
         check_names(prompt.schema)
         endpoint = self._chat.endpoint
         return answer_key(endpoint.url, endpoint.model, prompt.digest, endpoint.options, text)
 
     def kept(self, key: str) -> LlmReply | None:
-        """Return the answer of the cache, None where there is none."""
+        """Return the kept answer to the question, or None."""
         labels = self._cache.get(key) if self._cache else None
         return None if labels is None else LlmReply(LlmOutcome.ANSWERED, labels, is_reused=True)
 
     def keep(self, key: str, answer: LlmReply) -> None:
-        """Put a good answer into the cache; of others a later run may get a better one."""
+        """Keep a good answer. Others are not kept, because a later run may get a better one."""
         if answer.outcome is LlmOutcome.ANSWERED and self._cache:
             self._cache.put(key, answer.labels)
 
@@ -103,13 +103,13 @@ class Labeller:
             return LlmReply(outcome, note=str(error), calls=tuple(calls))
         self._failures.end()
         if parsed.outcome in REPAIRABLE:
-            # What keeps a repair from being asked ends the run with the next text; this one is paid for.
+            # An error that prevents the repair ends the run with the next text; this one is paid for.
             with suppress(LlmError):
                 parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)[1]
         return LlmReply(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
 
     def stop(self) -> None:
-        """End all waits, and let no further question out; those under way are answered."""
+        """End all waits and send no further question; questions under way are still answered."""
         self._chat.stop()
 
     def _ask(self, messages: list[Message], prompt: Prompt, calls: list[Call]) -> tuple[Completion, Parsed]:
@@ -123,32 +123,32 @@ class Labeller:
 
 
 class _Failures:
-    """How many failed in a row. Those that were under way together count once: they had one cause."""
+    """Counts failures in a row. Questions that were under way together count once, as they had one cause."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows, self._failed = 0, 0
 
     def now(self) -> tuple[int, int]:
-        """Return which row of failures this is, and how many it has."""
+        """Return the number of the present row of failures, and its length."""
         with self._lock:
             return self._rows, self._failed
 
     def add(self, before: tuple[int, int]) -> int:
-        """Count a failure of a question that was asked when it was so; return how many it makes."""
+        """Count the failure of a question asked when `now` returned `before`; return the row's length."""
         with self._lock:
             row, failed = before
             self._failed = max(self._failed, failed + 1 if row == self._rows else 1)
             return self._failed
 
     def end(self) -> None:
-        """Begin a new row: an answer came."""
+        """Begin a new row of failures, because an answer came."""
         with self._lock:
             self._rows, self._failed = self._rows + 1, 0
 
 
 def _repair(messages: list[Message], completion: Completion, parsed: Parsed) -> list[Message]:
-    """Return the conversation with the answer and what is wrong with it. Some servers refuse empty turns."""
+    """Return the conversation, the answer and what is wrong with it. NB: some servers refuse empty turns."""
     said: list[Message] = [{"role": "assistant", "content": completion.text}] if completion.text else []
     wrong = f"{parsed.problem} Answer again with the JSON object alone, as the instructions say."
     return [*messages, *said, {"role": "user", "content": wrong}]

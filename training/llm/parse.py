@@ -1,4 +1,4 @@
-"""An endpoint's answer against the schema: labels that exist, or the name of what is wrong. Never a guess."""
+"""Read an endpoint's answer: either labels that exist, or what is wrong with it. Nothing is guessed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LlmOutcome(StrEnum):
     FAILED = "endpoint failed"
 
 
-# Where saying what is wrong may help. A refusal stands, and a cut answer would be cut again.
+# Outcomes where it helps to tell the LLM what is wrong. A refusal stands; a cut answer would be cut again.
 REPAIRABLE = {
     LlmOutcome.EMPTY,
     LlmOutcome.PROSE,
@@ -63,7 +63,7 @@ def parse(completion: Completion, schema: LabelSchema) -> Parsed:
 
 
 class _Twice(Exception):
-    """A field that an object has twice; JSON does not say which one counts."""
+    """Raised for an object that has a field twice, because JSON does not say which one counts."""
 
 
 def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""The question: labels with descriptions, examples that are like the text, and the text itself as data."""
+"""The question to an LLM: labels with descriptions, examples that are like the text, and the text as data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.llm.client import Message
 from training.types import FloatArray, Json, LabelSchema, TrainingError
 
 LONGEST_TEXT = 8_000  # characters that are sent of a text
-LONGEST_EXAMPLE = 1_000  # and of each example, which goes with every text
+LONGEST_EXAMPLE = 1_000  # and of each example, as examples are sent with every text
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """All that is sent but the text; `digest` names it, so that answers to equal questions are kept.
+    """All that is sent beside the text. Its `digest` recognises equal questions, whose answers are kept.
 
     Examples go before the text as turns of the conversation, the most similar one last.
     """
@@ -80,7 +80,7 @@ class Prompt:
 
 
 def check_names(schema: LabelSchema) -> None:
-    """Raise `TrainingError` where answers by name would be ambiguous, or there is nothing to answer."""
+    """Raise `TrainingError` where two labels share a name, so that answers are ambiguous, or none exists."""
     names = [label.name for label in schema.labels]
     if not names:
         raise TrainingError("There is no label to ask for.")
@@ -89,8 +89,8 @@ def check_names(schema: LabelSchema) -> None:
 
 
 def quoted(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return the text within JSON: nothing in it can end the string that it stands in."""
-    sendable = text[:longest].encode("utf-8", "replace").decode()  # half a surrogate pair is no UTF-8
+    """Return the text as a JSON string, so that nothing in it can look like a part of the prompt."""
+    sendable = text[:longest].encode("utf-8", "replace").decode()  # NB: half a surrogate pair cannot be UTF-8
     return json.dumps({"text": sendable}, ensure_ascii=False)
 
 
@@ -99,7 +99,7 @@ def similar(
 ) -> tuple[Example, ...]:
     """Return the examples whose unit `vectors` (examples, dimension) are nearest, the best last.
 
-    The text itself is never among them: it would be asked with its answer beside it.
+    An example with the text itself is left out, because it would give the answer away.
     """
     order = np.argsort(-(vectors @ vector), kind="stable")
     found = [examples[i] for i in order if examples[i].text != text][:count]

@@ -1,4 +1,4 @@
-"""What an endpoint asks for in `Retry-After`: seconds, or a date (RFC 9110, section 10.2.3)."""
+"""How long an endpoint asks to wait by its `Retry-After` header (RFC 9110, section 10.2.3)."""
 
 from __future__ import annotations
 

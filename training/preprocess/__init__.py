@@ -1,4 +1,4 @@
-"""Text to model input, by the same code in fit and in serve.
+"""Turns texts into model inputs; training and serving run the same code.
 
 Modules here import NumPy, tokenizers and onnxruntime at most: the web process loads them.
 """
@@ -32,7 +32,7 @@ class Preprocessor(Protocol):
     def feeds(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Iterator[Feed]:
         """Yield graph inputs for all texts in order; the rows of their outputs are concatenated.
 
-        A given `embedder` stands in for the bundle's own encoder, so that vectors kept from before are used.
+        A given `embedder` replaces the bundle's own encoder, so that stored vectors can be used.
         """
 
     def save(self, folder: Path) -> None:

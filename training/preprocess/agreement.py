@@ -1,4 +1,4 @@
-"""Whether an INT8 encoder still says what its FP32 original says: the gate before it is used."""
+"""Checks that an INT8 encoder gives almost the vectors of its FP32 original before it is used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from training.types import Embedder
 
 LEAST_COSINE = 0.98
-# Of many kinds and languages, for an encoder that is prepared before there is any text of one's own.
+# Texts of many kinds and languages, for an encoder that is prepared before a project has any texts.
 SAMPLE = (
     "Where is my card? I ordered it two weeks ago.",
     "I would like my money back, please.",

@@ -26,25 +26,25 @@ POOLINGS = ("mean", "cls")
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig:
-    """What `encoder.json` says beside the graph: how its token vectors become one vector per text."""
+    """The content of `encoder.json`, which tells how the graph's token vectors become one vector per text."""
 
     name: str
     dimension: int
     max_length: int  # tokens, the special ones included
     precision: str  # "int8" or "fp32"
     pooling: str = "mean"
-    prompt: str = ""  # put before every text, where the checkpoint was trained so
+    prompt: str = ""  # put before every text, for checkpoints that were trained with it
     lowercase: bool = False
-    note: str = ""  # why it is not what was asked for, as a sentence
+    note: str = ""  # a sentence: why the precision is not the one that was asked for
     overlap: int = 32  # tokens that two windows of a long text share, at most a quarter of one
-    max_windows: int = 8  # what a text of 1 MB costs; the rest of it is not read
-    cosine: float | None = None  # of an INT8 encoder: the mean between its vectors and its FP32 original's
-    knows_labels: bool = False  # tuned on labelled texts: what it says of these is too good to judge by
-    original_bytes: int | None = None  # the size of that original's graph
+    max_windows: int = 8  # limits the time for one long text; the rest of it is not read
+    cosine: float | None = None  # mean cosine between an INT8 encoder's vectors and its original's
+    knows_labels: bool = False  # it was tuned on labelled texts, so a model must not be judged on those
+    original_bytes: int | None = None  # the size of the FP32 original's graph
 
 
 def file_checksum(path: Path) -> str:
-    """Return the sha256 of a file as hex digits."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -70,7 +70,7 @@ def read_config(folder: Path) -> EncoderConfig:
 
 
 def against_original(folder: Path, config: EncoderConfig) -> str:
-    """Return what INT8 costs and brings an encoder, as a sentence; nothing where that was not kept."""
+    """Return in a sentence what INT8 costs and gains, or an empty string where that was not stored."""
     if config.cosine is None or config.original_bytes is None:
         return ""
     small, full = (folder / MODEL_FILE).stat().st_size / 1e6, config.original_bytes / 1e6
@@ -83,10 +83,10 @@ def against_original(folder: Path, config: EncoderConfig) -> str:
 class OnnxEncoder:
     """An exported sentence encoder on the CPU; satisfies `training.types.Embedder`.
 
-    NB: one text a run and no padding. Dynamic quantization takes its ranges over the whole input, so a
+    NB: a run takes one text, without padding. Dynamic quantization takes ranges over the whole input, so a
     padded batch would make a text's vector depend on the texts beside it; on a CPU batching gains nothing.
 
-    A long text is read in windows that overlap, all of one length, and gets the direction of their mean.
+    A long text is cut into windows of one length that overlap; its vector is the mean of theirs, made unit.
     """
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
@@ -99,7 +99,7 @@ class OnnxEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """The sha256 of the encoder's graph: vectors of different fingerprints must never be mixed."""
+        """The SHA-256 of the encoder's graph: vectors of different fingerprints must never be mixed."""
         return self._fingerprint
 
     @property
@@ -123,14 +123,14 @@ class OnnxEncoder:
         return self.config.knows_labels
 
     def embed(self, texts: Sequence[str]) -> FloatArray:
-        """Return unit vectors (texts, dimension); what is behind a text's last window does not count."""
+        """Return unit vectors (texts, dimension); a text is not read beyond its last window."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for i, text in enumerate(texts):
             vectors[i] = self._vector(text)
         return vectors
 
     def reading(self, texts: Sequence[str]) -> Reading:
-        """Return how many of the texts are read in several windows, and how many not to their end."""
+        """Return how many texts are read in several windows, and how many are not read to their end."""
         found = [self._tokens.tokens(text) for text in texts]
         windowed = sum(len(tokens.windows) > 1 for tokens in found)
         return Reading(len(found), windowed, sum(tokens.is_cut for tokens in found))
@@ -158,7 +158,7 @@ class OnnxEncoder:
 
 
 class EncoderPreprocessor:
-    """Feeds a bundle's head with vectors: from the embedder at hand, else from the bundle's own encoder."""
+    """Gives a bundle's head vectors, from the given embedder or else from the bundle's own encoder."""
 
     FILE = "preprocessing.json"
 
@@ -206,7 +206,7 @@ def _open_session(path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # NB: spinning threads of several processes on one machine steal each other's cores.
+    # NB: threads that wait by spinning would take cores away from other processes of this machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""The n-grams that weigh most for or against a label, from what each adds to the label's score."""
+"""Finds the n-grams that speak most for or against a label, by what each adds to the label's score."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from training.types import FloatArray, NgramWeight, Task
 def contributions(task: Task, values: FloatArray, rows: FloatArray, label: int) -> FloatArray:
     """Return what each feature adds to a label's logit (features,), of values (features,) and its weights.
 
-    `rows` is (features, labels). A softmax does not change where all labels gain alike, so for single-label
-    the labels' mean is taken off: what is left speaks for this label or against it.
+    `rows` is (features, labels). A softmax does not change when all labels gain the same, so for single-label
+    the mean over the labels is subtracted: what is left speaks for this label or against it.
     """
     own = rows[:, label] - (rows.mean(axis=1) if task.exclusive else 0)
     return np.asarray(values * own, np.float32)
 
 
 def by_place(parts: TextParts, added: FloatArray) -> FloatArray:
-    """Return what each place's features add together (places,), of what each feature adds (features,)."""
+    """Return (places,): the sum of `added` (features,) over the features of each place."""
     owned = parts.owners >= 0
     sums = np.bincount(parts.owners[owned], added[owned], minlength=len(parts.places))
     return sums.astype(np.float32)
@@ -30,7 +30,7 @@ def by_place(parts: TextParts, added: FloatArray) -> FloatArray:
 def weightiest(places: Sequence[Place], added: FloatArray, n: int) -> tuple[NgramWeight, ...]:
     """Return at most `n` n-grams by the size of what they add (places,), none overlapping a weightier one.
 
-    "card", "ard" and "car" of one word say the same, so only the weightiest of them is told.
+    "card", "ard" and "car" in one word mean the same, so only the weightiest of them is shown.
     """
     taken: list[Span] = []
     found: list[NgramWeight] = []

@@ -1,4 +1,4 @@
-"""Word and character n-grams, counted from a stored vocabulary."""
+"""TF-IDF features: word and character n-grams of a stored vocabulary."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class NgramSettings:
 
 
 class NgramPreprocessor:
-    """TF-IDF over word and character n-grams: sublinear counts, smooth idf, unit length in each of the two.
+    """TF-IDF over word and character n-grams: sublinear counts, smooth idf, both blocks of unit length.
 
-    Features are numbered words first, then characters, each in the order of the vocabulary.
+    Features are numbered in the order of the vocabularies, words first and then characters.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class NgramPreprocessor:
         chars: dict[str, int],
         documents: int,
     ) -> None:
-        """Take the vocabularies as n-gram -> number of documents that hold it, of `documents` in all."""
+        """Take the vocabularies, each a dict of n-gram -> number of the `documents` that contain it."""
         self.settings = settings
         self.document_counts = (words, chars)
         self.documents = documents
@@ -82,7 +82,7 @@ class NgramPreprocessor:
 
     @classmethod
     def fit(cls, texts: Sequence[str], settings: NgramSettings) -> Self:
-        """Learn the vocabulary: the n-grams of the most documents, at most half of the features for words."""
+        """Learn the vocabulary: the n-grams of most documents; words get at most half of the features."""
         normalised = [normalise(text) for text in texts]
         words = _document_counts(map(settings.words, normalised))
         chars = _document_counts(map(settings.chars, normalised))
@@ -132,12 +132,12 @@ class NgramPreprocessor:
         """Yield `ids` (features,) and `values` (1, features) for each text; `embedder` is not used."""
         for text in texts:
             ids, values = self.weights(text)
-            if not ids:  # a text without any known n-gram is decided by the bias alone
+            if not ids:  # only the bias decides on a text without any known n-gram
                 ids, values = [0], [0.0]
             yield {"ids": np.array(ids, np.int64), "values": np.array([values], np.float32)}
 
     def places(self, text: str) -> dict[int, Place]:
-        """Return where each known n-gram of a text first stands, by feature id: those of `weights`."""
+        """Return the first place of each known n-gram of a text, by the feature ids of `weights`."""
         normalised, settings = normalise(text), self.settings
         spans = original_spans(text, normalised, normalise)
         words = word_places(_WORD.finditer(normalised), settings.word_max)
@@ -182,7 +182,7 @@ class NgramPreprocessor:
 
 
 def normalise(text: str) -> str:
-    """Return a text in compatibility form and without case, so that look-alikes count as one."""
+    """Return a text in Unicode's form NFKC and without case, so that look-alikes count as one."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
 
 
@@ -194,6 +194,6 @@ def _document_counts(grams: Iterable[list[str]]) -> Counter[str]:
 
 
 def _most_frequent(counts: Counter[str], at_least: int, most: int) -> dict[str, int]:
-    """Return the n-grams of the most documents; of equals the first in code point order, so runs agree."""
+    """Return the n-grams of most documents; ties are broken by code points, so that runs agree."""
     kept = [(-count, gram) for gram, count in counts.items() if count >= at_least]
     return {gram: -count for count, gram in sorted(kept)[:most]}

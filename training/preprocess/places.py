@@ -1,4 +1,4 @@
-"""Where the parts of a text stand that a model weighs, for people who ask why it decided as it did."""
+"""Where a model's features stand in a text, so that the page can show why it decided as it did."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Span = tuple[int, int]  # [start, end) in characters
 class Place:
     """The first occurrence of an n-gram: its span in the normalised text, and in the text as it was given.
 
-    The second is None where normalising moved characters so that they cannot be told apart any more.
+    The second is None where normalising moved characters, so that their origin is not known any more.
     """
 
     ngram: str
@@ -28,8 +28,8 @@ class Place:
 class TextParts:
     """The n-grams of a text with the features that each of them brings into the text's feed.
 
-    `ids` and `values` (features,) are those of the feed, in any order and split as needed: what repeats adds
-    up. `owners` (features,) are indices of `places`, -1 for a feature that is of no part of the text.
+    `ids` and `values` (features,) add up to those of the feed; their order is free, and an id may repeat.
+    `owners` (features,) are indices of `places`, or -1 for a feature that belongs to no part of the text.
     """
 
     places: tuple[Place, ...]
@@ -65,7 +65,7 @@ def placed(ngram: str, normalised: Span, spans: list[Span] | None) -> Place:
 def original_spans(text: str, normalised: str, normalise: Callable[[str], str]) -> list[Span] | None:
     """Return for each character of a normalised text the span in the text that it comes from.
 
-    A character and the marks on it are normalised together. None where the parts do not add up to the whole.
+    A character is normalised together with its marks. None where the parts do not add up to the whole.
     """
     if text.isascii():
         return [(i, i + 1) for i in range(len(text))]

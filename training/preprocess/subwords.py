@@ -21,10 +21,10 @@ from training.types import Embedder, FloatArray, IntArray
 
 FILE = "subwords.json"
 BUCKETS_FILE = "buckets.npy"
-END = "</s>"  # fastText ends every line with this word; in effect it is the model's bias
+END = "</s>"  # fastText ends every line with this word, so its row acts as the model's bias
 
 _CACHED_WORDS = 32_768
-_MANY = 4_096  # from here on repeated rows are summed up first, so that a book does not fill the memory
+_MANY = 4_096  # features; with more, repeated rows are summed first, so that a book does not fill the memory
 
 # A word is a run as in the n-grams' vocabulary, cut after 64 characters; anything else is a token by itself.
 # NB: no token can be END or start like a label of a training file, as both start with a lone "<".
@@ -38,7 +38,7 @@ _RUN_FACTOR = np.uint64(116_049_371)
 
 @dataclass(frozen=True, slots=True)
 class SubwordSettings:
-    """Which features there are: runs of up to `word_max` words, parts of words of so many characters.
+    """Which features there are: runs of up to `word_max` words, and parts of words by number of characters.
 
     `char_max` 0 means no parts of words. Runs and parts share `buckets` rows by hash.
     """
@@ -52,8 +52,8 @@ class SubwordSettings:
 class SubwordPreprocessor:
     """Turns a text into rows of fastText's input matrix and their shares of the text.
 
-    Rows are the words in their given order, then the kept buckets in ascending order. Hashing is FNV-1a as
-    in fastText (Bojanowski et al., 2017; Joulin et al., 2017), whose bytes are signed.
+    Rows are first the words in their given order, then the kept buckets, ascending. Hashing is FNV-1a as in
+    fastText (Bojanowski et al., 2017; Joulin et al., 2017), whose bytes are signed.
     """
 
     def __init__(self, settings: SubwordSettings, words: Sequence[str], buckets: IntArray) -> None:
@@ -77,7 +77,7 @@ class SubwordPreprocessor:
         return np.concatenate([*words, *runs])
 
     def _features(self, words: Sequence[str]) -> tuple[list[IntArray], list[IntArray]]:
-        """Return the rows of each word and of the end, then those of all runs of two words, of three..."""
+        """Return the rows of the words and of the end, then those of runs of two words, three and so on."""
         hashes, rows = zip(*map(self._read, (*words, END)), strict=True)
         runs = _runs(np.array(hashes, np.uint64), self.settings.word_max, self.settings.buckets)
         return list(rows), [self._bucket_rows[buckets] for buckets in runs]
@@ -96,10 +96,10 @@ class SubwordPreprocessor:
         return found, (counts / len(rows)).astype(np.float32)
 
     def parts(self, text: str) -> TextParts:
-        """Return the words and the runs of words of a text with their features; a word has its parts' too.
+        """Return the words and runs of words of a text with their features; a word owns its parts' as well.
 
-        The end of a text is no part of it, so a run up to the end belongs to the words before it, and the
-        end by itself to nothing.
+        The end of a text is no part of it: a run that reaches the end belongs to the words before it, and
+        the end alone belongs to nothing.
         """
         known = _known(text)
         spans = original_spans(text, normalise(text), normalise)
@@ -151,12 +151,12 @@ class SubwordPreprocessor:
 
 
 def tokens(text: str) -> list[str]:
-    """Return the words and symbols of a text without case: what fastText sees between two spaces."""
+    """Return the words and symbols of a text in lower case, which fastText sees separated by spaces."""
     return _TOKEN.findall(_known(text))
 
 
 def _known(text: str) -> str:
-    """Return a normalised text whose every character has bytes to hash; its length stays as it is."""
+    """Return a normalised text of the same length whose characters can all be encoded, to be hashed."""
     known = normalise(text)
     return known if known.isascii() else known.encode("utf-8", "replace").decode("utf-8")
 

@@ -1,4 +1,4 @@
-"""Texts to token windows for a fine-tuned transformer; imports nothing heavier than tokenizers."""
+"""Turns texts into token windows for a fine-tuned transformer; imports nothing heavier than tokenizers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.types import Embedder, TrainingError
 
 TOKENIZER_FILE = "tokenizer.json"
 FILE = "tokens.json"
-_CHARACTERS_A_TOKEN = 20  # far more than real words have: text beyond it would not fit the windows anyway
+_CHARACTERS_A_TOKEN = 20  # more than real words have, so text beyond it would not fit the windows anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +27,19 @@ class TokenSettings:
     overlap: int = 32
     max_windows: int = 16
     lowercase: bool = False
-    prompt: str = ""  # put before every text, where the checkpoint was trained so
+    prompt: str = ""  # put before every text, for checkpoints that were trained with it
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The windows of one text, all of one length; `is_cut` where the text goes on behind the last one."""
+    """The windows of one text, all of one length; `is_cut` where the text is longer than all of them."""
 
     windows: tuple[tuple[int, ...], ...]
     is_cut: bool
 
 
 class TokenPreprocessor:
-    """Cuts texts into overlapping windows of token ids, of which the graph averages the probabilities.
+    """Cuts texts into overlapping windows of token ids; the graph averages the windows' probabilities.
 
     The last window ends where the text ends, so all windows of a text have one length and need no padding:
     dynamic quantization takes its ranges over the whole input, padding included.
@@ -66,7 +66,7 @@ class TokenPreprocessor:
         starts = self._starts(len(ids))
         kept = starts[: self.settings.max_windows]
         windows = (tuple(ids[start : start + self._room]) for start in kept)
-        # NB: a tokenizer without special tokens makes nothing of an empty text, and a graph needs a token.
+        # NB: without special tokens an empty text has no tokens at all, and the graph needs one.
         wrapped = tuple((*self._before, *window, *self._after) or (0,) for window in windows)
         return Tokens(wrapped, len(text) > most or len(kept) < len(starts))
 
@@ -88,7 +88,7 @@ class TokenPreprocessor:
 
     def _prepared(self, text: str) -> str:
         text = self.settings.prompt + text
-        if not text.isascii():  # half of a surrogate pair is no character, and no tokenizer takes it
+        if not text.isascii():  # NB: half of a surrogate pair is no character, and tokenizers refuse it
             text = text.encode("utf-8", "replace").decode("utf-8")
         return text.lower() if self.settings.lowercase else text
 
@@ -102,7 +102,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """Read a `tokenizer.json`; raises `ValueError` where it is missing or not one."""
     try:
         return Tokenizer.from_file(str(path))
-    except Exception as error:  # the package raises nothing more specific
+    except Exception as error:  # tokenizers raises bare exceptions only
         raise ValueError(f"{path} cannot be read as a tokenizer ({error})") from error
 
 

@@ -13,12 +13,12 @@ from training.records.header import columns, looks_like_header
 from training.records.rows import FileError, Options, Row
 
 DELIMITERS = ",;\t|"
-NO_DELIMITER = "\x1f"  # a table of one column, whose texts may hold commas
+NO_DELIMITER = "\x1f"  # stands for a table of one column, whose texts may hold commas
 REPLAYS = 1000
 
 
 def open_text(path: Path, name: str, options: Options) -> TextIO:
-    """Open with the declared or detected encoding; bytes that do not decode come out as surrogates."""
+    """Open a text file with the declared or detected encoding; bytes that do not decode become surrogates."""
     encoding = options.encoding or detect_encoding(path, name)
     try:
         file = path.open(encoding=encoding, errors="surrogateescape", newline="")
@@ -39,7 +39,7 @@ def read_lines(path: Path, name: str, options: Options) -> Iterator[Row]:
 
 
 def _bounded(file: TextIO, limit: int) -> Iterator[str]:
-    """Yield lines; of one that is far over the limit only so much that the limit is seen to be passed."""
+    """Yield lines. A line far over the limit is cut behind it, so that it is refused without being held."""
     while line := file.readline(limit + 2):
         yield line
         while not line.endswith(("\n", "\r")) and (line := file.readline(limit + 2)):
@@ -47,13 +47,13 @@ def _bounded(file: TextIO, limit: int) -> Iterator[str]:
 
 
 def read_delimited(path: Path, name: str, options: Options) -> Iterator[Row]:
-    """Yield the rows of a CSV or TSV file; a broken row costs itself, not the rows after it."""
+    """Yield the rows of a CSV or TSV file; after a broken row, reading goes on with the next line."""
     with open_text(path, name, options) as file:
         sample = file.read(SAMPLE)
         file.seek(0)
         delimiter = options.delimiter or guess_delimiter(sample, options.format)
         quoting = guess_quoting(sample, delimiter)
-        csv.field_size_limit(options.max_cell + 1)  # NB: one setting for the whole process
+        csv.field_size_limit(options.max_cell + 1)  # NB: the csv module has one limit for the whole process
         header = options.header
         if header is None:
             header = looks_like_header(_sample_rows(sample, delimiter, quoting))
@@ -61,13 +61,13 @@ def read_delimited(path: Path, name: str, options: Options) -> Iterator[Row]:
 
 
 class _Lines:
-    """The lines of a file, with those of the record at hand kept so that they can be read again."""
+    """The lines of a file. Those of the present record are kept, so that they can be read once more."""
 
     def __init__(self, file: TextIO, limit: int) -> None:
         self.source = _bounded(file, limit)
         self.ahead: deque[str] = deque()
         self.record: list[str] = []
-        self.number = 1  # the line on which the record at hand starts
+        self.number = 1  # of the line on which the present record starts
         self.replays = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -83,7 +83,7 @@ class _Lines:
         self.record.clear()
 
     def give_up_first(self) -> None:
-        """Drop the first line of a record that went wrong: a quote that never closes swallows the rest."""
+        """Drop the first line of a broken record and read the rest anew: its quote may never have closed."""
         self.replays += len(self.record) > 1
         if self.replays > REPLAYS:
             raise FileError(
@@ -138,7 +138,7 @@ def _sentence(error: csv.Error) -> str:
 def _row(number: int, names: list[str], cells: list[str]) -> Row:
     if len(cells) > len(names):
         return Row(number, problem=f"The row has {len(cells)} cells, but there are {len(names)} columns.")
-    # Excel leaves out empty cells at the end of a row, so a short row is a whole one.
+    # Excel leaves out empty cells at the end of a row, so a short row is complete.
     padded = cells + [""] * (len(names) - len(cells))
     return Row(number, dict(zip(names, padded, strict=True)))
 

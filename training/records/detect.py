@@ -1,4 +1,4 @@
-"""What a file is, told from its bytes: its format, its encoding."""
+"""Find out a file's format and its encoding from its bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from charset_normalizer import from_bytes
 from training.records.rows import FileError
 
 SAMPLE = 64 * 1024
-SCAN = 32 * 1024 * 1024  # how far a file is checked for being UTF-8 before it is read
+SCAN = 32 * 1024 * 1024  # bytes that are checked for being UTF-8 before the file is read
 
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
@@ -19,7 +19,7 @@ SUFFIXES = {
     ".text": "lines",
 }  # fmt: skip
 BOMS = [
-    (codecs.BOM_UTF32_LE, "utf-32"),  # NB: before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32"),  # NB: before UTF-16, as this mark begins with UTF-16's
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -49,7 +49,7 @@ HTML = ("<!doctype html", "<html", "<head", "<body")
 def detect_format(path: Path, name: str) -> str:
     """Return the key of the reader for a file called `name`.
 
-    Raises `FileError` where name and content disagree, or the content is nothing that holds rows.
+    Raises `FileError` where name and content disagree, or where the content is of no format with rows.
     """
     head = _head(path, 4096)
     if not head:
@@ -123,7 +123,7 @@ def detect_encoding(path: Path, name: str) -> str:
 
 
 def _utf16_without_mark(head: bytes) -> str:
-    """NB: white space and digits keep their zero byte in every script, so a tenth of them is a clear sign."""
+    """Recognise UTF-16 by zero bytes. NB: spaces and digits have one in every script, so 10 % are enough."""
     pairs = max(1, len(head) // 2)
     even, odd = head[0::2].count(0), head[1::2].count(0)
     if odd > pairs / 10 and even < odd / 20:
@@ -134,7 +134,7 @@ def _utf16_without_mark(head: bytes) -> str:
 
 
 def _not_utf8(path: Path) -> bytes | None:
-    """Return bytes from around the first place that is not UTF-8, or None where all that is scanned is."""
+    """Return bytes from around the first place that is not UTF-8, or None where the scanned part is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     scanned = 0
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Column names: whether a first row holds them, and how clashing ones are told apart."""
+"""Column names: whether the first row holds them, and how equal names are made distinct."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _distinct(name: str, taken: Sequence[str]) -> str:
 
 
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell whether the first of some rows names the columns: known names, or short ones that do not recur."""
+    """Tell whether the first row names the columns: known names, or short ones that no later row has."""
     if not rows:
         return False
     first = [str(cell).strip() for cell in rows[0]]

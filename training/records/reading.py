@@ -15,7 +15,7 @@ from training.types import Json
 
 Reader = Callable[[Path, str, Options], Iterator[Row]]
 
-# By dotted path, as in the registry: a CSV is read without loading what reads Parquet.
+# Readers are named by dotted path, as in the registry, so that reading CSV does not load PyArrow.
 READERS = {
     "csv": "training.records.delimited:read_delimited",
     "tsv": "training.records.delimited:read_delimited",
@@ -48,7 +48,7 @@ def read(path: str | Path, options: Options | None = None, *, name: str = "") ->
 
 
 def sample(path: str | Path, count: int, options: Options | None = None, *, name: str = "") -> list[Row]:
-    """Return the first `count` rows, fewer where the file breaks off; raises `FileError` without any."""
+    """Return the first `count` rows, or fewer where the file breaks off; raises `FileError` if none exist."""
     rows: list[Row] = []
     try:
         rows.extend(islice(read(path, options, name=name), count))
@@ -84,7 +84,7 @@ def _fault(cells: Mapping[str, Json], options: Options) -> str:
 
 
 def _flat(value: Json) -> str:
-    """Return nested JSON as one text, in which a NUL character is one again."""
+    """Return nested JSON as one text. Its escaped NULs become characters, so that they are found."""
     return json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0")
 
 

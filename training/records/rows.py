@@ -1,4 +1,4 @@
-"""What every reader yields, and what a caller may say about a file that cannot be read off it."""
+"""What every reader yields, and what a caller may tell about a file that the file itself does not show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from training.types import Json
 
 
 class FileError(Exception):
-    """A file that cannot be read (any further); the message is a sentence for the person who chose it.
+    """A file that cannot be read, or not to its end; the message is a sentence for the person who chose it.
 
-    In English, like every sentence of this package: it works without the site, whose pages are translated.
+    Messages are English in the whole package, because it works without the site and its translations.
     """
 
 
@@ -30,20 +30,20 @@ class Row:
 
 
 class ReadMeter:
-    """Tells how far into a file a reader is: by its bytes, or by the rows that a packed file says it has."""
+    """Tells how far a reader has come: by bytes, or by rows for a packed file, which says how many it has."""
 
     def __init__(self) -> None:
         self.file: TextIO | None = None
         self.last = 0
 
     def bytes_read(self) -> int:
-        """Return how many bytes were taken from the file so far, or before it was closed when last asked."""
+        """Return how many bytes have been read; for a file that is closed by now, the last known number."""
         if self.file and not self.file.closed:
             self.last = self.file.buffer.tell()
         return self.last
 
     def advance(self, row: int, rows: int, size: int) -> None:
-        """Note that `row` of `rows` (0: unknown) is reached in a packed file of `size` bytes."""
+        """Note that row `row` of `rows` (0 if unknown) is reached in a packed file of `size` bytes."""
         self.last = int(size * min(row / rows, 1.0)) if rows else 0
 
 
@@ -52,8 +52,8 @@ class Options:
     """How to read a file; an empty string, or None, means "find out".
 
     `format` is a key of `reading.READERS`, `delimiter` one character, `header` whether the first row holds
-    the column names. `max_cell` counts characters, `max_bytes` is also the most
-    that a packed file unpacks to. `meter` is given the file while it is read.
+    the column names. `max_cell` is in characters. `max_bytes` limits the file and also what a packed file
+    unpacks to. `meter` is told how far reading has come.
     """
 
     format: str = ""

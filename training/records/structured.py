@@ -1,4 +1,4 @@
-"""Readers of JSON: one object a line, or objects in a list or one after another."""
+"""Readers of JSON: one object on each line, a list of objects, or objects one after another."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DECODER = json.JSONDecoder(parse_constant=lambda _name: None)
 
 
 def read_jsonl(path: Path, name: str, options: Options) -> Iterator[Row]:
-    """Yield one row a line; a line that is no object costs itself only."""
+    """Yield one row for each line; a line that is no object becomes a row with a problem."""
     longest = options.max_cell * 4
     with open_text(path, name, options) as file:
         for number, line in enumerate(_lines(file, longest), start=1):
@@ -59,7 +59,7 @@ def read_json(path: Path, name: str, options: Options) -> Iterator[Row]:
 
 
 class _Stream:
-    """A window over a JSON file: `buffer` from `position` on is not read yet; `line` is the line there."""
+    """A window over a JSON file. `buffer` is parsed up to `position`, which is on line `line` of the file."""
 
     def __init__(self, file: TextIO, longest: int) -> None:
         self.file, self.longest = file, longest
@@ -94,7 +94,7 @@ class _Stream:
             return value
 
     def _fill(self) -> None:
-        """Read on; the more is waiting already, the more is read, so that a long item is not parsed often."""
+        """Read as much again as is waiting already, so that a long item is tried only a few times."""
         rest = self.buffer[self.position :]
         chunk = self.file.read(max(CHUNK, len(rest)))
         self.ended = not chunk

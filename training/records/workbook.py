@@ -17,7 +17,7 @@ from training.records.header import columns, looks_like_header
 from training.records.rows import FileError, Options, Row
 from training.types import Json
 
-MOST_PACKED = 200  # times; tables of real text pack 5 to 30 times, a bomb a thousand times
+MOST_PACKED = 200  # unpacked to packed size: 5 to 30 in tables of real text, about 1,000 in a zip bomb
 DAMAGE = (InvalidFileException, ParseError, KeyError, IndexError, ValueError, zipfile.BadZipFile)
 SMALL = 16 * 1024 * 1024
 
@@ -34,7 +34,7 @@ def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
         try:
             sheet = book.worksheets[0]
             rows, size = sheet.max_row or 0, path.stat().st_size
-            sheet.reset_dimensions()  # NB: some programs write a wrong size, and rows would be cut off
+            sheet.reset_dimensions()  # NB: some programs declare too few rows, and the rest would be left out
             for row in _rows(sheet.iter_rows(values_only=True), options):
                 if options.meter:
                     options.meter.advance(row.number, rows, size)
@@ -48,7 +48,7 @@ def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
 
 
 def _refuse_bombs(path: Path, name: str, most: int) -> None:
-    """Refuse a file that unpacks out of all proportion, and XML that declares entities."""
+    """Raise `FileError` for a zip bomb (by its ratio of sizes) and for XML that declares entities."""
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

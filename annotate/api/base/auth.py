@@ -10,7 +10,7 @@ from annotate.services.people import api_keys
 
 
 class TokenAuthentication(BaseAuthentication):
-    """`Authorization: Bearer TOKEN`. Sessions are not taken, so the API needs no CSRF token."""
+    """Reads `Authorization: Bearer TOKEN`. Sessions are not accepted, so the API needs no CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[User, ApiKey] | None:
         kind, _space, secret = get_authorization_header(request).decode("latin-1").partition(" ")

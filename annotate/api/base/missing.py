@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 
 @extend_schema(exclude=True)
 class MissingView(APIView):
-    """Any address under the API that leads nowhere, for anybody."""
+    """Answers for every unknown address under the API, whoever asks."""
 
     authentication_classes = []
     permission_classes = []

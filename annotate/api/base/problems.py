@@ -50,7 +50,7 @@ def _known(error: Exception) -> exceptions.APIException | None:
 def _unexpected(error: Exception, context: dict[str, Any]) -> Response:
     request = context["request"]._request
     logger.error("The API failed at %s", request.path, exc_info=error)
-    # NB: Django did not see this exception, and error reporters and its test client wait for this signal.
+    # NB: Django never sees this exception; error reporters and its test client listen for this signal.
     got_request_exception.send(sender=type(context["view"]), request=request)
     detail = _("The server failed at this request; its log has the reason.")
     return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "error", detail, [])
@@ -73,7 +73,7 @@ def _describe(detail: Any) -> tuple[str, list[dict[str, str]]]:
 
 
 def _errors(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
-    """Yield each sentence with the JSON pointer of what it speaks of."""
+    """Yield each error's sentence with the JSON pointer of the field that it is about."""
     if isinstance(detail, Mapping):
         for key, value in detail.items():
             yield from _errors(value, pointer if key == "non_field_errors" else f"{pointer}/{key}")

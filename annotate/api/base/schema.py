@@ -1,4 +1,4 @@
-"""The OpenAPI description and its page, served from here alone."""
+"""The OpenAPI description and the page that shows it; nothing is loaded from another site."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from rest_framework.serializers import BaseSerializer
 
 from annotate.api.base.pagination import Keyset
 
-# Swagger UI writes style attributes and its style sheet holds icons as data: addresses. Styles and images
-# run nothing; scripts stay as strict as everywhere, hence the view that serves its script by itself.
+# Swagger UI writes style attributes, and its style sheet holds icons as data: addresses. Both are allowed
+# here because styles and images run no code. Scripts stay as restricted as on every page, which is why
+# Swagger's start script has a view of its own.
 DOCS_CSP = {"style-src": [SELF, UNSAFE_INLINE], "img-src": [SELF, "data:"]}
 
 PAGE_PARAMETERS = [

@@ -11,12 +11,12 @@ from annotate.models import ApiKey
 from annotate.services.people.api_keys import Scope
 
 if TYPE_CHECKING:
-    # NB: its class body loads this module, by the settings.
+    # NB: imported for types only: the body of `APIView` loads this module, which the settings name.
     from rest_framework.views import APIView
 
 
 class HasScope(BasePermission):
-    """What the token may do. What its user may see is `annotate.access`'s matter, and answers 404."""
+    """Checks what the token may do. What its user may see is decided in `annotate.access`, with a 404."""
 
     message = ""
 

@@ -14,7 +14,7 @@ from rest_framework.throttling import BaseThrottle
 from annotate.models import ApiKey
 
 if TYPE_CHECKING:
-    # NB: its class body loads this module, by the settings.
+    # NB: imported for types only: the body of `APIView` loads this module, which the settings name.
     from rest_framework.views import APIView
 
 WINDOW = 60
@@ -40,7 +40,7 @@ class RequestThrottle(BaseThrottle):
 
 
 class TextThrottle(RequestThrottle):
-    """Predictions are counted by texts: a thousand in one request cost as much as a thousand requests."""
+    """Counts texts, not requests: a thousand texts in one request cost as much as a thousand requests."""
 
     kind = "texts"
 

@@ -1,4 +1,4 @@
-"""What goes over the wire: JSON of a limited size, whatever is asked for by Accept."""
+"""How the API reads and writes: JSON of a limited size, whatever `Accept` asks for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from annotate.api.base.errors import Problem
 
 
 class FirstRenderer(BaseContentNegotiation):
-    """A client that asks for HTML gets JSON too: a readable answer is better than a 406."""
+    """Gives JSON to a client that asks for HTML as well: a readable answer is better than a 406."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         kind = (request.content_type or "").partition(";")[0].strip().lower()
@@ -32,7 +32,7 @@ class FirstRenderer(BaseContentNegotiation):
 
 
 class LimitedJSONParser(JSONParser):
-    """NB: REST framework reads past DATA_UPLOAD_MAX_MEMORY_SIZE, so the length is checked here."""
+    """Checks the length itself. NB: REST framework ignores DATA_UPLOAD_MAX_MEMORY_SIZE."""
 
     def parse(
         self,

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             self._write(blocks, sys.stdout.buffer)
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader, `head` say, has seen enough; Python would complain at its exit
+        except BrokenPipeError:  # a reader such as `head` closed the pipe; Python would complain at its exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @staticmethod
