@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,9 +13,10 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from annotate.services.versions.variants import TUNED
+from annotate.services.versions.variants import ENCODER, PREPARE, TEACHER, TUNED
 from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
+from training.registry import CHOOSER, ENCODER_TUNER, FAMILIES, STRATEGIES
 from training.types import TrainingError
 
 SHORTEST_KEY = 32
@@ -92,6 +94,31 @@ def checkpoints_can_be_told_apart(app_configs: Apps, **kwargs: Any) -> list[Chec
     hint = f"Write ./{TUNED} for a folder of that name."
     message = f"WINNOW_CHECKPOINTS names “{TUNED}”, which stands for the encoder that a project tunes."
     return [Error(message, hint=hint, id="annotate.E009")]
+
+
+@register()
+def families_fit_the_site(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Look at what the registry cannot know: the site's own words, and the files that are installed."""
+    own_words = {TEACHER, ENCODER, PREPARE}
+    found: list[CheckMessage] = []
+    for family in FAMILIES.values():
+        for name in sorted(own_words & set(family.usual)):
+            message = f"The family “{family.title}” has an option “{name}”, which means another thing here."
+            found.append(Error(message, hint="Rename it in training/registry.py.", id="annotate.E010"))
+    for entry in (*FAMILIES.values(), *STRATEGIES.values(), CHOOSER, ENCODER_TUNER):
+        module = entry.path.partition(":")[0]
+        if not _is_there(module):
+            message = f"“{entry.title}” cannot be loaded: there is no module {module}."
+            found.append(Error(message, hint="Mend its path in training/registry.py.", id="annotate.E011"))
+    return found
+
+
+def _is_there(module: str) -> bool:
+    """Look for a module; this imports the packages that hold it, never the module itself."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # one of the packages is not there
+        return False
 
 
 @register()

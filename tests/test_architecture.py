@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from training.registry import FAMILIES
+
 ROOT = Path(__file__).resolve().parent.parent
 MOST_LINES = 600
 MOST_FILES = 15
@@ -104,6 +106,31 @@ def test_nothing_loads_or_runs_what_could_be_code() -> None:
         shown(path): forbidden & set(calls_and_imports(path)) for path in python_files("annotate", "training")
     }
     assert {name: found for name, found in used.items() if found} == {}
+
+
+def test_only_its_folder_and_its_entry_name_a_family() -> None:
+    """Others ask the registry for a trait, so that a new family is one folder and one entry."""
+    words = [*FAMILIES, *(family.title for family in FAMILIES.values())]
+    names = re.compile(rf"(?<![\w.])({'|'.join(map(re.escape, words))})(?![\w])")
+    homes = [f"training/families/{key}/" for key in FAMILIES]
+    found = []
+    for path in python_files("annotate", "training"):
+        if shown(path) == "training/registry.py" or shown(path).startswith(tuple(homes)):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        # Prose may say what a method is called in its paper; a docstring is a statement of its own.
+        prose = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom | ast.Import) and any(
+                home.rstrip("/").replace("/", ".") in ast.unparse(node) for home in homes
+            ):
+                found.append((shown(path), ast.unparse(node)))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in prose:
+                found += [(shown(path), name) for name in names.findall(node.value)]
+    for folder in (ROOT / "templates", ROOT / "annotate" / "static"):
+        for path in sorted(folder.rglob("*.*")):
+            found += [(shown(path), name) for name in names.findall(path.read_text(encoding="utf-8"))]
+    assert found == []
 
 
 def test_numpy_files_are_read_without_pickle() -> None:

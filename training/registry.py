@@ -1,31 +1,47 @@
-"""What can be chosen by key. Importing this module loads no family and no strategy."""
+"""What can be chosen by key: families, strategies and two tools that are heavy.
+
+An entry says by its traits what people and the site have to know of a family without loading it, so importing
+this module loads no family and no strategy. A new family is a folder under `training.families` and one entry
+here; no other file names it. What an entry lacks is refused when the entry is made, that is at the start of
+the program.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from training.types import ScoreKind, Task, TrainingError
+
+_LAST = 100  # the place of a family whose order among the runs does not matter
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One choice: the name that people see, where its code is, and the extra that installs what it needs."""
+    """An object that is imported only when it is wanted.
 
-    label: str
-    path: str  # "package.module:name"
-    extra: str
-    score_kinds: tuple[ScoreKind, ...] = (ScoreKind.EXCLUSIVE, ScoreKind.INDEPENDENT)  # that it can work with
-    needs: tuple[str, ...] = ()  # of a strategy: "scores", "vectors"; of a family: "embedder"
-    learns: bool = True  # from labelled texts, and so from a teacher's
-    slow: bool = False  # a family whose fit takes minutes or hours
-    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of parameters, the usual one first
+    `title` is the name that people see, `path` is "package.module:name", and `extra` is the optional
+    dependency of the project that installs what the module imports. Raises `TrainingError` for a key that
+    could not stand in a form or an address, for an entry without a title, and for another kind of path.
+    """
 
-    def suits(self, task: Task) -> bool:
-        """Tell whether it can work with the scores of a task."""
-        return task.score_kind in self.score_kinds
+    key: str
+    title: str
+    path: str
+    extra: str = "train"
+
+    def __post_init__(self) -> None:
+        if not self.key.isidentifier():
+            raise TrainingError(f"{self.key!r} cannot be a key; use letters, digits and underscores.")
+        if not self.title.strip():
+            raise TrainingError(f"The entry {self.key!r} has no title; give it the name that people see.")
+        module, _, name = self.path.partition(":")
+        if not module or not name:
+            raise TrainingError(
+                f"The entry {self.key!r} has the path {self.path!r}; write package.module:name."
+            )
 
     def load(self) -> Any:
         """Import and return the object; the error names the pip command where a package is missing."""
@@ -34,88 +50,255 @@ class Entry:
             return getattr(import_module(module), name)
         except ModuleNotFoundError as error:
             raise TrainingError(
-                f"{self.label} needs the package {error.name!r}: run pip install '.[{self.extra}]'."
+                f"{self.title} needs the package {error.name!r}: run pip install '.[{self.extra}]'."
             ) from error
 
 
-FAMILIES: dict[str, Entry] = {
-    "zero_shot": Entry(
-        "Label names, no labels needed",
-        "training.families.zero_shot.model:ZeroShotModel",
-        "train",
-        needs=("embedder",),
-        learns=False,
-    ),
-    "tfidf": Entry(
-        "TF-IDF",
-        "training.families.tfidf.model:TfidfModel",
-        "train",
-        choices={
-            "head": ("logistic", "svm", "lightgbm"),
-            "imbalance": ("usual", "none", "balanced", "undersample", "augment"),
-        },
-    ),
-    "fasttext": Entry("fastText", "training.families.fasttext.model:FasttextModel", "fasttext"),
-    "embedding": Entry(
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A parameter of a family that people choose in a form.
+
+    `choices` are (value, title), the usual one first. Raises `TrainingError` for an option or a choice
+    without a title, and for a value that is there twice.
+    """
+
+    name: str
+    title: str
+    choices: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        if not self.title.strip():
+            raise TrainingError(f"The option {self.name!r} has no title; give it the name that people see.")
+        if not self.choices:
+            raise TrainingError(f"The option {self.name!r} has no choices; leave it out or give it some.")
+        for value, title in self.choices:
+            if not title.strip():
+                raise TrainingError(
+                    f"The choice {value!r} of the option {self.name!r} has no title; give it one."
+                )
+        if len(set(self.values)) != len(self.choices):
+            raise TrainingError(f"The option {self.name!r} has the same choice twice; leave one out.")
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """What the family's constructor may be given."""
+        return tuple(value for value, _ in self.choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family(Entry):
+    """A model family: a class with the methods of `protocol.TextModel`, and its traits.
+
+    A trait is a question that the site asks instead of asking for a family by name;
+    `tests/training/families/test_families.py` holds each trait against the class.
+    """
+
+    help: str
+    """One sentence: what it does, and what it is good for."""
+    score_kinds: tuple[ScoreKind, ...] = tuple(ScoreKind)
+    options: tuple[Option, ...] = ()
+    place: int = _LAST
+    """Its place in the order of runs: of two families that are due together, the lower one comes first."""
+    is_automatic: bool = False
+    """A new project trains it by itself; the lead may choose otherwise."""
+    is_slow: bool = False
+    """A fit takes minutes or hours, so it has a queue of its own and scores a part of the pool only."""
+    learns: bool = True
+    """It learns from labelled texts, and so can be taught by another family's version."""
+    starts_from_names: bool = False
+    """It learns from the labels' names as well, so its first run does not wait for labels."""
+    reads_vectors: bool = False
+    """Its constructor takes an `embedder`, and its bundles read the vectors of that encoder."""
+    takes_encoder: bool = False
+    """A lead may choose the encoder whose vectors it reads."""
+    takes_checkpoint: bool = False
+    """Its constructor takes a `checkpoint`, which a lead may choose."""
+    explains: bool = False
+    """Its versions can tell which parts of a text decided, with some options at least (see `Explains`)."""
+
+    def __post_init__(self) -> None:
+        Entry.__post_init__(self)  # NB: with slots, a bare super() would look for a class that is gone
+        if not self.help.strip():
+            raise TrainingError(f"The family {self.key!r} has no help; say in a sentence what it does.")
+        names = [option.name for option in self.options]
+        if len(set(names)) != len(names):
+            raise TrainingError(f"The family {self.key!r} has an option twice: {', '.join(names)}.")
+        if self.takes_encoder and not self.reads_vectors:
+            raise TrainingError(f"The family {self.key!r} reads no vectors, so no encoder can be chosen.")
+
+    def suits(self, task: Task) -> bool:
+        """Tell whether it can learn the task."""
+        return task.score_kind in self.score_kinds
+
+    @property
+    def usual(self) -> dict[str, str]:
+        """The value of each option where people choose nothing; the constructor's default is the same."""
+        return {option.name: option.values[0] for option in self.options}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy(Entry):
+    """A query strategy: a function as `protocol.QueryStrategy` describes it, and what it has to be given."""
+
+    score_kinds: tuple[ScoreKind, ...] = tuple(ScoreKind)
+    reads_scores: bool = False
+    reads_vectors: bool = False
+
+    def suits(self, task: Task) -> bool:
+        """Tell whether it can choose documents for the task."""
+        return task.score_kind in self.score_kinds
+
+
+AnyEntry = TypeVar("AnyEntry", bound=Entry)
+
+
+def table(*entries: AnyEntry) -> dict[str, AnyEntry]:
+    """Return the entries by key; raises `TrainingError` for a key that two of them have."""
+    found: dict[str, AnyEntry] = {}
+    for one in entries:
+        if one.key in found:
+            raise TrainingError(
+                f"{found[one.key].title!r} and {one.title!r} both have the key {one.key!r}; rename one."
+            )
+        found[one.key] = one
+    return found
+
+
+def entry(entries: Mapping[str, AnyEntry], key: str) -> AnyEntry:
+    """Return the entry of `key`, or raise `TrainingError` naming the keys that exist."""
+    if key not in entries:
+        raise TrainingError(f"There is no {key!r}; choose one of {', '.join(sorted(entries))}.")
+    return entries[key]
+
+
+_NONE = ("none", "Nothing is done")
+_BALANCED = ("balanced", "Weights that let labels count alike")
+_UNDERSAMPLE = ("undersample", "Fewer documents of common labels")
+_AUGMENT = ("augment", "Changed copies of documents of rare labels")
+_LOGISTIC = ("logistic", "Logistic regression")
+_LIGHTGBM = ("lightgbm", "LightGBM")
+_HEAD, _IMBALANCE = "Head", "Where labels are rare"
+
+FAMILIES: dict[str, Family] = table(
+    Family(
+        "embedding",
         "Sentence embeddings",
         "training.families.embedding.model:EmbeddingModel",
-        "train",
-        needs=("embedder",),
-        choices={
-            "head": ("logistic", "lightgbm"),
-            "imbalance": ("none", "balanced", "undersample", "smote"),
-        },
+        help="A small head over the vectors of a sentence encoder; it learns from few labels.",
+        options=(
+            Option("head", _HEAD, (_LOGISTIC, _LIGHTGBM)),
+            Option(
+                "imbalance",
+                _IMBALANCE,
+                (_NONE, _BALANCED, _UNDERSAMPLE, ("smote", "Made-up vectors of rare labels (SMOTE)")),
+            ),
+        ),
+        place=1,  # the first of the runs, as it is the model that saves people the most labels
+        is_automatic=True,
+        starts_from_names=True,
+        reads_vectors=True,
+        takes_encoder=True,
     ),
-    "transformer": Entry(
+    Family(
+        "tfidf",
+        "TF-IDF",
+        "training.families.tfidf.model:TfidfModel",
+        help="Counts words and runs of letters; it learns in seconds and says which words decided.",
+        options=(
+            Option("head", _HEAD, (_LOGISTIC, ("svm", "Linear SVM"), _LIGHTGBM)),
+            Option(
+                "imbalance",
+                _IMBALANCE,
+                (("usual", "What suits the task"), _NONE, _BALANCED, _UNDERSAMPLE, _AUGMENT),
+            ),
+        ),
+        place=2,
+        is_automatic=True,
+        explains=True,
+    ),
+    Family(
+        "zero_shot",
+        "Label names, no labels needed",
+        "training.families.zero_shot.model:ZeroShotModel",
+        help="Compares texts with the names of the labels; it never looks at a labelled text.",
+        place=3,
+        learns=False,
+        reads_vectors=True,
+    ),
+    Family(
+        "fasttext",
+        "fastText",
+        "training.families.fasttext.model:FasttextModel",
+        "fasttext",
+        help="Averages vectors of words and of their parts; it is small and says which words decided.",
+        place=4,
+        explains=True,
+    ),
+    Family(
+        "transformer",
         "Fine-tuned transformer",
         "training.families.transformer.model:TransformerModel",
-        "train",
-        slow=True,
-        choices={"imbalance": ("none", "balanced", "focal", "undersample", "augment")},
+        help="Trains a whole language model on the labels; with many of them it is often the best.",
+        options=(
+            Option(
+                "imbalance",
+                _IMBALANCE,
+                (_NONE, _BALANCED, ("focal", "Focal loss"), _UNDERSAMPLE, _AUGMENT),
+            ),
+        ),
+        place=5,
+        is_slow=True,
+        takes_checkpoint=True,
     ),
-}
+)
 
-STRATEGIES: dict[str, Entry] = {
-    "random": Entry("Random order", "training.strategies.wrappers:random_order", "train"),
-    "kmeans": Entry(
-        "Cold start: k-means", "training.strategies.diversity:kmeans", "train", needs=("vectors",)
+STRATEGIES: dict[str, Strategy] = table(
+    Strategy("random", "Random order", "training.strategies.wrappers:random_order"),
+    Strategy("kmeans", "Cold start: k-means", "training.strategies.diversity:kmeans", reads_vectors=True),
+    Strategy(
+        "margin",
+        "Margin",
+        "training.strategies.uncertainty:margin",
+        score_kinds=(ScoreKind.EXCLUSIVE,),
+        reads_scores=True,
     ),
-    "margin": Entry(
-        "Margin", "training.strategies.uncertainty:margin", "train", (ScoreKind.EXCLUSIVE,), ("scores",)
+    Strategy(
+        "entropy",
+        "Entropy",
+        "training.strategies.uncertainty:entropy",
+        score_kinds=(ScoreKind.EXCLUSIVE,),
+        reads_scores=True,
     ),
-    "entropy": Entry(
-        "Entropy", "training.strategies.uncertainty:entropy", "train", (ScoreKind.EXCLUSIVE,), ("scores",)
-    ),
-    "least_confidence": Entry(
+    Strategy(
+        "least_confidence",
         "Least confidence",
         "training.strategies.uncertainty:least_confidence",
-        "train",
-        (ScoreKind.EXCLUSIVE,),
-        ("scores",),
+        score_kinds=(ScoreKind.EXCLUSIVE,),
+        reads_scores=True,
     ),
-    "label_turns": Entry(
+    Strategy(
+        "label_turns",
         "Labels take turns",
         "training.strategies.multilabel:label_turns",
-        "train",
-        (ScoreKind.INDEPENDENT,),
-        ("scores",),
+        score_kinds=(ScoreKind.INDEPENDENT,),
+        reads_scores=True,
     ),
-}
+)
 
-# What turns a strategy's choice into a batch; heavy, and reached by path like the strategies themselves.
-CHOOSER = Entry("Batches", "training.strategies.wrappers:choose_batch", "train")
+# Turns what a strategy chooses into a batch. It is heavy, and so it is reached by its path as well.
+CHOOSER = Entry("chooser", "Choosing a batch", "training.strategies.wrappers:choose_batch")
 
-# Makes a team's own version of an encoder; heavy as well.
-ENCODER_TUNER = Entry("Tuning an encoder", "training.families.encoder_tuning.tune:tune_encoder", "train")
+# Makes a team's own version of an encoder.
+ENCODER_TUNER = Entry(
+    "encoder_tuner", "Tuning an encoder", "training.families.encoder_tuning.tune:tune_encoder"
+)
+
+
+def families_in_order() -> list[Family]:
+    """Return the families in the order in which their runs are opened."""
+    return sorted(FAMILIES.values(), key=lambda family: (family.place, family.key))
 
 
 def slow_families() -> list[str]:
     """Return the keys of the families that train for minutes or hours."""
-    return [key for key, family in FAMILIES.items() if family.slow]
-
-
-def entry(table: dict[str, Entry], key: str) -> Entry:
-    """Return the entry of `key`, or raise `TrainingError` naming the keys that exist."""
-    if key not in table:
-        raise TrainingError(f"There is no {key!r}; choose one of {', '.join(sorted(table))}.")
-    return table[key]
+    return [key for key, family in FAMILIES.items() if family.is_slow]

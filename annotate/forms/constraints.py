@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from training.figures.coverage import SAMPLES
+from training.registry import families_in_order
 from training.reportcard.card import Constraints
 
 MB = 1_000_000
@@ -42,8 +43,14 @@ class ConstraintsForm(forms.Form):
     explainable = forms.BooleanField(
         label=_("It must say which words decided"),
         required=False,
-        help_text=_("Only models over words and n-grams can: TF-IDF and fastText."),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        titles = ", ".join(family.title for family in families_in_order() if family.explains)
+        self.fields["explainable"].help_text = _("Of the families these can: %(families)s.") % {
+            "families": titles
+        }
 
     def clean_languages(self) -> list[str]:
         codes = self.cleaned_data["languages"].lower().replace(",", " ").split()

@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Project
 from annotate.models.projects import Role
 from annotate.services.runs.schedule import able_families
 from training import tasks
-from training.registry import FAMILIES, STRATEGIES
+from training.registry import FAMILIES, STRATEGIES, families_in_order
 from training.tasks import SINGLE
 from training.types import Task
 
@@ -140,7 +141,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "training_enabled": _("Without it, models learn only when you press “Train now”."),
             "families": _(
                 "The best on the holdout is published. Any other family learns when a lead starts it "
-                "on the runs page; fine-tuning takes minutes."
+                "on the runs page."
             ),
             "retrain_after": _("A run starts once this many new labels came in since the last one."),
             "retrain_idle_seconds": _(
@@ -169,7 +170,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         self.fields["families"] = forms.MultipleChoiceField(
             label=self.fields["families"].label,
-            help_text=self.fields["families"].help_text,
+            help_text=format_lazy("{} {}", self.fields["families"].help_text, slow_families_help()),
             choices=family_choices(self.instance.task),
             widget=forms.CheckboxSelectMultiple,
         )
@@ -186,9 +187,15 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def strategy_choices(task: Task) -> list[tuple[str, Any]]:
     """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
-    fitting = [(key, entry.label) for key, entry in STRATEGIES.items() if entry.suits(task)]
+    fitting = [(key, entry.title) for key, entry in STRATEGIES.items() if entry.suits(task)]
     return [("", _("The default of the task")), *fitting]
 
 
+def slow_families_help() -> Any:
+    """Return the sentence that says which families keep people waiting."""
+    titles = ", ".join(family.title for family in families_in_order() if family.is_slow)
+    return _("These take minutes or longer: %(families)s.") % {"families": titles} if titles else ""
+
+
 def family_choices(task: str) -> list[tuple[str, str]]:
-    return [(key, FAMILIES[key].label) for key in able_families(task)]
+    return [(key, FAMILIES[key].title) for key in able_families(task)]

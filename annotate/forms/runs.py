@@ -14,26 +14,19 @@ from annotate.forms.projects import family_choices
 from annotate.models import Project
 from annotate.services.runs.schedule import CASCADE, able_families
 from annotate.services.versions.variants import ENCODER, PREPARE, TEACHER, TUNED
-from training.registry import FAMILIES
+from training.registry import FAMILIES, Family
 
 CHECKPOINT = "checkpoint"
-HEADS = {"logistic": _("Logistic regression"), "svm": _("Linear SVM"), "lightgbm": _("LightGBM")}
-IMBALANCES = {
-    "usual": _("What suits the task"),
-    "none": _("Nothing is done"),
-    "balanced": _("Weights that let labels count alike"),
-    "focal": _("Focal loss"),
-    "undersample": _("Fewer documents of common labels"),
-    "smote": _("Made-up vectors of rare labels (SMOTE)"),
-    "augment": _("Changed copies of documents of rare labels"),
-}
-TITLES = {
-    "head": _("Head"),
-    "imbalance": _("Where labels are rare"),
-    ENCODER: _("Encoder"),
-    CHECKPOINT: _("Checkpoint"),
-    TEACHER: _("Learns from"),
-}
+Choices = list[tuple[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOption:
+    """One thing that can be chosen for a run of a family; the first of the choices is the usual one."""
+
+    name: str
+    title: Any
+    choices: Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,7 @@ class Group:
 
     key: str
     title: str
+    help: str
     fields: tuple[forms.BoundField, ...]
 
 
@@ -58,17 +52,22 @@ class TrainForm(forms.Form):
         family = self.fields["family"]
         assert isinstance(family, forms.ChoiceField)
         family.choices = [("", _("Those that train by themselves")), *family_choices(project.task)]
-        self._options = {key: _options(project, key) for key in able_families(project.task)}
+        self._options = {key: run_options(project, FAMILIES[key]) for key in able_families(project.task)}
         for key, options in self._options.items():
-            for option, choices in options.items():
-                self.fields[f"{key}-{option}"] = forms.ChoiceField(
-                    label=TITLES[option], required=False, choices=choices
+            for option in options:
+                self.fields[f"{key}-{option.name}"] = forms.ChoiceField(
+                    label=option.title, required=False, choices=option.choices
                 )
 
     def groups(self) -> list[Group]:
         """Return the options of each family that has some."""
         return [
-            Group(key, FAMILIES[key].label, tuple(self[f"{key}-{option}"] for option in options))
+            Group(
+                key,
+                FAMILIES[key].title,
+                FAMILIES[key].help,
+                tuple(self[f"{key}-{option.name}"] for option in options),
+            )
             for key, options in self._options.items()
             if options
         ]
@@ -79,49 +78,41 @@ class TrainForm(forms.Form):
         family = self.cleaned_data["family"]
         if not family:
             return None
-        chosen = {option: self.cleaned_data[f"{family}-{option}"] for option in self._options[family]}
-        usual = {option: choices[0] for option, choices in FAMILIES[family].choices.items()}
+        chosen = {
+            option.name: self.cleaned_data[f"{family}-{option.name}"] for option in self._options[family]
+        }
+        usual = FAMILIES[family].usual
         config: dict[str, Any] = {
-            option: value for option, value in chosen.items() if value not in ("", usual.get(option))
+            name: value for name, value in chosen.items() if value not in ("", usual.get(name))
         }
         return config | ({PREPARE: True} if ENCODER in config else {})
 
 
-Choices = list[tuple[str, Any]]
-
-
-def _options(project: Project, family: str) -> dict[str, Choices]:
-    """Return what can be chosen for a family: its parameters, what it reads with, and who teaches it."""
-    names = HEADS | IMBALANCES
-    found: dict[str, Choices] = {
-        option: [(value, names[value]) for value in values]
-        for option, values in FAMILIES[family].choices.items()
-    }
-    others = [(name, name) for name in settings.CHECKPOINTS]
-    if family == "embedding":
-        own = [(TUNED, _("Tuned on this project's labels first, which takes minutes"))]
-        found[ENCODER] = [("", _("The site's")), *own, *others]
-    if family == "transformer" and others:
-        found[CHECKPOINT] = [("", _("The usual one")), *others]
-    teachers = _teachers(project, family) if FAMILIES[family].learns else []
-    if teachers:
-        found[TEACHER] = [("", _("People's labels alone")), *teachers]
-    return found
-
-
-def _teachers(project: Project, family: str) -> Choices:
-    """Return the other families with a kept version, each of which can label the pool for this one."""
-    kept = project.versions.exclude(bundle="").exclude(family=family).order_by("family")
-    return [
+def run_options(project: Project, family: Family) -> list[RunOption]:
+    """Return what can be chosen for a run: the family's options, what it reads with, and who teaches it."""
+    found = [RunOption(option.name, option.title, list(option.choices)) for option in family.options]
+    named: Choices = [(name, name) for name in settings.CHECKPOINTS]
+    if family.takes_encoder:
+        own: Choices = [("", _("The site's"))]
+        own += [(TUNED, _("Tuned on this project's labels first, which takes minutes"))]
+        found.append(RunOption(ENCODER, _("Encoder"), own + named))
+    if family.takes_checkpoint and named:
+        found.append(RunOption(CHECKPOINT, _("Checkpoint"), [("", _("The usual one")), *named]))
+    # Any other family with a kept version can label the pool for one that learns from labels.
+    kept = project.versions.exclude(bundle="").exclude(family=family.key).order_by("family")
+    teachers: Choices = [
         (key, _("Them, and %(family)s on the pool") % {"family": _named(key)})
         for key in kept.values_list("family", flat=True).distinct()
     ]
+    if family.learns and teachers:
+        found.append(RunOption(TEACHER, _("Learns from"), [("", _("People's labels alone")), *teachers]))
+    return found
 
 
 def _named(family: str) -> Any:
     if family == CASCADE:
         return _("the cascade")
-    return FAMILIES[family].label if family in FAMILIES else family
+    return FAMILIES[family].title if family in FAMILIES else family
 
 
 class CascadeForm(forms.Form):

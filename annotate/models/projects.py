@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
 from training import tasks
-from training.registry import FAMILIES
+from training.registry import FAMILIES, families_in_order
 from training.reportcard.card import Constraints
 from training.tasks import MULTI, SINGLE
 from training.types import Objective
@@ -18,8 +18,8 @@ SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
 
 
 def quick_families() -> list[str]:
-    """Return the families that train in seconds: a new project's automatic ones."""
-    return ["embedding", "tfidf"]
+    """Return the families that a new project trains by itself."""
+    return [family.key for family in families_in_order() if family.is_automatic]
 
 
 def validate_families(keys: object) -> None:

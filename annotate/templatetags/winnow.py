@@ -60,7 +60,7 @@ def fine_percent(share: float) -> str:
 def family_name(key: str) -> str:
     if key == CASCADE:
         return _("Cascade of two models")
-    return FAMILIES[key].label if key in FAMILIES else key
+    return FAMILIES[key].title if key in FAMILIES else key
 
 
 @register.filter
@@ -72,7 +72,7 @@ def kind(row: ModelVersion | TrainingRun) -> str:
 
 @register.filter
 def strategy_name(key: str) -> str:
-    return STRATEGIES[key].label if key in STRATEGIES else key
+    return STRATEGIES[key].title if key in STRATEGIES else key
 
 
 @register.filter

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.core.checks import run_checks
 
+from training.registry import FAMILIES, Family, Option
+
 GOOD = {
     "DEBUG": False,
     "SECRET_KEY": "k" * 50,
@@ -60,6 +62,24 @@ def test_it_names_a_database_that_nobody_tried(
 ) -> None:
     monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "django.db.backends.mysql")
     assert found() == ["annotate.E005"]
+
+
+@pytest.mark.parametrize(
+    ("traits", "expected"),
+    [
+        ({"options": (Option("teacher", "Teacher", (("strict", "Strict"),)),)}, "annotate.E010"),
+        ({"path": "training.families.no_such.model:Toy"}, "annotate.E011"),
+        ({"path": "training.families.shared.no_such:Toy"}, "annotate.E011"),
+    ],
+)
+def test_it_names_a_family_that_does_not_fit_the_site(
+    traits: dict[str, Any], expected: str, found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = {"path": "training.registry:Family", "help": "It is a toy."}
+    monkeypatch.setitem(FAMILIES, "toy", Family("toy", "Toy", **good))
+    assert found() == []
+    monkeypatch.setitem(FAMILIES, "toy", Family("toy", "Toy", **good | traits))
+    assert found() == [expected]
 
 
 def test_it_names_a_home_that_is_a_file(found: Any, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def _row(
 
 def _vectors(plan: ComparisonPlan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
     """Return the candidate's encoder, and those of its parameters that go to the family itself."""
-    if "embedder" not in entry(FAMILIES, plan.family).needs:
+    if not entry(FAMILIES, plan.family).reads_vectors:
         return Vectors(), plan.params
     own = {key: str(value) for key, value in plan.params.items() if key in _OF_THE_ENCODER}
     rest = {key: value for key, value in plan.params.items() if key not in own}

@@ -24,9 +24,14 @@ def embedder_for(
     family: str, arguments: argparse.Namespace, *, precision: str = "int8"
 ) -> tuple[Embedder | None, Path | None]:
     """Return the embedder and the encoders' folder for a family that needs them, else (None, None)."""
-    if "embedder" not in entry(FAMILIES, family).needs:
+    if not entry(FAMILIES, family).reads_vectors:
         return None, None
-    # Imported only here, because it loads packages that TF-IDF and prediction do not need.
+    return open_embedder(arguments, precision=precision)
+
+
+def open_embedder(arguments: argparse.Namespace, *, precision: str = "int8") -> tuple[CachedEmbedder, Path]:
+    """Return the embedder that the arguments name, exported first if it is new, and the encoders' folder."""
+    # It is imported only now because it brings packages that most families and all predictions do without.
     encoders = import_module("training.encoders.export")
     root = arguments.cache / "encoders"
     folder = encoders.prepare_encoder(

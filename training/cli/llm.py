@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.embedders import add_encoder_arguments, open_embedder
 from training.cli.inputs import Answers, parse_settings, read_answers, read_labels, read_texts
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import Decisions
@@ -116,8 +116,7 @@ def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Name
     pairs = zip(*read_answers(arguments.shots, *columns), strict=True)
     examples = [Example(text, labels) for text, labels in pairs]
     schema.encode([example.labels for example in examples])  # the error names a label that is unknown
-    embedder, _ = embedder_for("zero_shot", arguments)
-    assert embedder is not None
+    embedder, _ = open_embedder(arguments)
     vectors = embedder.embed([example.text for example in examples])
     asked = dict(zip(texts, embedder.embed(texts), strict=True))
 

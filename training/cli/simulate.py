@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cli.embedders import add_encoder_arguments, embedder_for
+from training.cli.embedders import add_encoder_arguments, open_embedder
 from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
@@ -169,13 +169,14 @@ def mean_points(curves: Sequence[Json]) -> list[dict[str, float]]:
 def _world(arguments: argparse.Namespace, plan: Replay) -> World:
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test = read_datasets(arguments.train, [arguments.test], **columns)
-    needs_vectors = "vectors" in entry(STRATEGIES, plan.start).needs + entry(STRATEGIES, plan.strategy).needs
-    embedder, _ = embedder_for("embedding" if needs_vectors else plan.spec.family, arguments)
-    if embedder is None:
+    family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
+    if not family_reads_vectors and not any(
+        entry(STRATEGIES, key).reads_vectors for key in (plan.start, plan.strategy)
+    ):
         return World(train, test, None, None, None)
+    embedder, _ = open_embedder(arguments)
     vectors = embedder.embed(train.texts)
-    uses_neighbours = "embedder" in entry(FAMILIES, plan.spec.family).needs
-    return World(train, test, embedder, vectors, nearest(vectors) if uses_neighbours else None)
+    return World(train, test, embedder, vectors, nearest(vectors) if family_reads_vectors else None)
 
 
 def _check(plan: Replay, world: World) -> None:

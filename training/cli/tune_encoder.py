@@ -12,9 +12,9 @@ from training.cli.inputs import read_datasets
 from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 
-# Reached by path like families, because they load packages that other commands do not need.
-_TUNING = Entry("Tuning an encoder", "training.families.encoder_tuning.contrastive:Tuning", "train")
-_DEFAULT = Entry("Tuning an encoder", "training.encoders.export:DEFAULT_ENCODER", "train")
+# Both are imported only when the command runs, as they bring packages that other commands do without.
+_TUNING = Entry("tuning_settings", "Tuning an encoder", "training.families.encoder_tuning.contrastive:Tuning")
+_DEFAULT = Entry("default_encoder", "Tuning an encoder", "training.encoders.export:DEFAULT_ENCODER")
 _SETTINGS = {
     "epochs": int,
     "batch_size": int,

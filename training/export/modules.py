@@ -111,6 +111,6 @@ def refused(manifest: Manifest) -> TrainingError:
     """Return the error for a bundle whose model is none of these."""
     return TrainingError(
         f"A bundle of the family {manifest.family!r} with this head cannot become TorchScript; linear heads "
-        "over n-grams, over fastText's rows and over an encoder can, and fine-tuned transformers. Serve its "
-        "model.onnx instead."
+        "over n-grams, over subwords and over an encoder can, and whole networks that the bundle keeps. "
+        "Serve its model.onnx instead."
     )

@@ -25,9 +25,9 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
     constructor = family.load()
     known = inspect.signature(constructor).parameters
     given: dict[str, Any] = {"seed": spec.seed}
-    if "embedder" in family.needs:
+    if family.reads_vectors:
         if embedder is None:
-            raise TrainingError(f"{family.label} needs an encoder, and none was given.")
+            raise TrainingError(f"{family.title} needs an encoder, and none was given.")
         given["embedder"] = embedder
     given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
     model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))

@@ -30,7 +30,7 @@ def choose_batch(
     base: QueryStrategy = strategy.load()
     wanted = min(n, pool.size)
     strays = int(rng.binomial(wanted, random_share))
-    choose = partial(diverse, base) if "scores" in strategy.needs else base
+    choose = partial(diverse, base) if strategy.reads_scores else base
     chosen = choose(pool, wanted - strays, rng)
     rest = np.setdiff1d(np.arange(pool.size), chosen.indices)
     added = rng.permutation(rest)[:strays].astype(np.int64)

@@ -20,10 +20,9 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import scratch
 from annotate.services.versions import variants
 from annotate.services.versions.variants import ENCODER, PREPARE, TUNED
-from training.registry import ENCODER_TUNER
+from training.registry import ENCODER_TUNER, FAMILIES
 from training.types import ProgressCallback, TrainingError
 
-READS_VECTORS = "embedding"  # the family whose encoder can be chosen
 SLICE_SECONDS = 1.0  # of embedding between two tellings
 CHUNK = 500  # rows of one transaction
 PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
@@ -60,19 +59,21 @@ def tuned(project: Project) -> str:
 def in_use(*, project: Project) -> list[str]:
     """Return the fingerprints of encoders, beside the site's, whose vectors the project's models read.
 
-    Those of the published version, and of the one that trains by itself; encoders that are gone are left out.
+    Those of the published version, and of the newest of each family whose encoder can be chosen and that
+    trains by itself; encoders that are gone are left out.
     """
-    versions = [project.versions.published().only("encoder", "project").first(), _newest_automatic(project)]
+    versions = [project.versions.published().only("encoder", "project").first()]
+    versions += [_newest_automatic(project, key) for key, family in FAMILIES.items() if family.takes_encoder]
     found = dict.fromkeys(version.encoder for version in versions if version and version.encoder)
     site = vector_store.site_fingerprint()
     return [name for name in found if name != site and vector_store.is_prepared(name)]
 
 
-def _newest_automatic(project: Project) -> ModelVersion | None:
-    options = project.family_options.get(READS_VECTORS, {})
+def _newest_automatic(project: Project, family: str) -> ModelVersion | None:
+    options = project.family_options.get(family, {})
     if options.get(ENCODER) == TUNED:
         return _newest_tuned(project)
-    alike = project.versions.filter(family=READS_VECTORS, variant=variants.name(READS_VECTORS, options))
+    alike = project.versions.filter(family=family, variant=variants.name(family, options))
     return alike.exclude(bundle="").only("encoder", "project").order_by("-number").first()
 
 

@@ -119,7 +119,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
 
 
 def _encoder(run: TrainingRun, snapshot: Snapshot, tell: Teller) -> SiteEmbedder | None:
-    if run.family == schedule.CASCADE or "embedder" not in entry(FAMILIES, run.family).needs:
+    if run.family == schedule.CASCADE or not entry(FAMILIES, run.family).reads_vectors:
         return None
     until = BEFORE_THE_FIT if run.config.get(variants.PREPARE) else 0.0
     return encoders.of_run(run=run, snapshot=snapshot, tell=tell.until(until))

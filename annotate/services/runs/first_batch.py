@@ -7,6 +7,7 @@ from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import encoders, schedule
 from annotate.services.versions import rescore
+from training.registry import FAMILIES
 
 SAMPLE = 1_000  # vectors that are enough to choose a first batch from
 
@@ -15,11 +16,8 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
     """Choose the first batch once there are vectors for it, and open the run that learns from names."""
     if not project.batches.exists():
         _choose_first(project, encoder, is_complete)
-    if (
-        is_complete
-        and project.training_enabled
-        and not project.runs.filter(family=schedule.LEARNS_FROM_NAMES).exists()
-    ):
+    from_names = [key for key, family in FAMILIES.items() if family.starts_from_names]
+    if is_complete and project.training_enabled and not project.runs.filter(family__in=from_names).exists():
         return schedule.open_if_due(project=project, reason=schedule.RunReason.NAMES)
     return []
 

@@ -18,11 +18,8 @@ from annotate.models.runs import LIVE_STATES, RunState
 from annotate.services.versions import variants
 from annotate.services.versions.variants import Config
 from training import tasks
-from training.registry import FAMILIES
+from training.registry import FAMILIES, families_in_order
 
-# In the order of the runs: the model that saves labels comes first.
-ORDER = ("embedding", "tfidf")
-LEARNS_FROM_NAMES = "embedding"
 CASCADE = "cascade"
 ATTEMPTS = 3
 WAKE_SECONDS = 5
@@ -37,8 +34,7 @@ class RunReason:
 
 def able_families(task: str) -> list[str]:
     """Return the families that can learn the task, in the order of their runs."""
-    able = [key for key, entry in FAMILIES.items() if entry.suits(tasks.find(task))]
-    return sorted(able, key=lambda key: ORDER.index(key) if key in ORDER else len(ORDER))
+    return [family.key for family in families_in_order() if family.suits(tasks.find(task))]
 
 
 def families(project: Project) -> list[str]:
@@ -63,7 +59,7 @@ def open_if_due(
         return []
     able = [family] if family else families(project)
     if reason == RunReason.NAMES:
-        able = [key for key in able if key == LEARNS_FROM_NAMES]
+        able = [key for key in able if FAMILIES[key].starts_from_names]
     lines = _lines(project, able) if config is None else [Line(family, config)]
     latest = _latest(project, lines)
     newest: int | None = None

@@ -8,9 +8,8 @@ from functools import lru_cache
 
 from annotate.models import ModelVersion
 from training.bundles.cascade import CascadePredictor, Serving
+from training.registry import FAMILIES
 from training.types import NgramWeight
-
-EXPLAINING = ("fasttext", "tfidf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,8 @@ class LabelReason:
 @lru_cache(maxsize=256)
 def may_explain(version_pk: int) -> bool:
     """Tell whether a version's family has n-grams to tell; a version never changes its family."""
-    return ModelVersion.objects.filter(pk=version_pk, family__in=EXPLAINING).exists()
+    able = [key for key, family in FAMILIES.items() if family.explains]
+    return ModelVersion.objects.filter(pk=version_pk, family__in=able).exists()
 
 
 def reasons(

@@ -57,8 +57,8 @@ def choose(
 def _strategy(project: Project, *, scores: FloatArray | None, vectors: FloatArray | None) -> str:
     """Return the project's strategy, or what suits where there is nothing yet for it to look at."""
     wanted = entry(STRATEGIES, project.query_strategy)
-    if "scores" not in wanted.needs or scores is not None:
-        return project.query_strategy if "vectors" not in wanted.needs or vectors is not None else "random"
+    if not wanted.reads_scores or scores is not None:
+        return project.query_strategy if not wanted.reads_vectors or vectors is not None else "random"
     return "kmeans" if vectors is not None else "random"
 
 
@@ -82,7 +82,7 @@ def prelabel(*, version: ModelVersion) -> int:
 def _embedder(version: ModelVersion) -> Embedder | None:
     """Return its encoder for a version that needs one and a project whose vectors are kept."""
     is_single = version.family in FAMILIES  # of a cascade one part may need it
-    needs_none = is_single and "embedder" not in FAMILIES[version.family].needs
+    needs_none = is_single and not FAMILIES[version.family].reads_vectors
     if needs_none or not vector_store.any_for(project=version.project):
         return None
     return vector_store.embedder(version.encoder)

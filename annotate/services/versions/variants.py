@@ -14,7 +14,6 @@ TUNED = "tuned"  # the encoder tuned on this project's own labels
 PREPARE = "prepare"  # make the encoder and all its vectors first: that takes minutes
 LONGEST = 120  # characters of a variant's name
 _NOT_OF_THE_FAMILY = (TEACHER, ENCODER, PREPARE)
-_TELLING = ("head", "imbalance")  # parameters whose values need no name beside them
 
 Config = Mapping[str, Any]
 
@@ -31,12 +30,13 @@ def name(family: str, config: Config) -> str:
     """
     if family not in FAMILIES:
         return ""
-    usual = FAMILIES[family].choices
+    usual = FAMILIES[family].usual
     words = []
     for parameter, value in sorted(parameters(config).items()):
-        if parameter in usual and value == usual[parameter][0]:
-            continue
-        words.append(str(value) if parameter in _TELLING else f"{parameter} {value}")
+        if parameter not in usual:
+            words.append(f"{parameter} {value}")
+        elif value != usual[parameter]:
+            words.append(str(value))  # what is chosen from a list is understood without the parameter's name
     if config.get(ENCODER):
         words.append(f"{config[ENCODER]} encoder")
     if config.get(TEACHER):
@@ -55,8 +55,9 @@ def _shortened(words: str) -> str:
 def is_slow(family: str, config: Config) -> bool:
     """Tell whether a run takes minutes: by its family, its teacher's, or an encoder to be made."""
     teacher = config.get(TEACHER)
-    is_taught_slowly = bool(teacher) and (teacher not in FAMILIES or FAMILIES[teacher].slow)  # or a cascade
-    return bool(config.get(PREPARE)) or is_taught_slowly or (family in FAMILIES and FAMILIES[family].slow)
+    # A teacher that is no family is a cascade, which may have a slow part.
+    is_taught_slowly = bool(teacher) and (teacher not in FAMILIES or FAMILIES[teacher].is_slow)
+    return bool(config.get(PREPARE)) or is_taught_slowly or (family in FAMILIES and FAMILIES[family].is_slow)
 
 
 def prepares(config: Config) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from annotate.models import Annotation, Document, Project, User
-from training.registry import FAMILIES, STRATEGIES, Entry
+from training.registry import FAMILIES, STRATEGIES, Strategy
 
 WORDS = {
     "red": ("rose", "ruby", "blood", "brick"),
@@ -21,9 +21,12 @@ def only_tfidf(monkeypatch: pytest.MonkeyPatch, settings: object, tmp_path: Path
     """Leave the family that needs no encoder, and strategies that need no clustering."""
     for family in [key for key in FAMILIES if key != "tfidf"]:
         monkeypatch.delitem(FAMILIES, family)
-    monkeypatch.setitem(STRATEGIES, "margin", Entry("Margin", f"{FAKES}:most_unsure", "", needs=("scores",)))
-    monkeypatch.setitem(STRATEGIES, "random", Entry("Random", f"{FAKES}:first_rows", ""))
-    monkeypatch.setitem(STRATEGIES, "kmeans", Entry("K", f"{FAKES}:first_rows", "", needs=("vectors",)))
+    for fake in (
+        Strategy("margin", "Margin", f"{FAKES}:most_unsure", reads_scores=True),
+        Strategy("random", "Random", f"{FAKES}:first_rows"),
+        Strategy("kmeans", "K", f"{FAKES}:first_rows", reads_vectors=True),
+    ):
+        monkeypatch.setitem(STRATEGIES, fake.key, fake)
     settings.BUNDLE_ROOT = tmp_path / "bundles"  # type: ignore[attr-defined]
 
 

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django.contrib.staticfiles import finders
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate.forms.runs import TrainForm
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.runs import RunState
 from annotate.models.versions import Stage
 from annotate.services.versions import predictions
 from tests.annotate.cards import TWIN
 from tests.annotate.made_bundles import add_version
+from tests.training.families.toy import TOY
 from training.registry import FAMILIES
 
 
@@ -223,15 +224,32 @@ def test_a_kept_version_is_offered_as_a_teacher_of_the_other_families(
     assert project.runs.get().variant == "taught by tfidf"
 
 
-def test_each_familys_options_are_hidden_until_it_is_chosen(project: Project) -> None:
+def test_each_familys_options_are_shown_for_it_alone(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
     ModelVersion.objects.create(
         project=project, number=1, family="cascade", bundle="one", labelled=5, holdout_documents=9
     )
-    css = Path(str(finders.find("annotate/pages.css"))).read_text("utf-8")
-    groups = TrainForm(project=project).groups()
-    assert {group.key for group in groups} == {key for key, family in FAMILIES.items() if family.learns}
-    for group in groups:
-        assert f':not(:has(#id_family option[value="{group.key}"]:checked)) .for-{group.key}' in css
+    page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
+    shown_for = set(re.findall(r'data-family="(\w+)"', page))
+    assert shown_for == {key for key, family in FAMILIES.items() if family.learns}
+
+
+def test_a_family_that_is_only_registered_has_its_options_on_the_runs_page(
+    sign_in: Callable[[User], Client], lead: User, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, TOY.key, TOY)
+    client = sign_in(lead)
+    page = client.get(reverse("runs", args=[project.slug])).content.decode()
+    assert f"<legend>{TOY.title}</legend>" in page
+    assert TOY.help in page
+    assert '<select name="toy-counted"' in page
+    assert '<option value="letters">Letters too</option>' in page
+    client.post(reverse("run-start", args=[project.slug]), {"family": "toy", "toy-counted": "letters"})
+    run = project.runs.get()
+    assert (run.family, run.variant, run.config) == ("toy", "letters", {"counted": "letters"})
+    page = client.get(reverse("runs", args=[project.slug])).content.decode()
+    assert f"{TOY.title} (letters)" in page
 
 
 def test_the_runs_page_names_a_teacher_that_the_registry_no_longer_has(

@@ -9,7 +9,7 @@ from tests.training.conftest import FILLER, WORDS, make_dataset, write_csv
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from tests.training.families.tuning import Params
 from training.__main__ import main
-from training.registry import FAMILIES, Entry
+from training.registry import FAMILIES, Family
 from training.reportcard import measurement
 from training.tasks import MULTI, SINGLE
 from training.types import Int8Twin, Json, Task
@@ -106,7 +106,8 @@ def test_a_model_tried_in_int8_shows_both_graphs(
 def test_a_family_that_fails_is_a_row_with_its_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FAMILIES, "absent", Entry("Absent", "training.no_such_module:Model", "absent"))
+    absent = Family("absent", "Absent", "training.no_such_module:Model", "absent", help="It is not there.")
+    monkeypatch.setitem(FAMILIES, "absent", absent)
     assert compared(tmp_path, SINGLE, "--families", "absent,tfidf,tfidf:bad", "--set", "tfidf:bad.C=-1") == 0
     absent, whole, bad = card(tmp_path)["candidates"]
     assert "pip install '.[absent]'" in absent["problem"]

@@ -1,7 +1,12 @@
-"""What every family must hold, asked of each entry of the registry."""
+"""What every family must hold, asked of each entry of the registry and of a toy that only the tests know.
+
+A new family passes these tests with nothing but its folder and its entry.
+"""
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,19 +15,17 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import WordEmbedder, make_dataset
+from tests.training.families.toy import TOY
 from training.bundles.predictor import Predictor
 from training.families.build import build_model
 from training.figures.evaluate import macro_f1
-from training.protocol import TextModel
+from training.protocol import Explains, LearnsSoftly, ReportsProgress, TextModel
 from training.registry import FAMILIES
 from training.runs.pipeline import fit_model, rows_of, train_and_package
 from training.tasks import SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec, Task, TrainingError
 
-pytestmark = pytest.mark.parametrize("family", sorted(FAMILIES))
-
-NAMES_ALONE = {"zero_shot"}  # families that never look at a document's labels, so learn nothing from them
-
+pytestmark = pytest.mark.parametrize("family", sorted([*FAMILIES, TOY.key]))
 
 # What a family needs beyond its defaults to learn from so little data; filled before the first test.
 PARAMS: dict[str, dict[str, Any]] = {
@@ -35,8 +38,22 @@ def known_checkpoint(checkpoint: str) -> None:
     PARAMS["transformer"]["checkpoint"] = checkpoint
 
 
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, TOY.key, TOY)
+
+
 def needed(family: str) -> WordEmbedder | None:
-    return WordEmbedder() if "embedder" in FAMILIES[family].needs else None
+    return WordEmbedder() if FAMILIES[family].reads_vectors else None
+
+
+def constructor_of(family: str) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(FAMILIES[family].load()).parameters)
+
+
+def quickly(family: str) -> dict[str, Any]:
+    """Return parameters with which a family that passes over its documents again and again does so once."""
+    return PARAMS.get(family, {}) | ({"epochs": 1} if "epochs" in constructor_of(family) else {})
 
 
 def fitted(family: str, dataset: Dataset, **spec: Any) -> TextModel:
@@ -59,7 +76,7 @@ def test_scores_are_probabilities_of_documents_by_labels(family: str, dataset: D
 
 
 def test_it_learns(family: str, task: Task, dataset: Dataset) -> None:
-    if family in NAMES_ALONE:
+    if not FAMILIES[family].learns:
         pytest.skip("it compares names; its own test does so")
     unseen = make_dataset(task, 60, seed=1)
     scores = fitted(family, dataset).predict_proba(unseen.texts)
@@ -103,8 +120,8 @@ def test_the_bundle_agrees_with_the_model(family: str, dataset: Dataset, tmp_pat
 
 
 def test_a_label_without_examples_is_scored_low(family: str, dataset: Dataset) -> None:
-    if family in NAMES_ALONE:
-        pytest.skip("a label without examples is its daily bread")
+    if not FAMILIES[family].learns:
+        pytest.skip("no label has examples that it would look at")
     targets = dataset.targets.copy()
     kept = targets[:, 2] == 0
     texts = tuple(text for text, keep in zip(dataset.texts, kept, strict=True) if keep)
@@ -124,8 +141,7 @@ def test_five_hundred_labels_and_odd_texts_become_a_bundle(family: str, task: Ta
     texts = tuple(f"topic {j} and more" for j in range(500)) + ("", "  ", "\n", "word " * 2_000)
     targets = np.eye(500, dtype=np.float32)[[*range(500), 0, 1, 2, 3]]
     data = Dataset(schema, texts, targets)
-    params = PARAMS.get(family, {}) | ({"epochs": 1} if family in ("fasttext", "transformer") else {})
-    spec, few = RunSpec(family, params), rows_of(data, np.arange(0, 504, 25))
+    spec, few = RunSpec(family, quickly(family)), rows_of(data, np.arange(0, 504, 25))
     report = train_and_package(
         spec, data, tmp_path / "one", tuning=few, reporting=few, embedder=needed(family)
     )
@@ -141,3 +157,40 @@ def test_no_texts_give_no_rows(family: str, dataset: Dataset) -> None:
 def test_an_unknown_parameter_is_refused_by_name(family: str) -> None:
     with pytest.raises(TrainingError, match="'wings'"):
         build_model(RunSpec(family, {"wings": 2}), needed(family))
+
+
+def test_its_usual_options_are_the_defaults_of_its_constructor(family: str) -> None:
+    known = constructor_of(family)
+    assert FAMILIES[family].usual == {name: known[name].default for name in FAMILIES[family].usual}
+
+
+def test_each_choice_that_is_offered_can_be_fitted_and_no_other(family: str, task: Task) -> None:
+    small = make_dataset(task, 40)
+    for option in FAMILIES[family].options:
+        for value in option.values:
+            spec = RunSpec(family, quickly(family) | {option.name: value})
+            model = fit_model(spec, small, empty(small), needed(family)).model
+            assert model.predict_proba(small.texts).shape == (40, 3)
+        wrong = RunSpec(family, quickly(family) | {option.name: "wings"})
+        with pytest.raises(TrainingError, match=re.escape(", ".join(option.values))):
+            fit_model(wrong, small, empty(small), needed(family))
+
+
+def test_its_traits_are_those_of_its_class(family: str) -> None:
+    entry, model, known = FAMILIES[family], FAMILIES[family].load(), constructor_of(family)
+    assert entry.explains == hasattr(model, Explains.explain.__name__)
+    assert entry.reads_vectors == ("embedder" in known)
+    assert entry.takes_checkpoint == ("checkpoint" in known)
+    if hasattr(model, LearnsSoftly.fit_softly.__name__):
+        assert entry.learns
+    if entry.is_slow:
+        assert isinstance(build_model(RunSpec(family, {}), needed(family)), ReportsProgress)
+
+
+def test_it_starts_without_labels_where_its_entry_says_so(family: str, task: Task) -> None:
+    without = empty(make_dataset(task, 1))
+    if FAMILIES[family].starts_from_names or not FAMILIES[family].learns:
+        assert fitted(family, without).predict_proba(("card",)).shape == (1, 3)
+    else:
+        with pytest.raises(TrainingError):
+            fitted(family, without)

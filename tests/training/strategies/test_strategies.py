@@ -57,7 +57,7 @@ def test_least_confidence_picks_the_lowest_best_score_first(
     np.testing.assert_allclose(found.scores, 1 - np.sort(best)[:20], rtol=1e-5)
 
 
-@pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if "scores" in strategy.needs])
+@pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if strategy.reads_scores])
 @pytest.mark.parametrize(
     "broken",
     [

@@ -10,7 +10,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
 from annotate.services.runs import first_batch
 from tests.annotate.fakes import HashEmbedder
-from training.registry import STRATEGIES, Entry
+from training.registry import STRATEGIES, Strategy
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -78,7 +78,7 @@ def test_it_chooses_the_first_batch_by_the_vectors_and_learns_from_names(
     project: Project, add_documents: AddDocuments, encoder: SiteEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "tests.annotate.fakes:first_rows"
-    monkeypatch.setitem(STRATEGIES, "kmeans", Entry("K", path, "", needs=("vectors",)))
+    monkeypatch.setitem(STRATEGIES, "kmeans", Strategy("kmeans", "K", path, reads_vectors=True))
     add_documents(project, "one", "two")
     vector_store.embed(project=project, encoder=encoder)
     opened = first_batch.begin(project=project, encoder=encoder, is_complete=True)

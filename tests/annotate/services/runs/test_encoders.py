@@ -116,7 +116,7 @@ def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     monkeypatch.undo()
     run.refresh_from_db()
     fingerprint = run.snapshot[ENCODER]
-    monkeypatch.setattr(encoders, "ENCODER_TUNER", Entry("Never again", f"{__name__}:killed", ""))
+    monkeypatch.setattr(encoders, "ENCODER_TUNER", Entry("never_again", "Never again", f"{__name__}:killed"))
     execution.execute(run_id=run.pk)
     assert made == ["vectors"]
     run.refresh_from_db()

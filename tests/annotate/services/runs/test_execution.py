@@ -13,7 +13,7 @@ from annotate.services.versions import publication, rescore
 from training.bundles.bundle import BundleDraft, open_bundle
 from training.families.shared.graphs import write_vector_graph
 from training.preprocess.encoder import EncoderPreprocessor
-from training.registry import FAMILIES, Entry
+from training.registry import FAMILIES, Family
 from training.tasks import SINGLE
 from training.types import RunSpec, TrainingError
 
@@ -55,7 +55,8 @@ def test_it_publishes_a_first_version_and_fills_the_queue_by_it(
 def test_a_family_whose_packages_are_missing_says_how_to_install_them(
     colours: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FAMILIES, "extra", Entry("The extra one", "no_such_package:Model", "fancy"))
+    extra = Family("extra", "The extra one", "no_such_package:Model", "fancy", help="It is not there.")
+    monkeypatch.setitem(FAMILIES, "extra", extra)
     (run,) = schedule.open_if_due(project=colours, reason=schedule.RunReason.LEAD, family="extra")
     assert execution.execute(run_id=run.pk) is None
     run.refresh_from_db()

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from annotate.models import Annotation, Document, Project, TrainingRun, User
 from annotate.services.runs import schedule
-from training.registry import FAMILIES, Entry
+from training.registry import FAMILIES, Family
 from training.tasks import SINGLE
 
 pytestmark = pytest.mark.django_db
@@ -110,9 +110,9 @@ def test_a_lead_starts_one_family_that_is_not_automatic(project: Project) -> Non
 def test_a_family_that_cannot_do_the_task_is_not_one_of_its_families(
     project: Project, multi_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        FAMILIES, "one", Entry("One", "nowhere:One", "train", score_kinds=(SINGLE.score_kind,))
-    )
+    kinds = (SINGLE.score_kind,)
+    one = Family("one", "One", "nowhere:One", help="For one task.", score_kinds=kinds)
+    monkeypatch.setitem(FAMILIES, "one", one)
     assert "one" in schedule.able_families(project.task)
     assert "one" not in schedule.able_families(multi_project.task)
 
