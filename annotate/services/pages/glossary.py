@@ -109,7 +109,7 @@ TERMS: dict[str, Term] = {
     ),
     "family": Term(
         _("family"),
-        _("A way to learn, for example TF-IDF or sentence embeddings. Each has its own speed and needs."),
+        _("A way to learn, for example from counted words or vectors. Each has its own speed and needs."),
     ),
     "variant": Term(
         _("variant"),
