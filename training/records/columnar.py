@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow
 import pyarrow.parquet
@@ -15,13 +16,14 @@ from training.records.workbook import plain
 BATCH = 1000
 
 
-def read_parquet(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_parquet(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the rows of a Parquet file, batch by batch; a row's number is its ordinal from 1."""
+    size = file.seek(0, os.SEEK_END)
     try:
-        with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
-            names = columns(file.schema_arrow.names, len(file.schema_arrow.names), options.max_columns)
-            number, size, rows = 0, path.stat().st_size, file.metadata.num_rows
-            for batch in file.iter_batches(batch_size=BATCH, use_threads=False):
+        with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as table:
+            names = columns(table.schema_arrow.names, len(table.schema_arrow.names), options.max_columns)
+            number, rows = 0, table.metadata.num_rows
+            for batch in table.iter_batches(batch_size=BATCH, use_threads=False):
                 if options.meter:
                     options.meter.advance(number + len(batch), rows, size)
                 for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):

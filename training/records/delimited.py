@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import TextIO
+from io import TextIOWrapper
+from typing import BinaryIO, TextIO
 
-from training.records.detect import SAMPLE, detect_encoding
+from training.records.detect import SAMPLE
 from training.records.header import columns, looks_like_header
 from training.records.rows import FileError, Options, Row
 
@@ -17,25 +17,25 @@ NO_DELIMITER = "\x1f"  # stands for a table of one column, whose texts may hold 
 REPLAYS = 1000
 
 
-def open_text(path: Path, name: str, options: Options) -> TextIO:
-    """Open a text file with the declared or detected encoding; bytes that do not decode become surrogates."""
-    encoding = options.encoding or detect_encoding(path, name)
+def decoded(file: BinaryIO, options: Options) -> TextIO:
+    """Return an open file as text in its encoding; bytes that do not decode become surrogates."""
+    file.seek(0)
     try:
-        file = path.open(encoding=encoding, errors="surrogateescape", newline="")
+        text = TextIOWrapper(file, encoding=options.encoding, errors="surrogateescape", newline="")
     except LookupError as error:
-        raise FileError(f"There is no encoding called {encoding!r}.") from error
+        raise FileError(f"There is no encoding called {options.encoding!r}.") from error
     if options.meter:
-        options.meter.file = file
-    return file
+        options.meter.file = text
+    return text
 
 
-def read_lines(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_lines(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield each line that is not blank as the column "text"."""
-    with open_text(path, name, options) as file:
-        for number, line in enumerate(_bounded(file, options.max_cell), start=1):
-            text = line.rstrip("\r\n")
-            if text.strip():
-                yield Row(number, {"text": text})
+    with decoded(file, options) as text:
+        for number, line in enumerate(_bounded(text, options.max_cell), start=1):
+            kept = line.rstrip("\r\n")
+            if kept.strip():
+                yield Row(number, {"text": kept})
 
 
 def _bounded(file: TextIO, limit: int) -> Iterator[str]:
@@ -46,18 +46,18 @@ def _bounded(file: TextIO, limit: int) -> Iterator[str]:
             pass
 
 
-def read_delimited(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_delimited(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the rows of a CSV or TSV file; after a broken row, reading goes on with the next line."""
-    with open_text(path, name, options) as file:
-        sample = file.read(SAMPLE)
-        file.seek(0)
+    with decoded(file, options) as text:
+        sample = text.read(SAMPLE)
+        text.seek(0)
         delimiter = options.delimiter or guess_delimiter(sample, options.format)
         quoting = guess_quoting(sample, delimiter)
         csv.field_size_limit(options.max_cell + 1)  # NB: the csv module has one limit for the whole process
         header = options.header
         if header is None:
             header = looks_like_header(_sample_rows(sample, delimiter, quoting))
-        yield from _rows(_Lines(file, options.max_cell), delimiter, quoting, header, options.max_columns)
+        yield from _rows(_Lines(text, options.max_cell), delimiter, quoting, header, options.max_columns)
 
 
 class _Lines:

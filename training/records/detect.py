@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import zipfile
 from pathlib import Path
+from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
@@ -42,34 +43,32 @@ FOREIGN = [
     (b"\x89PNG", "is an image"),
     (b"\xff\xd8\xff", "is an image"),
 ]
+PACKED = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}  # formats that are no text
 CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r\x1a\x1b"))  # bytes that text hardly ever holds
 HTML = ("<!doctype html", "<html", "<head", "<body")
 
 
-def detect_format(path: Path, name: str) -> str:
+def detect_format(file: BinaryIO, name: str) -> str:
     """Return the key of the reader for a file called `name`.
 
     Raises `FileError` where name and content disagree, or where the content is of no format with rows.
     """
-    head = _head(path, 4096)
+    head = _head(file, 4096)
     if not head:
         raise FileError(f"{name} is empty.")
     _refuse_foreign(head, name)
     said = SUFFIXES.get(Path(name).suffix.lower(), "")
-    found = _packed_format(path, head, name)
+    found = _packed_format(file, head, name)
     if found and said and found != said:
-        raise FileError(f"{name} is really a {_TITLES[found]}; give it the ending .{found} and try again.")
-    if said in _TITLES and not found:
-        raise FileError(f"{name} is not a {_TITLES[said]}, though its name says so.")
+        raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")
+    if said in PACKED and not found:
+        raise FileError(f"{name} is not a {PACKED[said]}, though its name says so.")
     return found or said or _text_format(head)
 
 
-_TITLES = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}
-
-
-def _head(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+def _head(file: BinaryIO, size: int) -> bytes:
+    file.seek(0)
+    return file.read(size)
 
 
 def _refuse_foreign(head: bytes, name: str) -> None:
@@ -81,13 +80,13 @@ def _refuse_foreign(head: bytes, name: str) -> None:
         raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
 
 
-def _packed_format(path: Path, head: bytes, name: str) -> str:
+def _packed_format(file: BinaryIO, head: bytes, name: str) -> str:
     if head.startswith(b"PAR1"):
         return "parquet"
     if not head.startswith(b"PK\x03\x04"):
         return ""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             if "xl/workbook.xml" in archive.namelist():
                 return "xlsx"
     except zipfile.BadZipFile as error:
@@ -102,12 +101,12 @@ def _text_format(head: bytes) -> str:
     return "jsonl" if start.startswith(b"{") else "csv"
 
 
-def detect_encoding(path: Path, name: str) -> str:
+def detect_encoding(file: BinaryIO, name: str) -> str:
     """Return the encoding of a text file: its byte order mark, UTF-8 if it is, else the likeliest one.
 
     Raises `FileError` for a file that is not text.
     """
-    head = _head(path, SAMPLE)
+    head = _head(file, SAMPLE)
     for mark, encoding in BOMS:
         if head.startswith(mark):
             return encoding
@@ -115,7 +114,7 @@ def detect_encoding(path: Path, name: str) -> str:
         return wide
     if len(head) - len(head.translate(None, CONTROL)) > len(head) // 50:
         raise FileError(f"{name} is not a text file.")
-    sample = _not_utf8(path)
+    sample = _not_utf8(file)
     if sample is None or _mostly_utf8(sample):
         return "utf-8"
     best = from_bytes(sample, cp_isolation=LEGACY).best()
@@ -133,17 +132,16 @@ def _utf16_without_mark(head: bytes) -> str:
     return ""
 
 
-def _not_utf8(path: Path) -> bytes | None:
+def _not_utf8(file: BinaryIO) -> bytes | None:
     """Return bytes from around the first place that is not UTF-8, or None where the scanned part is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    scanned = 0
-    with path.open("rb") as file:
-        while scanned < SCAN and (block := file.read(SAMPLE)):
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError:
-                return block + file.read(SAMPLE)
-            scanned += len(block)
+    scanned = file.seek(0)
+    while scanned < SCAN and (block := file.read(SAMPLE)):
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError:
+            return block + file.read(SAMPLE)
+        scanned += len(block)
     return None
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
-from training.records.detect import detect_format
+from training.records.detect import PACKED, detect_encoding, detect_format
 from training.records.rows import FileError, Options, Row
 from training.types import Json
 
-Reader = Callable[[Path, str, Options], Iterator[Row]]
+Reader = Callable[[BinaryIO, str, Options], Iterator[Row]]
 
 # Readers are named by dotted path, as in the registry, so that reading CSV does not load PyArrow.
 READERS = {
@@ -34,28 +36,45 @@ def read(path: str | Path, options: Options | None = None, *, name: str = "") ->
     read or stored comes with its `problem`. Raises `FileError` for a file that cannot be read at all, and
     for one that breaks off.
     """
+    with _opened(path, options, name) as (_settled, rows):
+        yield from rows
+
+
+def sample(
+    path: str | Path, count: int, options: Options | None = None, *, name: str = ""
+) -> tuple[list[Row], Options]:
+    """Return the first `count` rows, and the options with the format and the encoding that were found out.
+
+    There are fewer rows where the file breaks off; raises `FileError` without any. Given these options,
+    `read` does not look for the encoding again.
+    """
+    rows: list[Row] = []
+    with _opened(path, options, name) as (settled, found):
+        try:
+            rows.extend(islice(found, count))
+        except FileError:
+            if not rows:
+                raise
+    return rows, settled
+
+
+@contextmanager
+def _opened(path: str | Path, options: Options | None, name: str) -> Iterator[tuple[Options, Iterator[Row]]]:
+    """Open a file, once; give the options with what was found out about it, and its rows."""
     path, options = Path(path), options or Options()
     name = name or path.name
     if not path.is_file():
         raise FileError(f"{name} does not exist.")
     if path.stat().st_size > options.max_bytes:
         raise FileError(f"{name} is larger than {options.max_bytes // 1024**2:,} MB, the most that is read.")
-    found = detect_format(path, name)
-    options = replace(options, format=options.format or found)
-    reader = _reader(options.format)
-    for row in reader(path, name, options):
-        yield row if row.problem else _checked(row, options)
-
-
-def sample(path: str | Path, count: int, options: Options | None = None, *, name: str = "") -> list[Row]:
-    """Return the first `count` rows, or fewer where the file breaks off; raises `FileError` if none exist."""
-    rows: list[Row] = []
-    try:
-        rows.extend(islice(read(path, options, name=name), count))
-    except FileError:
-        if not rows:
-            raise
-    return rows
+    with path.open("rb") as file:
+        found = detect_format(file, name)
+        options = replace(options, format=options.format or found)
+        reader = _reader(options.format)
+        if options.format not in PACKED and not options.encoding:
+            options = replace(options, encoding=detect_encoding(file, name))
+        rows = reader(file, name, options)
+        yield options, (row if row.problem else _checked(row, options) for row in rows)
 
 
 def _reader(key: str) -> Reader:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
-from training.records.delimited import open_text
+from training.records.delimited import decoded
 from training.records.rows import FileError, Options, Row
 from training.types import Json
 
@@ -16,11 +15,11 @@ CHUNK = 256 * 1024
 DECODER = json.JSONDecoder(parse_constant=lambda _name: None)
 
 
-def read_jsonl(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield one row for each line; a line that is no object becomes a row with a problem."""
     longest = options.max_cell * 4
-    with open_text(path, name, options) as file:
-        for number, line in enumerate(_lines(file, longest), start=1):
+    with decoded(file, options) as text:
+        for number, line in enumerate(_lines(text, longest), start=1):
             if len(line) > longest:
                 yield Row(number, problem=f"The line is longer than {longest:,} characters.")
             elif line.strip():
@@ -52,10 +51,10 @@ def _row(number: int, value: Json) -> Row:
     return Row(number, value)
 
 
-def read_json(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_json(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the items of a list of objects (or of objects one after another) without holding the list."""
-    with open_text(path, name, options) as file:
-        yield from _Stream(file, options.max_cell * 4 + CHUNK).rows()
+    with decoded(file, options) as text:
+        yield from _Stream(text, options.max_cell * 4 + CHUNK).rows()
 
 
 class _Stream:

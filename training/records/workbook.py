@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
-from pathlib import Path
+from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
@@ -22,18 +23,18 @@ DAMAGE = (InvalidFileException, ParseError, KeyError, IndexError, ValueError, zi
 SMALL = 16 * 1024 * 1024
 
 
-def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
+def read_workbook(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the rows of the first sheet; formulas give the value that was saved with them.
 
     NB: a workbook keeps its distinct texts in one table that is held in memory, so that memory grows with
     them; how large that table may unpack is limited by `max_bytes`.
     """
-    _refuse_bombs(path, name, options.max_bytes)
+    _refuse_bombs(file, name, options.max_bytes)
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
             sheet = book.worksheets[0]
-            rows, size = sheet.max_row or 0, path.stat().st_size
+            rows, size = sheet.max_row or 0, file.seek(0, os.SEEK_END)
             sheet.reset_dimensions()  # NB: some programs declare too few rows, and the rest would be left out
             for row in _rows(sheet.iter_rows(values_only=True), options):
                 if options.meter:
@@ -47,12 +48,12 @@ def read_workbook(path: Path, name: str, options: Options) -> Iterator[Row]:
         ) from error
 
 
-def _refuse_bombs(path: Path, name: str, most: int) -> None:
+def _refuse_bombs(file: BinaryIO, name: str, most: int) -> None:
     """Raise `FileError` for a zip bomb (by its ratio of sizes) and for XML that declares entities."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > most or unpacked > max(SMALL, MOST_PACKED * path.stat().st_size):
+            if unpacked > most or unpacked > max(SMALL, MOST_PACKED * file.seek(0, os.SEEK_END)):
                 raise FileError(f"{name} unpacks to {unpacked / 1e6:,.0f} MB, which is too much to read.")
             for entry in archive.infolist():
                 _refuse_entities(archive, entry, name)

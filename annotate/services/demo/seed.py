@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from django.db import transaction
@@ -88,7 +89,7 @@ def _rows(rated: Iterable[Rated]) -> Iterator[IncomingDocument]:
 @transaction.atomic
 def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
     """Make a project of a newcomer's file, its columns guessed; again, the file is brought up to date."""
-    sample = records.sample(path, 20)
+    sample, settled = records.sample(path, 20)
     slug = slugify(path.stem)[:50] or "mine"
     project = Project.objects.filter(slug=slug).first()
     mapping = guess(sample, multi=False, has_labels=False)
@@ -96,7 +97,7 @@ def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
         project = projects.create_project(
             by=by, name=path.stem[:200], slug=slug, task=TaskChoices.SINGLE, labels=[]
         )
-    rows = mapping.rows(records.read(path, mapping.options()))
+    rows = mapping.rows(records.read(path, replace(mapping, found_encoding=settled.encoding).options()))
     return project, store_rows(project=project, rows=rows, create_labels=mapping.create_labels)
 
 

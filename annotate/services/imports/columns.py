@@ -20,7 +20,7 @@ class ColumnMapping:
     """Stored as JSON with the import. Columns are names; an empty name means "there is none".
 
     `separator` cuts a cell into several labels. `empty_is_answer`: an empty label cell says that no label
-    applies, instead of nothing.
+    applies, instead of nothing. `encoding` is what somebody says, `found_encoding` what the file looked like.
     """
 
     text: str = ""
@@ -35,6 +35,7 @@ class ColumnMapping:
     encoding: str = ""
     delimiter: str = ""
     header: bool | None = None
+    found_encoding: str = ""
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> ColumnMapping:
@@ -48,7 +49,7 @@ class ColumnMapping:
     def options(self) -> records.Options:
         return records.Options(
             format=self.format,
-            encoding=self.encoding,
+            encoding=self.encoding or self.found_encoding,
             delimiter=self.delimiter,
             header=self.header,
             max_cell=settings.IMPORT_MAX_CELL,

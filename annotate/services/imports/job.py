@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -51,11 +51,10 @@ def begin(
     tame = get_valid_filename(Path(name).name or "file")[-80:]
     upload.file.save(tame, file, save=False)
     try:
-        rows, _mapping = preview(upload)
+        upload.mapping = _guess(upload)
     except records.FileError:
         upload.file.delete(save=False)
         raise
-    upload.mapping = _guess(project, rows, upload.mapping)
     upload.save()
     return upload
 
@@ -63,22 +62,24 @@ def begin(
 def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
     """Read the first rows of a file as it is declared now, and guess its columns anew."""
     upload.mapping = dict(declared)
-    rows, _mapping = preview(upload)
-    upload.mapping = _guess(upload.project, rows, declared)
+    upload.mapping = _guess(upload)
     upload.save(update_fields=["mapping"])
 
 
-def _guess(project: Project, rows: Sequence[records.Row], declared: Mapping[str, Any]) -> dict[str, Any]:
-    has_labels = project.labels.live().exists()
-    guessed = guess(rows, multi=project.task == TaskChoices.MULTI, has_labels=has_labels)
-    return {**guessed.dump(), **declared}
+def _guess(upload: Import) -> dict[str, Any]:
+    """Return what is declared of a file, and of the rest the likeliest."""
+    rows, mapping = preview(upload)
+    is_multi = upload.project.task == TaskChoices.MULTI
+    guessed = guess(rows, multi=is_multi, has_labels=upload.project.labels.live().exists())
+    return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
 
 
 def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping]:
-    """Return the first rows of a file as it is declared so far."""
+    """Return the first rows of a file as it is declared so far, and its mapping."""
     mapping = ColumnMapping.load(upload.mapping)
     with _on_disk(upload) as path:
-        return records.sample(path, PREVIEW, mapping.options(), name=upload.name), mapping
+        rows, settled = records.sample(path, PREVIEW, mapping.options(), name=upload.name)
+    return rows, replace(mapping, found_encoding=settled.encoding)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from annotate.models import Import, Project, User
 from annotate.models.imports import ImportState
 from annotate.services.imports import job
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from training.records import reading
 
 CSV = b"id,text,label,city\n1,hello <b>there</b>,red,Bonn\n2,bye,blue,Kiel\n"
 
@@ -69,6 +70,21 @@ def test_the_columns_page_shows_the_first_rows_as_text_and_a_guess(client: Clien
     assert "hello &lt;b&gt;there&lt;/b&gt;" in page
     assert '<option value="text" selected>' in page
     assert '<option value="label" selected>' in page
+
+
+def test_the_encoding_is_looked_for_once_on_the_way_in_and_again_when_the_file_is_declared_anew(
+    client: Client, project: Project, sent: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Mock(side_effect=reading.detect_encoding)
+    monkeypatch.setattr(reading, "detect_encoding", look)
+    source = upload(client, project, CSV.decode().replace("hello", "h\xe9llo").encode("windows-1252"))
+    client.get(address(source))
+    client.post(address(source), {"text": "text", "id": "id", "label": "label", "meta": ["city"]})
+    tasks.import_file(source.pk)
+    assert project.documents.filter(text__contains="h\xe9llo").count() == 1
+    assert look.call_count == 1
+    client.post(address(source), {"redeclare": "1", "header": "yes"})
+    assert look.call_count == 2
 
 
 def test_a_dry_run_and_then_the_import(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 import tracemalloc
 import zipfile
 from datetime import date
@@ -12,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Options, ReadMeter, Row, read, sample
+from training.records import FileError, Options, ReadMeter, Row, read, reading, sample
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -171,7 +172,7 @@ def test_a_json_list_gives_each_object_the_line_it_starts_on(tmp_path: Path) -> 
 def test_a_json_list_that_breaks_off_says_where(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="line 2"):
         rows(tmp_path, '[{"text": "a"},\n{"text": ', "a.json")
-    assert len(sample(tmp_path / "a.json", 5)) == 1
+    assert len(sample(tmp_path / "a.json", 5)[0]) == 1
 
 
 def test_json_deeper_than_the_stack_is_a_sentence(tmp_path: Path) -> None:
@@ -269,3 +270,39 @@ def test_a_file_that_is_not_what_it_says_gets_a_sentence(
 ) -> None:
     with pytest.raises(FileError, match=reason):
         rows(tmp_path, content, name)
+
+
+OPENED: list[str] = []
+sys.addaudithook(lambda event, found: OPENED.append(str(found[0])) if event == "open" else None)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.csv", "a.tsv", "a.txt", "a.jsonl", "a.json", "b.csv", "a.xlsx", "a.parquet"]
+)
+def test_a_file_is_opened_once_each_time_it_is_used(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.xlsx":
+        workbook(path)
+    elif name == "a.parquet":
+        pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"]}), path)
+    elif name == "b.csv":
+        path.write_bytes(f"id;text\n1;{RUSSIAN}\n".encode("windows-1251"))
+    else:
+        path.write_text('[{"text": "a"}]' if name == "a.json" else '{"text": "a"}\n{"text": "b"}\n')
+    del OPENED[:]
+    whole = list(read(path))
+    assert OPENED.count(str(path)) == 1
+    first, settled = sample(path, 1)
+    assert OPENED.count(str(path)) == 2
+    assert first == whole[:1]
+    assert list(read(path, settled)) == whole
+
+
+def test_what_a_sample_found_out_is_not_looked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"id;text\n1;{RUSSIAN}\n".encode("windows-1251"))
+    _rows, settled = sample(path, 1)
+    monkeypatch.setattr(reading, "detect_encoding", lambda *_: pytest.fail("looked for the encoding again"))
+    assert cells(list(read(path, settled))) == [{"id": "1", "text": RUSSIAN}]
