@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
+from training.bundles.bundle import BundleDraft, BundleError, bundle_bytes, encoder_folder
 from training.bundles.predictor import Predictor
 from training.encoders.vectors import knows_labels
 from training.export.onnx import check_parity, export_model, prefer_int8, scored_in_parts
@@ -27,7 +27,6 @@ from training.types import (
     FloatArray,
     IntArray,
     Json,
-    Parity,
     ProgressCallback,
     RunReport,
     RunSpec,
@@ -35,6 +34,8 @@ from training.types import (
 
 FOLDS = 3
 ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it
+# What a manifest keeps of the evaluation.
+FIGURES = ("documents", "macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1", "calibration_error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +83,58 @@ def train_and_package(
     stages = Stages(on_progress)
     stages.enter("fit", 0.0, until=0.4)
     fitted = fit_model(spec, dataset, tuning, embedder, stages.tell)
+    model = fitted.model
+
     stages.enter("tune", 0.4, until=0.7)
-    tuned = calibrate_and_tune(spec, dataset, tuning, fitted.model, embedder)
+    tuned = calibrate_and_tune(spec, dataset, tuning, model, embedder)
+    cuts = tuple(tuned.thresholds.tolist())
+
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
-        manifest = export_model(fitted.model, draft, _manifest_fields(spec, dataset, tuned))
-        if self_contained:
-            _add_encoder(draft, manifest, encoder_root)
-        held = _together(reporting, tuning)
+        decided_by = {"thresholds": cuts, "calibration": tuned.calibration}
+        manifest = export_model(model, draft, {"family": spec.family, "schema": dataset.schema, **decided_by})
+        if self_contained and manifest.encoder is not None:
+            encoder = encoder_folder(draft.folder, manifest, encoder_root)
+            if encoder is None:
+                raise BundleError(
+                    f"The encoder {manifest.encoder[:12]} is not in {encoder_root}; prepare it again."
+                )
+            draft.add_encoder(encoder)
+        held_targets = np.concatenate([reporting.targets, tuning.targets])
+        held = Dataset(reporting.schema, reporting.texts + tuning.texts, held_targets)
         texts = held.texts or dataset.texts or dataset.schema.keys
-        parity = check_parity(fitted.model, draft.folder, texts, embedder=embedder)
-        manifest, parity = prefer_int8(fitted.model, draft, manifest, parity, held, dataset, tell=stages.tell)
+        parity = check_parity(model, draft.folder, texts, embedder=embedder)
+        manifest, parity = prefer_int8(model, draft, manifest, parity, held, dataset, tell=stages.tell)
+
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation = evaluate_bundle(
             draft.folder, reporting, seed=spec.seed, embedder=embedder, on_progress=stages.tell
         )
-        pool = _pool_scores(fitted.model, dataset, tuned)
+        pool = None
+        if dataset.pool is not None:
+            raw = model.pool_scores() if isinstance(model, ScoresPool) else None
+            pool = tuned.scores(model.predict_proba(dataset.pool.texts) if raw is None else raw)
+
         stages.enter("publish", 0.95)
-        draft.write_manifest(
-            replace(manifest, figures=_figures(evaluation, parity, fitted, tuned, len(dataset)))
-        )
+        about = {"labelled": len(dataset), "fit_seconds": fitted.seconds, "tuned_on": tuned.source}
+        figures = {name: getattr(evaluation, name) for name in FIGURES} | about | {"parity": asdict(parity)}
+        draft.write_manifest(replace(manifest, figures=figures))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return RunReport(
         bundle=folder,
         evaluation=evaluation,
         parity=parity,
-        thresholds=tuple(tuned.thresholds.tolist()),
+        thresholds=cuts,
         labelled=len(dataset),
         fit_seconds=fitted.seconds,
         bundle_bytes=bundle_bytes(folder),
         pool_scores=pool,
-        details={"tuned_on": tuned.source, "tuned_documents": tuned.documents} | _model_details(fitted.model),
+        details={
+            "tuned_on": tuned.source,
+            "tuned_documents": tuned.documents,
+            **getattr(model, "details_", {}),
+        },
     )
 
 
@@ -152,11 +173,6 @@ def calibrate_and_tune(
     return Tuned(learned, cuts, source, len(raw))
 
 
-def evaluate_scores(dataset: Dataset, scores: FloatArray, cuts: FloatArray, *, seed: int = 0) -> Evaluation:
-    """Return the figures of calibrated scores on `dataset`'s documents."""
-    return evaluate(dataset.schema, dataset.targets, scores, cuts, np.random.default_rng(seed))
-
-
 def evaluate_bundle(
     bundle: Path,
     dataset: Dataset,
@@ -170,12 +186,14 @@ def evaluate_bundle(
     predictor = Predictor(bundle, encoder_root=encoder_root)
     raw = scored_in_parts(predictor, dataset.texts, embedder=embedder, tell=on_progress)
     scores = calibration.apply(predictor.manifest.calibration, raw)
-    return evaluate_scores(dataset, scores, predictor.thresholds, seed=seed)
+    rng = np.random.default_rng(seed)
+    return evaluate(dataset.schema, dataset.targets, scores, predictor.thresholds, rng)
 
 
 def _validation_scores(
     spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray, str]:
+    """Return raw scores and targets, both (documents, labels), and where they come from."""
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
     if held and (tuning.schema.task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
         return *held, "tuning"
@@ -193,47 +211,29 @@ def _out_of_fold(
     spec: RunSpec, dataset: Dataset, model: TextModel, embedder: Embedder | None
 ) -> tuple[FloatArray, FloatArray] | None:
     """Return scores and targets of documents by models that had not seen them, None where that cannot be."""
-    if (held_back := _held_back(dataset, model)) or len(dataset) < 2 * FOLDS:
-        return held_back
+    task = dataset.schema.task
+    if isinstance(model, ScoresHeldBack) and (held_back := model.held_back()) is not None:
+        rows, scores = held_back
+        if task.is_enough_to_tune(dataset.targets[rows]):
+            return scores, dataset.targets[rows]
+    if len(dataset) < 2 * FOLDS:
+        return None
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
     if isinstance(model, ScoresOutOfFold):
         return model.out_of_fold(folds), dataset.targets
-    scored = range(_folds_to_score(dataset))
+    # Each fold costs one more fit. A temperature is one number, so that the documents of one fold are enough.
+    is_one_enough = task.exclusive and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
     tell = model.on_progress if isinstance(model, ReportsProgress) else None
-    parts = [_score_fold(spec, dataset, folds == fold, embedder, tell) for fold in scored]
-    kept = [part for part in parts if part is not None]
+    kept = []
+    for fold in range(1 if is_one_enough else FOLDS):
+        learn, score = with_fewer(rows_of(dataset, folds != fold)), rows_of(dataset, folds == fold)
+        if len(score) and int(learn.targets.any(axis=0).sum()) >= 2:
+            fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
+            kept.append((fitted.model.predict_proba(score.texts), score.targets))
     if not kept:
         return None
     scores, targets = (np.concatenate(pair) for pair in zip(*kept, strict=True))
     return scores, targets
-
-
-def _held_back(dataset: Dataset, model: TextModel) -> tuple[FloatArray, FloatArray] | None:
-    """Return scores and targets of the documents that the model held back, where they are enough."""
-    found = model.held_back() if isinstance(model, ScoresHeldBack) else None
-    if found is None or not dataset.schema.task.is_enough_to_tune(dataset.targets[found[0]]):
-        return None
-    return found[1], dataset.targets[found[0]]
-
-
-def _folds_to_score(dataset: Dataset) -> int:
-    """Return 1 where one fold's documents are enough for a temperature, as each fold costs one more fit."""
-    enough = dataset.schema.task.exclusive and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
-    return 1 if enough else FOLDS
-
-
-def _score_fold(
-    spec: RunSpec,
-    dataset: Dataset,
-    held: IntArray,
-    embedder: Embedder | None,
-    tell: Callable[[float], None] | None,
-) -> tuple[FloatArray, FloatArray] | None:
-    learn, score = with_fewer(rows_of(dataset, ~held)), rows_of(dataset, held)
-    if not len(score) or int(learn.targets.any(axis=0).sum()) < 2:
-        return None
-    fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
-    return fitted.model.predict_proba(score.texts), score.targets
 
 
 def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:
@@ -241,49 +241,3 @@ def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:
     chosen = np.arange(len(dataset))[rows]
     texts = tuple(dataset.texts[i] for i in chosen)
     return Dataset(dataset.schema, texts, dataset.targets[chosen], taught=dataset.taught)
-
-
-def _together(one: Dataset, other: Dataset) -> Dataset:
-    return Dataset(one.schema, one.texts + other.texts, np.concatenate([one.targets, other.targets]))
-
-
-def _manifest_fields(spec: RunSpec, dataset: Dataset, tuned: Tuned) -> dict[str, Json]:
-    return {
-        "family": spec.family,
-        "schema": dataset.schema,
-        "thresholds": tuple(tuned.thresholds.tolist()),
-        "calibration": tuned.calibration,
-    }
-
-
-def _figures(
-    evaluation: Evaluation, parity: Parity, fitted: Fitted, tuned: Tuned, labelled: int
-) -> dict[str, Json]:
-    kept = ("documents", "macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1", "calibration_error")
-    return {key: getattr(evaluation, key) for key in kept} | {
-        "labelled": labelled,
-        "fit_seconds": fitted.seconds,
-        "tuned_on": tuned.source,
-        "parity": asdict(parity),
-    }
-
-
-def _add_encoder(draft: BundleDraft, manifest: Manifest, encoder_root: Path | None) -> None:
-    if manifest.encoder is None:
-        return
-    source = encoder_folder(draft.folder, manifest, encoder_root)
-    if source is None:
-        raise BundleError(f"The encoder {manifest.encoder[:12]} is not in {encoder_root}; prepare it again.")
-    draft.add_encoder(source)
-
-
-def _pool_scores(model: TextModel, dataset: Dataset, tuned: Tuned) -> FloatArray | None:
-    if dataset.pool is None:
-        return None
-    if isinstance(model, ScoresPool):
-        return tuned.scores(model.pool_scores())
-    return tuned.scores(model.predict_proba(dataset.pool.texts))
-
-
-def _model_details(model: TextModel) -> dict[str, Json]:
-    return dict(getattr(model, "details_", {}))

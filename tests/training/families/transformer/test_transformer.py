@@ -77,7 +77,7 @@ def test_what_was_held_back_saves_the_folds(
 ) -> None:
     monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
     monkeypatch.setattr(single, "ENOUGH_FOR_TEMPERATURE", 9)
-    monkeypatch.setattr(pipeline, "_score_fold", lambda *_: pytest.fail("it was fitted once more"))
+    monkeypatch.setattr(pipeline, "assign_folds", lambda *_: pytest.fail("it was fitted once more"))
     report = packaged(make_dataset(SINGLE, 90), params, tmp_path)
     assert report.details["tuned_documents"] in (9, 10)
 
