@@ -7,7 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import get_commands
+
+from annotate.api import documents, predict
+from annotate.api.base.pagination import Keyset
+from annotate.models import Project
+from annotate.models.workers import SILENT_AFTER
+from annotate.services.versions import predictions
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,3 +79,21 @@ def test_the_readme_names_commands_and_links_that_the_tests_can_see() -> None:
     assert {"demo", "install", "test"} <= set(TARGET.findall(text))
     assert {"demo", "up"} <= set(COMMAND.findall(text))
     assert len(LINK.findall(text)) > 3
+
+
+NUMBERS = [
+    ("README.md", "after {} more labels", Project._meta.get_field("retrain_after").default),
+    ("docs/api.md", '`{{"texts": […]}}`, up to {:,};', predict.MAX_TEXTS),
+    ("docs/api.md", '`"explain": true` (up to {:,} texts)', predict.MAX_EXPLAINED),
+    ("docs/api.md", "up to {} n-grams that do not overlap", predictions.MOST_NGRAMS),
+    ("docs/api.md", "up to {:,} documents;", documents.MAX_DOCUMENTS),
+    ("docs/api.md", "`limit` is at most {:,}", Keyset.max_page_size),
+    ("docs/api.md", "A body has at most {} MB", settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2),
+    ("docs/deployment.md", "was not seen for {:.0f} seconds", SILENT_AFTER.total_seconds()),
+]
+
+
+@pytest.mark.parametrize(("page", "sentence", "number"), NUMBERS, ids=lambda value: str(value)[:40])
+def test_a_number_in_a_sentence_is_the_one_of_the_code(page: str, sentence: str, number: float) -> None:
+    text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
+    assert sentence.format(number) in text

@@ -17,6 +17,7 @@ from annotate.api.base.throttles import TextThrottle
 from annotate.services.people.api_keys import Scope
 from annotate.services.versions import predictions
 from annotate.services.versions.predictions import (
+    MOST_NGRAMS,
     NothingPublished,
     NothingServes,
     Predictions,
@@ -37,13 +38,17 @@ def _text_field(**options: Any) -> serializers.CharField:
 class PredictRequest(serializers.Serializer[Any]):
     text = _text_field(required=False, help_text="One text; or give `texts`.")
     texts = serializers.ListField(
-        child=_text_field(), required=False, min_length=1, max_length=MAX_TEXTS, help_text="Up to 1,000."
+        child=_text_field(),
+        required=False,
+        min_length=1,
+        max_length=MAX_TEXTS,
+        help_text=f"Up to {MAX_TEXTS:,}.",
     )
     top = serializers.IntegerField(
         required=False, min_value=1, default=5, help_text="How many scores of each text come back."
     )
     explain = serializers.BooleanField(
-        required=False, default=False, help_text="Tell why; for up to 100 texts of a request."
+        required=False, default=False, help_text=f"Tell why; for up to {MAX_EXPLAINED:,} texts of a request."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +75,7 @@ class Ngram(serializers.Serializer[Any]):
 
 class Explanation(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]
-    ngrams = Ngram(many=True, help_text="Up to five that do not overlap, the weightiest first.")
+    ngrams = Ngram(many=True, help_text=f"Up to {MOST_NGRAMS} that do not overlap, the weightiest first.")
 
 
 class PredictedText(serializers.Serializer[Any]):

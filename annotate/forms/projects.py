@@ -7,8 +7,9 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Project
-from annotate.models.projects import Role
+from annotate.models.projects import MOST_SHARE, Role
 from annotate.services.runs.schedule import able_families
+from annotate.services.versions import reportcards
 from training import tasks
 from training.registry import FAMILIES, STRATEGIES, families_in_order
 from training.tasks import SINGLE
@@ -130,11 +131,18 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 8})}
         help_texts = {
             "guidelines": _("A change makes a new version; each annotation records the version in force."),
-            "annotators_per_document": _("How many people decide on each document, blind to each other."),
+            "annotators_per_document": _(
+                "How many people decide on each document, blind to each other. A change holds for documents "
+                "that are queued or decided on already, too."
+            ),
             "suggestions": _("A suggestion saves time and biases people. Holdout documents never show one."),
             "lease_seconds": _("After that an unanswered document goes to somebody else."),
-            "holdout_share": _("The part of newly imported documents that only measures, 0 to 0.9."),
-            "holdout_queue_share": _("How much of what annotators get is holdout, 0 to 0.9."),
+            "holdout_share": format_lazy(
+                _("The part of newly imported documents that only measures, 0 to {most}."), most=MOST_SHARE
+            ),
+            "holdout_queue_share": format_lazy(
+                _("How much of what annotators get is holdout, 0 to {most}."), most=MOST_SHARE
+            ),
             "strategy": _("How the next documents are chosen from the pool."),
             "batch_size": _("How many documents are chosen at a time."),
             "random_share": _("The part of each batch drawn at random, which finds what the model misses."),
@@ -148,9 +156,13 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "Or once there is any new label and nobody has labelled for this long."
             ),
             "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
-            "publish_recommended": _(
-                "Instead, the report card decides which model is published; a newer version of its kind "
-                "follows it if it is not worse. It waits for 100 labelled holdout documents."
+            "publish_recommended": format_lazy(
+                _(
+                    "Instead, the report card decides which model is published; a newer version of its kind "
+                    "follows it if it is not worse. It waits for {enough} labelled documents of the "
+                    "holdout's reporting half."
+                ),
+                enough=reportcards.ENOUGH,
             ),
             "objective": _("What the threshold of each label is chosen for."),
             "llm_budget": _(

@@ -14,7 +14,8 @@ from training.reportcard.card import Constraints
 from training.tasks import MULTI, SINGLE
 from training.types import Objective
 
-SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
+MOST_SHARE = 0.9
+SHARE = [MinValueValidator(0.0), MaxValueValidator(MOST_SHARE)]
 
 
 def quick_families() -> list[str]:

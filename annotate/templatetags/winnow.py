@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models.workers import SILENT_AFTER
 from annotate.services.documents import filters
 from annotate.services.runs.schedule import CASCADE
 from annotate.services.versions.record import VersionReport
-from training.registry import FAMILIES, STRATEGIES
+from training.registry import FAMILIES
 
 register = template.Library()
 
@@ -71,8 +72,12 @@ def kind(row: ModelVersion | TrainingRun) -> str:
 
 
 @register.filter
-def strategy_name(key: str) -> str:
-    return STRATEGIES[key].title if key in STRATEGIES else key
+def silence(queue: str) -> str:
+    """Say that no worker of a queue is alive."""
+    return _("No worker of the queue “%(queue)s” has been seen for %(seconds)d seconds.") % {
+        "queue": queue,
+        "seconds": SILENT_AFTER.total_seconds(),
+    }
 
 
 @register.filter

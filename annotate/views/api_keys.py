@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -20,8 +21,7 @@ from annotate.services.people import api_keys
 from annotate.services.people.api_keys import Scope
 
 DAYS = [
-    (30, gettext_lazy("30 days")),
-    (90, gettext_lazy("90 days")),
+    *((days, format_lazy(gettext_lazy("{days} days"), days=days)) for days in (30, 90)),
     (365, gettext_lazy("One year")),
     (0, gettext_lazy("Never")),
 ]

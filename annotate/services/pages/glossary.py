@@ -176,7 +176,7 @@ TERMS: dict[str, Term] = {
     ),
     "support": Term(
         _("support"),
-        _("How many documents a figure is measured on. With fewer than ten there is no figure."),
+        _("How many documents a figure is measured on. Without any there is no figure."),
     ),
     "interval": Term(
         _("interval"),

@@ -18,6 +18,9 @@ from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
 from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingError
 
+MOST_DIMENSIONS = 300
+MOST_WORDS = 5  # in one n-gram
+MOST_CHARACTERS = 10  # in one subword
 _NEVER = -15.0  # bias of a label without any example
 
 
@@ -83,12 +86,16 @@ class FasttextModel:
 
     def _check_settings(self) -> None:
         settings = self.settings
-        if not self.learning_rate > 0 or self.epochs < 0 or not 1 <= self.dimension <= 300:
-            raise TrainingError("learning_rate must be above 0, epochs 0 or more, and dimension 1 to 300.")
-        if not 1 <= settings.word_max <= 5:
-            raise TrainingError("word_max must be from 1 to 5.")
-        if settings.char_max and not 2 <= settings.char_min <= settings.char_max <= 10:
-            raise TrainingError("char_min must be at least 2, and char_max from char_min to 10, or 0.")
+        if not self.learning_rate > 0 or self.epochs < 0 or not 1 <= self.dimension <= MOST_DIMENSIONS:
+            raise TrainingError(
+                f"learning_rate must be above 0, epochs 0 or more, and dimension 1 to {MOST_DIMENSIONS}."
+            )
+        if not 1 <= settings.word_max <= MOST_WORDS:
+            raise TrainingError(f"word_max must be from 1 to {MOST_WORDS}.")
+        if settings.char_max and not 2 <= settings.char_min <= settings.char_max <= MOST_CHARACTERS:
+            raise TrainingError(
+                f"char_min must be at least 2, and char_max from char_min to {MOST_CHARACTERS}, or 0."
+            )
         if settings.word_max == 1 and not settings.char_max:
             raise TrainingError("word_max must be at least 2 where char_max is 0.")  # see `buckets_for`
 
