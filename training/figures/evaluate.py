@@ -187,8 +187,8 @@ def _class_reports(
             precision=_number(precision[j]),
             recall=_number(recall[j]),
             f1=_number(f1[j]),
-            f1_low=_number(low[j]) if supported[j] else None,
-            f1_high=_number(high[j]) if supported[j] else None,
+            f1_low=_number(low[j]),
+            f1_high=_number(high[j]),
         )
         for j, key in enumerate(schema.keys)
     )

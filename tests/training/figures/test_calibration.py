@@ -65,7 +65,16 @@ def test_an_isotonic_map_keeps_every_decision_and_the_order_near_a_boundary() ->
     assert len(np.unique(ordered[:, -1] - ordered[:, -2])) > 490
 
 
+def test_a_map_to_nothing_leaves_a_twentieth_of_the_distance_to_the_next_label() -> None:
+    scores, _targets = dependable_only_on_the_whole(200, seed=0)
+    nothing = {"scores": [0.0, 1.0], "shares": [0.0, 0.0]}
+    mapped = calibration.apply({"method": "temperature", "temperature": 1.0, "best": nothing}, scores)
+    before, after = (np.sort(table, axis=1) for table in (scores, mapped))
+    np.testing.assert_allclose(after[:, -1] - after[:, -2], (before[:, -1] - before[:, -2]) / 20, atol=1e-5)
+
+
 def test_few_documents_or_good_scores_get_a_temperature_alone() -> None:
+    assert "best" in SINGLE.calibrate(*dependable_only_on_the_whole(1_000, seed=0))
     assert "best" not in SINGLE.calibrate(*dependable_only_on_the_whole(999, seed=0))
     rng = np.random.default_rng(0)
     scores = softmax(rng.normal(scale=1.5, size=(3_000, 5)).astype(np.float32))
@@ -101,6 +110,19 @@ def test_calibration_never_reverses_the_order_of_documents(documents: int) -> No
 def test_isotonic_maps_are_for_labels_with_data_enough() -> None:
     assert MULTI.calibrate(*skewed(300))["isotonic"] == [None, None]
     assert all(MULTI.calibrate(*skewed(3_000))["isotonic"])
+
+
+@pytest.mark.parametrize(
+    ("documents", "positives", "mapped"),
+    [(1_000, 100, True), (999, 100, False), (1_000, 99, False), (1_000, 900, True), (1_000, 901, False)],
+)
+def test_an_isotonic_map_needs_a_thousand_documents_and_a_hundred_of_each_answer(
+    documents: int, positives: int, mapped: bool
+) -> None:
+    scores, targets = np.linspace(1, 0, documents, dtype=np.float32)[:, None], np.zeros((documents, 1))
+    targets[:positives] = 1
+    found = MULTI.calibrate(scores, targets.astype(np.float32))["isotonic"]
+    assert (found[0] is not None) is mapped
 
 
 def test_a_label_without_positives_is_not_driven_away() -> None:

@@ -96,6 +96,14 @@ def test_the_interval_covers_what_documents_drawn_one_by_one_give() -> None:
     assert (found.macro_f1_low, found.macro_f1_high) == pytest.approx(expected, abs=0.01)
 
 
+def test_an_interval_of_two_resamples_reaches_from_one_to_the_other() -> None:
+    targets, scores = scored(MULTI, 20)
+    low, high = macro_f1_interval(targets, scores >= 0.5, np.random.default_rng(0), resamples=2)
+    assert low is not None
+    assert high is not None
+    assert low < high
+
+
 def test_no_documents_give_no_figures(task: Task) -> None:
     nothing = np.zeros((0, 3), np.float32)
     found = measured(task, nothing, nothing)
