@@ -1,30 +1,33 @@
-"""The training loop: every step of a fine-tuning, readable from top to bottom."""
+"""The training loop: every step of a fine-tuning, from the batches to the loss, in the order of its use."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from training.families.shared.batches import Window, shuffled_batches
+from training.families.shared.batches import Window, pad, shuffled_batches
+from training.families.shared.devices import half_precision
 from training.families.shared.network import Classifier
-from training.families.transformer.averaging import EVERY, Average, Weights
-from training.families.transformer.checkpointing import SavedRun, copy_weights
 from training.families.transformer.examples import Examples
-from training.families.transformer.losses import Loss, label_weights, make_loss, smoothed
 from training.families.transformer.scoring import score_windows
-from training.families.transformer.steps import Diverged, Stepper
+from training.families.transformer.state import AVERAGE_EVERY, FitState, SavedRun, copy_weights
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import tune
-from training.types import IntArray, Task, TrainingError
+from training.types import FloatArray, IntArray, Task, TrainingError
+
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes logits and targets, both (texts, labels), and returns the loss of each text (texts,)."""
 
 _TELL_SECONDS = 1.0
-_HEAD_FASTER = 10.0  # times the encoder's learning rate: the head starts from nothing
+_HEAD_FASTER = 10.0  # times the encoder's learning rate, because the head starts from nothing
 _DECAY = 0.01
-_CLIP = 1.0
+_CLIP = 1.0  # the longest gradient
+_HEAVIEST = 20.0  # the largest weight, so that a label with one example does not outweigh everything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +45,6 @@ class Recipe:
     seed: int
 
 
-@dataclass
-class FitState:
-    """How far a run is. `best` is the average after the best epoch so far, or the last without `valid`."""
-
-    step: int = 0
-    history: list[float | None] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
-    best_epoch: int = 0  # counted from 1
-    best: Weights = field(default_factory=dict)
-    average: Average = field(default_factory=Average)
-    stopped: str = ""  # why, where it ended before the last epoch
-
-
 class FitReporter:
     """Tells the share done at most once a second, so that asking after every step costs nothing."""
 
@@ -63,7 +54,7 @@ class FitReporter:
         self.done = 0.0
 
     def __call__(self) -> None:
-        """Tell; what the receiver raises, as when the run was cancelled, goes through."""
+        """Tell the share done. What the receiver raises, as when the run was cancelled, ends the run."""
         if time.monotonic() - self._told >= _TELL_SECONDS:
             self._told = time.monotonic()
             self._tell(self.done)
@@ -89,7 +80,9 @@ def fine_tune(
     fit the device's memory.
     """
     optimizer = _optimizer(network, recipe)
-    stepper = Stepper(network, _loss(task, learn, recipe, network.head.weight.device))
+    device = network.head.weight.device
+    weights = torch.from_numpy(label_weights(task, learn.targets)).to(device) if recipe.balanced else None
+    stepper = Stepper(network, make_loss(task, weights, recipe.focal))
     targets = torch.from_numpy(smoothed(task, learn.targets, recipe.label_smoothing))
     teller, progress = FitReporter(tell), FitState()
     if saved is not None:
@@ -108,12 +101,17 @@ def fine_tune(
                 _set_rate(optimizer, recipe, progress.step / (recipe.epochs * steps_an_epoch))
                 optimizer.step()
                 progress.step += 1
-                if progress.step % EVERY == 0 or progress.step % steps_an_epoch == 0:
+                if progress.step % AVERAGE_EVERY == 0 or progress.step % steps_an_epoch == 0:
                     progress.average.add(network)
                 if saved is not None:
                     saved.keep_up(network, optimizer, progress)
         except Diverged:
-            _keep_last_good(progress)
+            if not progress.best:
+                raise TrainingError(
+                    f"The loss is no longer a number after {progress.step} steps, before an epoch was done: "
+                    "choose a lower learning rate."
+                ) from None
+            progress.stopped = f"the loss was no longer a number after {progress.step} steps"
         else:
             _end_epoch(network, task, valid, recipe, progress, teller)
     if saved is not None:
@@ -151,11 +149,6 @@ def _optimizer(network: Classifier, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, fused=True)
 
 
-def _loss(task: Task, learn: Examples, recipe: Recipe, device: torch.device) -> Loss:
-    weights = torch.from_numpy(label_weights(task, learn.targets)).to(device) if recipe.balanced else None
-    return make_loss(task, weights, recipe.focal)
-
-
 def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, done: float) -> None:
     """Raise the learning rates over the warm-up, then lower them to zero at the end of the last epoch."""
     factor = min(done / recipe.warmup, 1.0) if done < recipe.warmup else (1 - done) / (1 - recipe.warmup)
@@ -164,6 +157,7 @@ def _set_rate(optimizer: torch.optim.Optimizer, recipe: Recipe, done: float) -> 
 
 
 def _clip(network: Classifier) -> None:
+    """Shorten the gradient where it is too long; raises `Diverged` where it is no number."""
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
     if not torch.isfinite(norm):
         raise Diverged
@@ -172,11 +166,16 @@ def _clip(network: Classifier) -> None:
 def _end_epoch(
     network: Classifier, task: Task, valid: Examples, recipe: Recipe, progress: FitState, teller: FitReporter
 ) -> None:
-    """Measure, keep the weights where they are the best so far, stop where they have not been for long."""
+    """Measure macro-F1; keep the weights if they are the best so far; stop if none were for long."""
     epoch = 1 + len(progress.history)
     before = [past for past in progress.history if past is not None]
     with progress.average.worn_by(network):
-        score = _valid_score(network, task, valid, teller) if len(valid) else None
+        score: float | None = None
+        if len(valid):
+            scores = score_windows(network, task, valid.windows, teller)
+            # Multi-label is measured with tuned thresholds, as it is published.
+            decisions = task.decide(scores, tune(scores, valid.targets))
+            score = macro_f1(valid.targets, decisions) or 0.0
         progress.history.append(score)
         if score is None or score > max(before, default=-1.0):
             progress.best, progress.best_epoch = copy_weights(network), epoch
@@ -184,16 +183,108 @@ def _end_epoch(
         progress.stopped = f"no better macro-F1 in {recipe.patience} epochs"
 
 
-def _valid_score(network: Classifier, task: Task, valid: Examples, teller: FitReporter) -> float:
-    """Return macro-F1, for multi-label with tuned thresholds, as it is published."""
-    scores = score_windows(network, task, valid.windows, teller)
-    return macro_f1(valid.targets, task.decide(scores, tune(scores, valid.targets))) or 0.0
+class Diverged(Exception):
+    """The loss or its gradient is no longer a number."""
 
 
-def _keep_last_good(progress: FitState) -> None:
-    if not progress.best:
-        raise TrainingError(
-            f"The loss is no longer a number after {progress.step} steps, before an epoch was done: "
-            "choose a lower learning rate."
-        )
-    progress.stopped = f"the loss was no longer a number after {progress.step} steps"
+class Stepper:
+    """Leaves the gradients of a batch's mean loss in the network, whatever the parts it is computed in."""
+
+    def __init__(self, network: Classifier, loss: Loss) -> None:
+        self.network = network
+        self.loss = loss
+        self.device = network.head.weight.device
+        # No part of a batch takes longer than a second, so a cancelled run ends within one.
+        self._tokens_a_second = network.tokens_a_second()
+        self.most_rows = 0  # of one part; 0 as long as the device has not run out of memory
+
+    def gradients(self, windows: Sequence[Window], targets: torch.Tensor, tell: Callable[[], None]) -> None:
+        """Compute them; where memory runs out, halve the part and start the batch again.
+
+        Raises `Diverged` for a loss that is not a number, `TrainingError` where one text does not fit.
+        """
+        while True:
+            self.network.zero_grad(set_to_none=True)
+            rows = self._rows_at_once(windows)
+            try:
+                for start in range(0, len(windows), rows):
+                    part = slice(start, start + rows)
+                    self._add_part(windows[part], targets[part], len(windows))
+                    tell()
+                return
+            except torch.OutOfMemoryError as error:
+                if rows == 1:
+                    raise TrainingError(
+                        f"The {self.device.type} device has too little memory for one text of "
+                        f"{max(map(len, windows))} tokens: lower max_length, or choose a smaller checkpoint."
+                    ) from error
+                self.most_rows = rows // 2
+            # NB: this stands outside of `except`, because the traceback there still holds the tensors.
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _rows_at_once(self, windows: Sequence[Window]) -> int:
+        fitting = [len(windows)]
+        if self.device.type == "cpu":
+            fitting.append(max(1, self._tokens_a_second // max(map(len, windows))))
+        if self.most_rows:
+            fitting.append(self.most_rows)
+        return min(fitting)
+
+    def _add_part(self, windows: Sequence[Window], targets: torch.Tensor, batch: int) -> None:
+        ids, mask = (torch.from_numpy(array).to(self.device) for array in pad(windows, self.network.padding))
+        with half_precision(self.device):
+            logits = self.network(ids, mask)  # (windows, labels)
+        cost = self.loss(logits, targets.to(self.device)).sum() / batch
+        if not torch.isfinite(cost):
+            raise Diverged
+        cost.backward()  # type: ignore[no-untyped-call]
+
+
+def smoothed(task: Task, targets: FloatArray, smoothing: float) -> FloatArray:
+    """Return the targets (texts, labels) that a single-label network learns.
+
+    A share of each is spread over the labels that have examples (Szegedy et al., 2016). Multi-label targets
+    stay as they are: each is a decision of its own, and most are "no".
+    """
+    if not task.exclusive:
+        return targets
+    used = targets.any(axis=0)
+    return np.asarray((1 - smoothing) * targets + smoothing * used / max(int(used.sum()), 1), np.float32)
+
+
+def label_weights(task: Task, targets: FloatArray) -> FloatArray:
+    """Return the weight of each label (labels,) that makes labels count alike, at most 20.
+
+    For single-label the inverse of its frequency with mean 1 over the documents, for multi-label the number
+    of documents without it for each with it.
+    """
+    counts = np.maximum(targets.sum(axis=0), 1)
+    labels = max(int(targets.any(axis=0).sum()), 1)
+    weights = len(targets) / (labels * counts) if task.exclusive else (len(targets) - counts) / counts
+    return np.asarray(np.clip(weights, 1 / _HEAVIEST, _HEAVIEST), np.float32)
+
+
+def make_loss(task: Task, weights: torch.Tensor | None, focal: float) -> Loss:
+    """Return the loss of a task; `focal` is gamma, which mutes what is already right (Lin et al., 2017)."""
+    return _sigmoid_loss(weights, focal) if not task.exclusive else _softmax_loss(weights, focal)
+
+
+def _softmax_loss(weights: torch.Tensor | None, focal: float) -> Loss:
+    def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        logs = F.log_softmax(logits, dim=-1)
+        cells = -targets * logs * (1 - logs.exp()) ** focal if focal else -targets * logs
+        return (cells if weights is None else cells * weights).sum(dim=-1)
+
+    return loss
+
+
+def _sigmoid_loss(weights: torch.Tensor | None, focal: float) -> Loss:
+    def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        cells = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none")
+        if focal:
+            hit = torch.sigmoid(logits) * (2 * targets - 1) + (1 - targets)  # probability of the truth
+            cells = cells * (1 - hit) ** focal
+        return cells.sum(dim=-1)
+
+    return loss

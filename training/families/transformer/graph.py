@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
 from torch import nn
+from torch.onnx import (  # type: ignore[attr-defined]
+    register_custom_op_symbolic,
+    unregister_custom_op_symbolic,
+)
+from transformers import AutoModel
 
 from training.bundles.bundle import GRAPH
 from training.bundles.predictor import session_options
 from training.families.shared.network import Classifier, activate, longest_input
-from training.families.transformer.fused import DOMAINS, attention_in_one, calling_attention
 from training.types import Task
 
 _OPSET = 17
-_ALIKE = 1e-4
+_DOMAINS = {"com.microsoft": 1}  # the version of each set of operators beside ONNX's own
+_ALIKE = 1e-4  # the largest difference of probabilities that counts as the same answer
+_ATTENTION = "aten::scaled_dot_product_attention"
+_SWAPPED = (0, 2, 1, 3)
 
 
 class OneText(nn.Module):
@@ -44,23 +54,19 @@ def write_onnx(network: Classifier, task: Task, folder: Path) -> None:
     """
     plain = OneText(network, task).eval()
     heads = getattr(network.encoder.config, "num_attention_heads", None)
-    encoder = calling_attention(network.encoder)
+    encoder = _calling_attention(network.encoder)
     if heads is not None and encoder is not None:
-        _export(OneText(_with_encoder(network, encoder), task).eval(), folder, heads)
+        twin = Classifier(encoder, network.pooling, network.head.out_features)
+        twin.head = network.head
+        _export(OneText(twin, task).eval(), folder, heads)
         if _answers_like(plain, folder):
             return
     _export(plain, folder, None)
 
 
-def _with_encoder(network: Classifier, encoder: nn.Module) -> Classifier:
-    twin = Classifier(encoder, network.pooling, network.head.out_features)
-    twin.head = network.head
-    return twin
-
-
 def _export(graph: OneText, folder: Path, heads: int | None) -> None:
     device = graph.network.head.weight.device
-    fused = nullcontext() if heads is None else attention_in_one(heads, _OPSET)
+    fused = nullcontext() if heads is None else _attention_in_one(heads, _OPSET)
     with torch.no_grad(), fused, warnings.catch_warnings():
         # The tracer warns of every shape that it reads; parity with the model is checked on real texts.
         warnings.simplefilter("ignore")
@@ -74,10 +80,11 @@ def _export(graph: OneText, folder: Path, heads: int | None) -> None:
             opset_version=_OPSET,
             do_constant_folding=True,
             dynamo=False,
-            custom_opsets=DOMAINS if heads is not None else None,
+            custom_opsets=_DOMAINS if heads is not None else None,
         )
     model = onnx.load(folder / GRAPH)
-    del model.graph.value_info[:]  # of onnxruntime's operator it has no type, which quantizing trips over
+    # Types are left out, because that of onnxruntime's operator is missing, and quantizing stops there.
+    del model.graph.value_info[:]
     onnx.save(model, folder / GRAPH)
 
 
@@ -87,8 +94,57 @@ def _answers_like(graph: OneText, folder: Path) -> bool:
     network = graph.network
     shape = (2, longest_input(network))
     ids = np.random.default_rng(0).integers(0, network.encoder.config.vocab_size, shape)
-    ids[ids == network.padding] += 1  # no text holds it, and positions may leave it out
+    ids[ids == network.padding] += 1  # no text holds padding, and an encoder may give it no position
     expected = graph(torch.from_numpy(ids).to(network.head.weight.device)).cpu().numpy()
     session = ort.InferenceSession(folder / GRAPH, session_options(1), providers=["CPUExecutionProvider"])
     found = np.asarray(session.run(None, {"input_ids": ids})[0])
     return bool(np.abs(found - expected).max() <= _ALIKE)
+
+
+def _calling_attention(encoder: Any) -> Any | None:
+    """Return a copy of an encoder that calls PyTorch's attention function; None where its kind does not."""
+    try:
+        twin = AutoModel.from_config(  # type: ignore[no-untyped-call]
+            deepcopy(encoder.config), trust_remote_code=False, attn_implementation="sdpa"
+        )
+    except ValueError:
+        return None
+    for name, part in encoder.named_children():
+        if part is None:
+            setattr(twin, name, None)
+    twin.load_state_dict(encoder.state_dict(), strict=False)
+    return twin.to(next(encoder.parameters()).device).eval()
+
+
+@contextmanager
+def _attention_in_one(heads: int, opset: int) -> Iterator[None]:
+    """Export every call of PyTorch's attention function as onnxruntime's `MultiHeadAttention`.
+
+    That is one operator instead of ten which write every score down. NB: masks are left out, because with a
+    mask the operator computes in the slow way, and windows without padding need none. An encoder with masks
+    of another kind then answers otherwise, which the caller has to check.
+    """
+
+    def symbolic(g: Any, query: Any, key: Any, value: Any, *_: Any) -> Any:
+        inputs = [_joined(g, rows) for rows in (query, key, value)]
+        found = g.op("com.microsoft::MultiHeadAttention", *inputs, num_heads_i=heads)
+        return g.op("Transpose", g.op("Reshape", found, _constant(g, 0, 0, heads, -1)), perm_i=_SWAPPED)
+
+    register_custom_op_symbolic(_ATTENTION, symbolic, opset)
+    try:
+        yield
+    finally:
+        unregister_custom_op_symbolic(_ATTENTION, opset)
+
+
+def _joined(g: Any, rows: Any) -> Any:
+    """Return (windows, tokens, heads * d) of (windows, heads, tokens, d): what was split, where it was."""
+    swap = rows.node()
+    split = next(swap.inputs()).node() if swap.kind() == "onnx::Transpose" else swap
+    if split.kind() == "onnx::Reshape":
+        return next(split.inputs())
+    return g.op("Reshape", g.op("Transpose", rows, perm_i=_SWAPPED), _constant(g, 0, 0, -1))
+
+
+def _constant(g: Any, *numbers: int) -> Any:
+    return g.op("Constant", value_t=torch.tensor(numbers))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -27,24 +26,25 @@ from training.families.shared.network import (
     save_network,
 )
 from training.families.shared.teaching import with_scores
-from training.families.transformer.checkpointing import SavedRun, copy_weights, fingerprint
 from training.families.transformer.examples import Examples, rebalanced, tokenised
-from training.families.transformer.finetune import FitReporter, FitState, Recipe, fine_tune
+from training.families.transformer.finetune import FitReporter, Recipe, fine_tune
 from training.families.transformer.graph import OneText, write_onnx
 from training.families.transformer.scoring import score_windows
+from training.families.transformer.state import FitState, SavedRun, copy_weights, fingerprint
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
 from training.splits import assign_folds
 from training.types import Dataset, Exported, FloatArray, IntArray, Json, TrainingError
 
 FOCAL = "focal"
 IMBALANCES = (NONE, BALANCED, FOCAL, UNDERSAMPLE, AUGMENT)
-_GAMMA = 2.0  # of the focal loss, as its authors found best
+_GAMMA = 2.0  # how much the focal loss mutes what is already right; its authors found 2 best
 _FILE = "transformer.json"
-_ENOUGH_TO_STOP = 100  # documents: fewer cannot tell one epoch from the next
-_HELD_BACK = 10  # one document in so many
-_STEPS = 500  # few texts are seen in more epochs
+_ENOUGH_TO_STOP = 100  # documents; with fewer, one epoch cannot be told from the next
+_HELD_BACK = 10  # one document in ten is held back
+_STEPS = 500  # a run has about so many, so few texts are seen in more epochs
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 30
-_RATE, _WIDTH, _HIGHEST_RATE = 2e-4, 384, 5e-4  # MiniLM's; wider encoders need a lower one
+# The learning rate of MiniLM, whose vectors have 384 numbers; a wider encoder needs a lower one.
+_RATE, _WIDTH, _HIGHEST_RATE = 2e-4, 384, 5e-4
 
 
 class TransformerModel:
@@ -115,14 +115,23 @@ class TransformerModel:
         self.network_ = self._read_checkpoint(len(dataset.schema))
         learn, stop = self._examples(dataset), self._examples(valid)
         held = _rows_to_hold_back(dataset, labelled, self.seed)
-        with _own_randomness(self.seed):
+        # Dropout is drawn from a seed of our own, and PyTorch's global state stays as it was.
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
             if len(stop) >= _ENOUGH_TO_STOP:
                 progress = self._tune(learn, stop)
             elif len(held) >= _ENOUGH_TO_STOP:
                 progress = self._tune_held_back(learn, held)
             else:
                 progress = self._tune(learn, learn.rows(held[:0]))
-        self.details_ = self._details(learn, progress)
+        self.details_: dict[str, Json] = {
+            "checkpoint": self.checkpoint,
+            "layers": int(self.network_.encoder.config.num_hidden_layers),
+            "epochs": progress.best_epoch,
+            "stopped": progress.stopped,
+            "valid_macro_f1": progress.history,
+            **learn.shares(),
+        }
         return self
 
     def _read_checkpoint(self, labels: int) -> Classifier:
@@ -175,8 +184,10 @@ class TransformerModel:
 
     def _recipe(self, documents: int) -> Recipe:
         width = int(self.network_.head.in_features)
+        steps = -(-documents // self.batch_size)  # of one epoch
+        usual_epochs = max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
         return Recipe(
-            epochs=self.epochs or _usual_epochs(documents, self.batch_size),
+            epochs=self.epochs or usual_epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate or min(_RATE * (_WIDTH / width) ** 2, _HIGHEST_RATE),
             warmup=self.warmup,
@@ -189,16 +200,6 @@ class TransformerModel:
 
     def _examples(self, dataset: Dataset) -> Examples:
         return tokenised(self.tokens_, dataset.texts, dataset.targets, FitReporter(self.on_progress))
-
-    def _details(self, learn: Examples, progress: FitState) -> dict[str, Json]:
-        return {
-            "checkpoint": self.checkpoint,
-            "layers": int(self.network_.encoder.config.num_hidden_layers),
-            "epochs": progress.best_epoch,
-            "stopped": progress.stopped,
-            "valid_macro_f1": progress.history,
-            **learn.shares(),
-        }
 
     def held_back(self) -> tuple[IntArray, FloatArray] | None:
         """Return rows (held,) and scores (held, labels) of the documents held back from the first tuning."""
@@ -266,16 +267,3 @@ def _rows_to_hold_back(dataset: Dataset, labelled: int, seed: int) -> IntArray:
     """Return a tenth of the first `labelled` rows, of each label alike and duplicates together."""
     first = Dataset(dataset.schema, dataset.texts[:labelled], dataset.targets[:labelled])
     return np.flatnonzero(assign_folds(first, _HELD_BACK, np.random.default_rng(seed)) == 0)
-
-
-def _usual_epochs(documents: int, batch_size: int) -> int:
-    steps = -(-documents // batch_size)
-    return max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Draw dropout from a seed of our own and leave PyTorch's global state as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

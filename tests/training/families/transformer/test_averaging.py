@@ -9,7 +9,7 @@ import torch
 
 from tests.training.conftest import make_dataset
 from tests.training.families.tuning import Params, tuned
-from training.families.transformer.averaging import Average
+from training.families.transformer.state import Average
 from training.tasks import SINGLE
 
 

@@ -15,11 +15,10 @@ from tests.training.conftest import make_dataset
 from tests.training.families.tuning import Params, none_of, tuned
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import shuffled_batches
-from training.families.shared.network import read_network
-from training.families.transformer import finetune, steps
-from training.families.transformer.checkpointing import SavedRun
-from training.families.transformer.finetune import FitReporter
-from training.families.transformer.losses import label_weights, make_loss, smoothed
+from training.families.shared.network import Classifier, read_network
+from training.families.transformer import finetune
+from training.families.transformer.finetune import FitReporter, label_weights, make_loss, smoothed
+from training.families.transformer.state import FitState, SavedRun
 from training.runs.pipeline import fit_model, train_and_package
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task, TrainingError
@@ -33,7 +32,7 @@ def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the run break off after so many steps, as soon as the state was saved."""
     real = SavedRun.keep_up
 
-    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: finetune.FitState) -> None:
+    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: FitState) -> None:
         real(self, network, optimizer, progress)
         if progress.step == steps:
             raise Killed
@@ -48,7 +47,7 @@ def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_killed_run_goes_on_to_the_same_model(
     params: Params, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.families.transformer.checkpointing.EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("training.families.transformer.state.SAVE_EVERY_SECONDS", 0.0)
     data = make_dataset(SINGLE, 90)
     whole = tuned(data, params)
     with monkeypatch.context() as patch:
@@ -145,7 +144,7 @@ def test_progress_is_told_once_a_second_at_most() -> None:
 
 
 def short_of_memory(rows: int) -> Callable[..., torch.Tensor]:
-    real = steps.Classifier.forward
+    real = Classifier.forward
 
     def forward(self: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         if self.training and len(input_ids) > rows:
@@ -159,18 +158,19 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
     checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, vectors: vectors)
-    monkeypatch.setattr(steps, "half_precision", lambda device: nullcontext())  # rounds too much to compare
+    # Half precision rounds too much to compare.
+    monkeypatch.setattr(finetune, "half_precision", lambda device: nullcontext())
     network = read_network(find_checkpoint(checkpoint), 3).train()
     torch.nn.init.ones_(network.head.weight[0])
     windows, targets = [(2, 7 + i % 5, 3) for i in range(30)], torch.eye(3)[[0, 1, 2] * 10]
 
     def gradients() -> tuple[list[torch.Tensor], int]:
-        stepper = steps.Stepper(network, make_loss(SINGLE, None, 0.0))
+        stepper = finetune.Stepper(network, make_loss(SINGLE, None, 0.0))
         stepper.gradients(windows, targets, lambda: None)
         return [weights.grad.clone() for weights in network.parameters()], stepper.most_rows
 
     whole, _ = gradients()
-    monkeypatch.setattr(steps.Classifier, "forward", short_of_memory(8))
+    monkeypatch.setattr(Classifier, "forward", short_of_memory(8))
     parts, rows = gradients()
     assert rows == 7
     for one, other in zip(whole, parts, strict=True):
@@ -178,14 +178,14 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
 
 
 def test_a_run_short_of_memory_learns(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps.Classifier, "forward", short_of_memory(8))
+    monkeypatch.setattr(Classifier, "forward", short_of_memory(8))
     data = make_dataset(SINGLE, 90)
     scores = tuned(data, params | {"epochs": 12}).predict_proba(data.texts)
     assert (scores.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.9
 
 
 def test_memory_for_not_even_one_text_is_a_sentence(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps.Classifier, "forward", short_of_memory(0))
+    monkeypatch.setattr(Classifier, "forward", short_of_memory(0))
     with pytest.raises(TrainingError, match="too little memory for one text of .* tokens: lower max_length"):
         tuned(make_dataset(SINGLE, 30), params)
 
@@ -204,7 +204,7 @@ def test_a_loss_that_is_no_number_later_keeps_the_last_good_weights(
 
     def clip(network: Any) -> None:
         if next(calls) == 7:  # in the third epoch of three steps
-            raise steps.Diverged
+            raise finetune.Diverged
         real(network)
 
     monkeypatch.setattr(finetune, "_clip", clip)

@@ -45,7 +45,7 @@ def test_it_keeps_the_epoch_that_was_best_on_valid(params: Params) -> None:
 
 def test_it_stops_where_epochs_bring_no_more(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     falling = iter([0.5, 0.7, 0.6, 0.7, 0.1, 0.1])
-    monkeypatch.setattr(finetune, "_valid_score", lambda *_: next(falling))
+    monkeypatch.setattr(finetune, "macro_f1", lambda *_: next(falling))
     model = tuned(make_dataset(SINGLE, 30), params, make_dataset(SINGLE, 100, seed=1))
     assert model.details_["valid_macro_f1"] == [0.5, 0.7, 0.6, 0.7]
     assert model.details_["epochs"] == 2
