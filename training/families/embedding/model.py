@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from training import tasks
 from training.encoders.neighbours import smooth
 from training.encoders.vectors import knows_labels
 from training.families.embedding.choice import ENOUGH, choose_parts, possible_parts, usual_parts
-from training.families.embedding.memory import Memory, is_due, read_memory, recall, remember
 from training.families.embedding.recipe import (
     Material,
     Parts,
@@ -21,21 +22,47 @@ from training.families.embedding.recipe import (
     rebalanced,
     seen_by_teacher,
 )
-from training.families.shared.graphs import write_vector_graph
+from training.families.shared.graphs import read_vector_graph, write_vector_graph
+from training.families.shared.heads import FILE as WEIGHTS
 from training.families.shared.heads import Head, activate
 from training.families.shared.imbalance import BALANCED, NONE, SMOTE, UNDERSAMPLE, check_imbalance
 from training.families.shared.names import name_vectors
 from training.families.shared.teaching import with_scores, with_surest
-from training.families.shared.tree_graphs import write_vector_trees
-from training.families.shared.trees import TreeHead, fit_trees
+from training.families.shared.trees import FILE as TREES
+from training.families.shared.trees import TreeHead, fit_trees, write_vector_trees
 from training.preprocess.encoder import EncoderPreprocessor
 from training.preprocess.windows import reading_shares
-from training.types import Dataset, Embedder, Exported, FloatArray, IntArray, TrainingError
+from training.types import (
+    Dataset,
+    Embedder,
+    Exported,
+    FloatArray,
+    IntArray,
+    LabelSchema,
+    LabelSpec,
+    TrainingError,
+)
 
 LOGISTIC, LIGHTGBM = "logistic", "lightgbm"
 HEADS = (LOGISTIC, LIGHTGBM)
 IMBALANCES = (NONE, BALANCED, UNDERSAMPLE, SMOTE)
 _FOLD_POOL = 2_000  # pool documents that the student of one fold learns from
+_FILE = "recipe.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one run hands to the next: a fitted head and how it was fitted.
+
+    `parts` were chosen from those `offered` when there were `decided_at` labelled documents.
+    """
+
+    schema: LabelSchema
+    encoder: str
+    parts: Parts
+    offered: Parts
+    decided_at: int
+    head: Head | TreeHead
 
 
 class EmbeddingModel:
@@ -44,8 +71,8 @@ class EmbeddingModel:
     *Names*: each label's name is one more training example, and before the first label the whole model.
     *Neighbours*: a teacher learns and scores the pool on vectors mixed with those of their neighbours.
     *Student*: the published head learns from people's labels and, with less weight, from the teacher's.
-    Each is used where cross-validation does not speak against it (see `_choice`), and each can be switched
-    off. `penalty` 0 lets cross-validation choose. `imbalance` is what is done where labels are rare.
+    Each is used unless it loses in cross-validation (see `choose_parts`), and each can be switched off.
+    `penalty` 0 lets cross-validation choose. `imbalance` is what is done where labels are rare.
     """
 
     def __init__(
@@ -77,7 +104,7 @@ class EmbeddingModel:
         self._check(dataset)
         self.schema_ = dataset.schema
         self._material = self._gather(dataset)
-        memory = recall(self.previous, dataset.schema, self.embedder.fingerprint)
+        memory = _recall(self.previous, dataset.schema, self.embedder.fingerprint)
         self._decide(memory, len(dataset))
         self.head_ = self._learn(memory.head if memory and isinstance(memory.head, Head) else None)
         self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
@@ -132,15 +159,15 @@ class EmbeddingModel:
     def _decide(self, memory: Memory | None, documents: int) -> None:
         """Choose the parts anew where the labels have grown by half since they were chosen.
 
-        NB: for an encoder that knows the labels each part looks useless, as its vectors of the labelled
-        documents lie apart already: the usual ones are better there.
+        NB: with an encoder that was tuned on these labels each part looks useless, because its vectors of the
+        labelled documents lie apart already. The usual parts are better there.
         """
         self._offered = possible_parts(self._material, self._wanted())
         if self.head == LIGHTGBM:
             self.parts_, self.decided_at_ = self._offered, documents
         elif knows_labels(self.embedder):
             self.parts_, self.decided_at_ = usual_parts(self._material, self._wanted()), documents
-        elif memory and not is_due(memory, self._offered, documents, ENOUGH):
+        elif memory and not _is_due(memory, self._offered, documents):
             self.parts_, self.decided_at_ = memory.parts, memory.decided_at
         else:
             self.parts_ = choose_parts(self._material, self._wanted(), np.random.default_rng(self.seed))
@@ -179,25 +206,26 @@ class EmbeddingModel:
     def out_of_fold(self, folds: IntArray) -> FloatArray:
         """Return scores (documents, labels), each by a head that learned without the document's fold.
 
-        What a teacher said comes after the documents, is in no fold, and is always learned from.
+        Texts that only a teacher labelled come after the documents; they are in no fold, and each head learns
+        from them.
         """
         scores = np.zeros((len(folds), len(self.schema_)), np.float32)
         taught = np.arange(len(folds), len(self._material.targets))
         for fold in np.unique(folds):
             held = np.flatnonzero(folds == fold)
-            learn = self._material.rows(np.concatenate([np.flatnonzero(folds != fold), taught]))
-            scores[held] = self._fold_head(learn).logits(self._material.vectors[held])
+            rng = np.random.default_rng(self.seed)
+            rows = np.concatenate([np.flatnonzero(folds != fold), taught])
+            learn = rebalanced(self._material.rows(rows), self.imbalance, rng)
+            head: Head | TreeHead
+            if self.head == LIGHTGBM:
+                head = self._grow(learn)
+            elif self._teacher is None or not self.parts_.student:
+                head = fit_plain(learn, self.parts_)
+            else:
+                teacher = fit_teacher(learn, self.parts_)
+                head = fit_student(learn, self.parts_, teacher, rng, limit=_FOLD_POOL)
+            scores[held] = head.logits(self._material.vectors[held])
         return activate(self.schema_.task, scores)
-
-    def _fold_head(self, learn: Material) -> Head | TreeHead:
-        rng = np.random.default_rng(self.seed)
-        learn = rebalanced(learn, self.imbalance, rng)
-        if self.head == LIGHTGBM:
-            return self._grow(learn)
-        if self._teacher is None or not self.parts_.student:
-            return fit_plain(learn, self.parts_)
-        teacher = fit_teacher(learn, self.parts_)
-        return fit_student(learn, self.parts_, teacher, rng, limit=_FOLD_POOL)
 
     def save(self, folder: Path) -> None:
         """Write weights, schema, parts and which encoder they belong to."""
@@ -207,7 +235,7 @@ class EmbeddingModel:
     @classmethod
     def load(cls, folder: Path, *, embedder: Embedder) -> Self:
         """Read what `save` wrote; an embedder of another encoder is a `TrainingError`."""
-        memory = read_memory(folder)
+        memory = _read_memory(folder)
         if memory.encoder != embedder.fingerprint:
             raise TrainingError(
                 f"The model in {folder} needs the vectors of the encoder {memory.encoder[:12]}."
@@ -221,7 +249,7 @@ class EmbeddingModel:
     def _remember(self, folder: Path) -> None:
         fingerprint = self.embedder.fingerprint
         memory = Memory(self.schema_, fingerprint, self.parts_, self._offered, self.decided_at_, self.head_)
-        remember(memory, folder)
+        _remember(memory, folder)
 
     def export(self, folder: Path) -> Exported:
         """Write the head's graph; its input is `vectors` (rows, dimension) of the encoder it names."""
@@ -235,3 +263,77 @@ class EmbeddingModel:
         precision = str(getattr(self.embedder, "precision", "fp32"))
         note = str(getattr(self.embedder, "note", ""))
         return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision, note=note)
+
+
+def _remember(memory: Memory, folder: Path) -> None:
+    """Write all but the weights as JSON."""
+    content = {
+        "task": memory.schema.task.key,
+        "labels": [asdict(label) for label in memory.schema.labels],
+        "encoder": memory.encoder,
+        "parts": asdict(memory.parts),
+        "offered": asdict(memory.offered),
+        "decided_at": memory.decided_at,
+    }
+    (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _read_memory(folder: Path) -> Memory:
+    """Read what `_remember` and a saved or exported head left in `folder`."""
+    try:
+        content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        labels = tuple(LabelSpec(**label) for label in content["labels"])
+        head: Head | TreeHead
+        if (folder / TREES).exists():
+            head = TreeHead.load(folder)
+        else:  # what `export` left has the weights in the graph alone
+            head = Head.load(folder) if (folder / WEIGHTS).exists() else Head(*read_vector_graph(folder))
+        return Memory(
+            schema=LabelSchema(tasks.find(content["task"]), labels),
+            encoder=str(content["encoder"]),
+            parts=Parts(**content["parts"]),
+            offered=Parts(**content["offered"]),
+            decided_at=int(content["decided_at"]),
+            head=head,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{folder} holds no model of the embedding family ({error}).") from error
+
+
+def _recall(folder: Path | None, schema: LabelSchema, encoder: str) -> Memory | None:
+    """Return what an earlier run left, its weights in the order of `schema`; None if it is of no use.
+
+    An earlier run only saves time, so nothing is lost where it is gone, unreadable or of another encoder.
+    """
+    if folder is None:
+        return None
+    try:
+        memory = _read_memory(folder)
+    except TrainingError:
+        return None
+    if (
+        memory.encoder != encoder
+        or memory.schema.task is not schema.task
+        or isinstance(memory.head, TreeHead)
+    ):
+        return None
+    head = _reordered(memory.head, memory.schema, schema)
+    return Memory(schema, encoder, memory.parts, memory.offered, memory.decided_at, head)
+
+
+def _is_due(memory: Memory, offered: Parts, documents: int) -> bool:
+    """Tell whether the parts are to be chosen anew: others are offered, or the labels grew by half."""
+    grown = documents >= max(ENOUGH, 1.5 * memory.decided_at)
+    return offered != memory.offered or grown or documents < memory.decided_at
+
+
+def _reordered(head: Head, before: LabelSchema, schema: LabelSchema) -> Head:
+    """Return the head with the columns of `schema`; a new label starts at zero."""
+    old = {key: j for j, key in enumerate(before.keys)}
+    kept = [(j, old[key]) for j, key in enumerate(schema.keys) if key in old]
+    new = [j for j, _ in kept]
+    weights = np.zeros((len(head.weights), len(schema)), np.float32)
+    bias = np.zeros(len(schema), np.float32)
+    weights[:, new] = head.weights[:, [j for _, j in kept]]
+    bias[new] = head.bias[[j for _, j in kept]]
+    return Head(weights, bias)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from training.bundles.bundle import GRAPH
 from training.families.shared.heads import NEVER
 from training.types import FloatArray, IntArray, Json, Task, TrainingError
 
 FILE = "trees.json"
 _ROUNDS = 100
-_ENOUGH_IN_LEAF = 20  # documents, and fewer where the rarest labels have fewer
+_ENOUGH_IN_LEAF = 20  # documents; a leaf may have fewer where the rarest labels have fewer
 _SETTINGS: dict[str, Json] = {
     "learning_rate": 0.1,
     "num_leaves": 15,
@@ -81,9 +83,11 @@ def fit_trees(task: Task, matrix: Any, targets: FloatArray, weights: FloatArray,
     """
     counts = targets.sum(axis=0)
     columns = np.flatnonzero(counts)
-    if len(columns) < (2 if task.exclusive else 1):  # of a fold that lacks all others
+    if len(columns) < (2 if task.exclusive else 1):  # a fold may lack the documents of all other labels
         return TreeHead((), columns, targets.shape[1])
-    settings = _SETTINGS | {"seed": seed, "min_data_in_leaf": _least_in_leaf(counts[columns])}
+    # A third of the lower quarter's count is a number that the documents of a rare label can reach.
+    in_leaf = int(np.clip(np.quantile(counts[columns], 0.25) / 3, 1, _ENOUGH_IN_LEAF))
+    settings = _SETTINGS | {"seed": seed, "min_data_in_leaf": in_leaf}
     if task.exclusive:
         answers = targets[:, columns].argmax(axis=1)
         settings |= {"objective": "multiclass", "num_class": len(columns)}
@@ -102,17 +106,108 @@ def _boost(settings: dict[str, Json], matrix: Any, answers: Any, weights: FloatA
 
 
 def _lightgbm() -> Any:
-    """Return the library, imported only now: linear heads do without it."""
+    """Return the library; it is imported only when it is needed, because linear heads do without it."""
     try:
         return import_module("lightgbm")
     except ModuleNotFoundError as error:
         raise TrainingError("Trees need LightGBM: run pip install '.[train]'.") from error
-    except OSError as error:  # the library is there, and the OpenMP runtime that it is linked to is not
+    except OSError as error:  # the library is there, but the OpenMP runtime that it is linked to is missing
         raise TrainingError(
             f"LightGBM cannot be loaded ({error}). On Debian, run apt-get install libgomp1."
         ) from error
 
 
-def _least_in_leaf(counts: FloatArray) -> int:
-    """Return a number that a rare label's documents can reach: a third of the lower quarter's count."""
-    return int(np.clip(np.quantile(counts, 0.25) / 3, 1, _ENOUGH_IN_LEAF))
+def write_vector_trees(folder: Path, task: Task, head: TreeHead, dimension: int) -> None:
+    """Write activation(sum of the trees' leaves): `vectors` (rows, dimension) to (rows, labels), float32."""
+    from onnx import TensorProto, helper
+
+    inputs = [helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["rows", dimension])]
+    _write(folder, task, head, [], inputs, "vectors", "rows")
+
+
+def write_gather_trees(folder: Path, task: Task, head: TreeHead, features: int) -> None:
+    """Write the same over one text's n-grams: `values` (1, n) are put at `ids` (n,) of a row of zeros."""
+    from onnx import TensorProto, helper
+
+    zeros = helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])
+    nodes = [
+        helper.make_node("Constant", [], ["shape"], value_ints=[1, features]),
+        helper.make_node("ConstantOfShape", ["shape"], ["empty"], value=zeros),
+        helper.make_node("Constant", [], ["first"], value_ints=[0]),
+        helper.make_node("Unsqueeze", ["ids", "first"], ["places"]),
+        helper.make_node("ScatterElements", ["empty", "places", "values"], ["row"], axis=1),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("ids", TensorProto.INT64, ["features"]),
+        helper.make_tensor_value_info("values", TensorProto.FLOAT, [1, "features"]),
+    ]
+    _write(folder, task, head, nodes, inputs, "row", 1)
+
+
+def _write(
+    folder: Path, task: Task, head: TreeHead, before: list[Any], inputs: list[Any], row: str, rows: str | int
+) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    trees = helper.make_node(
+        "TreeEnsembleRegressor", [row], ["logits"], domain="ai.onnx.ml", **_attributes(head)
+    )
+    activation = helper.make_node("Softmax" if task.exclusive else "Sigmoid", ["logits"], ["probabilities"])
+    output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [rows, head.labels])
+    graph = helper.make_graph([*before, trees, activation], "boosted_trees", inputs, [output])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    onnx.checker.check_model(model)
+    (folder / GRAPH).write_bytes(model.SerializeToString())
+
+
+def _attributes(head: TreeHead) -> dict[str, Json]:
+    # NB: a label that no tree is for gets a tree of one leaf, because onnxruntime leaves out its base value.
+    never = [(label, {"leaf_value": NEVER}) for label in sorted(set(range(head.labels)) - {*head.columns})]
+    columns: dict[str, list[Json]] = defaultdict(list)
+    for tree, (label, root) in enumerate([*head.trees(), *never]):
+        for number, node in enumerate(_flat(root)):
+            _add_node(columns, tree, number, node, label)
+    return dict(columns) | {"n_targets": head.labels}
+
+
+def _flat(root: Json) -> Iterable[Json]:
+    """Return a tree's nodes; each learns in `true` and `false` the numbers of its children."""
+    nodes = [root]
+    for node in nodes:  # the list grows while it is read
+        for side, child in (("true", "left_child"), ("false", "right_child")):
+            node[side] = len(nodes) if child in node else 0
+            if child in node:
+                nodes.append(node[child])
+    return nodes
+
+
+def _add_node(columns: dict[str, list[Json]], tree: int, number: int, node: Json, label: int) -> None:
+    """Append what ONNX says of a node, and of what its leaf adds to the label, to the lists of all nodes."""
+    is_leaf = "leaf_value" in node
+    row = {
+        "treeids": tree,
+        "nodeids": number,
+        "modes": "LEAF" if is_leaf else "BRANCH_LEQ",
+        "featureids": 0 if is_leaf else node["split_feature"],
+        "values": 0.0 if is_leaf else _not_above(node["threshold"]),
+        "truenodeids": node["true"],
+        "falsenodeids": node["false"],
+    }
+    for name, value in row.items():
+        columns[f"nodes_{name}"].append(value)
+    if is_leaf:
+        leaf = {"treeids": tree, "nodeids": number, "ids": label, "weights": node["leaf_value"]}
+        for name, value in leaf.items():
+            columns[f"target_{name}"].append(value)
+
+
+def _not_above(threshold: float) -> float:
+    """Return the largest float32 that is not above a threshold: every float32 is on the same side of both.
+
+    LightGBM splits at doubles. If one were rounded up, a value right at the split would go the other way.
+    """
+    rounded = np.float32(threshold)
+    # NB: without float() NumPy would round the threshold before it compares.
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if float(rounded) > threshold else rounded)

@@ -14,8 +14,7 @@ from training.families.shared.graphs import write_gather_graph
 from training.families.shared.heads import Head, activate
 from training.families.shared.imbalance import NONE, check_imbalance
 from training.families.shared.teaching import with_scores, with_surest
-from training.families.shared.tree_graphs import write_gather_trees
-from training.families.shared.trees import TreeHead
+from training.families.shared.trees import TreeHead, write_gather_trees
 from training.families.tfidf.heads import HEADS, IMBALANCES, LIGHTGBM, LOGISTIC, USUAL, NgramRecipe
 from training.families.tfidf.matrix import most_telling, ngram_matrix
 from training.preprocess.explaining import by_place, contributions, weightiest

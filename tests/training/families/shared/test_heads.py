@@ -11,7 +11,7 @@ import pytest
 from tests.training.conftest import WordEmbedder, make_dataset
 from training.families.build import build_model
 from training.families.shared.heads import Head, fit_head
-from training.families.shared.tree_graphs import _not_above
+from training.families.shared.trees import _not_above
 from training.families.tfidf.linear_svm import calibrated, squared_hinge
 from training.figures.calibration import expected_calibration_error
 from training.protocol import TextModel
