@@ -1,4 +1,4 @@
-"""What README and docs say exists: settings, commands, targets, files behind links."""
+"""What README and docs say exists: settings, commands, targets, files behind links and in the text."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from annotate.models.workers import SILENT_AFTER
 from annotate.services.versions import predictions
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_BUILDERS = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 READERS = {"env", "env_bool", "env_float", "env_int", "env_list"}
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \|", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"(?:`|\$ |^)make ([a-z]+)", re.MULTILINE)
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
+NAMED_PATH = re.compile(r"`((?:[\w-]+/)+[\w.-]*|[\w-]+\.(?:py|md|toml|txt))`")
+TESTED_PATH = re.compile(r"pytest\b.*? (tests/\S+)")
 
 
 def read_settings() -> dict[str, object]:
@@ -97,3 +103,23 @@ NUMBERS = [
 def test_a_number_in_a_sentence_is_the_one_of_the_code(page: str, sentence: str, number: float) -> None:
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     assert sentence.format(number) in text
+
+
+@pytest.mark.parametrize("page", OF_BUILDERS, ids=lambda page: page.name)
+def test_every_path_that_is_named_is_there_in(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    named = {*NAMED_PATH.findall(text), *TESTED_PATH.findall(text)}
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_the_picture_shows_every_room() -> None:
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    drawn = set(re.findall(r'class="name"[^>]*>([a-z]+)</text>', picture))
+    rooms = {
+        path.parent.name
+        for start in ("annotate/services", "training")
+        for path in (ROOT / start).glob("*/__init__.py")
+    }
+    assert len(rooms) > 20
+    assert rooms - drawn == set()
