@@ -76,12 +76,12 @@ class ColumnMapping:
         )
 
     def _labels(self, value: Any) -> tuple[str, ...] | None:
-        parts = value if isinstance(value, list) else self._cut(_flat(value))
+        if isinstance(value, list):
+            parts = value
+        else:
+            parts = _flat(value).split(self.separator) if self.separator else [_flat(value)]
         names = tuple(name for part in parts if (name := _flat(part).strip()))
         return names if names or self.empty_is_answer else None
-
-    def _cut(self, cell: str) -> list[str]:
-        return cell.split(self.separator) if self.separator else [cell]
 
 
 def _flat(value: Any) -> str:
@@ -94,15 +94,19 @@ def guess(rows: Sequence[records.Row], *, multi: bool, has_labels: bool) -> Colu
     names = list(dict.fromkeys(name for row in whole for name in row.cells))
     identity = _named(names, ID)
     label = _named([name for name in names if name != identity], LABEL)
-    text = _named([name for name in names if name != label], TEXT) or _longest(
-        whole, names, {identity, label}
-    )
+    text = _named([name for name in names if name != label], TEXT)
+    if not text:
+        # The column with the most characters.
+        free = [name for name in names if name not in {identity, label}]
+        text = max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in whole), default="")
     label = label or _repeating(whole, names, {identity, text})
+    cells = [_flat(row.cells.get(label)) for row in whole]
+    marks = [mark for mark in SEPARATORS if any(mark in cell for cell in cells)]
     return ColumnMapping(
         text=text,
         id=identity,
         label=label,
-        separator=_separator(whole, label) if multi else "",
+        separator=[*marks, *SEPARATORS][0] if multi else "",
         meta=tuple(name for name in names if name not in {text, identity, label}),
         create_labels=not has_labels,
     )
@@ -113,11 +117,6 @@ def _named(names: Sequence[str], known: Sequence[str]) -> str:
     return next((lowered[name] for name in known if name in lowered), "")
 
 
-def _longest(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
-    free = [name for name in names if name not in taken]
-    return max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in rows), default="")
-
-
 def _repeating(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
     """Return a lone other column of short values that recur: a file of two columns without names."""
     free = [name for name in names if name not in taken]
@@ -125,8 +124,3 @@ def _repeating(rows: Sequence[records.Row], names: Sequence[str], taken: set[str
         return ""
     values = [_flat(row.cells.get(free[0])) for row in rows]
     return free[0] if len(set(values)) <= len(values) / 2 and max(map(len, values)) <= 60 else ""
-
-
-def _separator(rows: Sequence[records.Row], label: str) -> str:
-    cells = [_flat(row.cells.get(label)) for row in rows]
-    return next((mark for mark in SEPARATORS if any(mark in cell for cell in cells)), SEPARATORS[0])

@@ -46,8 +46,9 @@ def _move(project: Project, label: int, count: int) -> int:
     keys = dict.fromkeys(candidates.values_list("split_key", flat=True)[:count])
     moved = 0
     for key in keys:
-        if _is_free(project, key):
-            group = project.documents.filter(split_key=key, lane=Lane.POOL)
+        group = project.documents.filter(split_key=key, lane=Lane.POOL)
+        # Where a near duplicate is in a queue or was decided on by a person, all of them stay.
+        if group.count() == _untouched(project).filter(split_key=key).count():
             moved += group.update(lane=Lane.HOLDOUT, half=splits.half(key))
     return moved
 
@@ -55,9 +56,3 @@ def _move(project: Project, label: int, count: int) -> int:
 def _untouched(project: Project) -> QuerySet[Document]:
     pool = Document.objects.pool().filter(project=project, assignments=None).exclude(split_key="")
     return pool.exclude(annotations__annotator__is_machine=False)
-
-
-def _is_free(project: Project, key: str) -> bool:
-    """Tell whether no near duplicate of a document is in a queue or was decided on by a person."""
-    group = project.documents.filter(split_key=key, lane=Lane.POOL)
-    return group.count() == _untouched(project).filter(split_key=key).count()

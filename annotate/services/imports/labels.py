@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -88,22 +88,17 @@ class ImportedLabels:
         self.used = True
         self.annotator = self.annotator or machine_annotator()
         documents = [entry.document.pk for entry in labelled if entry.document]
-        held = {a.document_id: a for a in self._held(documents)}
-        golden = self._golden(documents) if self.gold else set()
+        annotations = Annotation.objects.filter(document__in=documents)
+        own = annotations.filter(annotator=self.annotator).prefetch_related("choices")
+        held = {annotation.document_id: annotation for annotation in own}
+        golden: set[int] = set()
+        if self.gold:
+            others = annotations.filter(is_gold=True).exclude(annotator=self.annotator)
+            golden = set(others.values_list("document_id", flat=True))
         fresh: dict[int, RowMatch] = {}
         for entry in labelled:
             self._decide(entry, held, golden, fresh)
         self._add(list(fresh.values()))
-
-    def _held(self, documents: Sequence[int]) -> QuerySet[Annotation]:
-        own = Annotation.objects.filter(document__in=documents, annotator=self.annotator)
-        return own.prefetch_related("choices")
-
-    def _golden(self, documents: Sequence[int]) -> set[int]:
-        others = Annotation.objects.filter(document__in=documents, is_gold=True).exclude(
-            annotator=self.annotator
-        )
-        return set(others.values_list("document_id", flat=True))
 
     def _decide(
         self, entry: RowMatch, held: dict[int, Annotation], golden: set[int], fresh: dict[int, RowMatch]
@@ -117,12 +112,10 @@ class ImportedLabels:
         elif pk not in held:
             fresh[pk] = entry
             entry.state = "updated" if entry.state == "unchanged" else entry.state
-        elif self._differs(held[pk], entry):
-            self._replace(held[pk], entry)
-
-    def _differs(self, annotation: Annotation, entry: RowMatch) -> bool:
-        has = {choice.label_id for choice in annotation.choices.all()}
-        return has != set(entry.label_ids or ()) or annotation.is_gold != self.gold
+        else:
+            has = {choice.label_id for choice in held[pk].choices.all()}
+            if has != set(entry.label_ids or ()) or held[pk].is_gold != self.gold:
+                self._replace(held[pk], entry)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
         if entry.repeats:

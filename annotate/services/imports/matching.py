@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -50,16 +49,13 @@ class Seen:
     def note(self, entry: RowMatch, *, lasting: bool) -> None:
         if entry.document is None or entry.problem:
             return
-        if lasting or entry.state != "created":
-            self._add(entry.document.pk)
-        else:
+        if not lasting and entry.state == "created":
             self.unsaved[hash(entry.key)] = hash((entry.sha256, entry.names))
-
-    def _add(self, pk: int) -> None:
-        byte = pk >> 3
+            return
+        byte = entry.document.pk >> 3
         if byte >= len(self.bits):
             self.bits.extend(bytes(byte + 1 - len(self.bits) + 4096))
-        self.bits[byte] |= 1 << (pk & 7)
+        self.bits[byte] |= 1 << (entry.document.pk & 7)
 
 
 class Known:
@@ -76,17 +72,14 @@ class Known:
             known = self.by_id.get(document.external_id or "", document)  # one object a document
             if document.external_id is None or document.sha256 not in self.by_text:
                 self.by_text[document.sha256] = known
-        self.lanes = self._lanes(documents, {entry.split_key for entry in entries})
+        # Near duplicates lie in one lane, also where a lead has changed the share since.
+        split_keys = {entry.split_key for entry in entries}
+        self.lanes = dict(documents.filter(split_key__in=split_keys).values_list("split_key", "lane"))
         self.fixed = self._fixed([entry for entry in entries if entry.external_id in self.by_id])
         self.created: list[Document] = []
         self.changed: dict[int, Document] = {}
         self.retexted: set[int] = set()
         self.placed: set[int] = set()
-
-    @staticmethod
-    def _lanes(documents: QuerySet[Document], keys: Iterable[str]) -> dict[str, str]:
-        """Near duplicates lie in one lane, also where a lead has changed the share since."""
-        return dict(documents.filter(split_key__in=keys).values_list("split_key", "lane"))
 
     def _fixed(self, entries: Sequence[RowMatch]) -> set[int]:
         """Return the documents whose text somebody has decided on or has before them now.

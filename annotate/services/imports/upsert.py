@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -80,7 +80,8 @@ def store_rows(
     """
     total, seen = Counts(), Seen()
     labels = ImportedLabels(project, gold=gold, create=create_labels)
-    for chunk in _chunks(rows):
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
         with transaction.atomic():
             # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
             Project.objects.select_for_update(no_key=True).get(pk=project.pk)
@@ -95,12 +96,6 @@ def store_rows(
     if labels.used and not dry_run:
         holdout.stock_holdout(project=project)
     return total
-
-
-def _chunks(rows: Iterable[IncomingDocument]) -> Iterator[list[IncomingDocument]]:
-    source = iter(rows)
-    while chunk := list(islice(source, CHUNK)):
-        yield chunk
 
 
 def _store_chunk(

@@ -60,14 +60,19 @@ def keep(
     *, project: Project, annotator: User, answer: Submission, offered: Collection[int] | None = None
 ) -> Annotation:
     """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
-    dealt = _card(project, annotator, answer.card)
-    annotation, is_answered = _standing(dealt)
     key = answer.card
-    if annotation is not None and is_answered:
+    dealt = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
+    if dealt is None:
+        raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
+    document, shown_version, shown = dealt
+    # NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
+    standing = hot_queries.STANDING.first(document=document, annotator=annotator.pk, card=key)
+    annotation = Annotation.objects.get(pk=standing[0]) if standing else None
+    if standing and annotation and standing[1]:
+        # The card was answered before.
         earlier = list(annotation.decisions.order_by("pk"))
-        if is_same(next(decision for decision in earlier if decision.card == key), answer):
-            return annotation
-        if is_same(earlier[-1], answer):
+        first = next(decision for decision in earlier if decision.card == key)
+        if is_same(first, answer) or is_same(earlier[-1], answer):
             return annotation
         if earlier[-1].card not in (key, _revision(key, len(earlier) - 1)):
             raise Rejected(
@@ -79,10 +84,20 @@ def keep(
         key = _revision(key, len(earlier))
     chosen = _checked_labels(project, answer, offered)
     created = annotation is None
-    annotation = annotation or Annotation(document_id=dealt.document_id, annotator=annotator)
-    _write(annotation, project, dealt, answer)
+    annotation = annotation or Annotation(document_id=document, annotator=annotator)
+    annotation.project = project
+    annotation.outcome = answer.outcome
+    annotation.reason = answer.reason[:LONGEST_REASON]
+    annotation.seconds = answer.seconds
+    annotation.guidelines_version = project.guidelines_version
+    annotation.shown_version_id = shown_version
+    annotation.shown = shown if answer.shown is None else answer.shown
     annotation.save(force_insert=created)
-    _choose(annotation, chosen, created=created)
+    if not created:
+        annotation.choices.exclude(label__in=chosen).delete()
+    if chosen:
+        rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in chosen]
+        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
     Decision.objects.create(
         annotation=annotation,
         card=key,
@@ -91,9 +106,9 @@ def keep(
         reason=annotation.reason,
         seconds=answer.seconds,
     )
-    own = Assignment.objects.filter(document=dealt.document_id, annotator=annotator)
+    own = Assignment.objects.filter(document=document, annotator=annotator)
     if not own.update(state=AssignmentState.DONE, expires_at=None) and created:
-        places.take(document=dealt.document_id, annotator=annotator)
+        places.take(document=document, annotator=annotator)
     return annotation
 
 
@@ -128,35 +143,6 @@ def reopen(*, annotation: Annotation) -> Card:
     )
 
 
-def _card(project: Project, annotator: User, key: uuid.UUID) -> Card:
-    found = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
-    if found is None:
-        raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
-    document, version, shown = found
-    return Card(key=key, document_id=document, annotator=annotator, shown_version_id=version, shown=shown)
-
-
-def _standing(card: Card) -> tuple[Annotation | None, bool]:
-    """Return what stands, and whether it came with this card.
-
-    NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
-    """
-    row = hot_queries.STANDING.first(document=card.document_id, annotator=card.annotator_id, card=card.key)
-    if row is None:
-        return None, False
-    return Annotation.objects.get(pk=row[0]), bool(row[1])
-
-
-def _write(annotation: Annotation, project: Project, dealt: Card, answer: Submission) -> None:
-    annotation.project = project
-    annotation.outcome = answer.outcome
-    annotation.reason = answer.reason[:LONGEST_REASON]
-    annotation.seconds = answer.seconds
-    annotation.guidelines_version = project.guidelines_version
-    annotation.shown_version_id = dealt.shown_version_id
-    annotation.shown = dealt.shown if answer.shown is None else answer.shown
-
-
 def _checked_labels(project: Project, answer: Submission, offered: Collection[int] | None) -> list[int]:
     if answer.outcome not in Outcome.values:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
@@ -172,11 +158,3 @@ def _checked_labels(project: Project, answer: Submission, offered: Collection[in
             _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
         )
     return wanted
-
-
-def _choose(annotation: Annotation, chosen: Sequence[int], *, created: bool) -> None:
-    if not created:
-        annotation.choices.exclude(label__in=chosen).delete()
-    rows = [AnnotationLabel(annotation=annotation, label_id=key) for key in chosen]
-    if rows:
-        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)

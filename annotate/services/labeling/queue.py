@@ -109,7 +109,16 @@ def _lease(project: Project, annotator: User) -> Dealt | None:
         key = is_shown or uuid.uuid4()
         expiry = _expiry(project, now)
         if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
-            return _shown(place, key) if is_shown else _deal(project, place, key, annotator)
+            document = _document(place)
+            if is_shown:
+                card = (
+                    Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
+                )
+                suggested_by = card.shown_version.number if card.shown_version else None
+            else:
+                card = _new_card(project, document, key, annotator)
+                suggested_by = place.predicted_by_number if card.shown_version_id else None
+            return Dealt(place.pk, card, document, place.chosen_by or suggested_by)
     return None
 
 
@@ -120,43 +129,27 @@ def _candidate(project: Project, annotator: User, now: datetime) -> _Place | Non
         for row in hot_queries.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
     ]
     for place in sorted(held, key=lambda place: place.annotator != annotator.pk):
-        if place.annotator == annotator.pk or _is_open(place, annotator):
+        is_mine = place.annotator == annotator.pk
+        if is_mine or Assignment.objects.filter(pk=place.pk).open_to(annotator).exists():
             return place
     row = hot_queries.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
     return _Place(*row) if row else None
 
 
-def _is_open(place: _Place, annotator: User) -> bool:
-    return Assignment.objects.filter(pk=place.pk).open_to(annotator).exists()
+def _new_card(project: Project, document: Document, key: uuid.UUID, annotator: User) -> Card:
+    """Record what is shown with the card. A suggestion on a holdout document would bias the figures.
 
-
-def _shown(place: _Place, key: uuid.UUID) -> Dealt:
-    card = Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
-    suggested_by = card.shown_version.number if card.shown_version else None
-    return Dealt(place.pk, card, _document(place), place.chosen_by or suggested_by)
-
-
-def _deal(project: Project, place: _Place, key: uuid.UUID, annotator: User) -> Dealt:
-    """Record what is shown with the card. A suggestion on a holdout document would bias the figures."""
-    document = _document(place)
-    shown: Prediction | None = None
-    if project.suggestions != Suggestions.NEVER and document.lane == Lane.POOL:
-        shown = getattr(document, "prediction", None)
-    card = Card.objects.create(
-        key=key,
-        document=document,
-        annotator=annotator,
-        shown_version_id=shown.version_id if shown else None,
-        shown=shown.scores if shown else _by_llm(project, document),
-    )
-    return Dealt(place.pk, card, document, place.chosen_by or (place.predicted_by_number if shown else None))
-
-
-def _by_llm(project: Project, document: Document) -> list[list[float]] | None:
-    """Return the suggestion of a card without a version: it is an LLM's."""
-    if project.suggestions == Suggestions.NEVER:
-        return None
-    return answers.suggested(project=project, document=document)
+    A suggestion without a version is an LLM's.
+    """
+    card = Card(key=key, document=document, annotator=annotator)
+    if project.suggestions != Suggestions.NEVER:
+        prediction = getattr(document, "prediction", None) if document.lane == Lane.POOL else None
+        if prediction:
+            card.shown_version_id, card.shown = prediction.version_id, prediction.scores
+        else:
+            card.shown = answers.suggested(project=project, document=document)
+    card.save(force_insert=True)
+    return card
 
 
 def _document(place: _Place) -> Document:
