@@ -12,13 +12,14 @@ from django.core.cache import cache
 from kombu.exceptions import OperationalError
 
 from annotate import pulse
-from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models import Import, ModelVersion, Project, TrainingRun
 from annotate.models.versions import Stage
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.imports import job
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, schedule
 from annotate.services.versions import reportcards, rescore
+from annotate.services.work import lease
 
 logger = logging.getLogger(__name__)
 __all__ = ["embed", "prelabel", "pulse", "send", "tick", "train", "wake"]  # pulse listens to the workers
@@ -143,9 +144,9 @@ def import_file(import_id: int) -> None:
 
 @shared_task(ignore_result=True)
 def tick() -> None:
-    wake(schedule.recover())
-    for import_id in job.recover():
-        send(import_file, import_id)
+    wake(lease.recover(TrainingRun.objects.all()))
+    for upload in lease.recover(Import.objects.all()):
+        send(import_file, upload.pk)
     for project in Project.objects.filter(training_enabled=True):
         wake(schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE))
     if cache.add("look-around", 1, LOOK_AROUND_SECONDS):

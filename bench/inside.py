@@ -28,6 +28,7 @@ from annotate.services.imports.upsert import IncomingDocument, store_rows  # noq
 from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
+from annotate.services.work import lease  # noqa: E402
 
 SLUG = "bench"
 PASSWORD = "only for a bench in a temporary folder"
@@ -94,7 +95,7 @@ def latest_run() -> dict[str, Any]:
 
 
 def cancel() -> bool:
-    return schedule.cancel(run=TrainingRun.objects.filter(project__slug=SLUG)[0])
+    return lease.cancel(row=TrainingRun.objects.filter(project__slug=SLUG)[0])
 
 
 def tally() -> dict[str, Any]:

@@ -5,17 +5,12 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Project
+from annotate.models.work import Work, WorkQuerySet, WorkState
+
+UPLOADED = "uploaded"  # a lead has yet to say which column is what, so no worker is wanted
 
 
-class ImportState(models.TextChoices):
-    UPLOADED = "uploaded", _("Waiting for its columns")
-    QUEUED = "queued", _("Waiting for a worker")
-    RUNNING = "running", _("Running")
-    DONE = "done", _("Done")
-    FAILED = "failed", _("Failed")
-
-
-class Import(models.Model):
+class Import(Work):
     """One file on its way in; `mapping` says which column is what."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
@@ -24,17 +19,19 @@ class Import(models.Model):
     name = models.CharField(max_length=255)
     mapping = models.JSONField(default=dict)
     dry_run = models.BooleanField(default=False)
-    state = models.CharField(max_length=10, choices=ImportState, default=ImportState.UPLOADED)
-    error = models.TextField(blank=True)
+    state = models.CharField(
+        max_length=10,
+        choices=[(UPLOADED, _("Waiting for its columns")), *WorkState.choices],
+        default=UPLOADED,
+    )
     bytes_read = models.BigIntegerField(default=0)
     rows = models.PositiveIntegerField(default=0)
     created = models.PositiveIntegerField(default=0)
     updated = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
     broken = models.PositiveIntegerField(default=0)
-    heartbeat_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
+
+    objects: WorkQuerySet[Import] = WorkQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-pk"]

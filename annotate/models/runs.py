@@ -1,37 +1,25 @@
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Project
+from annotate.models.work import LIVE_STATES, Work, WorkQuerySet
 
 
-class RunState(models.TextChoices):
-    QUEUED = "queued", _("Waiting for a worker")
-    RUNNING = "running", _("Training")
-    SUCCEEDED = "succeeded", _("Done")
-    FAILED = "failed", _("Failed")
-    CANCELLED = "cancelled", _("Cancelled")
-
-
-LIVE_STATES = [RunState.QUEUED, RunState.RUNNING]
-
-
-class TrainingRunQuerySet(models.QuerySet["TrainingRun"]):
-    def live(self) -> TrainingRunQuerySet:
-        return self.filter(state__in=LIVE_STATES)
-
-    def quick(self) -> TrainingRunQuerySet:
+class TrainingRunQuerySet(WorkQuerySet["TrainingRun"]):
+    def quick(self) -> Self:
         return self.filter(is_slow=False)
 
 
-class TrainingRun(models.Model):
-    """One run is one row; a message only wakes a worker to it.
+class TrainingRun(Work):
+    """One training of one family.
 
     `variant` names what `config` changes about the family's usual run (see `versions.variants`); a slow one
-    takes minutes and has a queue of its own.
-    `token` grows with every attempt: a worker that lost its lease holds an old token and cannot publish.
+    takes minutes and has a queue of its own. Only the holder of the current `token` can publish.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="runs")
@@ -42,19 +30,7 @@ class TrainingRun(models.Model):
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     config = models.JSONField(default=dict)
     snapshot = models.JSONField(default=dict)
-    state = models.CharField(max_length=10, choices=RunState, default=RunState.QUEUED)
-    stage = models.CharField(max_length=100, blank=True)
-    progress = models.FloatField(default=0.0)
     log = models.TextField(blank=True)
-    error = models.TextField(blank=True)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    token = models.PositiveIntegerField(default=0)
-    lease_expires_at = models.DateTimeField(null=True)
-    heartbeat_at = models.DateTimeField(null=True)
-    woken_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True)
-    finished_at = models.DateTimeField(null=True)
 
     objects = TrainingRunQuerySet.as_manager()
 
@@ -64,7 +40,7 @@ class TrainingRun(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["project", "family", "variant", "is_slow"],
-                condition=models.Q(state__in=["queued", "running"]),
+                condition=models.Q(state__in=LIVE_STATES),
                 name="run_one_live_per_variant",
             )
         ]

@@ -17,13 +17,11 @@ from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
-from annotate.models.imports import ImportState
+from annotate.models.imports import UPLOADED
 from annotate.services.exports import formats
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
 from training.records import FileError
-
-IDLE = [ImportState.DONE, ImportState.FAILED]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -52,7 +50,7 @@ def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return _change(request, project, upload)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "imports/_progress.html", _context(project, upload))
-    if upload.state == ImportState.UPLOADED or ("columns" in request.GET and upload.state in IDLE):
+    if upload.state == UPLOADED or ("columns" in request.GET and not upload.is_live):
         return _columns(request, project, upload)
     return render(request, "imports/progress.html", _context(project, upload))
 
@@ -62,7 +60,6 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "project": project,
         "upload": upload,
         "tab": "imports",
-        "is_live": upload.state in (ImportState.QUEUED, ImportState.RUNNING),
         "percent": min(100, 100 * upload.bytes_read // max(1, upload.file.size))
         if upload.bytes_read
         else None,
@@ -99,7 +96,7 @@ def _start(
 
 def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
     """Read the file anew: another encoding, delimiter or header changes which columns there are."""
-    if upload.state not in (ImportState.UPLOADED, *IDLE):
+    if upload.is_live:
         return redirect("import", project.slug, upload.pk)
     try:
         job.redeclare(upload=upload, declared=declared(request.POST))

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import TrainForm
-from annotate.models.runs import LIVE_STATES
 from annotate.services.runs import schedule
+from annotate.services.work import lease
 
 RUNS_SHOWN = 50
 
@@ -27,7 +27,6 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "runs": rows,
-        "live_states": LIVE_STATES,
         "form": TrainForm(project=project),
         "automatic": schedule.automatic(project),
         "tab": "runs",
@@ -60,7 +59,7 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     run = get_object_or_404(led_project_for(request.user, slug).runs, pk=pk)
-    if schedule.cancel(run=run):
+    if lease.cancel(row=run, by=signed_in(request.user)):
         messages.success(request, _("The run is cancelled; what was published stays."))
     else:
         messages.info(request, _("The run was over already."))

@@ -280,7 +280,11 @@ def test_runs_and_imports_in_flight_are_taken_up_and_end(home: Path) -> None:
     }
     assert ModelVersion.objects.filter(run__in=runs).count() == 2
     ends = {one.name: (one.state, one.rows, one.created) for one in Import.objects.all()}
-    assert ends == {"gold.csv": ("done", 5, 3), "half.csv": ("done", 20, 20), "queued.jsonl": ("done", 4, 4)}
+    assert ends == {
+        "gold.csv": ("succeeded", 5, 3),
+        "half.csv": ("succeeded", 20, 20),
+        "queued.jsonl": ("succeeded", 4, 4),
+    }
     assert Document.objects.filter(external_id__startswith="n").count() == 20
     # A tick looks around, so the new texts have got their vectors.
     assert (

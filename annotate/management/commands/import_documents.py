@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate import tasks
 from annotate.models import Import, Project
-from annotate.models.imports import ImportState
+from annotate.models.work import WorkState
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
 from training.records import READERS, FileError
@@ -46,9 +46,9 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         done = job.run(import_id=upload.pk)
         if done is None:
-            raise CommandError(
-                "A worker has taken this import over; the site's import page shows how it goes."
-            )
+            upload.refresh_from_db()
+            taken = "A worker has taken this import over; the site's import page shows how it goes."
+            raise CommandError(upload.error or taken)
         self._report(done)
         if not done.dry_run and done.created + done.updated:
             tasks.send(tasks.embed, project.pk)
@@ -78,5 +78,5 @@ class Command(BaseCommand):
             f"{done.created:,} {would}added, {done.updated:,} {would}updated, {done.unchanged:,} unchanged, "
             f"{done.broken:,} broken."
         )
-        if done.state == ImportState.FAILED:
+        if done.state == WorkState.FAILED:
             raise CommandError(done.error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -19,19 +18,17 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from annotate.models import Import, ImportProblem, Project, User
-from annotate.models.imports import ImportState
 from annotate.models.projects import TaskChoices
+from annotate.models.work import LIVE_STATES, WorkState
 from annotate.services.imports import holdout
 from annotate.services.imports.columns import ColumnMapping, guess
 from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, store_rows
+from annotate.services.work import lease
+from annotate.services.work.perform import perform
+from annotate.services.work.progress import Superseded
 from training import records
 
 PREVIEW = 20
-LOST_AFTER = timedelta(seconds=60)
-
-
-class Superseded(Exception):
-    """Another worker has taken this import over."""
 
 
 def begin(
@@ -98,15 +95,20 @@ def _on_disk(upload: Import) -> Iterator[Path]:
 @transaction.atomic
 def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
     """Queue an import that waits for its columns, or one that ended; False where it is under way already."""
-    idle = [ImportState.UPLOADED, ImportState.DONE, ImportState.FAILED]
-    queued = Import.objects.filter(pk=upload.pk, state__in=idle).update(
-        state=ImportState.QUEUED,
-        mapping=mapping.dump(),
-        dry_run=dry_run,
-        error="",
-        heartbeat_at=timezone.now(),
-        finished_at=None,
-        **_zero(),
+    queued = (
+        Import.objects.filter(pk=upload.pk)
+        .exclude(state__in=LIVE_STATES)
+        .update(
+            state=WorkState.QUEUED,
+            mapping=mapping.dump(),
+            dry_run=dry_run,
+            error="",
+            attempt=0,
+            woken_at=timezone.now(),  # by the caller, after the commit
+            cancelled_by=None,
+            finished_at=None,
+            **_zero(),
+        )
     )
     if queued:
         ImportProblem.objects.filter(source=upload).delete()
@@ -118,20 +120,22 @@ def _zero() -> dict[str, int]:
 
 
 def run(*, import_id: int) -> Import | None:
-    """Do a queued import, or go on with one that a worker left; None where there is nothing to do."""
-    claimed = Import.objects.filter(pk=import_id, state=ImportState.QUEUED)
-    if not claimed.update(state=ImportState.RUNNING, heartbeat_at=timezone.now()):
-        return None
-    upload = Import.objects.select_related("project").get(pk=import_id)
+    """Do a queued import, or go on with one that a worker left; return it if it has ended by that."""
+    upload = perform(Import, import_id, _store_or_tell)
+    if upload is not None:
+        upload.refresh_from_db()
+    return upload
+
+
+def _store_or_tell(upload: Import) -> Import:
+    """Store the file's rows, or tell why it cannot be read; what came before a break stays stored."""
     try:
         _store(upload)
-    except Superseded:
-        return None
     except records.FileError as error:
-        return _end(upload, ImportState.FAILED, str(error))
+        lease.fail(row=upload, error=str(error))
     except OSError as error:
-        return _end(upload, ImportState.FAILED, _("The file could not be read: %s.") % error.strerror)
-    return _end(upload, ImportState.DONE, "")
+        lease.fail(row=upload, error=_("The file could not be read: %s.") % error.strerror)
+    return upload
 
 
 def _store(upload: Import) -> None:
@@ -166,26 +170,24 @@ def _up_to_the_break(
 
 
 class _Progress:
-    """Counts a chunk in the chunk's own transaction; a worker that was replaced finds another count there."""
+    """Counts a chunk in the chunk's own transaction, which is undone where the import is another's now."""
 
     def __init__(self, upload: Import) -> None:
-        self.upload, self.rows, self.listed = upload, upload.rows, upload.problems.count()
+        self.upload, self.listed = upload, upload.problems.count()
         self.meter = records.ReadMeter()
 
     def add(self, counts: Counts) -> None:
-        mine = Import.objects.filter(pk=self.upload.pk, state=ImportState.RUNNING, rows=self.rows)
-        kept = mine.update(
+        kept = lease.beat(
+            row=self.upload,
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,
             updated=F("updated") + counts.updated,
             unchanged=F("unchanged") + counts.unchanged,
             broken=F("broken") + counts.broken,
-            heartbeat_at=timezone.now(),
         )
         if not kept:
             raise Superseded
-        self.rows += counts.rows
         self._list(counts.problems[: KEPT_PROBLEMS - self.listed])
 
     def _list(self, problems: list[tuple[int, str]]) -> None:
@@ -193,21 +195,3 @@ class _Progress:
         ImportProblem.objects.bulk_create(
             ImportProblem(source=self.upload, row=row, reason=reason) for row, reason in problems
         )
-
-
-def _end(upload: Import, state: ImportState, error: str) -> Import:
-    mine = Import.objects.filter(pk=upload.pk, state=ImportState.RUNNING)
-    mine.update(state=state, error=error, finished_at=timezone.now())
-    upload.refresh_from_db()
-    return upload
-
-
-def recover() -> list[int]:
-    """Return the keys of imports to wake a worker for: those whose worker or message was lost."""
-    lost = timezone.now() - LOST_AFTER
-    stale = Import.objects.filter(heartbeat_at__lt=lost)
-    stale.filter(state=ImportState.RUNNING).update(state=ImportState.QUEUED)
-    waiting = list(stale.filter(state=ImportState.QUEUED).values_list("pk", flat=True))
-    # A woken import waits its turn again, so that a busy worker is not sent the same message every tick.
-    Import.objects.filter(pk__in=waiting, state=ImportState.QUEUED).update(heartbeat_at=timezone.now())
-    return waiting

@@ -12,7 +12,7 @@ from django.db.models import Count, F, Max, Q, QuerySet
 from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
-from annotate.models.runs import RunState
+from annotate.models.work import WorkState
 from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
 from annotate.services.versions import publication
@@ -100,13 +100,13 @@ def learning(project: Project) -> Learning:
     latest: dict[tuple[str, str], TrainingRun] = {}
     live = []
     for run in project.runs.select_related("requested_by").order_by("-pk")[:20]:
-        if run.state in (RunState.QUEUED, RunState.RUNNING):
+        if run.is_live:
             live.append(run)
         latest.setdefault((run.family, run.variant), run)
     return Learning(
         missing=schedule.labels_until_next(project=project),
         live=tuple(live),
-        failed=tuple(run for run in latest.values() if run.state == RunState.FAILED),
+        failed=tuple(run for run in latest.values() if run.state == WorkState.FAILED),
         silent_queues=tuple(silent_queues()),
     )
 

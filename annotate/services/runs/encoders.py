@@ -13,7 +13,7 @@ from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
-from annotate.models.runs import LIVE_STATES
+from annotate.models.work import LIVE_STATES
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SiteEmbedder

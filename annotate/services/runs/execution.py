@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import errno
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from threading import Event, Thread
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun
-from annotate.models.runs import RunState
 from annotate.services.corpus import neighbourhoods, snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import cascade, distil, encoders, schedule, scratch
-from annotate.services.runs.progress import Superseded, Teller
 from annotate.services.versions import publication, record, rescore, variants
 from annotate.services.versions.record import VersionReport
+from annotate.services.work import lease
+from annotate.services.work.perform import perform
+from annotate.services.work.progress import ProgressMeter, Superseded
 from training.registry import FAMILIES, entry, slow_families
 from training.runs.pipeline import train_and_package
 from training.types import FloatArray, Objective, Pool, RunReport, RunSpec, TrainingError
-
-logger = logging.getLogger(__name__)
 
 BEFORE_THE_FIT = 0.7  # share of a run whose encoder or whose teacher has to do its work first
 SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next batch is among them
@@ -38,71 +32,40 @@ SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next ba
 
 def execute(*, run_id: int) -> ModelVersion | None:
     """Work on a run if it is free; return the version that it published, if it did."""
-    run = schedule.claim(run_id=run_id)
-    if run is None:
-        return None
-    with _beating(run):
-        try:
-            return _work(run)
-        except Superseded:
-            logger.info("Run %s was cancelled or taken over.", run.pk)
-        except TrainingError as error:
-            schedule.finish(run=run, state=RunState.FAILED, error=str(error))
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            schedule.finish(run=run, state=RunState.FAILED, error=_disk_is_full())
-        finally:
-            scratch.sweep()
-    return None
-
-
-def _disk_is_full() -> str:
-    return _("The disk is full, so no model could be written to %(folder)s. Make room and train again.") % {
-        "folder": settings.BUNDLE_ROOT
-    }
-
-
-@contextmanager
-def _beating(run: TrainingRun) -> Iterator[None]:
-    """Keep the lease through long stages, and give it up at once when the work breaks off."""
-    done, is_over = Event(), False
-    thread = Thread(target=_beat, args=(run, done), daemon=True)
-    thread.start()
     try:
-        yield
-        is_over = True
+        return perform(TrainingRun, run_id, _work_on_a_disk, refusals=(TrainingError,))
     finally:
-        done.set()
-        thread.join()
-        if not is_over:
-            schedule.abandon(run=run)
+        scratch.sweep()
 
 
-def _beat(run: TrainingRun, done: Event) -> None:
-    while not done.wait(settings.RUN_LEASE_SECONDS / 3):
-        try:
-            if not schedule.beat(run=run):
-                return
-        finally:
-            connection.close()
+def _work_on_a_disk(run: TrainingRun) -> ModelVersion | None:
+    """Do the run's work; a full disk is no error to try again, but for the lead to make room."""
+    try:
+        return _work(run)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TrainingError(
+            _("The disk is full, so no model could be written to %(folder)s. Make room and train again.")
+            % {"folder": settings.BUNDLE_ROOT}
+        ) from error
 
 
 def _work(run: TrainingRun) -> ModelVersion | None:
-    tell = Teller(run)
-    tell("read", 0.0)
+    meter = ProgressMeter(run)
+    meter("read", 0.0)
     snapshot, report = _snapshot(run), None
     run.snapshot = run.snapshot | snapshot.summary()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
     begun = time.perf_counter()
-    encoder = _encoder(run, snapshot, tell)
+    encoder = _encoder(run, snapshot, meter)
     if run.family == schedule.CASCADE:
-        tell("tune", 0.1)
+        meter("tune", 0.1)
         version = cascade.build(run=run, snapshot=snapshot, bundle=_folder(run))
     else:
-        snapshot = _with_pool(run, snapshot, encoder, tell)
+        snapshot = _with_pool(run, snapshot, encoder, meter)
         prepared = time.perf_counter() - begun if variants.prepares(run.config) else 0.0
-        report = _train(run, snapshot, encoder, tell)
+        report = _train(run, snapshot, encoder, meter)
         report = replace(report, fit_seconds=prepared + report.fit_seconds)
         version = _record(run, snapshot, report)
     verdict = publication.judge(version=version, reporting=snapshot.reporting, embedder=encoder)
@@ -112,20 +75,22 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         _publish(run, version)
         if report is not None:  # a cascade leaves the queue as it is
             _choose(run, snapshot, version, report)
-    schedule.finish(run=run, state=RunState.SUCCEEDED)
+    lease.succeed(row=run)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return version if verdict.publish else None
 
 
-def _encoder(run: TrainingRun, snapshot: Snapshot, tell: Teller) -> SiteEmbedder | None:
+def _encoder(run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> SiteEmbedder | None:
     if run.family == schedule.CASCADE or not entry(FAMILIES, run.family).reads_vectors:
         return None
     until = BEFORE_THE_FIT if run.config.get(variants.PREPARE) else 0.0
-    return encoders.of_run(run=run, snapshot=snapshot, tell=tell.until(until))
+    return encoders.of_run(run=run, snapshot=snapshot, tell=meter.until(until))
 
 
-def _train(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: Teller) -> RunReport:
+def _train(
+    run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, meter: ProgressMeter
+) -> RunReport:
     return train_and_package(
         _spec(run),
         snapshot.dataset,
@@ -134,7 +99,7 @@ def _train(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, t
         reporting=snapshot.reporting,
         embedder=encoder,
         encoder_root=settings.ENCODER_ROOT,
-        on_progress=tell,
+        on_progress=meter,
         replace_bundle=True,
     )
 
@@ -165,7 +130,9 @@ def _snapshot(run: TrainingRun) -> Snapshot:
     return snapshot
 
 
-def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, tell: Teller) -> Snapshot:
+def _with_pool(
+    run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | None, meter: ProgressMeter
+) -> Snapshot:
     """Leave the documents with a vector, with what a teacher says of them, else with their neighbours.
 
     Those without a vector come with a later run. A pool that is used up does not end the runs that start by
@@ -181,7 +148,7 @@ def _with_pool(run: TrainingRun, snapshot: Snapshot, encoder: SiteEmbedder | Non
             project=run.project,
             snapshot=snapshot,
             family=teacher,
-            tell=partial(tell.until(BEFORE_THE_FIT), "teach"),
+            tell=partial(meter.until(BEFORE_THE_FIT), "teach"),
         )
     return snapshot if encoder is None else _with_neighbours(run.project, snapshot, encoder)
 

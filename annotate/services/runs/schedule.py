@@ -1,4 +1,4 @@
-"""A run's row is the job: when one is opened, who may work on it, and how a lost one comes back."""
+"""When a run is due, and the row that is opened for it; `services.work` does the rest."""
 
 from __future__ import annotations
 
@@ -6,23 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Max, Q, Subquery
+from django.db.models import Max, Q, Subquery
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
-from annotate.models.runs import LIVE_STATES, RunState
+from annotate.models.work import LIVE_STATES
 from annotate.services.versions import variants
 from annotate.services.versions.variants import Config
 from training import tasks
 from training.registry import FAMILIES, families_in_order
 
 CASCADE = "cascade"
-ATTEMPTS = 3
-WAKE_SECONDS = 5
 
 
 class RunReason:
@@ -178,67 +174,3 @@ def _open(project: Project, line: Line, reason: str, newest: int, by: User | Non
             ]
     except IntegrityError:  # somebody else has just opened it
         return []
-
-
-@transaction.atomic
-def cancel(*, run: TrainingRun) -> bool:
-    """End a live run; a worker that is at it stops at its next step, and cannot publish."""
-    live = TrainingRun.objects.live().filter(pk=run.pk)
-    return bool(live.update(state=RunState.CANCELLED, finished_at=timezone.now(), stage=""))
-
-
-def claim(*, run_id: int) -> TrainingRun | None:
-    """Take a run for this worker, or return None where it is taken, over, or has been tried enough."""
-    now = timezone.now()
-    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_expires_at__lt=now)
-    taken = TrainingRun.objects.filter(free, pk=run_id, attempt__lt=ATTEMPTS).update(
-        state=RunState.RUNNING,
-        attempt=F("attempt") + 1,
-        token=F("token") + 1,
-        lease_expires_at=now + timedelta(seconds=settings.RUN_LEASE_SECONDS),
-        heartbeat_at=now,
-        started_at=now,
-        progress=0.0,
-        stage="",
-    )
-    return TrainingRun.objects.select_related("project").get(pk=run_id) if taken else None
-
-
-def beat(*, run: TrainingRun, stage: str | None = None, progress: float | None = None) -> bool:
-    """Extend the lease and note the progress; False where the run is no longer this worker's."""
-    now = timezone.now()
-    values = {"heartbeat_at": now, "lease_expires_at": now + timedelta(seconds=settings.RUN_LEASE_SECONDS)}
-    noted = {"stage": stage, "progress": progress}
-    values |= {name: value for name, value in noted.items() if value is not None}  # type: ignore[misc]
-    return bool(_held(run).update(**values))
-
-
-def finish(*, run: TrainingRun, state: str, error: str = "") -> bool:
-    """End the run of this worker."""
-    progress = {"progress": 1.0} if state == RunState.SUCCEEDED else {}
-    return bool(_held(run).update(state=state, error=error, stage="", finished_at=timezone.now(), **progress))
-
-
-def abandon(*, run: TrainingRun) -> None:
-    """Give up the lease at once, so that the next tick tries again without waiting for it to run out."""
-    _held(run).update(lease_expires_at=timezone.now())
-
-
-def recover() -> list[TrainingRun]:
-    """Fail what was tried enough, and return the runs that need a worker woken (again)."""
-    now = timezone.now()
-    lost = TrainingRun.objects.filter(state=RunState.RUNNING, lease_expires_at__lt=now)
-    lost.filter(attempt__gte=ATTEMPTS).update(
-        state=RunState.FAILED,
-        finished_at=now,
-        error=_("The worker stopped three times in the middle of this run; its log says why."),
-    )
-    waiting = TrainingRun.objects.filter(state=RunState.QUEUED) | lost.filter(attempt__lt=ATTEMPTS)
-    stale = now - timedelta(seconds=WAKE_SECONDS)
-    wanted = list(waiting.filter(Q(woken_at=None) | Q(woken_at__lt=stale)))
-    TrainingRun.objects.filter(pk__in=[run.pk for run in wanted]).update(woken_at=now)
-    return wanted
-
-
-def _held(run: TrainingRun) -> models.QuerySet[TrainingRun]:
-    return TrainingRun.objects.filter(pk=run.pk, token=run.token, state=RunState.RUNNING)

@@ -13,8 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
-from annotate.models.runs import RunState
 from annotate.models.versions import Stage
+from annotate.models.work import WorkState
 from annotate.services.versions import variants
 from annotate.services.versions.loaded_bundles import suited, tried
 from training.bundles.bundle import BundleError, open_bundle
@@ -137,7 +137,7 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
     _check_bundle(version, is_measured=token is not None)
     project = Project.objects.select_for_update().get(pk=version.project_id)
     if token is not None:
-        current = TrainingRun.objects.filter(versions=version, token=token, state=RunState.RUNNING)
+        current = TrainingRun.objects.filter(versions=version, token=token, state=WorkState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
             raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
     _let_serve(project, version, by)

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from annotate import tasks
 from annotate.models import Import, Project, User
-from annotate.models.imports import ImportState
+from annotate.models.work import WorkState
 from annotate.services.imports import job
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training.records import reading
@@ -148,7 +148,7 @@ def test_another_encoding_can_be_declared(client: Client, project: Project) -> N
 def test_a_running_import_is_not_started_twice(client: Client, project: Project, sent: Mock) -> None:
     source = upload(client, project)
     client.post(address(source), {"text": "text"})
-    Import.objects.update(state=ImportState.RUNNING)
+    Import.objects.update(state=WorkState.RUNNING)
     page = client.post(address(source), {"text": "text"}, follow=True)
     assert "under way already" in page.content.decode()
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import RunState
 from annotate.models.versions import Stage
+from annotate.models.work import WorkState
 from annotate.services.versions import predictions
 from tests.annotate.cards import TWIN
 from tests.annotate.made_bundles import add_version
@@ -54,7 +54,7 @@ def test_a_cancelled_run_is_over(sign_in: Callable[[User], Client], lead: User, 
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
     sign_in(lead).post(reverse("run-cancel", args=[project.slug, run.pk]))
     run.refresh_from_db()
-    assert run.state == RunState.CANCELLED
+    assert run.state == WorkState.CANCELLED
 
 
 def test_a_version_without_its_bundle_is_not_published_and_says_why(

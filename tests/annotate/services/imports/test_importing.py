@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
+from django.db.models import F
 from django.utils import timezone
 
 from annotate.models import Annotation, Decision, Document, Import, Label, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.imports import ImportState
+from annotate.models.work import WorkState
 from annotate.services.imports import job, upsert
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from annotate.services.work import lease
 from training import records
 
 
@@ -212,7 +213,7 @@ def test_a_file_goes_in_with_its_guessed_columns(
     project: Project, upload: Callable[..., Import], run: Callable[..., Import]
 ) -> None:
     done = run(upload("id;text;label;city\r\n1;hello;red;Bonn\r\n2;;red;Kiel\r\n3;bye;mauve;Ulm\r\n"))
-    assert (done.state, done.rows, done.created, done.broken) == (ImportState.DONE, 3, 1, 2)
+    assert (done.state, done.rows, done.created, done.broken) == (WorkState.SUCCEEDED, 3, 1, 2)
     document = project.documents.get()
     assert (document.text, document.external_id, document.meta) == ("hello", "1", {"city": "Bonn"})
     assert list(done.problems.values_list("row", flat=True)) == [3, 4]
@@ -244,13 +245,12 @@ def test_an_import_goes_on_where_a_killed_worker_left_it(
     monkeypatch.setattr(upsert, "_store_chunk", dies_in_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
         job.run(import_id=source.pk)
-    assert job.recover() == []
-    Import.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assert job.recover() == [source.pk]
-    assert job.recover() == []
+    source.refresh_from_db()
+    assert (source.state, source.attempt, source.rows) == (WorkState.QUEUED, 0, 2)
+    assert lease.recover(Import.objects.all()) == [source]
     done = job.run(import_id=source.pk)
     assert done is not None
-    assert (done.state, done.rows, done.created, done.unchanged) == (ImportState.DONE, 5, 5, 0)
+    assert (done.state, done.rows, done.created, done.unchanged) == (WorkState.SUCCEEDED, 5, 5, 0)
 
 
 def test_a_worker_that_was_replaced_stores_nothing_more(
@@ -260,7 +260,7 @@ def test_a_worker_that_was_replaced_stores_nothing_more(
     job.start(upload=source, mapping=ColumnMapping.load(source.mapping), dry_run=False)
 
     def another_worker_was_faster(*args: object, **kwargs: object) -> None:
-        Import.objects.update(rows=1)
+        Import.objects.update(token=F("token") + 1)
 
     monkeypatch.setattr(upsert.ImportedLabels, "load", another_worker_was_faster)
     assert job.run(import_id=source.pk) is None
@@ -276,7 +276,7 @@ def test_a_file_that_breaks_off_keeps_what_came_before_and_says_where(
     project: Project, upload: Callable[..., Import], run: Callable[..., Import]
 ) -> None:
     done = run(upload('[{"text": "a"},\n{"text": "b"},\n{"text": ', name="mine.json"))
-    assert done.state == ImportState.FAILED
+    assert done.state == WorkState.FAILED
     assert "line 3" in done.error
     assert project.documents.count() == 2
 

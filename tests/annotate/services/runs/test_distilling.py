@@ -11,7 +11,7 @@ import pytest
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
 from annotate.services.corpus import snapshots
 from annotate.services.runs import distil, execution, schedule
-from annotate.services.runs.progress import Superseded
+from annotate.services.work.progress import Superseded
 from tests.annotate.made_bundles import add_version
 from training.types import Dataset, RunSpec
 
@@ -82,7 +82,7 @@ def test_a_teacher_that_is_gone_is_a_sentence(taught: TrainingRun) -> None:
 def test_a_cancelled_run_stops_while_it_is_taught(
     taught: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution.schedule, "beat", lambda run, stage=None, progress=None: stage != "teach")
+    monkeypatch.setattr(execution.lease, "beat", lambda row, **noted: noted.get("stage") != "teach")
     assert execution.execute(run_id=taught.pk) is None
     assert not ModelVersion.objects.filter(run=taught).exists()
 

@@ -15,6 +15,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.runs import encoders, execution, first_batch, schedule
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.variants import ENCODER
+from annotate.services.work import lease
 from tests.annotate.services.conftest import WORDS
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.bundles.bundle import read_manifest
@@ -160,7 +161,7 @@ def test_no_encoder_is_swept_while_a_run_may_be_making_the_same(labelled: Projec
         project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=TUNED
     )
     assert encoders.sweep(project=labelled) == 0  # unchanged labels make the same encoder once more
-    schedule.cancel(run=run)
+    lease.cancel(row=run)
     assert encoders.sweep(project=labelled) == 1
     assert not (Path(vector_store.settings.ENCODER_ROOT) / version.encoder).exists()
 

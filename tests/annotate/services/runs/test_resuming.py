@@ -43,7 +43,6 @@ def test_the_holdout_is_stocked_by_the_worker_that_takes_over_after_the_last_row
         patch.setattr(holdout, "stock_holdout", killed)
         with pytest.raises(KeyboardInterrupt):
             job.run(import_id=queued.pk)
-    Import.objects.update(state="queued")
     job.run(import_id=queued.pk)
     assert queued.project.documents.holdout().count() >= holdout.ENOUGH
 

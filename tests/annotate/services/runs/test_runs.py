@@ -33,16 +33,6 @@ def finish_all() -> None:
     TrainingRun.objects.update(state="succeeded")
 
 
-def lose(run: TrainingRun) -> None:
-    past = timezone.now() - timedelta(seconds=30)
-    TrainingRun.objects.filter(pk=run.pk).update(lease_expires_at=past, woken_at=past)
-
-
-@pytest.fixture
-def run(project: Project) -> TrainingRun:
-    return TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
-
-
 def test_it_opens_a_run_of_each_family_once_enough_labels_are_new(
     project: Project, labels: Callable[[int], None]
 ) -> None:
@@ -159,48 +149,3 @@ def test_it_leaves_a_project_alone_that_does_not_train_by_itself(
     project.training_enabled = False
     assert schedule.open_if_due(project=project) == []
     assert schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
-
-
-def test_it_lets_one_worker_have_a_run(run: TrainingRun) -> None:
-    assert schedule.claim(run_id=run.pk) is not None
-    assert schedule.claim(run_id=run.pk) is None
-
-
-def test_it_takes_a_lost_run_over_and_shuts_the_old_worker_out(run: TrainingRun) -> None:
-    old = schedule.claim(run_id=run.pk)
-    lose(run)
-    new = schedule.claim(run_id=run.pk)
-    assert old is not None
-    assert new is not None
-    assert new.token == old.token + 1
-    assert not schedule.beat(run=old)
-    assert schedule.beat(run=new, stage="fit", progress=0.5)
-    assert not schedule.finish(run=old, state="succeeded")
-
-
-def test_it_wakes_a_worker_again_for_what_was_lost_but_not_at_once(run: TrainingRun) -> None:
-    assert schedule.recover() == [run]
-    assert schedule.recover() == []
-    schedule.claim(run_id=run.pk)
-    assert schedule.recover() == []
-    lose(run)
-    assert schedule.recover() == [run]
-
-
-def test_it_fails_a_run_after_three_attempts_with_a_sentence(run: TrainingRun) -> None:
-    for _ in range(schedule.ATTEMPTS):
-        assert schedule.claim(run_id=run.pk) is not None
-        lose(run)
-    assert schedule.claim(run_id=run.pk) is None
-    assert schedule.recover() == []
-    run.refresh_from_db()
-    assert run.state == "failed"
-    assert "three times" in run.error
-
-
-def test_it_stops_a_cancelled_run_at_its_next_step(run: TrainingRun) -> None:
-    claimed = schedule.claim(run_id=run.pk)
-    assert claimed is not None
-    assert schedule.cancel(run=run)
-    assert not schedule.beat(run=claimed)
-    assert not schedule.cancel(run=run)

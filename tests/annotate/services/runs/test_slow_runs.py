@@ -11,8 +11,9 @@ import pytest
 from annotate import tasks
 from annotate.models import Project, TrainingRun, User
 from annotate.services.pages import overview, status_line
-from annotate.services.runs import execution, progress, schedule, scratch
-from annotate.services.runs.progress import Superseded, Teller
+from annotate.services.runs import execution, schedule, scratch
+from annotate.services.work import lease, progress
+from annotate.services.work.progress import ProgressMeter, Superseded
 from training.registry import slow_families
 from training.types import Dataset, RunSpec, TrainingError
 
@@ -91,7 +92,7 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
     end: str, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ended() -> BaseException:
-        schedule.cancel(run=run)
+        lease.cancel(row=run)
         return Superseded()
 
     failed = Trainer(lambda: TrainingError("It cannot."))
@@ -106,18 +107,18 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
 def test_a_cancelled_run_ends_at_the_next_thing_told(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(progress, "TELL_SECONDS", 0.0)
-    tell = Teller(schedule.claim(run_id=run.pk) or run)
+    monkeypatch.setattr(progress, "NOTED_SECONDS", 0.0)
+    tell = ProgressMeter(lease.claim(TrainingRun, run.pk) or run)
     tell("fit", 0.25)
     run.refresh_from_db()
     assert (run.stage, run.progress) == ("fit", 0.25)
-    schedule.cancel(run=run)
+    lease.cancel(row=run)
     with pytest.raises(Superseded):
         tell("fit", 0.3)
 
 
 def test_the_row_is_not_written_at_every_step(run: TrainingRun) -> None:
-    tell = Teller(schedule.claim(run_id=run.pk) or run)
+    tell = ProgressMeter(lease.claim(TrainingRun, run.pk) or run)
     tell("fit", 0.25)
     tell("fit", 0.26)
     run.refresh_from_db()
@@ -150,12 +151,12 @@ def test_work_before_the_fit_takes_its_share_of_the_way(
 ) -> None:
     told: list[tuple[str, float]] = []
 
-    def beat(run: TrainingRun, stage: str, progress: float) -> bool:
+    def beat(row: TrainingRun, stage: str, progress: float) -> bool:
         told.append((stage, round(progress, 3)))
         return True
 
-    monkeypatch.setattr(schedule, "beat", beat)
-    tell = Teller(run)
+    monkeypatch.setattr(lease, "beat", beat)
+    tell = ProgressMeter(run)
     tell("read", 0.0)
     before = tell.until(0.7)
     before("vectors", 0.5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from annotate.models import ModelVersion, Project, TrainingRun, User
-from annotate.models.runs import RunState
+from annotate.models.work import WorkState
 from annotate.services.runs import schedule
 from annotate.services.versions import publication, reportcards, variants
 from tests.annotate.made_bundles import add_version
@@ -79,7 +79,7 @@ def test_a_variant_does_not_count_as_the_usual_run(
 ) -> None:
     label_colours(project, annotator)
     (svm,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=SVM)
-    TrainingRun.objects.filter(pk=svm.pk).update(state=RunState.SUCCEEDED)
+    TrainingRun.objects.filter(pk=svm.pk).update(state=WorkState.SUCCEEDED)
     assert schedule.labels_until_next(project=project) == 0
     assert {run.family for run in schedule.open_if_due(project=project)} == {"embedding", "tfidf"}
 
@@ -92,7 +92,7 @@ def test_a_family_trains_by_itself_the_way_it_was_last_published(
     (run,) = schedule.open_if_due(project=project, reason=LEAD, family="embedding", config=config)
     version = add_version(project, tmp_path)
     ModelVersion.objects.filter(pk=version.pk).update(run=run, family="embedding", variant=run.variant)
-    TrainingRun.objects.filter(pk=run.pk).update(state=RunState.SUCCEEDED)
+    TrainingRun.objects.filter(pk=run.pk).update(state=WorkState.SUCCEEDED)
     version = ModelVersion.objects.get(pk=version.pk)
     publication.publish(version=version, by=lead)
     project.refresh_from_db()
@@ -110,7 +110,7 @@ def test_rolling_back_brings_back_how_the_family_trained_then(
     settings.BUNDLE_ROOT = tmp_path
     for number, config in ((1, SVM), (2, {})):
         (run,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=config)
-        TrainingRun.objects.filter(pk=run.pk).update(state=RunState.SUCCEEDED)
+        TrainingRun.objects.filter(pk=run.pk).update(state=WorkState.SUCCEEDED)
         version = add_version(project, tmp_path, number=number, stage="candidate")
         version.run, version.variant = run, run.variant
         version.save()

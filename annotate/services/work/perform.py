@@ -1,0 +1,85 @@
+"""What a worker does with a row, whatever the work is: claim it, keep its lease, end it with a reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import Error, connection
+from django.utils.translation import gettext as _
+
+from annotate.models.work import W, Work
+from annotate.services.work import lease
+from annotate.services.work.progress import Superseded
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+
+def perform(
+    model: type[W],
+    pk: int,
+    work: Callable[[W], Result],
+    *,
+    refusals: tuple[type[Exception], ...] = (),
+) -> Result | None:
+    """Do the work of a row if it is free, and return what came of it; None where nothing did.
+
+    `refusals` are errors whose message is a sentence for the lead: to try again would not help. Anything
+    else that is raised is tried again, at most three times in all. None of it is raised any further, but a
+    signal that ends this process is: the row goes back, and that attempt does not count.
+    """
+    row = lease.claim(model, pk)
+    if row is None:
+        return None
+    with _kept(row):
+        try:
+            result = work(row)
+        except Superseded:
+            logger.info("%s %s was cancelled or taken over.", model.__name__, pk)
+        except refusals as error:
+            lease.fail(row=row, error=str(error))
+        except Exception as error:
+            logger.exception("%s %s broke off in attempt %s.", model.__name__, pk, row.attempt)
+            lease.retry_or_fail(row=row, error=_unexpected(error))
+        except BaseException:
+            lease.give_back(row=row)
+            raise
+        else:
+            lease.succeed(row=row)
+            return result
+    return None
+
+
+def _unexpected(error: Exception) -> str:
+    sentence = _("An unforeseen error stopped this work: %(why)s. The worker's log has its details.")
+    return sentence % {"why": f"{type(error).__name__}: {error}".rstrip(". ")}
+
+
+@contextmanager
+def _kept(row: Work) -> Iterator[None]:
+    """Keep the lease through long stages, by a thread that needs no help of the work."""
+    done = Event()
+    thread = Thread(target=_beat, args=(row, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _beat(row: Work, done: Event) -> None:
+    """Extend the lease until the work is done or lost. A lease lasts for two heartbeats that fail."""
+    while not done.wait(settings.RUN_LEASE_SECONDS / 3):
+        try:
+            if not lease.beat(row=row):
+                return
+        except Error as error:  # the database is busy or away: the next heartbeat may come through
+            logger.warning("A heartbeat of %s %s was missed: %s", type(row).__name__, row.pk, error)
+        finally:
+            connection.close()
