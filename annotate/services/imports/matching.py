@@ -40,7 +40,8 @@ class Seen:
 
     def __init__(self) -> None:
         self.bits = bytearray()
-        self.unsaved: dict[int, int] = {}  # of a dry run: what rows would have been added
+        # What a dry run would have added, by hashes: a row's key to its text and any labels.
+        self.unsaved: dict[int, tuple[int, int | None]] = {}
 
     def __contains__(self, pk: int) -> bool:
         byte = pk >> 3
@@ -49,13 +50,21 @@ class Seen:
     def note(self, entry: RowMatch, *, lasting: bool) -> None:
         if entry.document is None or entry.problem:
             return
-        if not lasting and entry.state == "created":
-            self.unsaved[hash(entry.key)] = hash((entry.sha256, entry.names))
+        if not lasting and (entry.state == "created" or hash(entry.key) in self.unsaved):
+            self.note_unsaved(entry)
             return
         byte = entry.document.pk >> 3
         if byte >= len(self.bits):
             self.bits.extend(bytes(byte + 1 - len(self.bits) + 4096))
         self.bits[byte] |= 1 << (entry.document.pk & 7)
+
+    def note_unsaved(self, entry: RowMatch) -> None:
+        """Keep what a row says; one without labels leaves those that an earlier row gave."""
+        key = hash(entry.key)
+        labels = hash(entry.names) if entry.label_ids is not None else None
+        if labels is None and key in self.unsaved:
+            labels = self.unsaved[key][1]
+        self.unsaved[key] = (hash(entry.sha256), labels)
 
 
 class Known:
@@ -102,11 +111,8 @@ class Known:
 
     def place(self, entry: RowMatch) -> None:
         """Give an entry its document, new or known, changed in memory; or its problem."""
-        before = self.seen.unsaved.get(hash(entry.key))
-        if before is not None:
-            entry.repeats = True
-            if before != hash((entry.sha256, entry.names)):
-                entry.problem = contradiction()
+        if before := self.seen.unsaved.get(hash(entry.key)):
+            self._compare(entry, *before)
             return
         document = self._find(entry)
         if document is None:
@@ -116,6 +122,16 @@ class Known:
         entry.repeats = document.pk is None or document.pk in self.seen or document.pk in self.placed
         self.placed.add(document.pk)
         self._update(entry, document)
+
+    def _compare(self, entry: RowMatch, text: int, labels: int | None) -> None:
+        """Say of a row of a dry run what would become of it, were the earlier row's document there."""
+        entry.repeats = True
+        is_labelled = entry.label_ids is not None
+        if text != hash(entry.sha256) or (is_labelled and labels not in (None, hash(entry.names))):
+            entry.problem = contradiction()
+        elif is_labelled and labels is None:
+            entry.state = "updated"
+            self.seen.note_unsaved(entry)
 
     def _find(self, entry: RowMatch) -> Document | None:
         if entry.external_id in self.by_id:
