@@ -199,6 +199,30 @@ def test_many_documents_bear_a_higher_penalty(documents: int, times: float) -> N
     assert choose_parts(material, replace(wanted, penalty=0.2), rng).penalty == 0.2
 
 
+def test_what_is_left_out_of_a_material_is_left_out_of_each_of_its_parts() -> None:
+    column = np.arange(4, dtype=np.float32)[:, None]
+    material = Material(
+        SINGLE,
+        column,
+        column + 10,
+        smoothed=column + 20,
+        weights=column + 30,
+        pool=column,
+        smoothed_pool=-column,
+    )
+    kept = material.rows(np.array([3, 1])).with_pool(np.array([2]))
+    labelled = (kept.vectors, kept.targets, kept.smoothed, kept.weights)
+    assert [part.ravel().tolist() for part in labelled if part is not None] == [
+        [3, 1],
+        [13, 11],
+        [23, 21],
+        [33, 31],
+    ]
+    assert (kept.pool, kept.smoothed_pool) == (np.array([[2]]), np.array([[-2]]))
+    bare = Material(SINGLE, column, column).rows(np.array([0])).with_pool(np.array([0]))
+    assert (bare.smoothed, bare.weights, bare.pool, bare.smoothed_pool) == (None, None, None, None)
+
+
 PLAIN = Parts(names=False, neighbours=False, student=False, penalty=0.5)
 TAUGHT = Parts(names=False, neighbours=True, student=True, penalty=0.5)
 
