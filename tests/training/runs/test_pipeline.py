@@ -11,6 +11,7 @@ from training.bundles.predictor import Predictor
 from training.export import onnx
 from training.export.onnx import ParityError
 from training.families.tfidf.model import TfidfModel
+from training.figures import calibration
 from training.runs import pipeline
 from training.runs.pipeline import calibrate_and_tune, evaluate_bundle, fit_model, train_and_package
 from training.tasks import MULTI, SINGLE
@@ -129,7 +130,8 @@ def test_where_the_encoder_knows_the_documents_the_tuning_half_alone_is_believed
 
 def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:
     report = trained(tmp_path / "one", make_dataset(task, 4))
-    assert report.details["tuned_on"] == "none"
+    assert (report.details["tuned_on"], report.details["tuned_documents"]) == ("none", 0)
+    assert Predictor(report.bundle).manifest.calibration == calibration.IDENTITY
 
 
 def test_a_family_may_score_itself_out_of_fold(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,6 +146,37 @@ def test_a_family_may_score_itself_out_of_fold(dataset: Dataset, monkeypatch: py
     assert calibrate_and_tune(SPEC, dataset, none_of(dataset), model).source == "out of fold"
     assert len(asked) == 1
     assert len(asked[0]) == len(dataset)
+
+
+@pytest.mark.parametrize("held", [120, 8])
+def test_what_a_model_held_back_is_calibrated_on_where_it_is_enough(
+    task: Task, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    data = make_dataset(task, 150)
+    rows = np.arange(149, 149 - held, -1)
+    scores = np.clip(np.abs(data.targets[rows] - 0.2), 0.1, 0.8).astype(np.float32)
+    monkeypatch.setattr(TfidfModel, "held_back", lambda self: (rows, scores), raising=False)
+    model = fit_model(SPEC, data, none_of(data)).model
+    tuned = calibrate_and_tune(SPEC, data, none_of(data), model)
+    assert tuned.documents == (120 if held == 120 else 150)
+    assert (tuned.calibration == task.calibrate(scores, data.targets[rows])) is (held == 120)
+
+
+def test_a_fold_without_which_one_label_is_left_is_not_scored() -> None:
+    data = make_dataset(SINGLE, 12)
+    targets = np.eye(3, dtype=np.float32)[[0] * 11 + [1]]
+    model = fit_model(SPEC, data, none_of(data)).model
+    lonely = Dataset(data.schema, tuple(f"text {word}" for word in "abcdefghijkl"), targets)
+    tuned = calibrate_and_tune(SPEC, lonely, none_of(data), model)
+    assert (tuned.source, tuned.documents) == ("out of fold", 8)
+
+
+@pytest.mark.parametrize(("documents", "source"), [(5, "none"), (6, "out of fold")])
+def test_two_documents_a_fold_are_the_fewest_that_are_folded(task: Task, documents: int, source: str) -> None:
+    data = make_dataset(task, 12)
+    some = Dataset(data.schema, data.texts[:documents], data.targets[:documents])
+    model = fit_model(SPEC, data, none_of(data)).model
+    assert calibrate_and_tune(SPEC, some, none_of(data), model).source == source
 
 
 def test_one_fold_is_scored_where_it_has_documents_enough(
