@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
@@ -11,8 +12,16 @@ from training.records.rows import FileError, Options, Row
 from training.types import Json
 
 CHUNK = 256 * 1024
-# NB: Python reads NaN and Infinity, which are not JSON and which databases refuse; they mean "missing".
-DECODER = json.JSONDecoder(parse_constant=lambda _name: None)
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+# NB: Python reads NaN and Infinity, which are not JSON, and makes infinity of 1e400, which is. Databases
+# refuse all of them, so they mean "missing".
+DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite)
 
 
 def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
@@ -40,6 +49,8 @@ def _line(number: int, line: str) -> Row:
         return Row(number, problem=f"The line is not JSON: {error.msg} at character {error.pos + 1}.")
     except RecursionError:
         return Row(number, problem="The JSON is nested too deeply.")
+    except ValueError:  # a whole number of thousands of digits, which Python refuses to read
+        return Row(number, problem="The line holds a number that is too long to be read.")
     return _row(number, value)
 
 
@@ -89,6 +100,9 @@ class _Stream:
                 continue
             except RecursionError as error:
                 raise FileError(f"On line {self.line}, the JSON is nested too deeply.") from error
+            except ValueError as error:  # a whole number of thousands of digits, which Python refuses to read
+                reason = f"The item on line {self.line} holds a number that is too long to be read."
+                raise FileError(reason) from error
             self._skip(end - self.position)
             return value
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +27,7 @@ from training import splits
 CHUNK = 2000
 KEPT_PROBLEMS = 1000
 LONGEST_ID = 255
+NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,19 @@ def _fault(row: IncomingDocument) -> str:
         (row.text + row.external_id).encode()
     except UnicodeEncodeError:
         return _("The text or the id holds half a character (a lone surrogate).")
-    return ""
+    return _fault_beside(row.meta) if row.meta else ""
+
+
+def _fault_beside(meta: Mapping[str, Any]) -> str:
+    """Return why no database keeps what stands beside the text, or an empty string."""
+    try:
+        kept = json.dumps(dict(meta), ensure_ascii=False, allow_nan=False)
+        kept.encode()
+    except UnicodeEncodeError:
+        return _("A field beside the text holds half a character (a lone surrogate).")
+    except ValueError:
+        return _("A field beside the text holds a number that is infinite or none at all (NaN).")
+    return _("A field beside the text holds a NUL character.") if NUL_IN_JSON.search(kept) else ""
 
 
 def _save(project: Project, known: Known) -> None:

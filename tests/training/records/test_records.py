@@ -162,6 +162,22 @@ def test_jsonl_reports_the_line_that_is_no_object(tmp_path: Path) -> None:
     assert found[0].cells == {"text": "a", "n": None}
 
 
+@pytest.mark.parametrize("number", ["1e400", "-1e400", "NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_number_that_is_not_finite_is_missing(tmp_path: Path, number: str, name: str) -> None:
+    found = rows(tmp_path, f'{{"text": "a", "n": {number}, "m": 1.5}}\n{{"text": "b"}}\n', name)
+    assert [row.cells for row in found] == [{"text": "a", "n": None, "m": 1.5}, {"text": "b"}]
+
+
+def test_a_number_of_thousands_of_digits_costs_its_own_line(tmp_path: Path) -> None:
+    content = f'{{"text": "a", "n": {"9" * 5000}}}\n{{"text": "b"}}\n'
+    found = rows(tmp_path, content, "a.jsonl")
+    assert "too long to be read" in found[0].problem
+    assert found[1].cells == {"text": "b"}
+    with pytest.raises(FileError, match="on line 1 holds a number that is too long"):
+        rows(tmp_path, content, "a.json")
+
+
 def test_a_json_list_gives_each_object_the_line_it_starts_on(tmp_path: Path) -> None:
     content = json.dumps([{"text": "a", "labels": ["x", "y"]}, {"text": "b"}], indent=1)
     found = rows(tmp_path, content, "a.json")

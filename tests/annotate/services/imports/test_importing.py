@@ -190,6 +190,34 @@ def test_a_text_that_cannot_be_stored_is_reported_and_the_rest_goes_in(project: 
     assert counts.problems[0][0] == 4
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (float("inf"), "infinite"),
+        ([{"deep": float("nan")}], "infinite"),
+        ("\ud800", "half a character"),
+        ("\\\0", "NUL"),
+    ],
+)
+def test_a_field_that_no_database_keeps_is_reported_and_the_rest_goes_in(
+    project: Project, value: object, why: str
+) -> None:
+    good = IncomingDocument("good", meta={"path": "C:\\u0000", "n": 1.5})
+    counts = store_rows(project=project, rows=[IncomingDocument("a", meta={"n": value}, number=4), good])
+    assert tally(counts) == (1, 0, 0, 1)
+    assert counts.problems[0][0] == 4
+    assert why in counts.problems[0][1]
+    assert project.documents.get().meta == good.meta
+
+
+def test_a_number_beyond_all_bounds_in_a_file_is_missing_and_the_import_ends(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    done = run(upload('{"text": "a", "n": 1e400}\n{"text": "b", "n": 2}\n', name="mine.jsonl"))
+    assert (done.state, done.created, done.attempt) == (WorkState.SUCCEEDED, 2, 1)
+    assert project.documents.get(text="a").meta == {"n": None}
+
+
 @pytest.mark.parametrize("chunk", [2, 1000])
 def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int
