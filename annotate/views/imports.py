@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
@@ -21,6 +21,7 @@ from annotate.models.imports import UPLOADED
 from annotate.services.exports import formats
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
+from annotate.services.work import lease
 from training.records import FileError
 
 
@@ -92,6 +93,16 @@ def _start(
         else:
             messages.warning(request, _("This import is under way already."))
     return redirect("import", project.slug, upload.pk)
+
+
+@require_POST
+def cancel_import(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    upload = get_object_or_404(led_project_for(request.user, slug).imports, pk=pk)
+    if lease.cancel(row=upload, by=signed_in(request.user)):
+        messages.success(request, _("The import is cancelled; what it has stored stays."))
+    else:
+        messages.info(request, _("The import was not under way any more."))
+    return redirect("import", slug, upload.pk)
 
 
 def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:

@@ -23,7 +23,9 @@ RUNS_SHOWN = 50
 @require_safe
 def runs(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    rows = project.runs.select_related("requested_by").prefetch_related("versions")[:RUNS_SHOWN]
+    rows = project.runs.select_related("requested_by", "cancelled_by").prefetch_related("versions")[
+        :RUNS_SHOWN
+    ]
     context = {
         "project": project,
         "runs": rows,

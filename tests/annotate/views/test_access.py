@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Annotation, Document, ModelVersion, Project, TrainingRun, User
+from annotate.models import Annotation, Document, Import, ModelVersion, Project, TrainingRun, User
 
 PAGES = [
     "project-settings",
@@ -31,6 +31,7 @@ ACTIONS = [
     "version-roll-back",
     "run-start",
     "run-cancel",
+    "import-cancel",
 ]
 
 
@@ -45,6 +46,7 @@ def address(
     )
     label, member = project.labels.first(), project.memberships.get(user=annotator)
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
     )
@@ -57,6 +59,7 @@ def address(
         "version-publish": [version.number],
         "version-roll-back": [version.number],
         "run-cancel": [run.pk],
+        "import-cancel": [upload.pk],
     }
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
 

@@ -153,6 +153,60 @@ def test_a_running_import_is_not_started_twice(client: Client, project: Project,
     assert "under way already" in page.content.decode()
 
 
+def test_an_import_under_way_is_cancelled_and_its_page_says_by_whom(
+    client: Client, project: Project, sent: Mock, lead: User
+) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    assert (
+        reverse("import-cancel", args=[project.slug, source.pk])
+        in client.get(address(source)).content.decode()
+    )
+    page = client.post(reverse("import-cancel", args=[project.slug, source.pk]), follow=True).content.decode()
+    source.refresh_from_db()
+    assert (source.state, source.cancelled_by) == (WorkState.CANCELLED, lead)
+    assert "what it has stored stays" in page
+    assert "by lena" in page
+    assert reverse("import-cancel", args=[project.slug, source.pk]) not in page
+    assert job.run(import_id=source.pk) is None
+    page = client.post(reverse("import-cancel", args=[project.slug, source.pk]), follow=True).content.decode()
+    assert "not under way any more" in page
+
+
+def test_a_cancelled_import_starts_anew(client: Client, project: Project, sent: Mock) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    client.post(reverse("import-cancel", args=[project.slug, source.pk]))
+    client.post(address(source), {"text": "text"})
+    done = job.run(import_id=source.pk)
+    assert done is not None
+    assert (done.state, done.created, done.cancelled_by) == (WorkState.SUCCEEDED, 2, None)
+
+
+def test_an_import_of_another_project_cannot_be_cancelled(client: Client, project: Project) -> None:
+    other = Project.objects.create(slug="other", name="Other")
+    source = Import.objects.create(project=other, name="a.csv", state=WorkState.QUEUED)
+    assert client.post(reverse("import-cancel", args=[project.slug, source.pk])).status_code == 404
+    source.refresh_from_db()
+    assert source.state == WorkState.QUEUED
+
+
+def test_the_page_says_which_attempt_it_is_and_what_stopped_the_one_before(
+    client: Client, project: Project, sent: Mock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    monkeypatch.setattr(job, "store_rows", Mock(side_effect=ZeroDivisionError("by <nobody>")))
+    for attempt in (1, 2, 3):
+        assert job.run(import_id=source.pk) is None
+        page = client.get(address(source)).content.decode()
+        assert ("attempt" in page) == (attempt > 1)
+        assert "ZeroDivisionError: by &lt;nobody&gt;" in page
+    source.refresh_from_db()
+    assert (source.state, source.attempt) == (WorkState.FAILED, 3)
+    assert "Change the columns" in page
+
+
 def test_the_export_is_a_stream_of_the_projects_annotations(client: Client, project: Project) -> None:
     store_rows(project=project, rows=[IncomingDocument("hello", labels=("red",))])
     answer = client.get(reverse("export", args=[project.slug, "jsonl"]))
