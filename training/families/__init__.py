@@ -1,1 +1,1 @@
-"""The model families: one file each, reached by key through `training.registry`."""
+"""The model families: a folder each, which nobody names but its entry in `training.registry`."""

@@ -11,7 +11,8 @@ from training.protocol import TextModel
 from training.registry import FAMILIES, entry
 from training.types import Embedder, RunSpec, TrainingError
 
-_GIVEN = ("seed", "embedder", "previous", "scratch")  # by the pipeline, not by the person
+# The pipeline gives these to a constructor, so a person cannot set them.
+_GIVEN = ("seed", "embedder", "previous", "scratch")
 
 
 def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
@@ -64,7 +65,7 @@ def _checked(spec: RunSpec, constructor: Any, known: list[str]) -> dict[str, Any
 
 
 def _fits(value: object, hint: Any) -> bool:
-    """Tell whether a value suits one of the plain types; other annotations are the family's own business."""
+    """Tell whether a value suits one of the plain types; a family checks parameters of other types itself."""
     if hint is bool or isinstance(value, bool):
         return hint not in (int, float, str) and (hint is not bool or isinstance(value, bool))
     if hint is float:

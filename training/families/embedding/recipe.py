@@ -11,10 +11,10 @@ from training.families.shared.heads import Head, activate, fit_head
 from training.tasks import SINGLE
 from training.types import FloatArray, IntArray, Task
 
-PSEUDO_WEIGHT = 0.3  # of a document that the teacher labelled, where a person's counts 1
-SUREST = 0.9  # share of the pool that the teacher labels
-PSEUDO_LIMIT = 10_000  # documents that the teacher labels at most: more cost time and teach nothing new
-PENALTY_OF_STUDENT = 3.0  # times the usual one, as it learns from many more documents
+PSEUDO_WEIGHT = 0.3  # a document that the teacher labelled counts less than a person's, which counts 1
+SUREST = 0.9  # the teacher labels this share of the pool
+PSEUDO_LIMIT = 10_000  # the teacher labels at most so many; more cost time and teach nothing new
+PENALTY_OF_STUDENT = 3.0  # times the usual penalty, because the student learns from many more documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,10 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """Everything as vectors. Rows of `smoothed` arrays match those of the plain ones; None is "not there"."""
+    """What is learned from, as vectors. Rows of `smoothed` arrays are those of the plain ones.
+
+    What is not there is None.
+    """
 
     task: Task
     vectors: FloatArray  # (documents, dimension)
@@ -64,7 +67,7 @@ class Material:
 def rebalanced(material: Material, imbalance: str, rng: np.random.Generator) -> Material:
     """Return the material with weights, with documents left out, or with vectors made up for rare labels.
 
-    Only for fitting: what is scored or cross-validated must be the documents as they are.
+    It is only for fitting: scores and cross-validation must be of the documents as they are.
     """
     if imbalance == imbalances.BALANCED:
         return replace(material, weights=imbalances.balanced_weights(material.task, material.targets))
@@ -123,8 +126,8 @@ def fit_student(
 ) -> Head:
     """Fit on plain vectors: true labels, names, and what the teacher says of the pool that it is surest of.
 
-    Self-training with a weighted second view of the texts (Yarowsky, 1995); for single-label only. With a
-    pool over `limit` a random part of it stands for the whole.
+    This is self-training with a weighted second view of the texts (Yarowsky, 1995), for single-label only.
+    If the pool is larger than `limit`, a random part of it stands for the whole.
     """
     seen = seen_by_teacher(material, parts)[1]
     assert material.pool is not None
@@ -162,18 +165,13 @@ def _fit(
         targets.append(extra[1])
         weights.append(np.full((len(extra[0]), 1), extra[2], np.float32))
         penalty *= PENALTY_OF_STUDENT
+    width = max(block.shape[1] for block in weights)  # 1, or a column for each label
     return fit_head(
         material.task,
         np.concatenate(inputs),
         np.concatenate(targets),
-        _stacked(weights),
+        np.concatenate([np.broadcast_to(block, (len(block), width)) for block in weights]),
         penalty=penalty,
         start=start,
         iterations=iterations,
     )
-
-
-def _stacked(weights: list[FloatArray]) -> FloatArray:
-    """Return weights (documents, 1) or (documents, labels) one below the other, as wide as the widest."""
-    width = max(block.shape[1] for block in weights)
-    return np.concatenate([np.broadcast_to(block, (len(block), width)) for block in weights])

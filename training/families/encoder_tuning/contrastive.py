@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +15,16 @@ from training.types import Dataset, FloatArray, IntArray, LabelSchema, TrainingE
 
 _CLIP = 1.0
 _DECAY = 0.01
-_WARMUP = 0.1  # of all steps
-_NAMES = 128  # label names beside a batch at most: more cost time, and others come in the next step
+_WARMUP = 0.1  # the share of all steps in which the learning rate rises
+_NAMES = 128  # the most label names beside a batch; more cost time, and others come in the next step
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """How an encoder is tuned: at most `most_steps` batches, so that it takes minutes and not hours.
 
-    `kept` is the original's share in the mean of its weights and the tuned ones (Wortsman et al., 2022):
-    what few labels teach is kept from overwriting what the encoder knows of all other texts.
+    `kept` is the original's share in the mean of its weights and the tuned ones (Wortsman et al., 2022), so
+    that what few labels teach does not overwrite what the encoder knows of all other texts.
     """
 
     epochs: int = 8
@@ -59,7 +58,9 @@ def tune_contrastively(
     )
     losses: list[float] = []
     before = {name: weights.detach().clone() for name, weights in network.named_parameters()}
-    with _own_randomness(tuning.seed):
+    # Dropout is drawn from a seed of our own, and PyTorch's global state stays as it was.
+    with torch.random.fork_rng():
+        torch.manual_seed(tuning.seed)
         network.train()
         for rows, rng in _batches(windows, dataset.targets, tuning, steps):
             labels = _labels_beside(dataset.targets[rows], rng)
@@ -89,7 +90,7 @@ def contrastive_loss(vectors: torch.Tensor, positive: torch.Tensor, temperature:
     """Return the supervised contrastive loss (Khosla et al., 2020, the sum outside of the logarithm).
 
     `vectors` are unit vectors (rows, dimension), `positive` (rows, rows) is 1 where two belong together, and
-    0 on the diagonal. Rows that belong to no other only push; where all are such, the loss is 0.
+    0 on the diagonal. A row that belongs to no other only pushes others away; if all are such, the loss is 0.
     """
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     logits = (vectors @ vectors.T / temperature).masked_fill(itself, float("-inf"))
@@ -118,7 +119,7 @@ def _name_windows(network: SentenceEncoder, schema: LabelSchema) -> list[list[Wi
 def _batches(
     windows: Sequence[Window], targets: FloatArray, tuning: Tuning, steps: int
 ) -> Iterator[tuple[IntArray, np.random.Generator]]:
-    """Yield the rows of each step, pairs of one label side by side, batches of similar length."""
+    """Yield the rows of each step: pairs of one label side by side, and texts of similar length together."""
     rng = np.random.default_rng(tuning.seed)
     done = 0
     while done < steps:
@@ -152,11 +153,3 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float, done: float) -> Non
     factor = min(done / _WARMUP, (1 - done) / (1 - _WARMUP))
     for group in optimizer.param_groups:
         group["lr"] = rate * factor
-
-
-@contextmanager
-def _own_randomness(seed: int) -> Iterator[None]:
-    """Draw dropout from a seed of our own and leave PyTorch's global state as it was."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

@@ -18,9 +18,10 @@ from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_to
 
 
 class SentenceEncoder(nn.Module):
-    """The encoder of a classifier, and how it reads texts; word vectors stay as they are.
+    """The encoder of a classifier, and how it reads texts.
 
-    Words that no labelled text has could not move, and would be left behind by their like.
+    The vectors of words stay as they are. Otherwise a word that no labelled text has would stay behind while
+    the words that mean alike move.
     """
 
     def __init__(self, classifier: Classifier, tokens: TokenPreprocessor) -> None:

@@ -19,10 +19,10 @@ from training.families.encoder_tuning.sentence_encoder import read_sentence_enco
 from training.preprocess.encoder import read_config
 from training.types import Dataset, Json, TrainingError
 
-FEWEST_TEXTS = 8  # of a label that counts as known
-FEWEST_LABELS = 2  # known ones: texts of a single label have nothing to be told from
-_MAX_LENGTH = 128  # tokens of a text that are learned from; windows of longer texts are read as ever
-_GATE_TEXTS = 200  # on which the INT8 export has to agree with its original
+FEWEST_TEXTS = 8  # a label counts as known once it has so many
+FEWEST_LABELS = 2  # have to be known, because texts of a single label have nothing to be told from
+_MAX_LENGTH = 128  # so many tokens of a text are learned from; the export still reads windows of longer texts
+_GATE_TEXTS = 200  # the INT8 export has to agree with its original on these
 _COMPANIONS = ("*.json", "*.txt", "*.model", "*_Pooling/config.json")
 
 
@@ -30,10 +30,10 @@ _COMPANIONS = ("*.json", "*.txt", "*.model", "*_Pooling/config.json")
 class TunedEncoder:
     """A tuned encoder: its checkpoint, its export, and what making it took."""
 
-    checkpoint: Path  # what every `--encoder` takes
-    export: Path  # named by the fingerprint of its vectors
+    checkpoint: Path  # a folder that every `--encoder` takes
+    export: Path  # a folder named by the fingerprint of its vectors
     precision: str
-    note: str  # why the precision is not INT8; else empty
+    note: str  # why the precision is not INT8, empty if it is
     documents: int
     steps: int
     first_loss: float
@@ -63,7 +63,7 @@ def tune_encoder(
 
     A tuned encoder that is at `folder` is replaced, anything else is not. Its vectors are not those of
     `name`: another fingerprint keeps them apart wherever vectors are kept. NB: it has seen all these labels,
-    so scores of these documents out of fold are too sure; its `knows_labels` says so to who learns on it.
+    so scores of these documents out of fold are too sure; `knows_labels` tells a family that learns on it.
     Raises `TrainingError` for too few labels, for a checkpoint that cannot be used and for a loss that stops
     being a number; then nothing is left behind.
     """
@@ -128,7 +128,7 @@ def _check_place(folder: Path) -> None:
 
 
 def _copy_companions(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy what says how the checkpoint reads and pools: all but its weights."""
+    """Copy the files that say how the checkpoint reads and pools: all but its weights."""
     for pattern in _COMPANIONS:
         for path in checkpoint.folder.glob(pattern):
             if path.name in (*WEIGHTS, TUNED_NOTE):

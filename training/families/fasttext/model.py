@@ -1,4 +1,4 @@
-"""Supervised fastText: averaged rows of words, word n-grams and subwords; small, and 0.1 ms a text."""
+"""Supervised fastText: averaged rows of words, word n-grams and subwords; 0.1 ms a text."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingE
 MOST_DIMENSIONS = 300
 MOST_WORDS = 5  # in one n-gram
 MOST_CHARACTERS = 10  # in one subword
-_NEVER = -15.0  # bias of a label without any example
+_NEVER = -15.0  # the bias of a label without any example
 
 
 class FasttextModel:
     """A linear classifier over the mean of learned rows (Joulin et al., 2017; Bojanowski et al., 2017).
 
     Softmax for one label, one sigmoid per label for many. `epochs` 0 stands for about 200,000 steps. Where
-    labels are fewer than `dimension`, the product of both matrices is kept: the same scores from less.
+    there are fewer labels than `dimension`, the product of both matrices is kept, which gives the
+    same scores and is smaller.
     """
 
     def __init__(
@@ -61,8 +62,12 @@ class FasttextModel:
             dimension=self.dimension,
             seed=self.seed,
         )
-        learned = learn(dataset.texts, _with_none(dataset.targets), recipe)
-        self._take(learned, dataset)
+        # fastText skips lines without a label, so texts that have none get a label of their own. They teach
+        # every sigmoid what is not its label: where two fifths are such texts, macro-F1 rose from 0.556 to
+        # 0.597.
+        has_none = ~dataset.targets.any(axis=1)
+        learned = learn(dataset.texts, np.column_stack([dataset.targets, has_none]), recipe)
+        self._keep(learned, dataset)
         self.details_ = {
             "epochs": recipe.epochs,
             "learning_rate": learned.learning_rate,
@@ -99,7 +104,7 @@ class FasttextModel:
         if settings.word_max == 1 and not settings.char_max:
             raise TrainingError("word_max must be at least 2 where char_max is 0.")  # see `buckets_for`
 
-    def _take(self, learned: Learned, dataset: Dataset) -> None:
+    def _keep(self, learned: Learned, dataset: Dataset) -> None:
         """Keep the rows that training touched, and one column for each label of the schema."""
         labels = len(dataset.schema)
         output = learned.output[:, :labels]
@@ -123,7 +128,7 @@ class FasttextModel:
     ) -> tuple[tuple[NgramWeight, ...], ...]:
         """Return for each text the at most `n` weightiest words and runs of words for a label's column.
 
-        A word's parts count as the word. What ends every text adds to each label too and is not told.
+        A word's parts count as the word. The end of a text adds to each label too, and is not shown.
         """
         found = []
         for text, label in zip(texts, labels, strict=True):
@@ -143,7 +148,7 @@ class FasttextModel:
         np.savez(folder / "weights.npz", allow_pickle=False, **arrays)
         names = ("seed", "learning_rate", "epochs", "dimension")
         content = {name: getattr(self, name) for name in names} | asdict(self.settings)
-        content.pop("buckets")  # follow from the dimension
+        content.pop("buckets")  # their number follows from the dimension
         (folder / "model.json").write_text(json.dumps({"task": self.task_.key, "settings": content}), "utf-8")
 
     @classmethod
@@ -166,11 +171,3 @@ class FasttextModel:
             write_bag_graph(folder, self.task_, self.table_, self.output_, self.bias_)
         self.subwords_.save(folder)
         return Exported("subwords")
-
-
-def _with_none(targets: FloatArray) -> FloatArray:
-    """Return targets with one more column for texts without any label: fastText skips lines that have none.
-
-    They teach every sigmoid what is not its label: 0.556 -> 0.597 macro-F1 where two fifths are such texts.
-    """
-    return np.column_stack([targets, ~targets.any(axis=1)]).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The fastText library at work: a training file goes in, its matrices come out, and nothing else is kept."""
+"""The fastText library: it gets a training file, its matrices are taken, and nothing else is kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training.families.shared.heads import activate
 from training.preprocess.subwords import SubwordPreprocessor, SubwordSettings, tokens
 from training.types import FloatArray, IntArray, ScoreKind, Task, TrainingError
 
-# NB: two symbols and letters in one word. `tokens` never makes one, so no text can name a label.
+# NB: `tokens` never makes a word of symbols and letters like this one, so no text can name a label.
 LABEL = "<label>"
 _ATTEMPTS = 6
 _PROVEN_TEXTS = 100
@@ -65,7 +65,7 @@ def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> L
     """Train on texts and 0/1 targets (texts, columns); a column without an example has no weights.
 
     Steps that are too long make fastText's loss overflow; then half the rate is tried. Raises `TrainingError`
-    where that does not help, or where the library numbers its rows in another way than the bundle will.
+    if that does not help, or if the library numbers its rows in another way than the bundle does.
     """
     with TemporaryDirectory(prefix="winnow-fasttext-") as scratch:
         path = Path(scratch) / "train.txt"
@@ -92,7 +92,7 @@ def _write(path: Path, texts: Sequence[str], targets: FloatArray, seed: int) -> 
 
 
 def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | None:
-    """Return the library's model, None where its weights overflowed."""
+    """Return the library's model, or None if its weights overflowed."""
     settings = recipe.settings
     _empty_free_memory()
     try:
@@ -108,7 +108,7 @@ def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | Non
             loss=_LOSSES[recipe.task.score_kind],
             label=LABEL,
             seed=recipe.seed % 2**31,
-            thread=1,  # more race for the weights, and a seed would not give the same model twice
+            thread=1,  # several threads race for the weights, so a seed would not give the same model twice
             verbose=0,
         )
     except RuntimeError as error:
@@ -145,9 +145,9 @@ def _check_numbers(learned: Learned, task: Task, texts: Sequence[str]) -> None:
 def _empty_free_memory() -> None:
     """Hand free pages back to the system, so that what is taken next is zeros.
 
-    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory is. In
-    a process that has run for long this was seen to be rows of 1e7, other ones in each run. Where the C
-    library has no such call, blocks as large as those of `buckets_for` come fresh from the system anyway.
+    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory was. In
+    a process that had run for long these were rows of 1e7, and other ones in each run. If the C library has
+    no such call, blocks as large as those of `buckets_for` come fresh from the system anyway.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
@@ -165,7 +165,7 @@ def _check_start(learned: Learned, kept: IntArray) -> None:
 
 
 def buckets_for(dimension: int) -> int:
-    """Return 262,144 or more: enough for a matrix of over 64 MiB, which no heap of a thread has room for."""
+    """Return 262,144 or more, so that the matrix has over 64 MiB, for which no heap of a thread has room."""
     return max(262_144, 2**24 // max(dimension, 1) + 1)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from training.types import IntArray
 
-_SORTED_TOGETHER = 50  # batches: enough for little padding, few enough that batches stay random
+# Texts of 50 batches are sorted together: enough for little padding, few enough that batches stay random.
+_SORTED_TOGETHER = 50
 
 Window = tuple[int, ...]
 
@@ -28,7 +29,7 @@ def shuffled_batches(lengths: IntArray, size: int, rng: np.random.Generator) -> 
 
 
 def sorted_batches(lengths: IntArray, size: int) -> list[IntArray]:
-    """Return the rows of each batch for prediction, by length; the caller puts results back by these rows."""
+    """Return the rows of each batch for prediction, sorted by length, to put the results back by."""
     order = np.argsort(lengths, kind="stable")
     return [order[i : i + size] for i in range(0, len(order), size)]
 

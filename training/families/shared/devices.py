@@ -9,7 +9,8 @@ from functools import cache
 import torch
 
 _SHAPE = (512, 384, 1536)  # the widest product of a small encoder on one batch of short texts
-_PAYS = 2.0  # times faster; products are only a part of a step, and casting costs too
+# So many times faster bfloat16 has to be, as products are only a part of a step and casting costs time too.
+_PAYS = 2.0
 
 
 def best_device() -> torch.device:
@@ -37,7 +38,7 @@ def bfloat16_pays(device: str) -> bool:
 
 
 def _seconds(dtype: torch.dtype) -> float:
-    """Return the shortest of a few products' times: others on the machine only ever make one longer."""
+    """Return the shortest time of a few products, because other programs only ever make one longer."""
     rows, inner, columns = _SHAPE
     left, right = torch.ones(rows, inner, dtype=dtype), torch.ones(inner, columns, dtype=dtype)
     times = []

@@ -48,8 +48,8 @@ def write_bag_graph(
     """Write activation(values @ table[ids] @ output + bias): a weighted mean of rows, then a small matrix.
 
     Inputs and output as those of `write_gather_graph`; `table` is (rows, dimension), `output` (dimension,
-    labels). With more labels than dimensions this is smaller than their product. For explanations two more
-    outputs are there for the asking: `rows` (features, dimension) and `columns`, which is `output` itself.
+    labels). With more labels than dimensions this is smaller than their product. For explanations it can be
+    asked for two more outputs: `rows` (features, dimension) and `columns`, which is `output` itself.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

@@ -13,11 +13,11 @@ from scipy.optimize import minimize
 from training.types import FloatArray, Task
 
 FILE = "weights.npz"
-NEVER = -15.0  # logit of a label without any example
+NEVER = -15.0  # the logit of a label without any example
 Cost = Callable[[FloatArray, FloatArray, FloatArray], tuple[FloatArray, FloatArray]]
-"""Returns what logits (documents, labels) cost and the cost's slope by them.
+"""Takes logits and targets (documents, labels) and the sum of each document's targets (documents, 1).
 
-Given are logits, targets, and the targets' sum by document; logits may be overwritten.
+Returns the cost, by cell or by document, and its slope by the logits. It may write over the logits.
 """
 
 
@@ -65,8 +65,8 @@ def fit_head(
     """Minimise a weighted cost, cross-entropy without `cost`, plus `penalty / 2 * |weights|^2` by L-BFGS.
 
     `targets` (documents, labels) may be soft. `weights` is (documents, 1), or (documents, labels) for
-    multi-label and for costs that are summed over labels. The bias is not penalised. Deterministic; `start`
-    only saves iterations.
+    multi-label and for costs that are summed over labels. The bias is not penalised. The same input gives the
+    same head; `start` only saves iterations.
     """
     dimension, labels = vectors.shape[1], targets.shape[1]
     target_mass = targets.sum(axis=1, keepdims=True)

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from training.types import FloatArray, IntArray, Task, TrainingError
 
 NONE, BALANCED, UNDERSAMPLE, SMOTE, AUGMENT = "none", "balanced", "undersample", "smote", "augment"
-_COPIES = 5  # of one document at most: more of the same words teach nothing new
-_DROPPED = 0.1  # share of words
+_COPIES = 5  # at most so many of one document, because more of the same words teach nothing new
+_DROPPED = 0.1  # the share of words that are left out
 _MOST_NEIGHBOURS = 5
 
 
 def check_imbalance(wanted: str, offered: tuple[str, ...], family: str) -> None:
-    """Raise `TrainingError` where a family cannot do what is wanted."""
+    """Raise `TrainingError` if a family does not offer what is wanted."""
     if wanted in offered:
         return
     reason = {
@@ -29,8 +29,8 @@ def check_imbalance(wanted: str, offered: tuple[str, ...], family: str) -> None:
 def balanced_weights(task: Task, targets: FloatArray) -> FloatArray:
     """Return weights by which every label counts alike (King and Zeng, 2001); their mean is 1.
 
-    Of single-label targets by document (documents, 1); of multi-label ones by cell (documents, labels), where
-    a label's documents count as much as all others together.
+    Single-label targets get one weight for each document (documents, 1). Multi-label ones get one for each
+    cell (documents, labels), so that a label's documents count as much as all others together.
     """
     counts = targets.sum(axis=0)  # (labels,)
     if task.exclusive:
@@ -107,20 +107,20 @@ def made_up(
         from imblearn.over_sampling import SMOTE as Smote
     except ModuleNotFoundError as error:
         raise TrainingError(f"SMOTE needs the package {error.name!r}: run pip install '.[train]'.") from error
-    # Documents of no label or of several are a class of their own, which is never raised.
+    # Documents of no label or of several are a class of their own, to which nothing is added.
     answers = np.where(targets.sum(axis=1) == 1, targets.argmax(axis=1), targets.shape[1])
     wanted, found, said = _wanted(targets, answers), [vectors[:0]], [answers[:0]]
     for neighbours in sorted({neighbours for neighbours, _ in wanted.values()}):
         goals = {j: goal for j, (near, goal) in wanted.items() if near == neighbours}
         smote = Smote(sampling_strategy=goals, k_neighbors=neighbours, random_state=int(rng.integers(2**31)))
-        mixed, labels = smote.fit_resample(vectors, answers)  # what is new stands at the end
+        mixed, labels = smote.fit_resample(vectors, answers)  # the new ones stand at the end
         found.append(mixed[len(vectors) :])
         said.append(labels[len(vectors) :])
     return np.concatenate(found), np.eye(targets.shape[1], dtype=np.float32)[np.concatenate(said)]
 
 
 def _wanted(targets: FloatArray, answers: IntArray) -> dict[int, tuple[int, int]]:
-    """Return for each label to be raised its neighbours and how many documents of it alone there shall be."""
+    """Return (neighbours, wanted documents that have it alone) of each label that gets made-up documents."""
     counts = targets.sum(axis=0)
     alone = np.bincount(answers, minlength=len(counts) + 1)[: len(counts)]
     missing = (even_share(counts) - counts).astype(np.int64)
@@ -131,6 +131,6 @@ def _wanted(targets: FloatArray, answers: IntArray) -> dict[int, tuple[int, int]
 
 
 def _with_none(targets: FloatArray) -> NDArray[np.bool_]:
-    """Return targets as booleans with one more column: has no label."""
+    """Return targets as booleans, with one more column for documents that have no label."""
     has = targets > 0
     return np.column_stack([has, ~has.any(axis=1)])

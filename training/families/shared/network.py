@@ -20,10 +20,12 @@ from training.preprocess.tokens import TOKENIZER_FILE
 from training.types import FloatArray, Task, TrainingError
 
 WEIGHTS = "model.safetensors"
-_WEIGHTS_TIMES_TOKENS = 11_000_000_000  # a second of one core in float32: 1,000 tokens of MiniLM
-_LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
-_NEVER = -15.0  # bias of a label without any example
-# Their first position is the one behind the padding index, which takes as many of them.
+# What one core does in a second in float32; with the weights of MiniLM that is 1,000 tokens.
+_WEIGHTS_TIMES_TOKENS = 11_000_000_000
+# Tokens; the cost of attention grows with the square, and a longer text would block all that wait behind it.
+_LENGTH_LIMIT = 512
+_NEVER = -15.0  # the bias of a label without any example
+# These count positions from behind the padding index, so they have that many fewer than they declare.
 _POSITIONS_BEHIND_PADDING = ("roberta", "xlm-roberta", "camembert", "mpnet")
 
 
@@ -37,7 +39,7 @@ class Classifier(nn.Module):
         self.padding = int(encoder.config.pad_token_id or 0)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.config.hidden_size, labels)
-        nn.init.zeros_(self.head.weight)  # so that the labels' order changes nothing
+        nn.init.zeros_(self.head.weight)  # all alike, so that the order of the labels changes nothing
         nn.init.zeros_(self.head.bias)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
@@ -58,7 +60,10 @@ class Classifier(nn.Module):
         return max(1, _WEIGHTS_TIMES_TOKENS // max(weights, 1))
 
     def start_head(self, task: Task, targets: FloatArray) -> None:
-        """Set the bias to what is known before any text: labels without examples never, multi-label rates."""
+        """Set the bias to what is known before any text is read.
+
+        A label without examples never applies, and one of a multi-label task applies as often as it did.
+        """
         bias = np.zeros(targets.shape[1], np.float32)
         if not task.exclusive:
             rates = np.clip(targets.mean(axis=0), 1e-4, 1 - 1e-4)
@@ -98,7 +103,7 @@ def read_network(checkpoint: Checkpoint, labels: int, layers: int = 0) -> Classi
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Keep it out of the log that weights were left out where they were meant to be."""
+    """Keep the library from warning of weights that are left out on purpose."""
     logger = logging.getLogger("transformers")
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -117,7 +122,7 @@ def _config(checkpoint: Checkpoint, layers: int) -> Any:
     if layers:
         config.num_hidden_layers = layers
         for name, value in vars(config).items():
-            if isinstance(value, list) and len(value) == has:  # some say of each layer what kind it is
+            if isinstance(value, list) and len(value) == has:  # such a list has one item for each layer
                 setattr(config, name, value[:layers])
     return config
 
@@ -144,12 +149,12 @@ def load_network(folder: Path, pooling: str, labels: int) -> Classifier:
 
 
 def _attention() -> str | None:
-    """Return the plain attention on CPUs: the fused one took three times as long backwards there."""
+    """Return the plain attention for CPUs, where the fused one took three times as long backwards."""
     return None if torch.cuda.is_available() else "eager"
 
 
 def _without_pooler(encoder: Any) -> Any:
-    """Take out the layer over the first token that some encoders end in: the head does without it."""
+    """Take out the layer over the first token that some encoders end in; the head does not use it."""
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
     return encoder
@@ -165,7 +170,7 @@ def longest_input(network: Classifier) -> int:
 
 
 def ensure_tokenizer(checkpoint: Checkpoint, scratch: Path) -> Path:
-    """Return the checkpoint's `tokenizer.json`, converted into `scratch` where it has only an older form."""
+    """Return the checkpoint's `tokenizer.json`, or an older form of it converted in `scratch`."""
     own = checkpoint.folder / TOKENIZER_FILE
     if own.is_file():
         return own

@@ -1,4 +1,4 @@
-"""Learning from a teacher: its probabilities where a family takes them, else its surest decisions."""
+"""Learning from a teacher: from its probabilities if a family takes them, else from its surest decisions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from training.protocol import LearnsSoftly, TextModel
 from training.types import Dataset, FloatArray, Taught
 
-SUREST = 0.9  # share of the texts that hard labels are taken from
-_OF_A_FOLD = 2_000  # texts that the student of one fold is taught: it is only calibrated with
+SUREST = 0.9  # hard labels are taken from this share of the texts
+_OF_A_FOLD = 2_000  # taught texts are enough for the student of one fold, which only serves to calibrate
 
 
 def fit_taught(model: TextModel, dataset: Dataset, *, valid: Dataset) -> TextModel:

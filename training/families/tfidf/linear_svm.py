@@ -12,7 +12,7 @@ from training.types import Dataset, FloatArray, IntArray, Task
 
 UNSEEN = -1.0  # the margin that the squared hinge gives to a label without any example
 _FOLDS = 3
-_ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it: a slope and few shifts are fitted, with a prior
+_ENOUGH_FOR_ONE_FOLD = 1_000  # documents of one fold are enough to fit a slope and few shifts with a prior
 
 
 def squared_hinge(logits: FloatArray, targets: FloatArray, mass: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -43,9 +43,9 @@ def folds_to_score(dataset: Dataset, seed: int) -> Iterator[tuple[IntArray, IntA
 def calibrated(task: Task, head: Head, margins: FloatArray, targets: FloatArray) -> Head:
     """Return the head whose activated logits are probabilities, learned from margins out of fold.
 
-    One slope for all margins, and for multi-label one shift for each label (Platt, 1999; Guo et al., 2017):
-    both go into weights and bias, so the graph stays that of any linear head. Without margins (documents too
-    few to be folded) the head is returned as it is.
+    There is one slope for all margins, and for multi-label one shift for each label (Platt, 1999; Guo et al.,
+    2017). Both go into weights and bias, so the graph stays that of any linear head. Without margins, as
+    there are none with too few documents for folds, the head is returned as it is.
     """
     learned = task.calibrate(activate(task, margins), targets)
     slope = np.float32(1 / float(learned.get("temperature", 1.0)))

@@ -21,7 +21,7 @@ from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.ngrams import NgramPreprocessor, NgramSettings
 from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingError
 
-_TREE_NGRAMS = 2_000  # more take trees longer and were no better
+_TREE_NGRAMS = 2_000  # with more, trees took longer and were no better
 
 
 class TfidfModel:

@@ -1,4 +1,4 @@
-"""Tokenised texts with what is known of them, and what is done where some labels are rare."""
+"""Texts as token windows with their targets, and what is done where some labels are rare."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from training.families.shared.imbalance import AUGMENT, UNDERSAMPLE, oversampled
 from training.preprocess.tokens import TokenPreprocessor
 from training.types import FloatArray, IntArray
 
-_SURE = 0.5  # a teacher's score from which on a text counts as one of the label
+_SURE = 0.5  # from this score of a teacher on, a text counts as one of the label
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Texts, the windows of each, whether it was cut behind the last one, and targets (texts, labels)."""
+    """Texts, the windows of each, whether it goes on behind the last window, and targets (texts, labels)."""
 
     texts: tuple[str, ...]
     windows: tuple[tuple[Window, ...], ...]

@@ -1,4 +1,4 @@
-"""A pretrained encoder tuned as a whole with a linear head: the most accurate, and the slowest to train."""
+"""A pretrained encoder tuned as a whole with a linear head: often the most accurate, and slow to train."""
 
 from __future__ import annotations
 

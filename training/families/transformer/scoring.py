@@ -11,7 +11,7 @@ from training.families.shared.batches import Window, pad, sorted_batches
 from training.families.shared.network import Classifier, activate
 from training.types import FloatArray, Task
 
-_TOKENS_AT_ONCE = 65_536  # on a GPU, windows times tokens; larger batches only take more memory
+_TOKENS_AT_ONCE = 65_536  # on a GPU; larger batches take more memory and no less time
 
 
 @torch.no_grad()
@@ -21,7 +21,7 @@ def score_windows(
     texts: Sequence[tuple[Window, ...]],
     tell: Callable[[], None] = lambda: None,
 ) -> FloatArray:
-    """Return probabilities (texts, labels): the mean over each text's windows. Always float32, no dropout.
+    """Return probabilities (texts, labels) in float32 without dropout: the mean over each text's windows.
 
     `tell` is called after each batch and may raise.
     """

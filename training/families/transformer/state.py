@@ -82,10 +82,10 @@ class FitState:
 
     step: int = 0
     history: list[float | None] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
-    best_epoch: int = 0  # counted from 1
+    best_epoch: int = 0  # counted from 1; 0 while there is none
     best: Weights = field(default_factory=dict)
     average: Average = field(default_factory=Average)
-    stopped: str = ""  # why, where it ended before the last epoch
+    stopped: str = ""  # why the run ended, if that was before the last epoch
 
 
 class SavedRun:

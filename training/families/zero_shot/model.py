@@ -27,19 +27,18 @@ from training.types import (
 )
 
 FILE = "names.json"
-WEIGHTS = "weights.npz"
 
-# Chosen once over BANKING77, GoEmotions and both domains of NLU++; the defaults where nobody can tune.
+# These were chosen once over BANKING77, GoEmotions and both domains of NLU++, as there is nothing to tune on.
 _SCALE = {ScoreKind.EXCLUSIVE: 15.0, ScoreKind.INDEPENDENT: 12.0}
-# The cosine from which a label of a multi-label task is decided, and how much less it is with the mean of
-# the names all taken off; then the same two where the label's level in the pool is taken off as well.
+# A label of a multi-label task is decided from this cosine on. It is less by the second number where all of
+# the names' mean is taken off. The next two are the same where the label's level in the pool is taken off.
 _CUT, _CUT_LESS = 0.33, 0.13
 _CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS = 0.08, 0.05
-_FEW_LABELS = 8  # with so many half of their mean is taken off
+_FEW_LABELS = 8  # with so many labels, half of the names' mean is taken off
 
-_SAMPLE = 5_000  # pool texts that tell the levels
-_FEWEST = 100  # pool texts; fewer say nothing of a level
-_NEAREST = 5  # of them at least make a label's level
+_SAMPLE = 5_000  # pool texts give the levels of the labels
+_FEWEST = 100  # pool texts are needed; fewer tell nothing of a level
+_NEAREST = 5  # texts at least make the level of a label
 
 
 class ZeroShotModel:
@@ -58,7 +57,7 @@ class ZeroShotModel:
         self.scale = scale
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
-        """Read the names, and the pool where there is one; `valid` and all targets are not looked at."""
+        """Read the names, and the pool if there is one; `valid` and all targets are not looked at."""
         self._check(dataset.schema)
         self.schema_ = dataset.schema
         names = name_vectors(dataset.schema, self.embedder)
@@ -104,7 +103,7 @@ class ZeroShotModel:
     def save(self, folder: Path) -> None:
         """Write names as vectors, the schema, and which encoder they belong to."""
         self._describe(folder)
-        np.savez(folder / WEIGHTS, weights=self.head_.weights, bias=self.head_.bias)
+        self.head_.save(folder)
 
     @classmethod
     def load(cls, folder: Path, *, embedder: Embedder) -> Self:
@@ -113,7 +112,7 @@ class ZeroShotModel:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
             labels = tuple(LabelSpec(**label) for label in content["labels"])
             schema, details = LabelSchema(tasks.find(content["task"]), labels), dict(content["details"])
-            encoder, head = str(content["encoder"]), _read_head(folder)
+            encoder, head = str(content["encoder"]), Head.load(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder} holds no model of the zero-shot family ({error}).") from error
         if encoder != embedder.fingerprint:
@@ -148,8 +147,3 @@ def _centred(names: FloatArray, share: float) -> FloatArray:
     apart = names - share * names.mean(axis=0)
     length = np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
     return np.asarray(apart / length, np.float32)
-
-
-def _read_head(folder: Path) -> Head:
-    with np.load(folder / WEIGHTS, allow_pickle=False) as arrays:
-        return Head(arrays["weights"], arrays["bias"])
