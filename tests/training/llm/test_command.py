@@ -129,7 +129,7 @@ def test_it_stops_at_the_budget(server: Server, folder: Path, capsys: pytest.Cap
 def test_examples_are_those_like_the_text(
     server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llm, "embedder_for", lambda *_: (WordEmbedder(), None))
+    monkeypatch.setattr(llm, "open_embedder", lambda *_: (WordEmbedder(), None))
     shots = ["text,label", "euro euro,rate", "card here,card", "my card,card"]
     (folder / "shots.csv").write_text("\n".join(shots), "utf-8")
     given = ["--label", "label", "--shots", str(folder / "shots.csv"), "--shots-per-text", "1"]
