@@ -13,7 +13,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
-from annotate.services.versions.variants import ENCODER, PREPARE, TEACHER, TUNED
+from annotate.services.versions.variants import RESERVED, TUNED
 from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
 from training.registry import CHOOSER, ENCODER_TUNER, FAMILIES, STRATEGIES
@@ -99,10 +99,9 @@ def checkpoints_can_be_told_apart(app_configs: Apps, **kwargs: Any) -> list[Chec
 @register()
 def families_fit_the_site(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """Look at what the registry cannot know: the site's own words, and the files that are installed."""
-    own_words = {TEACHER, ENCODER, PREPARE}
     found: list[CheckMessage] = []
     for family in FAMILIES.values():
-        for name in sorted(own_words & set(family.usual)):
+        for name in sorted(set(RESERVED) & set(family.usual)):
             message = f"The family “{family.title}” has an option “{name}”, which means another thing here."
             found.append(Error(message, hint="Rename it in training/registry.py.", id="annotate.E010"))
     for entry in (*FAMILIES.values(), *STRATEGIES.values(), CHOOSER, ENCODER_TUNER):

@@ -28,6 +28,7 @@ from annotate.services.imports.upsert import IncomingDocument, store_rows  # noq
 from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
+from annotate.services.versions.variants import RunConfig  # noqa: E402
 from annotate.services.work import lease  # noqa: E402
 
 SLUG = "bench"
@@ -83,7 +84,7 @@ def train(*, family: str, config: dict[str, Any]) -> int:
     """Have one family trained as a lead does, with parameters."""
     project = Project.objects.get(slug=SLUG)
     (run,) = schedule.open_if_due(
-        project=project, reason=schedule.RunReason.LEAD, family=family, config=config
+        project=project, reason=schedule.RunReason.LEAD, family=family, config=RunConfig.load(config)
     )
     tasks.wake([run])
     return run.pk

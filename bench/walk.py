@@ -40,6 +40,7 @@ from annotate.services.imports.upsert import IncomingDocument, store_rows  # noq
 from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
+from annotate.services.versions.variants import RunConfig  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (f"{ROOT / 'annotate'}{os.sep}", f"{ROOT / 'training'}{os.sep}")
@@ -104,7 +105,7 @@ def run(project: Project) -> Callable[[], None]:
 
     def train() -> None:
         (opened,) = schedule.open_if_due(
-            project=project, reason=schedule.RunReason.LEAD, family="tfidf", config={}
+            project=project, reason=schedule.RunReason.LEAD, family="tfidf", config=RunConfig()
         )
         tasks.train(opened.pk)
         state = TrainingRun.objects.get(pk=opened.pk)

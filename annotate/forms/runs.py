@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.projects import family_choices
 from annotate.models import Project
-from annotate.services.runs.schedule import CASCADE, able_families
-from annotate.services.versions.variants import ENCODER, PREPARE, TEACHER, TUNED
+from annotate.models.runs import family_title
+from annotate.services.runs.schedule import able_families
+from annotate.services.versions.variants import TUNED, RunConfig
 from training.registry import FAMILIES, Family
 
-CHECKPOINT = "checkpoint"
+# Options that are no parameters of a family that the registry tells of; the names are those of the fields.
+ENCODER, TEACHER, CHECKPOINT = "encoder", "teacher", "checkpoint"
 Choices = list[tuple[str, Any]]
 
 
@@ -73,7 +75,7 @@ class TrainForm(forms.Form):
         ]
 
     @property
-    def config(self) -> dict[str, Any] | None:
+    def config(self) -> RunConfig | None:
         """What is chosen for the named family beyond its usual way; None where none is named."""
         family = self.cleaned_data["family"]
         if not family:
@@ -82,10 +84,9 @@ class TrainForm(forms.Form):
             option.name: self.cleaned_data[f"{family}-{option.name}"] for option in self._options[family]
         }
         usual = FAMILIES[family].usual
-        config: dict[str, Any] = {
-            name: value for name, value in chosen.items() if value not in ("", usual.get(name))
-        }
-        return config | ({PREPARE: True} if ENCODER in config else {})
+        encoder, teacher = chosen.pop(ENCODER, ""), chosen.pop(TEACHER, "")
+        parameters = {name: value for name, value in chosen.items() if value not in ("", usual.get(name))}
+        return RunConfig(parameters, teacher=teacher, encoder=encoder, prepare=bool(encoder))
 
 
 def run_options(project: Project, family: Family) -> list[RunOption]:
@@ -101,18 +102,12 @@ def run_options(project: Project, family: Family) -> list[RunOption]:
     # Any other family with a kept version can label the pool for one that learns from labels.
     kept = project.versions.exclude(bundle="").exclude(family=family.key).order_by("family")
     teachers: Choices = [
-        (key, _("Them, and %(family)s on the pool") % {"family": _named(key)})
+        (key, _("Them, and %(family)s on the pool") % {"family": family_title(key)})
         for key in kept.values_list("family", flat=True).distinct()
     ]
     if family.learns and teachers:
         found.append(RunOption(TEACHER, _("Learns from"), [("", _("People's labels alone")), *teachers]))
     return found
-
-
-def _named(family: str) -> Any:
-    if family == CASCADE:
-        return _("the cascade")
-    return FAMILIES[family].title if family in FAMILIES else family
 
 
 class CascadeForm(forms.Form):

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Project
 from annotate.models.work import LIVE_STATES, Work, WorkQuerySet
+from training.registry import FAMILIES
 
 
 class TrainingRunQuerySet(WorkQuerySet["TrainingRun"]):
@@ -15,8 +16,28 @@ class TrainingRunQuerySet(WorkQuerySet["TrainingRun"]):
         return self.filter(is_slow=False)
 
 
+class RunKind(models.TextChoices):
+    """What a run does; the `family` of a run or a version tells it, as no family is named like a kind."""
+
+    FIT = "fit", _("One family")
+    CASCADE = "cascade", _("Cascade of two models")
+
+    @classmethod
+    def of(cls, family: str) -> RunKind:
+        """Return the kind that a `family` stands for; what is no name of a kind is a family to be fitted."""
+        return cls(family) if family in cls.values else cls.FIT
+
+
+def family_title(family: str) -> str:
+    """Return the name that people see of a `family`; one that the registry no longer has keeps its key."""
+    if family in FAMILIES:
+        return FAMILIES[family].title
+    kind = RunKind.of(family)
+    return family if kind == RunKind.FIT else str(kind.label)
+
+
 class TrainingRun(Work):
-    """One training of one family.
+    """One training of one family, or another kind of run that leaves a version.
 
     `variant` names what `config` changes about the family's usual run (see `versions.variants`); a slow one
     takes minutes and has a queue of its own. Only the holder of the current `token` can publish.
@@ -47,3 +68,7 @@ class TrainingRun(Work):
 
     def __str__(self) -> str:
         return f"{self.family} {self.pk}"
+
+    @property
+    def kind(self) -> RunKind:
+        return RunKind.of(self.family)

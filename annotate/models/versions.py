@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Label, Project
-from annotate.models.runs import TrainingRun
+from annotate.models.runs import RunKind, TrainingRun
 
 
 class Stage(models.TextChoices):
@@ -63,6 +63,10 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} {self.number}"
+
+    @property
+    def kind(self) -> RunKind:
+        return RunKind.of(self.family)
 
     @property
     def bundle_folder(self) -> Path:

@@ -11,7 +11,7 @@ from django import template
 
 from annotate.models import ModelVersion
 from annotate.models.versions import Stage
-from annotate.templatetags.winnow import kind
+from annotate.templatetags.winnow import full_name
 
 register = template.Library()
 
@@ -65,7 +65,7 @@ def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
     y = Scale(bottom, top, HEIGHT - BOTTOM, TOP)
     kinds: dict[str, list[ModelVersion]] = {}
     for version in versions:
-        kinds.setdefault(kind(version), []).append(version)
+        kinds.setdefault(full_name(version), []).append(version)
     return {
         "versions": versions,
         "series": [_series(name, own, x, y) for name, own in kinds.items()],

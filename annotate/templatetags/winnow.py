@@ -12,11 +12,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models.runs import family_title
 from annotate.models.workers import SILENT_AFTER
 from annotate.services.documents import filters
-from annotate.services.runs.schedule import CASCADE
 from annotate.services.versions.record import VersionReport
-from training.registry import FAMILIES
 
 register = template.Library()
 
@@ -57,18 +56,14 @@ def fine_percent(share: float) -> str:
     return "100" if share == 1 else rounded(min(100 * share, 99.9), 1)
 
 
-@register.filter
-def family_name(key: str) -> str:
-    if key == CASCADE:
-        return _("Cascade of two models")
-    return FAMILIES[key].title if key in FAMILIES else key
+register.filter("family_name", family_title)
 
 
 @register.filter
-def kind(row: ModelVersion | TrainingRun) -> str:
+def full_name(row: ModelVersion | TrainingRun) -> str:
     """Write the family of a version or a run and, in brackets, how its variant differs from the usual one."""
-    name = family_name(row.family)
-    return f"{name} ({row.variant})" if row.variant else str(name)
+    name = family_title(row.family)
+    return f"{name} ({row.variant})" if row.variant else name
 
 
 @register.filter

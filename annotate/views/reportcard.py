@@ -17,7 +17,7 @@ from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import CascadeForm
 from annotate.models import Project
 from annotate.services.pages import reportcard_rows
-from annotate.services.runs import schedule
+from annotate.services.runs import cascade
 from annotate.services.versions import reportcards
 
 
@@ -60,7 +60,7 @@ def combine(request: HttpRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Choose two versions of this project whose bundles are kept."))
         return redirect("reportcard", slug)
-    opened = schedule.open_cascade(project=project, by=signed_in(request.user), **form.cleaned_data)
+    opened = cascade.combine(project=project, by=signed_in(request.user), **form.cleaned_data)
     transaction.on_commit(partial(tasks.wake, opened))
     if opened:
         messages.success(request, _("The two are being combined; the cascade becomes a version of its own."))

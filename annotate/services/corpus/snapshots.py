@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,38 @@ class Vote:
     order: int
     labels: Answer
     is_gold: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotSummary:
+    """What a run's row keeps of the labels that it learns from; `TrainingRun.snapshot` stores it.
+
+    `annotation` is the key of the newest answer that it knows. A run that was only opened knows nothing
+    else. `encoder` is the fingerprint of the encoder that the run has tuned on these labels.
+    """
+
+    annotation: int = 0
+    labelled: int | None = None
+    tuning: int | None = None
+    reporting: int | None = None
+    pool: int | None = None
+    labels: tuple[int, ...] | None = None
+    encoder: str | None = None
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> Self:
+        """Read a stored summary; what was not stored is not known, and an unknown key is left out."""
+        known = {one.name: content[one.name] for one in fields(cls) if one.name in content}
+        return cls(**known | ({"labels": tuple(known["labels"])} if known.get("labels") else {}))
+
+    def dump(self) -> dict[str, Any]:
+        """Return the summary as `json.dumps` takes it, without what is not known yet."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a worker has read the labels already."""
+        return self.labelled is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +87,16 @@ class Snapshot:
         dataset = replace(self.dataset, pool=Pool(texts))
         return replace(self, dataset=dataset, pool_ids=self.pool_ids[rows])
 
-    def summary(self) -> dict[str, int | list[int]]:
+    def summary(self) -> SnapshotSummary:
         """Return what the run's row keeps of it."""
-        return {
-            "annotation": self.newest,
-            "labelled": len(self.dataset),
-            "tuning": len(self.tuning),
-            "reporting": len(self.reporting),
-            "pool": len(self.pool_ids),
-            "labels": list(self.label_ids),
-        }
+        return SnapshotSummary(
+            annotation=self.newest,
+            labelled=len(self.dataset),
+            tuning=len(self.tuning),
+            reporting=len(self.reporting),
+            pool=len(self.pool_ids),
+            labels=self.label_ids,
+        )
 
 
 def take(*, project: Project, until: int | None = None) -> Snapshot:

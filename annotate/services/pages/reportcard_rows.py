@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotate.models import Label, ModelVersion, ReportCard
-from annotate.services.runs.schedule import CASCADE
+from annotate.models.runs import RunKind
 
 CLEARLY_FASTER = 2.0  # times: less is not worth a second model
 
@@ -98,8 +98,9 @@ def pair(shown: Iterable[CandidateRow]) -> Pair | None:
 
     It does not where one that is clearly faster is within noise of the best: that one alone is enough.
     """
-    single = [row for row in measured(shown) if row.version and row.version.bundle]
-    single = [row for row in single if row.content["family"] != CASCADE]
+    kept = [row for row in measured(shown) if row.version and row.version.bundle]
+    # A part of a cascade cannot be a cascade itself.
+    single = [row for row in kept if row.version and row.version.kind == RunKind.FIT]
     if not single:
         return None
     limit = single[0].content["speed"]["p50_ms"] / CLEARLY_FASTER

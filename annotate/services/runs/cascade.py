@@ -2,79 +2,119 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, TrainingRun
+from annotate.models import ModelVersion, Project, TrainingRun, User
+from annotate.models.runs import RunKind
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
-from annotate.services.versions import record
+from annotate.services.runs import schedule
+from annotate.services.runs.plan import Made, Prepared, bundle_of
+from annotate.services.versions import publication, record
 from annotate.services.versions.loaded_bundles import suited
+from annotate.services.versions.publication import Verdict
 from annotate.services.versions.record import VersionReport
+from annotate.services.versions.variants import RunConfig, Variant
+from annotate.services.work.progress import ProgressMeter
 from training.bundles.bundle import bundle_bytes
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import evaluate
-from training.runs.cascade_tuning import Split, build_cascade
-from training.types import Embedder, Evaluation, Objective, TrainingError
+from training.runs.cascade_tuning import build_cascade
+from training.types import Objective, TrainingError
 
 
-def build(*, run: TrainingRun, snapshot: Snapshot, bundle: str) -> ModelVersion:
-    """Tune a cascade of the run's two versions, write it to `bundle`, and return its version.
+@dataclass(frozen=True, slots=True)
+class CascadeParts:
+    """The numbers of the two versions; the config of a cascade's run stores them."""
 
-    The split is found on the tuning half and measured on the reporting half.
-    """
-    cheap, strong = (_part(run, run.config[name]) for name in ("cheap", "strong"))
-    reads = strong.encoder or cheap.encoder
-    encoder = vector_store.embedder(reads) if vector_store.any_for(project=run.project) else None
-    split = build_cascade(
-        cheap.bundle_folder,
-        strong.bundle_folder,
-        snapshot.tuning,
-        Path(settings.BUNDLE_ROOT) / bundle,
-        embedder=encoder,
-        encoder_root=settings.ENCODER_ROOT,
-        objective=Objective(run.project.objective),
-        objective_value=run.project.objective_value,
-        replace_bundle=True,
-    )
-    return record.record(
-        run=run,
-        bundle=bundle,
-        snapshot=snapshot,
-        evaluation=_measured(Path(settings.BUNDLE_ROOT) / bundle, snapshot, encoder),
-        labelled=strong.labelled,
-        report=_report(cheap, strong, split, Path(settings.BUNDLE_ROOT) / bundle),
-    )
+    cheap: int
+    strong: int
+
+    @classmethod
+    def load(cls, content: Mapping[str, Any]) -> Self:
+        """Read the config of a cascade's run."""
+        return cls(cheap=content["cheap"], strong=content["strong"])
+
+    def dump(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-def _part(run: TrainingRun, number: int) -> ModelVersion:
-    version = run.project.versions.filter(number=number).exclude(bundle="").first()
-    if version is None:
-        raise TrainingError(
-            _("The bundle of version %(n)s is no longer kept; train its family again.") % {"n": number}
+def combine(*, project: Project, cheap: int, strong: int, by: User) -> list[TrainingRun]:
+    """Open the run that combines two versions, by number; none where such a run is live already."""
+    variant = Variant(RunKind.CASCADE.value, RunConfig(CascadeParts(cheap, strong).dump()))
+    return schedule.open_run(project=project, variant=variant, reason=schedule.RunReason.LEAD, by=by)
+
+
+class CascadePlan:
+    """The run that combines two versions."""
+
+    def prepare(self, run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> Prepared:
+        """Find the encoder whose kept vectors one of the parts reads."""
+        cheap, strong = _parts(run)
+        reads = strong.encoder or cheap.encoder
+        is_kept = bool(reads) and vector_store.any_for(project=run.project)
+        return Prepared(snapshot, vector_store.embedder(reads) if is_kept else None)
+
+    def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
+        """Find the split on the tuning half, and measure the cascade on the reporting half."""
+        meter("tune", 0.1)
+        project, snapshot, (cheap, strong) = run.project, prepared.snapshot, _parts(run)
+        folder = settings.BUNDLE_ROOT / bundle_of(run)
+        split = build_cascade(
+            cheap.bundle_folder,
+            strong.bundle_folder,
+            snapshot.tuning,
+            folder,
+            embedder=prepared.encoder,
+            encoder_root=settings.ENCODER_ROOT,
+            objective=Objective(project.objective),
+            objective_value=project.objective_value,
+            replace_bundle=True,
         )
-    return version
+        predictor, reporting = open_predictor(folder, encoder_root=settings.ENCODER_ROOT), snapshot.reporting
+        scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, prepared.encoder))
+        rng = np.random.default_rng(0)
+        reports = [VersionReport.load(part.report) for part in (cheap, strong)]
+        details = asdict(split) | CascadeParts(cheap.number, strong.number).dump()
+        for report in reports:
+            if report.checkpoint:
+                details["checkpoint"] = report.checkpoint  # the report card reads the languages off the name
+        version = record.record(
+            run=run,
+            bundle=bundle_of(run),
+            snapshot=snapshot,
+            evaluation=evaluate(reporting.schema, reporting.targets, scores, predictor.thresholds, rng),
+            labelled=strong.labelled,
+            report=VersionReport(
+                fit_seconds=sum(report.fit_seconds for report in reports),
+                bundle_bytes=bundle_bytes(folder),
+                details=details,
+            ),
+        )
+        return Made(version)
+
+    def judge(self, made: Made, prepared: Prepared) -> Verdict:
+        """Compare the cascade with the published version on the reporting documents."""
+        reporting = prepared.snapshot.reporting
+        return publication.judge(version=made.version, reporting=reporting, embedder=prepared.encoder)
+
+    def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
+        """Leave the queue as it is: a cascade learned nothing that would choose other documents."""
 
 
-def _measured(folder: Path, snapshot: Snapshot, encoder: Embedder | None) -> Evaluation:
-    predictor, reporting = open_predictor(folder, encoder_root=settings.ENCODER_ROOT), snapshot.reporting
-    scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, encoder))
-    rng = np.random.default_rng(0)
-    return evaluate(reporting.schema, reporting.targets, scores, predictor.thresholds, rng)
-
-
-def _report(cheap: ModelVersion, strong: ModelVersion, split: Split, folder: Path) -> VersionReport:
-    details = asdict(split) | {"cheap": cheap.number, "strong": strong.number}
-    parts = [VersionReport.load(part.report) for part in (cheap, strong)]
-    for part in parts:
-        if part.checkpoint:
-            details["checkpoint"] = part.checkpoint  # the report card reads the languages off the name
-    return VersionReport(
-        fit_seconds=sum(part.fit_seconds for part in parts),
-        bundle_bytes=bundle_bytes(folder),
-        details=details,
-    )
+def _parts(run: TrainingRun) -> tuple[ModelVersion, ModelVersion]:
+    """Return the cheap and the strong version; raises `TrainingError` where a bundle is gone."""
+    numbers = CascadeParts.load(run.config)
+    kept = {version.number: version for version in run.project.versions.exclude(bundle="")}
+    for number in (numbers.cheap, numbers.strong):
+        if number not in kept:
+            raise TrainingError(
+                _("The bundle of version %(n)s is no longer kept; train its family again.") % {"n": number}
+            )
+    return kept[numbers.cheap], kept[numbers.strong]

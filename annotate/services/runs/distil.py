@@ -8,12 +8,11 @@ from dataclasses import replace
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models import ModelVersion, Project
 from annotate.models.versions import Stage
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.loaded_bundles import suited
-from annotate.services.versions.variants import TEACHER
 from training.bundles.cascade import open_predictor
 from training.runs.distillation import teach
 from training.types import Pool, TrainingError
@@ -51,11 +50,3 @@ def teacher(project: Project, family: str, label_ids: Sequence[int]) -> ModelVer
         )
     fitting = [version for version in kept if version.label_ids == list(label_ids)] or kept
     return next((version for version in fitting if version.stage == Stage.PUBLISHED), fitting[0])
-
-
-def untaught(run: TrainingRun) -> None:
-    """Note that a run learns without its teacher, as nothing is left to be taught on."""
-    sentence = _(
-        "No text of the pool is left that %(family)s could label: learned from people's labels alone."
-    )
-    TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": run.config[TEACHER]})

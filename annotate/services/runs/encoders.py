@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,10 @@ from django.utils.translation import gettext as _
 from annotate.models import Embedding, ModelVersion, Neighbourhood, Project, TrainingRun
 from annotate.models.work import LIVE_STATES
 from annotate.services.corpus import neighbourhoods, vector_store
-from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.corpus.snapshots import Snapshot, SnapshotSummary
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import scratch
-from annotate.services.versions import variants
-from annotate.services.versions.variants import ENCODER, PREPARE, TUNED
+from annotate.services.versions.variants import TUNED, RunConfig, Variant
 from training.registry import ENCODER_TUNER, FAMILIES
 from training.types import ProgressCallback, TrainingError
 
@@ -33,14 +33,14 @@ def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> S
 
     A run that prepares it makes it first, and all of the project's vectors and neighbours with it.
     """
-    wanted = str(run.config.get(ENCODER, ""))
-    if not wanted:
+    config = RunConfig.load(run.config)
+    if not config.encoder:
         return vector_store.embedder()
-    prepares = bool(run.config.get(PREPARE))
-    if wanted == TUNED:
-        wanted = _tune(run, snapshot, tell) if prepares else tuned(run.project)
-    encoder = vector_store.embedder(wanted)
-    if prepares:
+    name = config.encoder
+    if name == TUNED:
+        name = _tune(run, snapshot, tell) if config.prepare else tuned(run.project)
+    encoder = vector_store.embedder(name)
+    if config.prepare:
         _embed_all(run.project, encoder, lambda done: tell("vectors", 0.5 + 0.5 * done))
         neighbourhoods.find(project=run.project, encoder=encoder)
     return encoder
@@ -63,18 +63,14 @@ def in_use(*, project: Project) -> list[str]:
     trains by itself; encoders that are gone are left out.
     """
     versions = [project.versions.published().only("encoder", "project").first()]
-    versions += [_newest_automatic(project, key) for key, family in FAMILIES.items() if family.takes_encoder]
+    for family in [key for key, entry in FAMILIES.items() if entry.takes_encoder]:
+        variant = Variant(family, RunConfig.load(project.family_options.get(family, {})))
+        alike = project.versions.filter(family=family, variant=variant.name).exclude(bundle="")
+        newest = alike.only("encoder", "project").order_by("-number")
+        versions.append(_newest_tuned(project) if variant.config.encoder == TUNED else newest.first())
     found = dict.fromkeys(version.encoder for version in versions if version and version.encoder)
     site = vector_store.site_fingerprint()
     return [name for name in found if name != site and vector_store.is_prepared(name)]
-
-
-def _newest_automatic(project: Project, family: str) -> ModelVersion | None:
-    options = project.family_options.get(family, {})
-    if options.get(ENCODER) == TUNED:
-        return _newest_tuned(project)
-    alike = project.versions.filter(family=family, variant=variants.name(family, options))
-    return alike.exclude(bundle="").only("encoder", "project").order_by("-number").first()
 
 
 def _newest_tuned(project: Project) -> ModelVersion | None:
@@ -88,7 +84,8 @@ def _newest_tuned(project: Project) -> ModelVersion | None:
 
 def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
     """Tune the site's encoder; the successor of a killed attempt finds what that one has made."""
-    made = str(run.snapshot.get(ENCODER, ""))
+    summary = SnapshotSummary.load(run.snapshot)
+    made = summary.encoder
     if made and (Path(settings.ENCODER_ROOT) / made).is_dir():
         return made
     found = ENCODER_TUNER.load()(
@@ -99,7 +96,7 @@ def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
         on_progress=lambda done: tell("tune the encoder", 0.5 * done),
     )
     made = str(found.export.name)
-    run.snapshot = run.snapshot | {ENCODER: made}
+    run.snapshot = replace(summary, encoder=made).dump()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
     return made
 
@@ -123,7 +120,7 @@ def sweep(*, project: Project) -> int:
     if TrainingRun.objects.live().filter(config__encoder=TUNED).exists():
         return 0
     over = project.runs.filter(config__encoder=TUNED).exclude(state__in=LIVE_STATES)
-    made = {snapshot.get(ENCODER) for snapshot in over.values_list("snapshot", flat=True)}
+    made = {SnapshotSummary.load(kept).encoder for kept in over.values_list("snapshot", flat=True)}
     kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
     gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
     for name in gone:

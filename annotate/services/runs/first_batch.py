@@ -5,8 +5,7 @@ from __future__ import annotations
 from annotate.models import Project, TrainingRun
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
-from annotate.services.runs import encoders, schedule
-from annotate.services.versions import rescore
+from annotate.services.runs import encoders, next_batch, schedule
 from training.registry import FAMILIES
 
 SAMPLE = 1_000  # vectors that are enough to choose a first batch from
@@ -33,4 +32,4 @@ def _choose_first(project: Project, encoder: SiteEmbedder, is_complete: bool) ->
     snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
     if is_complete or len(snapshot.pool_ids) >= SAMPLE:
         vectors = encoder.embed(snapshot.pool_texts)
-        rescore.choose(project=project, snapshot=snapshot, vectors=vectors)
+        next_batch.choose(project=project, snapshot=snapshot, vectors=vectors)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import Max, Q, Subquery
@@ -13,12 +11,10 @@ from django.utils import timezone
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
 from annotate.models.work import LIVE_STATES
-from annotate.services.versions import variants
-from annotate.services.versions.variants import Config
+from annotate.services.corpus.snapshots import SnapshotSummary
+from annotate.services.versions.variants import RunConfig, Variant
 from training import tasks
 from training.registry import FAMILIES, families_in_order
-
-CASCADE = "cascade"
 
 
 class RunReason:
@@ -44,7 +40,7 @@ def open_if_due(
     reason: str = RunReason.LABELS,
     by: User | None = None,
     family: str = "",
-    config: Config | None = None,
+    config: RunConfig | None = None,
 ) -> list[TrainingRun]:
     """Open a run of each automatic family that is due and has none live, or of the one `family` named.
 
@@ -56,23 +52,19 @@ def open_if_due(
     able = [family] if family else families(project)
     if reason == RunReason.NAMES:
         able = [key for key in able if FAMILIES[key].starts_from_names]
-    lines = _lines(project, able) if config is None else [Line(family, config)]
-    latest = _latest(project, lines)
-    newest: int | None = None
+    wanted = _variants(project, able) if config is None else [Variant(family, config)]
+    latest = _latest(project, wanted)
     opened = []
     due: dict[int, bool] = {}  # families that have seen the same labels are due together
-    for line in lines:
-        run = latest.get(line.family)
+    for variant in wanted:
+        run = latest.get(variant.family)
         if run is not None and run.state in LIVE_STATES:
             continue
         seen = _seen(run)
         if seen not in due:
             due[seen] = _is_due(project, reason, seen)
-        if not due[seen]:
-            continue
-        if newest is None:
-            newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-        opened += _open(project, line, reason, newest, by)
+        if due[seen]:
+            opened += open_run(project=project, variant=variant, reason=reason, by=by)
     return opened
 
 
@@ -84,7 +76,7 @@ def labels_until_next(*, project: Project) -> int | None:
     if not project.training_enabled:
         return None
     able = families(project)
-    latest = _latest(project, _lines(project, able))
+    latest = _latest(project, _variants(project, able))
     waiting = [key for key in able if key not in latest or latest[key].state not in LIVE_STATES]
     # The family that learned longest ago is the first to be due.
     return _labels_missing(project, min(_seen(latest.get(key)) for key in waiting)) if waiting else None
@@ -96,34 +88,20 @@ def _labels_missing(project: Project, seen: int) -> int:
     return project.retrain_after - _new_labels(project, seen)[: project.retrain_after].count()
 
 
-@dataclass(frozen=True)
-class Line:
-    """Runs that follow each other: of one family, with one config."""
-
-    family: str
-    config: Config
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """What runs of the line have in common."""
-        return {
-            "family": self.family,
-            "variant": variants.name(self.family, self.config),
-            "is_slow": variants.is_slow(self.family, self.config),
-        }
-
-
 def automatic(project: Project) -> list[tuple[str, str]]:
     """Return the (family, variant) of the runs that start by themselves."""
-    return [(line.family, line.fields["variant"]) for line in _lines(project, families(project))]
+    return [(variant.family, variant.name) for variant in _variants(project, families(project))]
 
 
-def _lines(project: Project, keys: list[str]) -> list[Line]:
-    return [Line(key, project.family_options.get(key, {})) for key in keys]
+def _variants(project: Project, keys: list[str]) -> list[Variant]:
+    """Return how each family trains by itself: as it was last published."""
+    return [Variant(key, RunConfig.load(project.family_options.get(key, {}))) for key in keys]
 
 
-def _latest(project: Project, lines: list[Line]) -> dict[str, TrainingRun]:
-    latest = [Subquery(project.runs.filter(**line.fields).order_by("-pk").values("pk")[:1]) for line in lines]
+def _latest(project: Project, wanted: list[Variant]) -> dict[str, TrainingRun]:
+    """Return the newest run of each variant, by its family."""
+    runs = [project.runs.filter(**variant.columns).order_by("-pk").values("pk")[:1] for variant in wanted]
+    latest = [Subquery(newest) for newest in runs]
     return {
         run.family: run for run in project.runs.only("family", "state", "snapshot").filter(Q(pk__in=latest))
     }
@@ -131,7 +109,7 @@ def _latest(project: Project, lines: list[Line]) -> dict[str, TrainingRun]:
 
 def _seen(run: TrainingRun | None) -> int:
     """Return the newest annotation that the run knew, 0 for none."""
-    return int(run.snapshot.get("annotation", 0)) if run else 0
+    return SnapshotSummary.load(run.snapshot).annotation if run else 0
 
 
 def _is_due(project: Project, reason: str, seen: int) -> bool:
@@ -151,26 +129,20 @@ def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:
     return Annotation.objects.filter(project=project, pk__gt=seen, document__lane=Lane.POOL).answered()
 
 
-@transaction.atomic
-def open_cascade(*, project: Project, cheap: int, strong: int, by: User) -> list[TrainingRun]:
-    """Open the run that combines two versions, by number; none where such a run is live already."""
+def open_run(*, project: Project, variant: Variant, reason: str, by: User | None) -> list[TrainingRun]:
+    """Open a run of one variant; none where one is live already."""
     newest = project.annotations.answered().aggregate(newest=Max("pk"))["newest"] or 0
-    return _open(project, Line(CASCADE, {"cheap": cheap, "strong": strong}), RunReason.LEAD, newest, by)
-
-
-def _open(project: Project, line: Line, reason: str, newest: int, by: User | None) -> list[TrainingRun]:
     try:
         with transaction.atomic():
-            return [
-                TrainingRun.objects.create(
-                    project=project,
-                    reason=reason,
-                    requested_by=by,
-                    config=dict(line.config),
-                    **line.fields,
-                    snapshot={"annotation": newest},
-                    woken_at=timezone.now(),
-                )
-            ]
+            run = TrainingRun.objects.create(
+                project=project,
+                reason=reason,
+                requested_by=by,
+                config=variant.config.dump(),
+                **variant.columns,
+                snapshot=SnapshotSummary(annotation=newest).dump(),
+                woken_at=timezone.now(),
+            )
     except IntegrityError:  # somebody else has just opened it
         return []
+    return [run]

@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
-from annotate.services.versions import variants
 from annotate.services.versions.loaded_bundles import suited, tried
+from annotate.services.versions.variants import RunConfig
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.cascade import open_predictor
 from training.figures.evaluate import paired_bootstrap
@@ -33,6 +33,10 @@ KEPT_BUNDLES = 10
 
 class NotPublished(Exception):
     """A version that cannot be published; the message is a sentence for the lead."""
+
+
+class TakenOver(NotPublished):
+    """The version of a run that was cancelled, or that another worker has by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,7 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
     if token is not None:
         current = TrainingRun.objects.filter(versions=version, token=token, state=WorkState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
-            raise NotPublished(_("Another worker has taken this run over, so its result is not published."))
+            raise TakenOver(_("Another worker has taken this run over, so its result is not published."))
     _let_serve(project, version, by)
     latest = project.publications.standing().first()
     if latest is None or latest.version_id != version.pk:
@@ -181,7 +185,7 @@ def _let_serve(project: Project, version: ModelVersion, by: User | None) -> None
     version.save(update_fields=["stage", "published_at", "verdict"])
     # From now on the family trains by itself the way this version did, where its run still tells that.
     if version.family in FAMILIES and (version.run is not None or not version.variant):
-        options = variants.lasting(version.run.config) if version.run else {}
+        options = RunConfig.load(version.run.config if version.run else {}).lasting().dump()
         if project.family_options.get(version.family, {}) != options:
             project.family_options = project.family_options | {version.family: options}
             project.save(update_fields=["family_options"])

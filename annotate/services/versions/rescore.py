@@ -1,23 +1,21 @@
-"""What a published model says of the documents: the next batch at once, then everybody's predictions."""
+"""What the published model says of every document, those that people label next first."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import Batch, Document, ModelVersion, Prediction, Project, TrainingRun
+from annotate.models import Document, ModelVersion, Prediction, Project, TrainingRun
 from annotate.services.corpus import vector_store
-from annotate.services.corpus.snapshots import Snapshot
-from annotate.services.labeling import queue
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
-from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
-from training.types import Embedder, FloatArray, PoolView, TrainingError
+from training.registry import FAMILIES
+from training.types import Embedder, FloatArray, TrainingError
 
 logger = logging.getLogger(__name__)
 
@@ -25,41 +23,6 @@ CHUNK = 250  # rows of one transaction: on SQLite annotators wait while one is w
 PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
 KEPT_SCORES = 5
 FIELDS = ["version", "scores", "decided", "margin"]
-
-
-def choose(
-    *,
-    project: Project,
-    snapshot: Snapshot,
-    version: ModelVersion | None = None,
-    scores: FloatArray | None = None,
-    vectors: FloatArray | None = None,
-    thresholds: Sequence[float] | None = None,
-) -> Batch | None:
-    """Choose the next batch from the snapshot's pool and put it into the queue; None with an empty pool."""
-    if not len(snapshot.pool_ids):
-        return None
-    key = _strategy(project, scores=scores, vectors=vectors)
-    view = PoolView(
-        size=len(snapshot.pool_ids),
-        scores=scores,
-        vectors=vectors,
-        thresholds=None if thresholds is None else np.array(thresholds, np.float32),
-        label_counts=snapshot.dataset.targets.sum(axis=0).astype(np.int64),
-    )
-    rng = np.random.default_rng()
-    n = min(project.batch_size, view.size)
-    selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
-    documents = snapshot.pool_ids[selection.indices].tolist()
-    return queue.refill(project=project, strategy=key, version=version, documents=documents)
-
-
-def _strategy(project: Project, *, scores: FloatArray | None, vectors: FloatArray | None) -> str:
-    """Return the project's strategy, or what suits where there is nothing yet for it to look at."""
-    wanted = entry(STRATEGIES, project.query_strategy)
-    if not wanted.reads_scores or scores is not None:
-        return project.query_strategy if not wanted.reads_vectors or vectors is not None else "random"
-    return "kmeans" if vectors is not None else "random"
 
 
 def prelabel(*, version: ModelVersion) -> int:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from annotate.models import Annotation, Document, Project, User
 from annotate.services.corpus import snapshots
+from annotate.services.corpus.snapshots import SnapshotSummary
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -111,3 +114,21 @@ def test_it_reads_again_what_was_read_up_to_an_annotation(
     again = snapshots.take(project=project, until=before.newest)
     assert (again.dataset.texts, again.newest) == (before.dataset.texts, before.newest)
     assert set(snapshots.take(project=project).dataset.texts) == {"early", "late"}
+
+
+# As commit 135c32a stored it: of a run that was only opened, and of one whose labels were read.
+OPENED = {"annotation": 7}
+READ = OPENED | {"labelled": 5, "tuning": 0, "reporting": 2, "pool": 30, "labels": [1, 2, 3]}
+
+
+@pytest.mark.parametrize("stored", [{}, OPENED, READ, READ | {"encoder": "f" * 64}])
+def test_a_stored_summary_is_written_as_it_was_read(stored: dict[str, Any]) -> None:
+    summary = SnapshotSummary.load(stored | {"from a later site": 1})
+    assert json.loads(json.dumps(summary.dump())) == {"annotation": 0} | stored
+    assert summary.annotation == stored.get("annotation", 0)
+    assert summary.is_taken is ("labelled" in stored)
+
+
+def test_a_snapshot_of_no_labels_is_taken_all_the_same(project: Project) -> None:
+    summary = snapshots.take(project=project).summary()
+    assert (summary.labelled, summary.is_taken) == (0, True)

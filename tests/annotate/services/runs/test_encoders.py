@@ -14,7 +14,7 @@ from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Pr
 from annotate.services.corpus import vector_store
 from annotate.services.runs import encoders, execution, first_batch, schedule
 from annotate.services.versions import publication, rescore
-from annotate.services.versions.variants import ENCODER
+from annotate.services.versions.variants import RunConfig
 from annotate.services.work import lease
 from tests.annotate.services.conftest import WORDS
 from tests.training.families.checkpoints import write_tiny_checkpoint
@@ -66,7 +66,7 @@ def labelled(
 
 def tune(project: Project, config: dict[str, Any] = TUNED) -> TrainingRun:
     (run,) = schedule.open_if_due(
-        project=project, reason=schedule.RunReason.LEAD, family="embedding", config=config
+        project=project, reason=schedule.RunReason.LEAD, family="embedding", config=RunConfig.load(config)
     )
     execution.execute(run_id=run.pk)
     run.refresh_from_db()
@@ -77,7 +77,7 @@ def test_a_run_tunes_the_encoder_and_makes_all_vectors_anew(labelled: Project) -
     run = tune(labelled)
     assert (run.state, run.error, run.is_slow) == ("succeeded", "", True)
     version = ModelVersion.objects.get(run=run)
-    assert version.encoder == run.snapshot[ENCODER] != vector_store.embedder().fingerprint
+    assert version.encoder == run.snapshot["encoder"] != vector_store.embedder().fingerprint
     assert read_manifest(version.bundle_folder).encoder == version.encoder
     texts = labelled.documents.values("sha256").distinct().count()
     assert Embedding.objects.filter(encoder=version.encoder).count() == texts
@@ -110,18 +110,18 @@ def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     made: list[str] = []
     monkeypatch.setattr(encoders, "_embed_all", lambda *given: made.append("vectors") or killed())
     (run,) = schedule.open_if_due(
-        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=TUNED
+        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=RunConfig.load(TUNED)
     )
     with pytest.raises(KeyboardInterrupt):
         execution.execute(run_id=run.pk)
     monkeypatch.undo()
     run.refresh_from_db()
-    fingerprint = run.snapshot[ENCODER]
+    fingerprint = run.snapshot["encoder"]
     monkeypatch.setattr(encoders, "ENCODER_TUNER", Entry("never_again", "Never again", f"{__name__}:killed"))
     execution.execute(run_id=run.pk)
     assert made == ["vectors"]
     run.refresh_from_db()
-    assert (run.state, run.snapshot[ENCODER]) == ("succeeded", fingerprint)
+    assert (run.state, run.snapshot["encoder"]) == ("succeeded", fingerprint)
 
 
 def killed(*_: Any, **__: Any) -> None:
@@ -158,7 +158,7 @@ def test_no_encoder_is_swept_while_a_run_may_be_making_the_same(labelled: Projec
     version = ModelVersion.objects.get(run=tune(labelled))
     ModelVersion.objects.update(bundle="")
     (run,) = schedule.open_if_due(
-        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=TUNED
+        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=RunConfig.load(TUNED)
     )
     assert encoders.sweep(project=labelled) == 0  # unchanged labels make the same encoder once more
     lease.cancel(row=run)

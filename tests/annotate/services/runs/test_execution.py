@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
-from annotate.services.runs import execution, schedule
+from annotate.services.runs import execution, fit, schedule
 from annotate.services.versions import publication, rescore
 from annotate.services.work import lease
 from training.bundles.bundle import BundleDraft, open_bundle
@@ -96,7 +96,7 @@ def test_it_says_that_the_disk_is_full(colours: Project, monkeypatch: pytest.Mon
     def full(*args: object, **kwargs: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(execution, "train_and_package", full)
+    monkeypatch.setattr(fit, "train_and_package", full)
     assert train(colours) is None
     assert "disk is full" in TrainingRun.objects.get().error
 
@@ -105,7 +105,7 @@ def test_it_gives_its_lease_up_when_it_breaks_off(colours: Project, monkeypatch:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(execution, "train_and_package", broken)
+    monkeypatch.setattr(fit, "train_and_package", broken)
     assert train(colours) is None
     run = TrainingRun.objects.get()
     TrainingRun.objects.update(woken_at=None)
@@ -236,7 +236,7 @@ def test_a_run_starts_from_the_latest_bundle_of_its_family(
         asked.append(spec.previous)
         raise TrainingError("Only asked.")
 
-    monkeypatch.setattr(execution, "train_and_package", record)
+    monkeypatch.setattr(fit, "train_and_package", record)
     assert train(colours) is None
     assert first is not None
     assert asked == [first.bundle_folder]

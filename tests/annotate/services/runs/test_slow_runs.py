@@ -11,7 +11,7 @@ import pytest
 from annotate import tasks
 from annotate.models import Project, TrainingRun, User
 from annotate.services.pages import overview, status_line
-from annotate.services.runs import execution, schedule, scratch
+from annotate.services.runs import execution, fit, schedule, scratch
 from annotate.services.work import lease, progress
 from annotate.services.work.progress import ProgressMeter, Superseded
 from training.registry import slow_families
@@ -77,7 +77,7 @@ def test_a_killed_run_finds_its_scratch_folder_and_its_labels_again(
     run: TrainingRun, annotator: User, label_colours: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = Trainer(KeyboardInterrupt)
-    monkeypatch.setattr(execution, "train_and_package", trainer)
+    monkeypatch.setattr(fit, "train_and_package", trainer)
     for attempt in (1, 2):
         with pytest.raises(KeyboardInterrupt):
             execution.execute(run_id=run.pk)
@@ -97,7 +97,7 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
 
     failed = Trainer(lambda: TrainingError("It cannot."))
     trainer = failed if end == "failed" else Trainer(ended)
-    monkeypatch.setattr(execution, "train_and_package", trainer)
+    monkeypatch.setattr(fit, "train_and_package", trainer)
     assert execution.execute(run_id=run.pk) is None
     run.refresh_from_db()
     assert run.state == end
@@ -130,8 +130,8 @@ def test_the_row_is_not_written_at_every_step(run: TrainingRun) -> None:
 
 def test_a_slow_family_scores_a_part_of_the_pool(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(lambda: TrainingError("It cannot."))
-    monkeypatch.setattr(execution, "train_and_package", trainer)
-    monkeypatch.setattr(execution, "SLOW_POOL", 1)
+    monkeypatch.setattr(fit, "train_and_package", trainer)
+    monkeypatch.setattr(fit, "SLOW_POOL", 1)
     execution.execute(run_id=run.pk)
     assert trainer.pools == [1]
 

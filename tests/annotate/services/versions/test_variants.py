@@ -10,7 +10,8 @@ import pytest
 from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.work import WorkState
 from annotate.services.runs import schedule
-from annotate.services.versions import publication, reportcards, variants
+from annotate.services.versions import publication, reportcards
+from annotate.services.versions.variants import RunConfig, Variant
 from tests.annotate.made_bundles import add_version
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -33,7 +34,7 @@ SVM = {"head": "svm"}
     ],
 )
 def test_a_variant_is_named_by_what_is_unusual(family: str, config: dict[str, Any], words: str) -> None:
-    assert variants.name(family, config) == words
+    assert Variant(family, RunConfig.load(config)).name == words
 
 
 def test_checkpoints_of_one_name_are_told_apart_however_long_their_places_are() -> None:
@@ -41,7 +42,7 @@ def test_checkpoints_of_one_name_are_told_apart_however_long_their_places_are() 
     configs = [
         {"encoder": place, "teacher": teacher} for place in places for teacher in ("tfidf", "fasttext")
     ]
-    names = {variants.name("embedding", config) for config in configs}
+    names = {Variant("embedding", RunConfig.load(config)).name for config in configs}
     assert len(names) == 4
     assert all(len(name) == 120 and name.startswith("/models") for name in names)
 
@@ -59,26 +60,48 @@ def test_checkpoints_of_one_name_are_told_apart_however_long_their_places_are() 
     ],
 )
 def test_what_takes_minutes_is_slow(family: str, config: dict[str, Any], slow: bool) -> None:
-    assert variants.is_slow(family, config) is slow
+    assert Variant(family, RunConfig.load(config)).is_slow is slow
 
 
 def test_the_family_gets_its_own_parameters_only() -> None:
     config = {"head": "svm", "teacher": "embedding", "encoder": "tuned", "prepare": True}
-    assert variants.parameters(config) == SVM
+    assert RunConfig.load(config).parameters == SVM
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        SVM,
+        {"head": "svm", "teacher": "embedding", "encoder": "tuned", "prepare": True},
+        {"cheap": 2, "strong": 1},
+        {"from a later site": [1, 2]},
+    ],
+)
+def test_a_stored_config_is_written_as_it_was_read(stored: dict[str, Any]) -> None:
+    assert RunConfig.load(stored).dump() == stored
+    assert RunConfig.load(stored).lasting().dump() == {k: v for k, v in stored.items() if k != "prepare"}
+
+
+def test_what_is_as_usual_is_left_out_of_a_stored_config() -> None:
+    assert RunConfig.load({"teacher": "", "encoder": None, "prepare": False}) == RunConfig()
+    assert RunConfig().dump() == {}
 
 
 def test_a_variant_is_opened_beside_the_usual_run(project: Project) -> None:
-    (usual,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config={})
-    (svm,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=SVM)
+    (usual,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=RunConfig())
+    (svm,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=RunConfig.load(SVM))
     assert (usual.variant, svm.variant, svm.config) == ("", "svm", SVM)
-    assert schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=SVM) == []
+    assert (
+        schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=RunConfig.load(SVM)) == []
+    )
 
 
 def test_a_variant_does_not_count_as_the_usual_run(
     project: Project, annotator: User, label_colours: Callable[..., None]
 ) -> None:
     label_colours(project, annotator)
-    (svm,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=SVM)
+    (svm,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=RunConfig.load(SVM))
     TrainingRun.objects.filter(pk=svm.pk).update(state=WorkState.SUCCEEDED)
     assert schedule.labels_until_next(project=project) == 0
     assert {run.family for run in schedule.open_if_due(project=project)} == {"embedding", "tfidf"}
@@ -89,7 +112,9 @@ def test_a_family_trains_by_itself_the_way_it_was_last_published(
 ) -> None:
     settings.BUNDLE_ROOT = tmp_path
     config = {"encoder": "tuned", "prepare": True, "head": "lightgbm"}
-    (run,) = schedule.open_if_due(project=project, reason=LEAD, family="embedding", config=config)
+    (run,) = schedule.open_if_due(
+        project=project, reason=LEAD, family="embedding", config=RunConfig.load(config)
+    )
     version = add_version(project, tmp_path)
     ModelVersion.objects.filter(pk=version.pk).update(run=run, family="embedding", variant=run.variant)
     TrainingRun.objects.filter(pk=run.pk).update(state=WorkState.SUCCEEDED)
@@ -109,7 +134,9 @@ def test_rolling_back_brings_back_how_the_family_trained_then(
 ) -> None:
     settings.BUNDLE_ROOT = tmp_path
     for number, config in ((1, SVM), (2, {})):
-        (run,) = schedule.open_if_due(project=project, reason=LEAD, family="tfidf", config=config)
+        (run,) = schedule.open_if_due(
+            project=project, reason=LEAD, family="tfidf", config=RunConfig.load(config)
+        )
         TrainingRun.objects.filter(pk=run.pk).update(state=WorkState.SUCCEEDED)
         version = add_version(project, tmp_path, number=number, stage="candidate")
         version.run, version.variant = run, run.variant

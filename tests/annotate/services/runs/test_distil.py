@@ -10,7 +10,8 @@ import pytest
 
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
 from annotate.services.corpus import snapshots
-from annotate.services.runs import distil, execution, schedule
+from annotate.services.runs import distil, execution, fit, schedule
+from annotate.services.versions.variants import RunConfig
 from annotate.services.work.progress import Superseded
 from tests.annotate.made_bundles import add_version
 from training.types import Dataset, RunSpec
@@ -34,7 +35,7 @@ def taught(
     add_documents(project, *(f"the {name} number {i}" for name in ("red", "green", "blue") for i in range(8)))
     add_version(project, tmp_path / "bundles")
     ModelVersion.objects.update(family="embedding")
-    config = {"teacher": "embedding"}
+    config = RunConfig(teacher="embedding")
     (run,) = schedule.open_if_due(
         project=project, reason=schedule.RunReason.LEAD, family="tfidf", config=config
     )
@@ -59,7 +60,7 @@ def test_what_the_teacher_says_comes_from_the_pool_alone(
         seen.append(dataset)
         raise Superseded
 
-    monkeypatch.setattr(execution, "train_and_package", stop)
+    monkeypatch.setattr(fit, "train_and_package", stop)
     execution.execute(run_id=taught.pk)
     (dataset,) = seen
     assert dataset.taught is not None

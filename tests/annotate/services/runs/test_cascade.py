@@ -11,7 +11,7 @@ import pytest
 
 from annotate.models import Document, ModelVersion, Prediction, Project, User
 from annotate.services.corpus import snapshots
-from annotate.services.runs import execution, schedule
+from annotate.services.runs import cascade, execution, schedule
 from annotate.services.versions import predictions, rescore
 from training.bundles.cascade import CascadePredictor, open_predictor
 from training.figures.thresholds import tune
@@ -48,7 +48,7 @@ def two_versions(
 
 
 def combine(project: Project, lead: User, cheap: int, strong: int) -> ModelVersion | None:
-    (run,) = schedule.open_cascade(project=project, cheap=cheap, strong=strong, by=lead)
+    (run,) = cascade.combine(project=project, cheap=cheap, strong=strong, by=lead)
     execution.execute(run_id=run.pk)
     return ModelVersion.objects.filter(run=run).first()
 
@@ -79,10 +79,10 @@ def test_its_thresholds_suit_the_objective_of_the_project(
     two = two_versions(multi_project, annotator, label_colours)
     version = combine(multi_project, lead, two[0].number, two[1].number)
     assert version is not None
-    tuning, cascade = snapshots.take(project=multi_project).tuning, open_predictor(version.bundle_folder)
-    scores = cascade.predict_proba(tuning.texts)
+    tuning, combined = snapshots.take(project=multi_project).tuning, open_predictor(version.bundle_folder)
+    scores = combined.predict_proba(tuning.texts)
     for_precision = tune(scores, tuning.targets, Objective.PRECISION, 0.9)
-    np.testing.assert_array_equal(cascade.thresholds, for_precision)
+    np.testing.assert_array_equal(combined.thresholds, for_precision)
     assert (for_precision != tune(scores, tuning.targets)).any()
 
 
@@ -95,9 +95,9 @@ def test_it_predicts_and_says_which_part_answered(
     ModelVersion.objects.filter(pk=version.pk).update(stage="published")
     texts = ["rose and ruby", "what is this", ""]
     found = predictions.predict(project=project, texts=texts)
-    cascade = open_predictor(version.bundle_folder)
-    assert isinstance(cascade, CascadePredictor)
-    by_strong = cascade.answer(texts).by_strong
+    combined = open_predictor(version.bundle_folder)
+    assert isinstance(combined, CascadePredictor)
+    by_strong = combined.answer(texts).by_strong
     assert [text.answered_by for text in found.texts] == ["strong" if one else "cheap" for one in by_strong]
     assert found.family == "cascade"
     version.refresh_from_db()
@@ -129,5 +129,5 @@ def test_two_are_combined_once_at_a_time(
     two: tuple[ModelVersion, ModelVersion], project: Project, lead: User
 ) -> None:
     numbers = {"cheap": two[0].number, "strong": two[1].number}
-    assert len(schedule.open_cascade(project=project, by=lead, **numbers)) == 1
-    assert schedule.open_cascade(project=project, by=lead, **numbers) == []
+    assert len(cascade.combine(project=project, by=lead, **numbers)) == 1
+    assert cascade.combine(project=project, by=lead, **numbers) == []

@@ -1,0 +1,135 @@
+"""A run that trains one family on the labels of people, and on what a teacher says where it has one."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from annotate.models import TrainingRun
+from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.runs import distil, encoders, next_batch, scratch
+from annotate.services.runs.plan import Made, Prepared, bundle_of
+from annotate.services.runs.schedule import RunReason
+from annotate.services.versions import publication, record
+from annotate.services.versions.publication import Verdict
+from annotate.services.versions.record import VersionReport
+from annotate.services.versions.variants import RunConfig
+from annotate.services.work.progress import ProgressMeter
+from training.registry import FAMILIES, entry
+from training.runs.pipeline import train_and_package
+from training.types import Objective, Pool, RunSpec, TrainingError
+
+BEFORE_THE_FIT = 0.7  # share of the progress of a run whose encoder or teacher has to do its work first
+SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next batch is among them
+
+
+class FitPlan:
+    """The run of a family of the registry."""
+
+    def prepare(self, run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> Prepared:
+        """Give the documents their vectors, and the pool its teacher's answers or else its neighbours."""
+        begun = time.perf_counter()
+        family, config = entry(FAMILIES, run.family), RunConfig.load(run.config)
+        if family.is_slow:
+            snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < SLOW_POOL)
+        encoder = None
+        if family.reads_vectors:
+            share = BEFORE_THE_FIT if config.prepare else 0.0
+            encoder = encoders.of_run(run=run, snapshot=snapshot, tell=meter.until(share))
+            # Documents that have no vector yet come with a later run.
+            snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+
+        is_taught = bool(config.teacher)
+        if is_taught and not snapshot.pool_texts and run.reason != RunReason.LEAD:
+            # A pool that is used up does not end the runs that start by themselves.
+            is_taught = False
+            sentence = _(
+                "No text of the pool is left that %(family)s could label: learned from people's labels alone."
+            )
+            TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": config.teacher})
+        if is_taught:
+            snapshot = distil.taught(
+                project=run.project,
+                snapshot=snapshot,
+                family=config.teacher,
+                tell=partial(meter.until(BEFORE_THE_FIT), "teach"),
+            )
+        elif encoder is not None:
+            documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
+            near = neighbourhoods.among(project=run.project, encoder=encoder, documents=documents)
+            dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, near))
+            snapshot = replace(snapshot, dataset=dataset)
+        seconds = time.perf_counter() - begun if config.prepares else 0.0
+        return Prepared(snapshot, encoder, seconds)
+
+    def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
+        """Train the family; it starts from the latest bundle of the same variant, where there is one."""
+        project, snapshot = run.project, prepared.snapshot
+        alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
+        folders = [version.bundle_folder for version in alike.only("bundle").order_by("-number")]
+        spec = RunSpec(
+            family=run.family,
+            params=RunConfig.load(run.config).parameters,
+            objective=Objective(project.objective),
+            objective_value=project.objective_value,
+            previous=next((folder for folder in folders if folder.is_dir()), None),
+            scratch=scratch.folder(run),
+        )
+        report = train_and_package(
+            spec,
+            snapshot.dataset,
+            Path(settings.BUNDLE_ROOT) / bundle_of(run),
+            tuning=snapshot.tuning,
+            reporting=snapshot.reporting,
+            embedder=prepared.encoder,
+            encoder_root=settings.ENCODER_ROOT,
+            on_progress=meter,
+            replace_bundle=True,
+        )
+        version = record.record(
+            run=run,
+            bundle=bundle_of(run),
+            snapshot=snapshot,
+            evaluation=report.evaluation,
+            labelled=report.labelled,
+            report=VersionReport(
+                parity=report.parity,
+                thresholds=report.thresholds,
+                fit_seconds=prepared.seconds + report.fit_seconds,
+                bundle_bytes=report.bundle_bytes,
+                details=report.details,
+            ),
+        )
+        return Made(version, report.pool_scores, report.thresholds)
+
+    def judge(self, made: Made, prepared: Prepared) -> Verdict:
+        """Compare the version with the published one on the reporting documents."""
+        reporting = prepared.snapshot.reporting
+        return publication.judge(version=made.version, reporting=reporting, embedder=prepared.encoder)
+
+    def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
+        """Fill the queue by the new model; where it cannot choose, it serves all the same."""
+        snapshot, vectors = prepared.snapshot, None
+        if vector_store.any_for(project=run.project):
+            site = vector_store.embedder()
+            if site.known(snapshot.pool_texts).all():
+                vectors = site.embed(snapshot.pool_texts)  # (pool documents, dimension)
+        try:
+            next_batch.choose(
+                project=run.project,
+                snapshot=snapshot,
+                version=made.version,
+                scores=made.pool_scores,
+                vectors=vectors,
+                thresholds=made.thresholds,
+            )
+        except TrainingError as error:
+            sentence = _("The next batch could not be chosen, so documents come in random order: %(why)s")
+            TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"why": error})

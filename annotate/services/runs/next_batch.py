@@ -1,0 +1,50 @@
+"""What people should label next: a query strategy looks at the pool, and its choice fills the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from annotate.models import Batch, ModelVersion, Project
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.labeling import queue
+from training.registry import CHOOSER, STRATEGIES, entry
+from training.types import FloatArray, PoolView
+
+
+def choose(
+    *,
+    project: Project,
+    snapshot: Snapshot,
+    version: ModelVersion | None = None,
+    scores: FloatArray | None = None,
+    vectors: FloatArray | None = None,
+    thresholds: Sequence[float] | None = None,
+) -> Batch | None:
+    """Choose the next batch from the snapshot's pool and put it into the queue; None with an empty pool.
+
+    `scores` (pool documents, labels) and `thresholds` (labels,) are those of `version`; `vectors` are
+    (pool documents, dimension). Raises `TrainingError` where the strategy cannot choose by them.
+    """
+    if not len(snapshot.pool_ids):
+        return None
+    key = project.query_strategy
+    wanted = entry(STRATEGIES, key)
+    # Before the first model, and before the texts have their vectors, the strategy has nothing to look at.
+    if wanted.reads_scores and scores is None:
+        key = "kmeans" if vectors is not None else "random"
+    elif wanted.reads_vectors and vectors is None:
+        key = "random"
+    view = PoolView(
+        size=len(snapshot.pool_ids),
+        scores=scores,
+        vectors=vectors,
+        thresholds=None if thresholds is None else np.array(thresholds, np.float32),
+        label_counts=snapshot.dataset.targets.sum(axis=0).astype(np.int64),
+    )
+    rng = np.random.default_rng()
+    n = min(project.batch_size, view.size)
+    selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
+    documents = snapshot.pool_ids[selection.indices].tolist()  # the most wanted first
+    return queue.refill(project=project, strategy=key, version=version, documents=documents)
