@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,8 @@ def test_a_fold_without_which_one_label_is_left_is_not_scored() -> None:
     lonely = Dataset(data.schema, tuple(f"text {word}" for word in "abcdefghijkl"), targets)
     tuned = calibrate_and_tune(SPEC, lonely, none_of(data), model)
     assert (tuned.source, tuned.documents) == ("out of fold", 8)
+    alike = replace(lonely, targets=np.repeat(targets[:1], 12, axis=0))
+    assert calibrate_and_tune(SPEC, alike, none_of(data), model).source == "none"
 
 
 @pytest.mark.parametrize(("documents", "source"), [(5, "none"), (6, "out of fold")])
@@ -205,6 +208,29 @@ def test_the_pool_is_scored_like_the_bundle_scores(task: Task, dataset: Dataset,
     report = trained(tmp_path / "one", with_pool)
     assert report.pool_scores is not None
     np.testing.assert_allclose(report.pool_scores, Predictor(report.bundle).predict_proba(texts), atol=1e-3)
+
+
+def test_a_family_with_scores_of_its_own_for_the_pool_is_asked_for_them(
+    task: Task, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = np.full((2, 3), 0.25, np.float32)
+    own[:, 0] = 0.5
+    monkeypatch.setattr(TfidfModel, "pool_scores", lambda self: own, raising=False)
+    report = trained(tmp_path / "one", replace(dataset, pool=Pool(("card", "exchange rate"))))
+    learned = Predictor(report.bundle).manifest.calibration
+    assert report.pool_scores is not None
+    np.testing.assert_allclose(report.pool_scores, calibration.apply(learned, own), rtol=1e-5)
+
+
+def test_a_family_that_tells_how_far_it_is_is_given_whom_to_tell(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+    silent = fit_model(SPEC, dataset, none_of(dataset), None, told.append).model
+    assert not hasattr(silent, "on_progress")
+    monkeypatch.setattr(TfidfModel, "on_progress", None, raising=False)
+    for given in (told.append, None):
+        assert fit_model(SPEC, dataset, none_of(dataset), None, given).model.on_progress == given  # type: ignore[attr-defined]
 
 
 def test_runs_with_one_seed_are_equal(dataset: Dataset, tmp_path: Path) -> None:
