@@ -41,8 +41,8 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "training/figures/thresholds.py": ("tests/training/figures",),
     "training/figures/calibration.py": ("tests/training/figures",),
     "training/figures/evaluate.py": ("tests/training/figures",),
-    "training/tasks/single.py": ("tests/training/figures", "tests/training/runs", "tests/training/llm"),
-    "training/tasks/multi.py": ("tests/training/figures", "tests/training/runs", "tests/training/llm"),
+    "training/tasks/single.py": ("tests/training/figures", "tests/training/llm/test_answers.py"),
+    "training/tasks/multi.py": ("tests/training/figures", "tests/training/llm/test_answers.py"),
     "training/runs/pipeline.py": ("tests/training/runs",),
     "training/families/embedding/recipe.py": (FAMILIES + "embedding", FAMILIES + "shared"),
     "annotate/services/imports/matching.py": (SERVICES + "imports",),
@@ -52,6 +52,7 @@ NEAREST: dict[str, tuple[str, ...]] = {
         "tests/annotate/views/test_labeling.py",
     ),
     "annotate/services/runs/schedule.py": (SERVICES + "runs",),
+    "annotate/services/work/lease.py": (SERVICES + "work",),
     "annotate/services/versions/publication.py": (SERVICES + "versions", SERVICES + "runs"),
 }
 COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
