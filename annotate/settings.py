@@ -9,7 +9,7 @@ import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
-from annotate import environment
+from annotate import environment, queues
 from annotate.environment import env, env_bool, env_float, env_int, env_list
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -175,11 +175,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_TASK_DEFAULT_QUEUE = "interactive"
+CELERY_TASK_DEFAULT_QUEUE = queues.INTERACTIVE
 CELERY_TASK_ROUTES = {
-    "annotate.tasks.train": {"queue": "training"},
-    "annotate.tasks.fine_tune": {"queue": "finetuning"},
-    "annotate.tasks.embed": {"queue": "training"},
+    "annotate.tasks.train": {"queue": queues.TRAINING},
+    "annotate.tasks.fine_tune": {"queue": queues.FINETUNING},
+    "annotate.tasks.embed": {"queue": queues.TRAINING},
 }
 # A tick that waited is worth nothing: the next one is behind it.
 CELERY_BEAT_SCHEDULE = {

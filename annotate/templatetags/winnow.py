@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.models.runs import family_title
 from annotate.models.workers import SILENT_AFTER
+from annotate.queues import QUEUES
 from annotate.services.documents import filters
 from annotate.services.versions.record import VersionReport
 
@@ -73,6 +74,11 @@ def silence(queue: str) -> str:
         "queue": queue,
         "seconds": SILENT_AFTER.total_seconds(),
     }
+
+
+@register.filter
+def what_waits(queue: str) -> str:
+    return str(QUEUES[queue])
 
 
 @register.filter

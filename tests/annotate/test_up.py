@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from annotate import environment
+from annotate.queues import QUEUES
 from tests.deployment.compose import ROOT, free_port
 
 pytestmark = [
@@ -32,9 +33,7 @@ OURS = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "WI
 MAIN = {
     "broker": "unixsocket:",
     "web": "gunicorn annotate.wsgi",
-    "interactive": "--queues interactive",
-    "training": "--queues training",
-    "finetuning": "--queues finetuning",
+    **{queue: f"--queues {queue}" for queue in QUEUES},
     "beat": "beat --loglevel",
 }
 
@@ -83,7 +82,7 @@ class Up:
         with sqlite3.connect(f"file:{self.home}/winnow.sqlite3?mode=ro", uri=True) as database:
             seen = "SELECT count(*) FROM annotate_workerpulse WHERE strftime('%s', seen_at) + 0 > ?"
             pulses = database.execute(seen, [since]).fetchone()[0]
-        return self.is_healthy() and pulses == 3 and self.ticks()
+        return self.is_healthy() and pulses == len(QUEUES) and self.ticks()
 
     def ticks(self) -> bool:
         """Take away what the tick notes down once a minute, and see whether it comes back."""

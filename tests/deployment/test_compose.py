@@ -20,14 +20,14 @@ import psycopg
 import pytest
 import redis
 
-from annotate import settings
+from annotate.queues import QUEUES
 from tests.deployment import compose
 from tests.deployment.compose import ROOT, Host
 from tests.test_docs import read_settings
 
 GIVEN = {"SECRET_KEY": "k" * 50, "POSTGRES_PASSWORD": "letters1", "REDIS_PASSWORD": "letters2"}
-SITE = ["migrate", "web", "interactive", "training", "finetuning", "beat"]
-WORKERS = ["interactive", "training", "finetuning"]
+WORKERS = list(QUEUES)
+SITE = ["migrate", "web", *WORKERS, "beat"]
 POSTGRES = "postgres://postgres@127.0.0.1:5432"
 OTHERS_READ = {"OMP_NUM_THREADS"}  # the libraries of training, not our settings
 PATIENCE = 60.0
@@ -42,11 +42,10 @@ def test_there_are_the_parts_of_the_architecture(written: dict[str, Any]) -> Non
     assert set(written["services"]) == {*SITE, "postgres", "redis"}
 
 
-def test_each_queue_of_the_settings_has_a_worker(written: dict[str, Any]) -> None:
-    routed = {route["queue"] for route in settings.CELERY_TASK_ROUTES.values()}
+def test_each_queue_has_a_worker(written: dict[str, Any]) -> None:
     commands = [written["services"][name]["command"] for name in WORKERS]
     served = [command[command.index("--queues") + 1] for command in commands]
-    assert sorted(served) == sorted(routed | {settings.CELERY_TASK_DEFAULT_QUEUE})
+    assert sorted(served) == sorted(QUEUES)
 
 
 @pytest.mark.parametrize("name", SITE)

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from annotate import queues
 from annotate.models import (
     Annotation,
     Assignment,
@@ -217,7 +218,7 @@ def _choice_is_coming(project: Project) -> bool:
     if project.runs.live().quick().exists():
         return True
     # The first batch is chosen by a worker that embeds the texts, before there is any run.
-    return not project.batches.exists() and WorkerPulse.objects.alive().filter(queue="training").exists()
+    return not project.batches.exists() and WorkerPulse.objects.alive().filter(queue=queues.TRAINING).exists()
 
 
 def _bridge_of_holdout(project: Project, size: int) -> int:

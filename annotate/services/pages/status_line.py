@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from annotate.models import ModelVersion, Project, TrainingRun, User, WorkerPulse
+from annotate.queues import QUEUES
 from annotate.services.runs import schedule
-
-QUEUES = ("interactive", "training", "finetuning")
 
 
 @dataclass(frozen=True)
