@@ -1,4 +1,4 @@
-"""For an administrator: accounts are managed here, everything else is mostly for looking at."""
+"""The administrator's pages: accounts are managed here, nearly everything else can only be looked at."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from annotate import checks as checks  # registers them
+from annotate import checks as checks  # importing it registers the system checks
 
 
 class AnnotateConfig(AppConfig):

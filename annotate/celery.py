@@ -18,6 +18,6 @@ app.autodiscover_tasks(["annotate"])
 
 @worker_shutting_down.connect
 def end_at_last(how: str, **_: Any) -> None:
-    """End a worker whose shutdown waits for a broker that is gone: Celery 5.7 would wait for ever."""
+    """End a worker that shuts down while the broker is gone; Celery 5.7 would wait for it for ever."""
     if how == "Cold":
         signal.alarm(COLD_SECONDS)  # the default action of the alarm ends the process

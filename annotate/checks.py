@@ -1,4 +1,4 @@
-"""Settings that parse but would not work or not be safe; `manage.py check` and every start show them."""
+"""Finds settings that can be read but would not work or would not be safe, at every start and in `check`."""
 
 from __future__ import annotations
 

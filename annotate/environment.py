@@ -1,4 +1,4 @@
-"""How settings are read from the environment; a value that does not parse stops the start with a sentence."""
+"""Reads settings from the environment; a value that cannot be read stops the start with a sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
 DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
-SOCKET_PATH_LIMIT = 100  # the kernel takes 107 bytes; valkey adds nothing, some systems take less
+SOCKET_PATH_LIMIT = 100  # bytes; Linux allows 107, other systems a few less
 
 
 def env(name: str, default: str = "") -> str:

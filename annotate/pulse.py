@@ -1,4 +1,4 @@
-"""Workers tell that they are alive, by queue, so that pages can name a queue that nobody works on."""
+"""Workers note for each queue that they are alive, so that pages can warn of a queue that nobody works on."""
 
 from __future__ import annotations
 

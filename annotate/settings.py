@@ -96,7 +96,7 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", 
 
 BUNDLE_ROOT = HOME / "bundles"
 ENCODER_ROOT = HOME / "encoders"
-SCRATCH_ROOT = HOME / "scratch"  # what a killed run goes on from
+SCRATCH_ROOT = HOME / "scratch"  # where a run keeps the state from which its successor goes on
 MEDIA_ROOT = HOME / "uploads"
 STATIC_ROOT = HOME / "static"
 STATIC_URL = "static/"
@@ -181,7 +181,7 @@ CELERY_TASK_ROUTES = {
     "annotate.tasks.fine_tune": {"queue": queues.FINETUNING},
     "annotate.tasks.embed": {"queue": queues.TRAINING},
 }
-# A tick that waited is worth nothing: the next one is behind it.
+# A tick that waited in the queue may be dropped, because the next one is behind it.
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "annotate.tasks.tick", "schedule": 2.0, "options": {"expires": 30.0}},
 }

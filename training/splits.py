@@ -1,4 +1,4 @@
-"""Who is held out: decided by hash, so that every machine and every later import decides the same."""
+"""Decides by hash which documents are held out, so that every machine and every later import agrees."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def split_key(text: str) -> str:
 
 
 def _ascii_letters(text: str) -> str:
-    """Return what `_letters` does by one table; to ask of each character what it is takes far longer."""
+    """Return what `_letters` returns, but by one table, which is far quicker for ASCII."""
     return text.encode().translate(_LOWER, _NOT_LETTERS).decode()
 
 
@@ -67,7 +67,8 @@ def assign_folds(dataset: Dataset, folds: int, rng: np.random.Generator) -> IntA
     first: dict[str, int] = {}
     for i in order:
         first.setdefault(keys[i], int(i))
-    leaders = sorted(first.values(), key=lambda i: rarity[i])  # stable: random within one label
+    # The sort is stable, so the order within one label stays random.
+    leaders = sorted(first.values(), key=lambda i: rarity[i])
     fold_of = {keys[i]: position % folds for position, i in enumerate(leaders)}
     return np.array([fold_of[key] for key in keys], np.int64)
 

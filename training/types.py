@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
-Json = Any  # what json.dumps takes; a recursive alias costs more at every use than it finds
+Json = Any  # what `json.dumps` takes; a recursive type would need a cast at every use and finds few errors
 
 
 class TrainingError(Exception):
@@ -232,7 +232,7 @@ class Pool:
 class Taught:
     """What a teacher says of unlabelled texts: calibrated `scores` and 0/1 `decisions`, (texts, labels).
 
-    Never measured, calibrated or tuned on: only labels of people are the truth.
+    No model is measured, calibrated or tuned on it: only the labels of people are the truth.
     """
 
     texts: tuple[str, ...]
@@ -244,8 +244,8 @@ class Taught:
 class Dataset:
     """Labelled texts: `targets` is 0/1 of shape (documents, labels) in schema order.
 
-    A single-label dataset is one-hot. It may be empty: a family that can start from label names alone
-    then does, others raise `TrainingError`. `taught` is to be learned from on top.
+    A single-label dataset is one-hot. An empty one serves a family that can start from label names alone;
+    others raise `TrainingError`. `taught` is learned from as well.
     """
 
     schema: LabelSchema

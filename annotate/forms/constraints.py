@@ -1,4 +1,4 @@
-"""What a project asks of its models: asked once when it is made, and changeable in its settings."""
+"""The form of what a project requires of its models, shown when it is made and in its settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MB = 1_000_000
 
 
 class ConstraintsForm(forms.Form):
-    """Every field may stay empty: then nothing is asked."""
+    """Every field may stay empty, which requires nothing."""
 
     latency_ms = forms.FloatField(
         label=_("Milliseconds that one text may take"),
@@ -62,7 +62,7 @@ class ConstraintsForm(forms.Form):
         return list(dict.fromkeys(codes))
 
     def constraints(self) -> dict[str, Any]:
-        """Return what is asked, as the fields of `Constraints`; what is not asked is left out."""
+        """Return the fields of `Constraints` that were filled in."""
         given = self.cleaned_data
         asked = {
             "latency_ms": given["latency_ms"],
@@ -75,7 +75,7 @@ class ConstraintsForm(forms.Form):
 
 
 def initial(asked: Constraints) -> dict[str, Any]:
-    """Return what the form shows of a project's constraints."""
+    """Return the form's initial values for a project's constraints."""
     return {
         "latency_ms": asked.latency_ms,
         "size_mb": asked.size_bytes / MB if asked.size_bytes else None,

@@ -66,7 +66,7 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _check_owner(sent: QueryDict, annotator: User) -> None:
-    """Refuse what another person decided in this browser: their page keeps it until they log in again."""
+    """Refuse a decision that another person made in this browser; their page keeps it until they log in."""
     if sent.get("owner", str(annotator.pk)) != str(annotator.pk):
         raise PermissionDenied
 
@@ -91,14 +91,14 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
     label_ids = [as_key(text) for text in sent.getlist("labels")]
     if card is None or None in label_ids:
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
-    # With suggestions after the choice, one that agreed with it was never shown.
+    # Where suggestions come after the choice, a suggestion that agreed with the choice was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
     answer = decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),
         label_ids=[pk for pk in label_ids if pk is not None],
         seconds=_seconds(sent.get("seconds", "")),
-        # NB: PostgreSQL stores no NUL.
+        # NB: PostgreSQL cannot store a NUL character.
         reason=sent.get("reason", "").replace("\0", "").strip(),
         shown=[] if is_hidden else None,
     )

@@ -60,7 +60,7 @@ class CardView:
 
     @property
     def buttons(self) -> str:
-        """Return the rendered choices. They are the same on every new card, and are most of its work."""
+        """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
             return _buttons(self.choices, is_multi=self.is_multi, annotation=self.annotation)
         shown = tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)

@@ -51,7 +51,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    # NB: the form writes into its instance while it validates, so it gets its own.
+    # NB: a form writes into its instance while it validates, so it gets a copy of its own.
     form = SettingsForm(request.POST or None, instance=Project.objects.get(pk=project.pk))
     asked = ConstraintsForm(request.POST or None, initial=initial(project.asked))
     if form.is_valid() and asked.is_valid():
@@ -162,6 +162,6 @@ def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             member_service.change_role(membership=membership, role=request.POST["role"])
     except Refused as refusal:
         messages.error(request, str(refusal))
-    # Who just gave up the role would meet a 404 on the members page.
+    # A lead who has just given up the role would get a 404 on the members page.
     still_lead = is_lead(signed_in(request.user), membership.project)
     return redirect("project-members", slug) if still_lead else redirect("projects")

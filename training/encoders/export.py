@@ -28,7 +28,7 @@ from training.types import TrainingError
 
 DEFAULT_ENCODER = "sentence-transformers/all-MiniLM-L6-v2"
 PRECISIONS = ("int8", "fp32")
-_LENGTH_LIMIT = 512  # tokens; attention is quadratic, and beyond this a text blocks everybody behind it
+_LENGTH_LIMIT = 512  # tokens; the time of attention is quadratic, so longer texts would hold up all others
 
 
 def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Sequence[str] = ()) -> Path:
@@ -36,7 +36,8 @@ def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Se
 
     An INT8 encoder whose vectors of `texts` (else of a small sample) are too far from those of its FP32
     original is not used: the original takes its place, and its `encoder.json` says so.
-    Cheap when it is there. Safe to run twice at once: a folder appears by one rename. Raises `TrainingError`
+    Quick when the export is there. Two processes may run it at once, as a folder appears by one rename.
+    Raises `TrainingError`
     where the checkpoint is not found or cannot be used (see `checkpoints.find_checkpoint`).
     """
     if precision not in PRECISIONS:
@@ -55,12 +56,12 @@ def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Se
 
 
 def prepared_encoder(name: str, root: Path, *, precision: str = "int8") -> Path | None:
-    """Return what `prepare_encoder` would without exporting anything, None where it would have to."""
+    """Return what `prepare_encoder` would return, or None where it would have to export first."""
     return _known(root / f"{_key(name, precision)}.json", root)
 
 
 def _key(name: str, precision: str) -> str:
-    """Names the note of an export; of a local checkpoint its weights' size and time count too."""
+    """Name the note of an export; a local checkpoint is recognised by its weights' size and time as well."""
     stamp = ""
     for weights in WEIGHTS:
         path = Path(name).expanduser() / weights
@@ -101,7 +102,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             task="feature-extraction",
             library_name="transformers",
             device="cpu",
-            do_validation=False,  # the gate on held-out texts compares decisions, which is what counts
+            do_validation=False,  # the gate on held-out texts compares decisions, which says more
             trust_remote_code=False,
         )
     _require_tokenizer(checkpoint, raw)
@@ -120,7 +121,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
 
 
 def _chosen(raw: Path, original: EncoderConfig, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
-    """Return the folder of the encoder to use: INT8 where that is wanted and says the same, else FP32."""
+    """Return the folder of the encoder to use: INT8 where that is wanted and agrees, else FP32."""
     full = _assemble(raw / MODEL_FILE, raw, original, scratch / "fp32")
     if precision == "fp32":
         return full
@@ -161,7 +162,7 @@ def _one_torch_thread() -> Iterator[None]:
 
 @contextmanager
 def _without_advice() -> Iterator[None]:
-    """Keep what exporters advise programmers of out of the log of people who just started a site."""
+    """Keep the exporters' advice to programmers out of the log that people read who start a site."""
     loud = [logging.getLogger(name) for name in ("optimum", "optimum.exporters.onnx", "transformers")]
     before = [logger.level for logger in loud]
     for logger in loud:
@@ -198,13 +199,13 @@ def _require_tokenizer(checkpoint: Checkpoint, raw: Path) -> None:
 
 
 def _max_length(checkpoint: Checkpoint, model_type: str, positions: int) -> int:
-    # RoBERTa and its relatives count positions from the padding index on, which takes two of them.
+    # RoBERTa and its relatives count positions from behind the padding index, which uses up two of them.
     usable = positions - 2 if "roberta" in model_type or model_type in ("mpnet", "camembert") else positions
     return min(checkpoint.max_length or usable, usable, _LENGTH_LIMIT)
 
 
 def _keep(folder: Path, root: Path) -> Path:
-    """Move an export to its checksum's name by one rename; an equal one that is already there stays."""
+    """Move an export to the folder named by its checksum, by one rename; an equal one that is there stays."""
     target = root / file_checksum(folder / MODEL_FILE)
     try:
         folder.rename(target)

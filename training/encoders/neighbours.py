@@ -1,4 +1,4 @@
-"""The nearest texts of each text: exact up to 100,000 rows, approximate beyond."""
+"""Finds the nearest texts of each text, exactly up to 100,000 rows and approximately beyond."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from training.types import FloatArray, Neighbours, TrainingError
 
 EXACT_ROWS = 100_000
-_BLOCK_CELLS = 20_000_000  # similarities held at once: 80 MB
+_BLOCK_CELLS = 20_000_000  # similarities held in memory at once; they take 80 MB
 
 
 def nearest(vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS) -> Neighbours:
@@ -43,7 +43,7 @@ def nearest_to(
 def smooth(
     vectors: FloatArray, neighbours: Neighbours, *, share: float = 0.5, power: float = 3.0
 ) -> FloatArray:
-    """Mix each unit vector with the mean of its neighbours, weighted by similarity to the power.
+    """Mix each unit vector with the mean of its neighbours, weighted by a power of their similarity.
 
     Returns unit vectors (rows, dimension). A row without neighbours stays as it is.
     """
@@ -73,7 +73,7 @@ def _exact(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
 
 
 def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
-    """Search a graph of small worlds (Malkov and Yashunin, 2016): about 99 of 100 true neighbours."""
+    """Search by a small-world graph (Malkov and Yashunin, 2016); it finds about 99 % of true neighbours."""
     try:
         import faiss
     except ModuleNotFoundError as error:
@@ -84,7 +84,7 @@ def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours
     index.hnsw.efConstruction, index.hnsw.efSearch = 80, max(64, 2 * k)
     index.add(np.ascontiguousarray(vectors))
     similarities, rows = index.search(np.ascontiguousarray(queries), k)
-    # NB: places that the search could not fill hold -1; a neighbour of no weight stands there instead.
+    # NB: the search marks places that it could not fill with -1; they get a neighbour of weight 0.
     similarities[rows < 0] = 0.0
     return Neighbours(np.maximum(rows, 0).astype(np.int64), similarities.astype(np.float32))
 

@@ -1,4 +1,4 @@
-"""Vectors kept by the hash of their text and the fingerprint of their encoder, so that each is made once."""
+"""Stores vectors by the digest of their text and the fingerprint of their encoder, so each is made once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from training.preprocess.windows import Reading, ReadsInWindows
 from training.types import Embedder, FloatArray, TrainingError
 
-_CHUNK = 256  # texts embedded before their vectors are stored: what a stopped run loses at most
+_CHUNK = 256  # texts between two writes, which is the most that a stopped run has to embed again
 
 
 class VectorStore(Protocol):
@@ -27,12 +27,12 @@ class VectorStore(Protocol):
 
 
 def text_key(text: str) -> str:
-    """Return the sha256 of a text's UTF-8 bytes in hexadecimal."""
+    """Return the SHA-256 of a text's UTF-8 bytes in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def knows_labels(embedder: Embedder | None) -> bool:
-    """Tell whether an encoder was tuned on labelled texts, so that these are no test of what learns on it."""
+    """Tell whether an encoder was tuned on labelled texts; a model on it must not be judged on those."""
     return bool(getattr(embedder, "knows_labels", False))
 
 
@@ -67,7 +67,7 @@ class CachedEmbedder:
 
     @property
     def note(self) -> str:
-        """What the encoder behind the store has to say of its precision."""
+        """The note of the encoder behind the store about its precision."""
         return str(getattr(self._encoder, "note", ""))
 
     @property

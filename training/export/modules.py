@@ -82,7 +82,7 @@ class Encoded(nn.Module):
 
 
 def read_head(bundle: Path, manifest: Manifest) -> nn.Module:
-    """Return the module of a linear graph over n-grams or over rows; other graphs are a `TrainingError`."""
+    """Return the module of a linear graph over n-grams or rows; raises `TrainingError` for other graphs."""
     graph = onnx.load(str(bundle / GRAPH)).graph
     arrays = {entry.name: torch.tensor(numpy_helper.to_array(entry)) for entry in graph.initializer}
     kind, single = tuple(node.op_type for node in graph.node)[:-1], manifest.schema.task.exclusive
@@ -94,7 +94,7 @@ def read_head(bundle: Path, manifest: Manifest) -> nn.Module:
 
 
 def read_over_encoder(bundle: Path, manifest: Manifest, config: EncoderConfig) -> nn.Module:
-    """Return the checkpoint of the bundle's encoder with the bundle's linear head; as `read_head` else."""
+    """Return the bundle's encoder with its linear head as one module; raises what `read_head` raises."""
     from transformers import AutoModel
 
     graph = onnx.load(str(bundle / GRAPH)).graph
@@ -108,7 +108,7 @@ def read_over_encoder(bundle: Path, manifest: Manifest, config: EncoderConfig) -
 
 
 def refused(manifest: Manifest) -> TrainingError:
-    """Return the error for a bundle whose model is none of these."""
+    """Return the error for a bundle with any other kind of model."""
     return TrainingError(
         f"A bundle of the family {manifest.family!r} with this head cannot become TorchScript; linear heads "
         "over n-grams, over subwords and over an encoder can, and whole networks that the bundle keeps. "

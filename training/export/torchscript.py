@@ -1,4 +1,4 @@
-"""From a bundle to one TorchScript file, for who serves with PyTorch; proven to answer like the bundle."""
+"""Exports a bundle as one TorchScript file for serving with PyTorch, and proves that both answer alike."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _of_encoder(predictor: Predictor, texts: list[str], encoder_root: Path | Non
 
 
 def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
-    """Trace the network that a bundle keeps, which is what an INT8 graph's program is compared with."""
+    """Trace the FP32 network that a bundle keeps; for an INT8 bundle the program is compared with it."""
     bundle, manifest = predictor.bundle, predictor.manifest
     model = read_original(bundle, manifest)
     if not isinstance(model, OffersModule):
@@ -130,9 +130,9 @@ def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
 
 
 def _like_no_text(rows: list[Inputs]) -> Inputs:
-    """Return two windows of nine tokens, so that each text shows whether the trace takes other shapes.
+    """Return two windows of nine tokens, so that any text shows whether the trace takes other shapes.
 
-    No text has such ones: where it has several windows, they are full.
+    No text has such a shape, as several windows of one text are always full.
     """
     ids = np.concatenate([row["input_ids"].ravel() for row in rows])
     return {"input_ids": np.resize(ids, (2, 9))}
@@ -141,10 +141,10 @@ def _like_no_text(rows: list[Inputs]) -> Inputs:
 def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     longest = max(rows, key=lambda row: row["input_ids"].shape[1])
     example = tuple(torch.tensor(array) for array in longest.values())
-    trace: Any = torch.jit.trace  # without types
+    trace: Any = torch.jit.trace  # PyTorch gives it no types
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
-        return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts
+        return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts later
 
 
 def _one(feed: Any) -> Inputs:
@@ -152,7 +152,7 @@ def _one(feed: Any) -> Inputs:
 
 
 def _that_fit(folder: Path, config: EncoderConfig, texts: Sequence[str]) -> list[tuple[str, Inputs]]:
-    """Return the texts of one window with their tokens; longer ones would have to be read in several."""
+    """Return the texts that fit one window, with their tokens; a program reads no text in several."""
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     tokenizer.no_padding()
     tokenizer.no_truncation()

@@ -1,4 +1,4 @@
-"""Which languages an encoder was made for, read off its vocabulary: how many pieces it cuts a word into."""
+"""Tells which languages an encoder was made for, by the number of pieces that it cuts their words into."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 FOREIGN = 2.5  # pieces a word; an English vocabulary needs 1.0 for English, 1.7 for German, 3.6 for Russian
-_TEXTS = 300  # of a set are looked at
+_TEXTS = 300  # of a dataset that are looked at
 _WORD = re.compile(r"\w+")
 
-# What a checkpoint's card says, where the vocabulary alone says too much: its letters suit more languages.
+# Languages by a checkpoint's own card, where its vocabulary alone would suggest more.
 KNOWN = {
     "sentence-transformers/all-MiniLM-L6-v2": ("en",),
     "sentence-transformers/all-MiniLM-L12-v2": ("en",),
     "sentence-transformers/all-mpnet-base-v2": ("en",),
 }
 
-# One question of everyday life in each language that a project can ask for.
+# An everyday question in each language that a project can require.
 SAMPLES = {
     "ar": "أين طلبي ومتى سيصل إلى المنزل",
     "cs": "Kde je moje objednávka a kdy přijde domů",
@@ -42,7 +42,7 @@ SAMPLES = {
 def pieces_per_word(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
     """Return the mean number of tokens that a word becomes; 0 for texts without words.
 
-    A vocabulary that was learned from a language has most of its words whole (Rust et al., 2021).
+    A vocabulary that was learned from a language keeps most of its words whole (Rust et al., 2021).
     """
     step = max(1, len(texts) // _TEXTS)
     words = [word for text in texts[::step] for word in _WORD.findall(text)]
@@ -50,7 +50,7 @@ def pieces_per_word(tokenizer: Tokenizer, texts: Sequence[str]) -> float:
         return 0.0
     encoded = tokenizer.encode_batch(words, add_special_tokens=False)
     unknown = getattr(tokenizer.model, "unk_token", None)
-    # An unknown word is one token that says nothing: it counts as if it were spelled.
+    # An unknown word becomes one token that says nothing, so it counts as many pieces as it has letters.
     pieces = [
         len(word) if unknown in found.tokens else len(found.tokens)
         for word, found in zip(words, encoded, strict=True)

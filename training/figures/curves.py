@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 720, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 34, 48
 _HUES = ("#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be185d")
 _HUES_DARK = ("#6cb6ff", "#ff9d66", "#6bd38b", "#c99bff", "#e3c04a", "#ff8fc0")
-_DASHES = ("", "7 4", "2 4", "10 4 2 4", "4 2", "1 5")  # so that nothing is told by colour alone
+_DASHES = ("", "7 4", "2 4", "10 4 2 4", "4 2", "1 5")  # so that colour is not the only difference
 
 
 def draw(curves: Mapping[str, Points], *, figure: str = "macro_f1", title: str = "Macro-F1 by labels") -> str:

@@ -104,7 +104,7 @@ def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:
 
 
 def agreement(one: Decisions, other: Decisions) -> float:
-    """Return how alike two models decide (documents, labels): of the labels that either gives, both's share.
+    """Return the share of the labels that two models give which both of them give, (documents, labels) each.
 
     A label that both give counts for both (Dice, 1945): with a single label per document this is the share
     of equal decisions, with many the labels that neither gives do not make two models alike. 1 for nothing.

@@ -1,4 +1,4 @@
-"""The threshold of each label where labels are decided one by one, and how it is tuned."""
+"""Tunes the threshold of each label, for tasks that decide on labels one by one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEFAULT = 0.5
 UNREACHABLE = 1.0
 """The threshold of a label that never reaches its target precision: it is hardly ever decided."""
 
-_PRIOR_POSITIVES = 4.0  # a label with this many positives trusts its own curve half
+_PRIOR_POSITIVES = 4.0  # positives with which a label's own curve counts as much as the pooled one
 
 
 def tune(
@@ -20,9 +20,9 @@ def tune(
 ) -> FloatArray:
     """Return the threshold (labels,) of each label that suits `objective` best on validation scores.
 
-    F1 and F-beta (`value` is beta): a label's curve is mixed with the pooled one of all labels, the less it
-    has positives the more, so that three lucky documents do not set a threshold. Target precision (`value`):
-    the smallest threshold that reaches it, `UNREACHABLE` where none does or nothing is positive.
+    F1 and F-beta (`value` is beta): the fewer positives a label has, the more its curve is mixed with the
+    pooled one of all labels, so that three lucky documents do not set a threshold. Precision (`value` is the
+    target): the smallest threshold that reaches it, `UNREACHABLE` where none does or nothing is positive.
     """
     if not len(scores):
         return np.full(scores.shape[1], DEFAULT, np.float32)
@@ -51,7 +51,7 @@ def _curve(
     """Return the distinct scores, descending, and the hits and decisions when each is the threshold."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))  # equal scores are decided together
+    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))  # equal scores are decided alike
     hits = np.cumsum(true[order])[last]
     return ordered[last], hits.astype(np.float64), (last + 1).astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""The report card: candidates measured on the same holdout, as the values that pages and files show."""
+"""The report card as values: candidates that were measured on the same holdout documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training.types import Evaluation, Int8Twin, Json
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What a project asks of a model; None, False and () ask nothing.
+    """What a project requires of a model; None, False and () require nothing.
 
     `latency_ms` bounds the p99 of a single text, `size_bytes` the bundle with its encoder, `languages` are
     two-letter codes. `classes` and `labels` are how many the project will have: figures that were measured
@@ -29,7 +29,7 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What one text alone takes, in milliseconds, and how many texts a second go through together."""
+    """How many milliseconds a single text takes, and how many texts a second pass when sent together."""
 
     p50_ms: float
     p99_ms: float
@@ -39,7 +39,7 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One row of the card; a `problem` is why there are no figures.
+    """One row of the card; `problem` says why it has no figures, if it has none.
 
     `languages` is None for a model that learns any language from the labelled texts alone. `encoder_bytes`
     come on top of `bundle_bytes`, and models with the same encoder share them. `twin` has what INT8 costs
@@ -60,13 +60,13 @@ class Candidate:
     precision: str = "fp32"
     explainable: bool = False
     languages: tuple[str, ...] | None = None
-    cut_share: float = 0.0  # of the holdout's texts: longer than the model reads
+    cut_share: float = 0.0  # share of the holdout's texts that are longer than the model reads
     notes: tuple[str, ...] = ()
     twin: Int8Twin | None = None
 
     @property
     def size_bytes(self) -> int:
-        """The bundle and the encoder that it needs."""
+        """The size of the bundle and of the encoder that it needs."""
         return self.bundle_bytes + self.encoder_bytes
 
 
@@ -107,7 +107,7 @@ class Quantised:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Everything that is shown: the candidates in the order asked for, and what follows from them."""
+    """The whole card: the candidates in the order in which they were given, and what follows from them."""
 
     documents: int
     classes: int

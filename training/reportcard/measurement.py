@@ -1,4 +1,4 @@
-"""A bundle measured for the report card: figures, speed on this machine, sizes, and what it does not read."""
+"""Measures a bundle for the report card: figures, speed on this machine, sizes, and what it cannot read."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def measure(
     seconds: float = SECONDS,
     seed: int = 0,
 ) -> Measured:
-    """Return `start` filled with what its bundle reaches on `reporting`, with one thread.
+    """Return `start` with the figures of its bundle on `reporting`, measured with one thread.
 
-    A given `embedder` spares embedding the texts for the figures; speed is always that of the bundle's own
-    encoder, and one that `start` brings along is kept. Raises `BundleError` for a bundle that cannot be
-    loaded.
+    A given `embedder` provides stored vectors for the figures. Speed is always that of the bundle's own
+    encoder; where `start` has a speed already, that one is kept. Raises `BundleError` for a bundle that
+    cannot be loaded.
     """
     predictor = open_predictor(bundle, encoder_root=encoder_root)
     scores = predictor.predict_proba(reporting.texts, embedder=embedder)
@@ -110,7 +110,7 @@ def _together(predictor: Serving, texts: Sequence[str], seconds: float) -> float
 def _with_reader(
     candidate: Candidate, part: Predictor, encoder_root: Path | None, texts: Sequence[str]
 ) -> Candidate:
-    """Add what reads the texts of a bundle or of a cascade's part; the precision is the last part's."""
+    """Add what reads the texts of a bundle or of a cascade's part; the precision is that of the last part."""
     candidate = replace(candidate, precision=part.manifest.precision)
     encoder = encoder_folder(part.bundle, part.manifest, encoder_root)
     if encoder is not None:
@@ -145,7 +145,7 @@ def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequen
     note = foreign_note(tokenizer, texts)
     notes = (*candidate.notes, *([note] if note else []))
     reads = languages(tokenizer, name)
-    if candidate.languages is not None:  # of a cascade's other part
+    if candidate.languages is not None:  # set by the other part of a cascade
         reads = tuple(code for code in reads if code in candidate.languages)
     return replace(candidate, languages=reads, notes=notes)
 
@@ -153,7 +153,7 @@ def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequen
 def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # not Linux
+    except OSError:  # there is no such file beside Linux
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

@@ -1,4 +1,4 @@
-"""Which candidate to publish: the cheapest that is within noise of the best, and why, in one sentence."""
+"""Recommends the cheapest candidate that is within noise of the best, and says why in one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from training.figures.thresholds import Decisions
 from training.reportcard.card import Candidate, Constraints, Gap, Quantised, Recommendation
 from training.types import FloatArray, Json
 
-TOLERANCE = 0.005  # macro-F1: half a point is no reason to pay, however surely it was measured
+TOLERANCE = 0.005  # macro-F1; half a point is not worth a costlier model, even if it is surely there
 _RESAMPLES = 2_000
-_OF_PRECISION = ("precision", "int8")  # parameters that choose it
+_OF_PRECISION = ("precision", "int8")  # parameters of a candidate that set its precision
 _CLEARLY_FASTER = 1.2  # times
-_ALIKE = 1.5  # times the least latency or size: what is less is the jitter of a busy machine
+_ALIKE = 1.5  # times the least latency or size; smaller differences may come from a busy machine
 
 
 def recommend(
@@ -49,7 +49,7 @@ def recommend(
 
 
 def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...]:
-    """Return why a candidate cannot be chosen, each as a sentence's part; () where it can."""
+    """Return the reasons why a candidate cannot be chosen, each as part of a sentence; () where it can."""
     if candidate.problem or candidate.speed is None or candidate.evaluation is None:
         return (candidate.problem or "it was not measured",)
     if candidate.evaluation.macro_f1 is None:
@@ -69,7 +69,7 @@ def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...
 
 
 def caveats(candidates: Iterable[Candidate], classes: int, constraints: Constraints) -> tuple[str, ...]:
-    """Return in what the measured figures are not those of the project: other numbers of labels or texts."""
+    """Return sentences about how the measured figures differ from the project's: its labels, its texts."""
     found = []
     if constraints.classes not in (None, classes):
         found.append(f"Measured with {classes} labels; the project has {constraints.classes}.")
@@ -114,7 +114,7 @@ def _gap(
 
 
 def _cheapest(near: Sequence[Candidate]) -> Candidate:
-    """Return the most accurate of the small ones among the fast ones."""
+    """Return the most accurate of the smallest among the fastest candidates."""
     small = _least(_least(near, _latency), lambda candidate: candidate.size_bytes)
     return max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
 
@@ -160,7 +160,7 @@ def _cheaper(chosen: Candidate, best: Candidate) -> str:
 def _better_but(
     candidates: Sequence[Candidate], ruled_out: Mapping[str, tuple[str, ...]], best: Candidate
 ) -> str:
-    """Return what the constraints cost: the most accurate candidate among those that they rule out."""
+    """Return a sentence about the most accurate candidate that the constraints rule out."""
     lost = [c for c in candidates if c.name in ruled_out and _macro_f1(c) > _macro_f1(best)]
     if not lost:
         return ""

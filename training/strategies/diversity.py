@@ -1,4 +1,4 @@
-"""Choosing texts unlike each other, by k-means over their vectors."""
+"""Chooses texts that are unlike each other, by k-means over their vectors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from sklearn.cluster import KMeans
 from training.protocol import QueryStrategy
 from training.types import FloatArray, IntArray, PoolView, Selection, TrainingError
 
-SAMPLE = 10_000  # rows that centres are learned from; more change the centres little and cost much
+SAMPLE = 10_000  # rows from which centres are learned; more rows cost much and change the centres little
 # Measured on 77 classes, batches of 50 out of 10,000, three seeds: 10 gave macro-F1 0.834 at 300 labels and
-# 0.881 at 500, 25 gave 0.852 and 0.892. Of a small pool no more than a quarter: the strategy has to be heard.
+# 0.881 at 500, 25 gave 0.852 and 0.892.
+# At most a quarter of a small pool is taken, or the strategy would no longer matter.
 OVERSAMPLE = 25
 _SHARE = 4
 
@@ -35,7 +36,7 @@ def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
 def diverse(base: QueryStrategy, pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     """Choose many more with `base` than are wanted, and keep the most wanted one of each of n clusters.
 
-    Without vectors the choice of `base` stands as it is. The order stays that of `base`.
+    Without vectors this is the choice of `base`. In any case the order is that of `base`.
     """
     if pool.vectors is None or n >= pool.size:
         return base(pool, n, rng)
@@ -72,6 +73,6 @@ def _first_free(order: IntArray, picked: dict[int, float]) -> int:
 
 
 def _fill(candidates: int, taken: IntArray, n: int) -> IntArray:
-    """Return the best candidates not taken, as many as empty clusters (equal vectors) left open."""
+    """Return the best candidates not taken yet, one for each cluster that equal vectors left empty."""
     rest = np.setdiff1d(np.arange(candidates), taken)
     return rest[: max(n - len(taken), 0)].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Choosing texts for several labels at once: labels take turns."""
+"""Chooses texts for several labels at once: the labels take turns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.types import FloatArray, IntArray, PoolView, Selection
 
 
 def label_turns(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
-    """Choose by drawn labels, each picking the unpicked text nearest to its own threshold.
+    """Draw labels; each takes the text nearest to its own threshold among those not taken yet.
 
     A label is drawn with the weight 1/sqrt(its positives + 1), so that rare ones come first without
     taking every turn. The selection's scores are the distances to the threshold.
@@ -39,6 +39,6 @@ def _draw_labels(counts: IntArray, n: int, rng: np.random.Generator) -> IntArray
 
 
 def _nearest(distance: FloatArray, n: int) -> IntArray:
-    """Return the rows nearest to a threshold; n of them always hold one that n - 1 others left over."""
+    """Return the n rows nearest to a threshold: one is always free, as the others take at most n - 1."""
     rows = np.argpartition(distance, n - 1)[:n] if n < len(distance) else np.arange(len(distance))
     return rows[np.argsort(distance[rows], kind="stable")].astype(np.int64)

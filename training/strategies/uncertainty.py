@@ -11,13 +11,13 @@ from training.types import FloatArray, IntArray, PoolView, Selection, TrainingEr
 
 
 class StoredScores:
-    """What modAL takes for a classifier: its "data" are row numbers, its predictions are kept scores."""
+    """Looks like a classifier to modAL: its "data" are row numbers, its predictions are stored scores."""
 
     def __init__(self, scores: FloatArray) -> None:
         self._scores = scores
 
     def predict_proba(self, rows: IntArray) -> FloatArray:
-        """Return the kept scores of `rows`."""
+        """Return the stored scores of `rows`."""
         return self._scores[rows]
 
 

@@ -21,10 +21,10 @@ def random_order(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
 def choose_batch(
     key: str, pool: PoolView, n: int, rng: np.random.Generator, *, random_share: float = 0.0
 ) -> Selection:
-    """Choose with the strategy of `key`, spread by clusters, and random texts on a share of the places.
+    """Choose with the strategy of `key`, spread over clusters, and fill a share of the places at random.
 
-    The random ones guard against what the model does not know that it does not know. A strategy that
-    looks at no scores is not spread: k-means already is, and random order has to stay random.
+    Random texts find what a model is wrongly sure of. A strategy that looks at no scores is not spread over
+    clusters: k-means is already, and random order has to stay random.
     """
     strategy = entry(STRATEGIES, key)
     base: QueryStrategy = strategy.load()

@@ -20,7 +20,7 @@ COSINES = np.dtype("<f4")
 def find(*, project: Project, encoder: SiteEmbedder) -> int:
     """Search the neighbours of pool documents that have none yet; return how many were searched.
 
-    Those found earlier stay as they are when documents are added: they are near, if no longer nearest.
+    Neighbours found earlier stay when documents are added: they are still near, if no longer nearest.
     """
     rows = list(Document.objects.filter(project=project).pool().order_by("pk").values_list("pk", "text"))
     known = set(_of(project, encoder).values_list("document", flat=True))

@@ -1,4 +1,4 @@
-"""What people have said by now, one answer per document, as the arrays that a run learns from."""
+"""What people have answered so far, one answer for each document, as the arrays that a run learns from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from annotate.models.projects import TaskChoices
 from training import tasks
 from training.types import Dataset, IntArray, LabelSchema, LabelSpec, Pool
 
-POOL_LIMIT = 100_000  # unlabelled documents that a run scores: beyond this choosing gains nothing
+POOL_LIMIT = 100_000  # unlabelled documents that a run scores; with more the choice gets no better
 Answer = frozenset[int]
 
 
@@ -82,13 +82,13 @@ class Snapshot:
         return self.dataset.pool.texts if self.dataset.pool else ()
 
     def only(self, rows: NDArray[np.bool_]) -> Snapshot:
-        """Return it with these rows (pool documents,) of the pool."""
+        """Return the snapshot with these rows (pool documents,) of its pool only."""
         texts = tuple(text for text, kept in zip(self.pool_texts, rows, strict=True) if kept)
         dataset = replace(self.dataset, pool=Pool(texts))
         return replace(self, dataset=dataset, pool_ids=self.pool_ids[rows])
 
     def summary(self) -> SnapshotSummary:
-        """Return what the run's row keeps of it."""
+        """Return the counts that the run's row keeps."""
         return SnapshotSummary(
             annotation=self.newest,
             labelled=len(self.dataset),
@@ -100,7 +100,7 @@ class Snapshot:
 
 
 def take(*, project: Project, until: int | None = None) -> Snapshot:
-    """Read the project as it stands; archived labels, and documents without an answer left, stay out.
+    """Read the project as it stands, without archived labels and documents that only had those.
 
     With `until`, annotations newer than that one stay out as well.
     """

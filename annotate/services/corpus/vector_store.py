@@ -20,16 +20,16 @@ from training.encoders.vectors import CachedEmbedder, text_key
 from training.preprocess.encoder import MODEL_FILE, OnnxEncoder
 from training.types import Embedder, FloatArray, TrainingError
 
-CHUNK = 64  # texts between two transactions: what a stopped worker does again
+CHUNK = 64  # texts of one transaction, which a stopped worker has to embed again
 READ = 500  # keys of one query; SQLite takes a limited number of parameters
-SLICE_SECONDS = 20.0  # after these a task makes way for runs, and goes on behind them
-COMPARED = 200  # texts; each is embedded twice, once for all
+SLICE_SECONDS = 20.0  # after these a task lets waiting runs go first
+COMPARED = 200  # texts that are embedded in INT8 and in FP32, once for each encoder
 STORED = np.dtype("<f4")
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 class DatabaseStore:
-    """The site's vectors as `training.encoders.vectors.VectorStore`; what a process has read it remembers."""
+    """Keeps vectors in the site's database, as a `VectorStore`; a process remembers what it has read."""
 
     LIMIT = 200_000
 
@@ -55,7 +55,7 @@ class DatabaseStore:
         self._known.update({(fingerprint, key): vector for key, vector in vectors.items()})
 
     def forget(self, fingerprint: str, keys: Sequence[str]) -> None:
-        """Let go of vectors that are no longer in the database, so that they are put there again."""
+        """Forget vectors that are no longer in the database, so that they are made and stored again."""
         for key in keys:
             self._known.pop((fingerprint, key), None)
 
@@ -97,7 +97,7 @@ def is_prepared(fingerprint: str) -> bool:
 
 
 def _by_fingerprint(fingerprint: str) -> SiteEmbedder:
-    # Of encoders that are gone, the site's own alone is known by where it came from.
+    # An encoder whose folder is gone can be made again only if it is the site's own.
     if not is_prepared(fingerprint) and embedder().fingerprint != fingerprint:
         sentence = _(
             "The encoder %(name)s is no longer in %(folder)s; train with it once more, or with another."
@@ -108,7 +108,7 @@ def _by_fingerprint(fingerprint: str) -> SiteEmbedder:
 
 @cache
 def _store() -> DatabaseStore:
-    """Return the vectors that this process remembers, whatever their encoder: there is room for one such."""
+    """Return the one store of this process, which all encoders share because memory is limited."""
     return DatabaseStore()
 
 
@@ -130,7 +130,7 @@ def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SEC
     """
     deadline, done = time.monotonic() + seconds, 0
     while texts := _missing(project, encoder.fingerprint):
-        # NB: else vectors that another process removed would be missing for ever, and looked for for ever.
+        # NB: otherwise vectors that another process removed would never be made again, and this never ends.
         encoder.store.forget(encoder.fingerprint, [text_key(text) for text in texts])
         encoder.embed(texts)
         done += len(texts)
@@ -166,6 +166,6 @@ def _missing(project: Project, fingerprint: str, limit: int = CHUNK) -> list[str
 
 
 def _without_vector(project: Project, fingerprint: str) -> QuerySet[Document]:
-    # NB: named, as the index begins with it; else the database reads all vectors for each document.
+    # NB: the encoder is named because the index begins with it; else each document reads all vectors.
     vectors = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
     return Document.objects.filter(~Exists(vectors), project=project)

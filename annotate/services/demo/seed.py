@@ -48,7 +48,7 @@ GUIDELINES = {
 
 
 class Unanswerable(Exception):
-    """The oracle has nothing to go by; the message is a sentence."""
+    """The oracle does not know an answer; the message is a sentence."""
 
 
 @transaction.atomic
@@ -88,7 +88,7 @@ def _rows(rated: Iterable[Rated]) -> Iterator[IncomingDocument]:
 
 @transaction.atomic
 def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
-    """Make a project of a newcomer's file, its columns guessed; again, the file is brought up to date."""
+    """Make a project of a newcomer's file with guessed columns; a second time, update it from the file."""
     sample, settled = records.sample(path, 20)
     slug = slugify(path.stem)[:50] or "mine"
     project = Project.objects.filter(slug=slug).first()

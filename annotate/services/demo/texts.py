@@ -50,7 +50,7 @@ class __legacy__:
 
 
 class Unavailable(Exception):
-    """The texts cannot be had; the message is a sentence that says what to do."""
+    """The texts cannot be downloaded; the message is a sentence that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

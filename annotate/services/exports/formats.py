@@ -1,4 +1,4 @@
-"""Annotations as streams of JSONL and CSV: one row an annotation, and one for a document without any."""
+"""Streams annotations as JSONL or CSV, with one row for each annotation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANNOTATION = (
 )  # fmt: skip
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 ENCODER = json.JSONEncoder(ensure_ascii=False)
-# What makes a spreadsheet run a cell as a formula.
+# A spreadsheet runs a cell that begins with one of these as a formula.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -43,7 +43,7 @@ def rows(project: Project, *, everything: bool = False) -> Iterator[dict[str, An
 
 
 def _chunks(project: Project, *, everything: bool) -> Iterator[list[dict[str, Any]]]:
-    """NB: by key, not by offset or one cursor: no page is slower than the first, no lock is held."""
+    """Yield documents by key. NB: by offset, later pages would be slower; one cursor would hold a lock."""
     documents = Document.objects.filter(project=project).order_by("pk")
     if not everything:
         documents = documents.filter(Exists(Annotation.objects.filter(document=OuterRef("pk"))))
@@ -87,7 +87,7 @@ def jsonl(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
 
 
 class _Line:
-    """Takes what the csv module writes and gives it back, so that no file is needed."""
+    """Stands in for a file: it returns each line that the csv module writes."""
 
     def write(self, line: str) -> str:
         return line
@@ -127,7 +127,7 @@ def stream(project: Project, format: str, *, everything: bool = False) -> Iterat
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Send some 64 KB at once; a network packet a row would take longer than the rows."""
+    """Join rows to blocks of about 64 KB, because a network packet for each row would take longer."""
     block = bytearray()
     for line in lines:
         block += line

@@ -26,15 +26,15 @@ from training.types import Dataset, Embedder, FloatArray, LabelSchema, TrainingE
 
 logger = logging.getLogger(__name__)
 
-SLICE_SECONDS = 20.0  # after these a task makes way for others
+SLICE_SECONDS = 20.0  # after these a task lets others go first
 EXAMPLES = 6  # answered documents that a question shows
 REST_SECONDS = 600  # after an endpoint has failed
-CERTAIN = 1.0  # an LLM tells no confidence: the page shows none
+CERTAIN = 1.0  # an LLM gives no confidence, so the page shows none
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a project's answers came to; `problem` tells why no more are asked for at the moment.
+    """What a project's answers cost in all; `problem` says why none is asked for at the moment.
 
     `reused` documents have an answer that was there already; `seconds` is the mean of those asked about.
     """
@@ -53,7 +53,7 @@ def is_configured() -> bool:
 
 
 def is_wanted(*, project: Project) -> bool:
-    """Tell whether to ask: switched on, no recent failure, no model of its own, and a document waits."""
+    """Tell whether to ask: it is on, has not failed lately, no model is published, and a document waits."""
     return _may_ask(project) and _next(project) is not None
 
 
@@ -101,14 +101,14 @@ def spent(*, project: Project) -> Spent | None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A document as it was read for its question, and what equal questions have in common."""
+    """A document as it was read for its question, and the key that equal questions share."""
 
     document: Document
     key: str
 
 
 class _Slice:
-    """The documents of one slice of time, in the order in which they are asked about."""
+    """The documents that are asked about within one slice of time, in their order."""
 
     def __init__(self, project: Project, embedder: Embedder | None, deadline: float) -> None:
         self.done = 0
@@ -119,7 +119,7 @@ class _Slice:
         self._asked: list[_Asked] = []
 
     def questions(self, labeller: Labeller) -> Iterator[Question]:
-        """Look anew before each: a model may be published, and the queue reordered, meanwhile."""
+        """Yield questions; before each, look whether a model was published or the queue has changed."""
         while time.monotonic() < self._deadline and _may_ask(self._project):
             document = _next(self._project, besides=[asked.document.pk for asked in self._asked])
             if document is None:
@@ -134,12 +134,12 @@ class _Slice:
                 self._store(asked, LlmReply(LlmOutcome.ANSWERED, tuple(names), is_reused=True))
 
     def keep(self, number: int, answer: LlmReply) -> None:
-        """Store the answer. An endpoint that failed for nothing is asked about the text again later."""
+        """Store the answer. A failure that cost nothing is left out, so the text is asked about again."""
         if answer.outcome is not LlmOutcome.FAILED or answer.calls:
             self._store(self._asked[number], answer)
 
     def _store(self, asked: _Asked, answer: LlmReply) -> None:
-        """Store an answer. NB: it may come twice, after an interruption of the first time."""
+        """Store an answer. NB: after an interruption it may come a second time."""
         fields = {
             "project": self._project,
             "key": asked.key,
@@ -154,7 +154,7 @@ class _Slice:
             "cost": answer.cost,
             "seconds": answer.seconds,
         }
-        # An import may have changed the text meanwhile: the answer is of the one that was asked about.
+        # An import may have changed the text meanwhile; the answer belongs to the text that was asked about.
         row = LlmAnswer(document=asked.document, sha256=asked.document.sha256, **fields)
         LlmAnswer.objects.bulk_create(
             [row], update_conflicts=True, unique_fields=["document", "sha256"], update_fields=list(fields)
@@ -165,7 +165,7 @@ class _Slice:
 class _Prompts:
     """The question for each text of a project, with examples where there are answers and vectors.
 
-    Labels go by their names in it, not by this project's ids: another project may ask the same.
+    It names labels and not this project's ids, so that another project's question can be equal.
     """
 
     def __init__(self, project: Project, embedder: Embedder | None) -> None:
@@ -215,9 +215,9 @@ def _may_ask(project: Project) -> bool:
 
 
 def _open_to_leads_of(project: Project) -> list[int]:
-    """Return the project and all others that each of its leads leads too.
+    """Return the project and the others whose leads include all leads of this one.
 
-    An answer that costs nothing tells that somebody has asked about that very text: these may know.
+    A reused answer reveals that somebody asked about the same text, so only these may share answers.
     """
     leads = Membership.objects.filter(role=Role.LEAD)
     people = list(leads.filter(project=project).values_list("user_id", flat=True))
@@ -226,7 +226,7 @@ def _open_to_leads_of(project: Project) -> list[int]:
 
 
 def _endpoint() -> Endpoint:
-    """Return it with little patience: a worker that waits works for nobody, and the next tick asks again."""
+    """Return the endpoint with short timeouts: a waiting worker serves nobody, and a tick asks again."""
     told = {} if settings.LLM_RESPONSE_FORMAT else {"response_format": None}
     return Endpoint(
         settings.LLM_URL,
@@ -240,12 +240,12 @@ def _endpoint() -> Endpoint:
 
 
 def _meter(project: Project) -> BudgetMeter:
-    """Return a meter of what the project has left."""
+    """Return a meter with what is left of the project's budget."""
     used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
     prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
     return BudgetMeter(prices, max_tokens=max(0, project.llm_budget - used))
 
 
 def _rest(project: Project) -> str:
-    """Return the key of a rest; another budget begins anew, as it is what a complaint may have asked for."""
+    """Return the cache key of a pause. It holds the budget, so that raising the budget ends the pause."""
     return f"llm-rest-{project.pk}-{project.llm_budget}"

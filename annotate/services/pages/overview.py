@@ -1,4 +1,4 @@
-"""What a lead sees, each a handful of queries however many rows there are."""
+"""The figures of the lead's overview, each by a few queries however many rows there are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from annotate.services.runs import schedule
 from annotate.services.versions import publication
 from annotate.services.versions.record import VersionReport
 
-# Medians are of the latest decisions: they say how it goes now, and reading them all takes a while.
+# Medians are of the latest decisions only: they show the present, and reading all would take long.
 RECENT_DECISIONS = 5000
 
 
@@ -92,7 +92,7 @@ class Learning:
 
     @property
     def is_waiting_for_labels(self) -> bool:
-        """Tell whether no quick run is alive; a slow one says nothing of when the next model comes."""
+        """Tell whether the next model waits for labels: no quick run is alive, and slow ones do not count."""
         return all(run.is_slow for run in self.live)
 
 

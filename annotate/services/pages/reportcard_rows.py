@@ -1,4 +1,4 @@
-"""A stored report card as its page shows it: a row per candidate with its version as it is now."""
+"""A stored report card as its page shows it, each candidate with its version as it is now."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from annotate.models import Label, ModelVersion, ReportCard
 from annotate.models.runs import RunKind
 
-CLEARLY_FASTER = 2.0  # times: less is not worth a second model
+CLEARLY_FASTER = 2.0  # times; a smaller gain is not worth a second model
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def per_label(card: ReportCard, shown: Iterable[CandidateRow]) -> list[LabelRow]
 def pair(shown: Iterable[CandidateRow]) -> Pair | None:
     """Return the most accurate version and the best of those that are clearly faster, where a cascade pays.
 
-    It does not where one that is clearly faster is within noise of the best: that one alone is enough.
+    None where a clearly faster one is within noise of the best, because it is enough alone.
     """
     kept = [row for row in measured(shown) if row.version and row.version.bundle]
     # A part of a cascade cannot be a cascade itself.

@@ -41,6 +41,6 @@ def decisions_today(*, project: Project, annotator: User) -> int:
 
 
 def silent_queues() -> list[str]:
-    """Name the queues that no worker has served for half a minute, so that nobody waits for nothing."""
+    """Name the queues that no worker has served for half a minute, so that nobody waits in vain."""
     seen = set(WorkerPulse.objects.alive().values_list("queue", flat=True))
     return [name for name in QUEUES if name not in seen]

@@ -26,7 +26,7 @@ class Scope(models.TextChoices):
 
 
 def digest(secret: str) -> str:
-    """A plain hash is enough: the secret has 256 random bits, so there is nothing to guess from it."""
+    """Return what is stored of a secret. A plain hash is enough, as nobody can guess 256 random bits."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
