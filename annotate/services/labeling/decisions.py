@@ -95,9 +95,8 @@ def keep(
     annotation.save(force_insert=created)
     if not created:
         annotation.choices.exclude(label__in=chosen).delete()
-    if chosen:
-        rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in chosen]
-        AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
+    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in chosen]
+    AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
     Decision.objects.create(
         annotation=annotation,
         card=key,

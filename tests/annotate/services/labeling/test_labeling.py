@@ -74,6 +74,25 @@ def test_another_answer_to_a_card_before_the_latest_is_told(
     assert Decision.objects.count() == 2
 
 
+def test_each_card_has_answers_of_its_own(project: Project, annotator: User, card: uuid.UUID) -> None:
+    later = decisions.reopen(annotation=answer(project, annotator, card, "red")).key
+    for name in ("green", "red", "blue"):
+        assert names(answer(project, annotator, later, name)) == [name]
+    assert names(answer(project, annotator, later, "green")) == [
+        "blue"
+    ]  # what that card was sent first, late
+    assert Decision.objects.count() == 4
+
+
+def test_labels_sent_with_a_skip_are_no_part_of_it(
+    project: Project, annotator: User, card: uuid.UUID
+) -> None:
+    for _ in range(2):
+        skipped = answer(project, annotator, card, "red", outcome="skipped")
+        assert (skipped.outcome, names(skipped)) == ("skipped", [])
+    assert Decision.objects.get().label_ids == []
+
+
 def test_it_keeps_both_decisions_when_one_is_revised(
     project: Project, annotator: User, card: uuid.UUID
 ) -> None:

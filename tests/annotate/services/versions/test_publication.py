@@ -188,6 +188,14 @@ def test_what_a_lead_publishes_by_its_number_comes_after_what_served_then(
     assert [publication.roll_back(project=project, by=lead).number for _ in range(3)] == [3, 2, 1]
 
 
+def test_a_version_that_was_published_twice_stands_where_it_served_last(
+    project: Project, published: Callable[..., ModelVersion]
+) -> None:
+    for number in (1, 2, 1, 3):
+        published(number)
+    assert numbers_before(project) == [1, 2]
+
+
 def test_a_version_whose_bundle_was_removed_is_passed_over(
     project: Project, lead: User, published: Callable[..., ModelVersion]
 ) -> None:
