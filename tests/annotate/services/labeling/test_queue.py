@@ -257,3 +257,127 @@ def test_it_records_the_suggestion_with_the_card_but_never_on_holdout_documents(
     assert by_lane == {"pool": [[1, 0.9]], "holdout": None}
     kept = project.annotations.get(document=documents[0])
     assert (kept.shown, kept.shown_version) == ([[1, 0.9]], version)
+
+
+def test_it_does_not_offer_an_expired_place_of_a_document_that_the_person_has_decided_on(
+    make_project: Callable[..., Project], add_documents: AddDocuments, annotator: User, lead: User
+) -> None:
+    project = make_project(annotators_per_document=2)
+    add_documents(project, "one")
+    finish(project, annotator)
+    claim(project, lead)
+    expire()
+    assert queue.claim(project=project, annotator=annotator) is None
+    assert queue.claim(project=project, annotator=lead) is not None
+
+
+def test_the_own_card_comes_before_an_expired_place_that_stands_further_ahead(
+    project: Project, annotator: User, lead: User, texts: list[Document]
+) -> None:
+    ahead, mine = claim(project, lead), claim(project, annotator)
+    assert ahead.rank < mine.rank
+    Assignment.objects.filter(pk=ahead.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert claim(project, annotator).card == mine.card
+
+
+@pytest.fixture
+def version(project: Project) -> ModelVersion:
+    return ModelVersion.objects.create(
+        project=project, number=4, family="tfidf", bundle="x", labelled=1, holdout_documents=0
+    )
+
+
+def test_a_card_names_the_version_that_suggests_or_else_the_one_that_chose_it(
+    project: Project,
+    annotator: User,
+    lead: User,
+    texts: list[Document],
+    version: ModelVersion,
+) -> None:
+    suggested, bare = texts[:2]
+    version.predictions.create(document=suggested, scores=[[1, 0.9]], decided=[1], margin=0.8)
+    queue.refill(project=project, strategy="margin", version=None, documents=[suggested.pk, bare.pk])
+    for person, number in ((annotator, 4), (lead, None)):
+        for _ in range(2):  # dealt, and shown again
+            dealt = queue.deal(project=project, annotator=person)
+            assert dealt is not None
+            assert dealt.version == number
+
+
+def test_a_card_of_a_batch_names_the_version_whose_scores_chose_it(
+    project: Project, annotator: User, texts: list[Document], version: ModelVersion
+) -> None:
+    queue.refill(project=project, strategy="margin", version=version, documents=[texts[0].pk])
+    dealt = queue.deal(project=project, annotator=annotator)
+    assert dealt is not None
+    assert (dealt.version, dealt.card.shown_version_id) == (4, None)
+
+
+def test_it_shows_no_suggestion_where_the_project_wants_none(
+    project: Project, annotator: User, texts: list[Document], version: ModelVersion
+) -> None:
+    project.suggestions = "never"
+    for document in texts:
+        version.predictions.create(document=document, scores=[[1, 0.9]], decided=[1], margin=0.8)
+    dealt = queue.deal(project=project, annotator=annotator)
+    assert dealt is not None
+    assert (dealt.card.shown, dealt.card.shown_version_id) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "is_slow", "size"),
+    [
+        ("running", False, queue.BRIDGE),
+        ("queued", False, queue.BRIDGE),
+        ("running", True, queue.TOP_UP),
+        ("succeeded", False, queue.TOP_UP),
+    ],
+)
+def test_it_bridges_the_time_to_the_choice_of_a_quick_run_that_is_live(
+    make_project: Callable[..., Project], add_documents: AddDocuments, state: str, is_slow: bool, size: int
+) -> None:
+    project = make_project(holdout_queue_share=0.0)
+    add_documents(project, *(f"text {i}" for i in range(80)))
+    project.runs.create(family="tfidf", state=state, is_slow=is_slow)
+    assert queue.top_up(project=project) == size
+
+
+def test_it_does_not_bridge_for_a_worker_once_a_first_batch_was_chosen(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.0)
+    add_documents(project, *(f"text {i}" for i in range(80)))
+    WorkerPulse.objects.create(queue="training", seen_at=timezone.now())
+    project.batches.create(strategy="kmeans")
+    assert queue.top_up(project=project) == queue.TOP_UP
+
+
+def test_where_the_pool_is_empty_each_holdout_document_is_queued_once(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.5)
+    add_documents(project, "one", "two")
+    held = add_documents(project, *(f"held {i}" for i in range(40)), lane="holdout")
+    assert queue.top_up(project=project) == 42
+    places = Assignment.objects.filter(document__lane="holdout").values_list("document", flat=True)
+    assert sorted(places) == sorted(document.pk for document in held)
+
+
+def test_it_puts_no_more_than_a_block_into_the_queue_at_once(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.5)
+    add_documents(project, *(f"text {i}" for i in range(80)))
+    add_documents(project, *(f"held {i}" for i in range(80)), lane="holdout")
+    assert queue.top_up(project=project) == queue.TOP_UP
+
+
+def test_a_batch_leaves_the_places_of_a_document_that_somebody_has_decided_on_elsewhere(
+    make_project: Callable[..., Project], add_documents: AddDocuments, annotator: User
+) -> None:
+    project = make_project(annotators_per_document=2)
+    decided, _other = add_documents(project, "one", "two")
+    queue.top_up(project=project)
+    project.annotations.create(document=decided, annotator=annotator, outcome="answered", source="api")
+    queue.refill(project=project, strategy="margin", version=None, documents=[])
+    assert {place.document for place in Assignment.objects.waiting()} == {decided}
