@@ -34,26 +34,35 @@ from difflib import unified_diff
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FAMILIES = "tests/training/families/"
-SERVICES = "tests/annotate/services/"
-# The tests that a rule of the module should fail, the quickest first.
+FIGURES = "tests/training/figures"
+SERVICES = "tests/annotate/services"
+# The tests that a rule of the module should fail: the file that stands nearest, then what surrounds it.
 NEAREST: dict[str, tuple[str, ...]] = {
-    "training/figures/thresholds.py": ("tests/training/figures",),
-    "training/figures/calibration.py": ("tests/training/figures",),
-    "training/figures/evaluate.py": ("tests/training/figures",),
-    "training/tasks/single.py": ("tests/training/figures", "tests/training/llm/test_answers.py"),
-    "training/tasks/multi.py": ("tests/training/figures", "tests/training/llm/test_answers.py"),
-    "training/runs/pipeline.py": ("tests/training/runs",),
-    "training/families/embedding/recipe.py": (FAMILIES + "embedding", FAMILIES + "shared"),
-    "annotate/services/imports/matching.py": (SERVICES + "imports",),
-    "annotate/services/labeling/queue.py": (SERVICES + "labeling", "tests/annotate/views/test_labeling.py"),
-    "annotate/services/labeling/decisions.py": (
-        SERVICES + "labeling",
-        "tests/annotate/views/test_labeling.py",
+    "training/figures/thresholds.py": (f"{FIGURES}/test_thresholds.py", FIGURES),
+    "training/figures/calibration.py": (f"{FIGURES}/test_calibration.py", FIGURES),
+    "training/figures/evaluate.py": (f"{FIGURES}/test_evaluate.py", FIGURES),
+    "training/tasks/single.py": (FIGURES, "tests/training/llm/test_answers.py"),
+    "training/tasks/multi.py": (FIGURES, "tests/training/llm/test_answers.py"),
+    "training/runs/pipeline.py": ("tests/training/runs/test_pipeline.py", "tests/training/runs"),
+    "training/families/embedding/recipe.py": (
+        "tests/training/families/embedding",
+        "tests/training/families/shared",
     ),
-    "annotate/services/runs/schedule.py": (SERVICES + "runs",),
-    "annotate/services/work/lease.py": (SERVICES + "work",),
-    "annotate/services/versions/publication.py": (SERVICES + "versions", SERVICES + "runs"),
+    "annotate/services/imports/matching.py": (
+        f"{SERVICES}/imports/test_matching.py",
+        f"{SERVICES}/imports/test_importing.py",
+    ),
+    "annotate/services/labeling/queue.py": (f"{SERVICES}/labeling/test_queue.py", f"{SERVICES}/labeling"),
+    "annotate/services/labeling/decisions.py": (
+        f"{SERVICES}/labeling/test_labeling.py",
+        f"{SERVICES}/labeling",
+    ),
+    "annotate/services/runs/schedule.py": (f"{SERVICES}/runs/test_schedule.py", f"{SERVICES}/runs"),
+    "annotate/services/work/lease.py": (f"{SERVICES}/work/test_lease.py", f"{SERVICES}/work"),
+    "annotate/services/versions/publication.py": (
+        f"{SERVICES}/versions/test_publication.py",
+        f"{SERVICES}/versions",
+    ),
 }
 COMPARISONS: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Lt: ("<", "<=", ">="),
@@ -252,27 +261,29 @@ class Copy:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def tests_pass(self, tests: tuple[str, ...], seconds: float) -> bool:
-        """Run tests until the first fails; False where one does, or where they take longer than `seconds`."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
-        command += ["-m", "not browser and not loop"]
+        """Run one path of tests after the other; False where one fails, or all take longer than `seconds`."""
+        end = time.monotonic() + seconds
+        return all(self._pass(path, end - time.monotonic()) for path in tests)
+
+    def _pass(self, path: str, seconds: float) -> bool:
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", path]
         # NB: two texts of one length, written within a second, would share their compiled file.
         environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             cwd=self.folder,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-        )
-        try:
-            return process.wait(seconds) == 0
-        except subprocess.TimeoutExpired:
-            return False
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        ) as process:
+            try:
+                return process.wait(seconds) == 0
+            except subprocess.TimeoutExpired:
+                return False
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
 
     def survives(self, mutant: Mutant, tests: tuple[str, ...], seconds: float) -> bool:
         file = self.folder / mutant.module
