@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -233,6 +235,58 @@ def test_what_stands_is_what_was_decided_last(home: Path) -> None:
     assert shown.status_code == 302
     revised.refresh_from_db()
     assert (revised.outcome, revised.decisions.count()) == ("answered", 2)
+
+
+def plain(html: str) -> str:
+    """Return a page's text without its markup, in one line."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_an_open_card_shows_the_suggestion_that_it_was_dealt_with(
+    home: Path, old_rows: dict[str, list[dict[str, Any]]]
+) -> None:
+    place = next(row for row in old_rows["annotate_assignment"] if row["state"] == "leased")
+    card = next(row for row in old_rows["annotate_card"] if row["key"] == place["card"])
+    label, score = card["shown"][0]
+    Assignment.objects.filter(state="leased").update(expires_at=timezone.now() + timedelta(minutes=5))
+    html = signed_in("anton").get("/projects/tickets/label/").content.decode()
+    assert uuid.UUID(card["key"]) == uuid.UUID(re.findall(r'data-card="([^"]+)"', html)[0])
+    assert f"The model suggests {Label.objects.get(pk=label).name} {round(100 * score)} %" in plain(html)
+
+
+def test_a_decision_gone_back_to_shows_what_an_llm_had_suggested(
+    home: Path, old_rows: dict[str, list[dict[str, Any]]]
+) -> None:
+    by_llm = [row for row in old_rows["annotate_annotation"] if row["shown"] and not row["shown_version_id"]]
+    said = {tuple(label for label, _ in row["shown"]) for row in by_llm}
+    assert any(len(labels) == 2 for labels in said)
+    for row in by_llm:
+        who = User.objects.get(pk=row["annotator_id"]).get_username()
+        mine = Annotation.objects.filter(project=row["project_id"], annotator=row["annotator_id"])
+        later = mine.filter(pk__gt=row["id"]).order_by("pk").values_list("pk", flat=True).first()
+        html = signed_in(who).get(f"/projects/towns/label/?back={later or ''}").content.decode()
+        names = [Label.objects.get(pk=label).name for label, _ in row["shown"]]
+        assert f"An LLM suggests {' '.join(names)}" in plain(html)
+
+
+def test_the_documents_page_shows_what_the_version_said(
+    home: Path, old_rows: dict[str, list[dict[str, Any]]]
+) -> None:
+    lena, checked = signed_in("lena"), 0
+    for row in old_rows["annotate_prediction"][::10]:
+        document = Document.objects.select_related("project").get(pk=row["document_id"])
+        page = lena.get(f"/projects/{document.project.slug}/documents/", {"q": document.text})
+        (article,) = re.findall(
+            rf'<article class="document card" id="document-{document.pk}">.*?</article>',
+            page.content.decode(),
+            re.DOTALL,
+        )
+        label, score = row["scores"][0]
+        decided = " decided" if label in row["decided"] else ""
+        said = f"{Label.objects.get(pk=label).name} {round(100 * score)} %{decided}"
+        assert said in plain(article)
+        checked += 1
+    assert checked > 5
 
 
 @pytest.mark.parametrize("is_late", [False, True])
