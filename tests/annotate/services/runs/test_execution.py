@@ -3,20 +3,24 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
-from annotate.services.runs import execution, fit, schedule
+from annotate.services.corpus import vector_store
+from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
+from annotate.services.runs import execution, fit, next_batch, schedule
 from annotate.services.versions import publication, rescore
 from annotate.services.work import lease
+from tests.annotate.fakes import HashEmbedder
 from training.bundles.bundle import BundleDraft, open_bundle
 from training.families.shared.graphs import write_vector_graph
 from training.preprocess.encoder import EncoderPreprocessor
 from training.registry import FAMILIES, Family
 from training.tasks import SINGLE
-from training.types import RunSpec, TrainingError
+from training.types import Dataset, RunSpec, TrainingError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]
 LabelColours = Callable[..., None]
@@ -229,7 +233,11 @@ def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, le
 def test_a_run_starts_from_the_latest_bundle_of_its_family(
     colours: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = train(colours)
+    _first, second = train(colours), train(colours)
+    pruned = train(colours)
+    assert second is not None
+    assert pruned is not None
+    ModelVersion.objects.filter(pk=pruned.pk).update(bundle="")
     asked = []
 
     def record(spec: RunSpec, *args: object, **kwargs: object) -> None:
@@ -238,5 +246,68 @@ def test_a_run_starts_from_the_latest_bundle_of_its_family(
 
     monkeypatch.setattr(fit, "train_and_package", record)
     assert train(colours) is None
-    assert first is not None
-    assert asked == [first.bundle_folder]
+    assert asked == [second.bundle_folder]
+
+
+def test_labels_that_come_while_a_run_waits_are_learned_and_those_after_it_read_them_are_not(
+    colours: Project, annotator: User, label_colours: LabelColours, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = schedule.open_if_due(project=colours, reason=schedule.RunReason.LEAD)
+    label_colours(colours, annotator, offset=10)
+    learned = []
+
+    def record(spec: RunSpec, dataset: Dataset, *args: object, **kwargs: object) -> None:
+        learned.append(len(dataset))
+        raise KeyboardInterrupt  # as a worker is stopped: the run goes back and is taken up again
+
+    monkeypatch.setattr(fit, "train_and_package", record)
+    for offset in (20, 30):
+        with pytest.raises(KeyboardInterrupt):
+            execution.execute(run_id=run.pk)
+        label_colours(colours, annotator, offset=offset)
+    assert learned == [36, 36]
+
+
+def test_only_a_version_that_is_published_chooses_the_next_batch(
+    colours: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(colours, "rose ruby", "leaf moss")
+    Project.objects.update(publish_automatically=False)
+    assert train(colours) is None
+    assert not colours.batches.exists()
+    Project.objects.update(publish_automatically=True)
+    assert train(colours) is not None
+    assert colours.batches.get().version.number == 2
+
+
+def test_a_bundle_that_breaks_before_it_is_published_fails_the_run_with_the_reason(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = publication.judge
+
+    def broken_meanwhile(*, version: ModelVersion, **kwargs: Any) -> publication.Verdict:
+        verdict = judge(version=version, **kwargs)
+        (version.bundle_folder / "model.onnx").write_bytes(b"damaged")
+        return verdict
+
+    monkeypatch.setattr(publication, "judge", broken_meanwhile)
+    assert train(colours) is None
+    run = TrainingRun.objects.get()
+    assert (run.state, run.attempt) == ("failed", 1)
+    assert "Version 1 cannot be published" in run.error
+
+
+def test_the_pool_s_vectors_are_looked_at_only_where_all_are_there(
+    colours: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = SiteEmbedder(HashEmbedder(), DatabaseStore())
+    monkeypatch.setattr(vector_store, "embedder", lambda name="": site)
+    chosen: list[Any] = []
+    monkeypatch.setattr(next_batch, "choose", lambda **given: chosen.append(given["vectors"]))
+    (known,) = add_documents(colours, "rose ruby")
+    vector_store.embed(project=colours, encoder=site)
+    assert train(colours) is not None
+    np.testing.assert_array_equal(chosen[0], site.embed([known.text]))
+    add_documents(colours, "no vector yet")
+    assert train(colours) is not None
+    assert chosen[1] is None

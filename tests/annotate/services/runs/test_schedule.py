@@ -79,6 +79,21 @@ def test_the_page_waits_for_no_labels_while_no_number_of_them_opens_a_run(
     assert schedule.labels_until_next(project=project) is None
 
 
+def test_the_family_that_learned_longest_ago_is_the_next_to_be_due(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    labels(10)
+    schedule.open_if_due(project=project)
+    finish_all()
+    labels(4)
+    schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD, family="tfidf")
+    finish_all()
+    labels(3)
+    assert schedule.labels_until_next(project=project) == 3
+    labels(3)
+    assert [run.family for run in schedule.open_if_due(project=project)] == ["embedding"]
+
+
 def test_only_the_project_s_families_train_by_themselves(
     project: Project, labels: Callable[[int], None]
 ) -> None:
