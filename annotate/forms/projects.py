@@ -81,7 +81,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (
             _("Labelling"),
             ("annotators_per_document", "suggestions", "lease_seconds"),
-            ("place", "suggestion", "lease"),
+            ("place", "card", "suggestion", "lease"),
         ),
         (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
         (

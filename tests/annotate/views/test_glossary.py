@@ -62,7 +62,8 @@ def test_every_word_that_a_template_or_the_settings_name_is_explained() -> None:
     [
         ("", {"pool", "holdout"}),
         ("documents/", {"lane", "half", "decision"}),
-        ("settings/", {"place", "batch", "family", "version", "threshold"}),
+        ("settings/", {"place", "card", "batch", "family", "version", "threshold"}),
+        ("runs/", {"run", "variant"}),
     ],
 )
 def test_words_are_explained_where_they_stand(
