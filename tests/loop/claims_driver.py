@@ -1,6 +1,7 @@
 """Annotators in a process of their own: `python -m tests.loop.claims_driver SLUG NAME…` decides on its cards.
 
-It prints the documents that each of its people decided on as JSON.
+`NAME=2` saves the settings with two annotators per document after the person's fifth decision. The documents
+that each person decided on are printed as JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from django.db import connections  # noqa: E402 (after setup)
 
 from annotate.models import Project, User  # noqa: E402
 from annotate.services.labeling import decisions, queue, write_lock  # noqa: E402
+from annotate.services.projects.projects import change_settings  # noqa: E402
 
 
-def label(slug: str, name: str) -> list[int]:
+def label(slug: str, words: str) -> list[int]:
     """Decide until the queue is empty; a decision and the next lease are one transaction, as on the page."""
+    name, _, asked = words.partition("=")
     project, annotator = Project.objects.get(slug=slug), User.objects.get(username=name)
     decided: list[int] = []
     dealt = _deal(project, annotator)
@@ -32,6 +35,8 @@ def label(slug: str, name: str) -> list[int]:
             decisions.keep(project=project, annotator=annotator, answer=answer)
             decided.append(dealt.card.document_id)
             dealt = queue.deal(project=project, annotator=annotator)
+        if asked and len(decided) == 5:
+            change_settings(project=project, changes={"annotators_per_document": int(asked)})
     connections.close_all()
     return decided
 

@@ -27,7 +27,8 @@ def wanted(project: Project) -> int:
     The row of the project is the lock, so it is read anew: a lead may just have changed the number. SQLite
     needs no lock of its own, for there one transaction writes at a time.
     """
-    row = Project.objects.select_for_update().filter(pk=project.pk)
+    # Annotators, who only refer to the row, do not wait for a lock that leaves its key alone.
+    row = Project.objects.select_for_update(no_key=True).filter(pk=project.pk)
     return row.values_list("annotators_per_document", flat=True).get()
 
 
@@ -75,11 +76,14 @@ def fit(*, project: Project, document: Document | None = None) -> None:
     unfit = counted.exclude(place_count=0, answer_count=0).exclude(place_count=number - F("answer_count"))
     answers = dict(unfit.values_list("pk", "answer_count"))
     held: dict[int, list[Assignment]] = defaultdict(list)
-    # NB: the lock waits for annotators who lease one of these places at this moment.
-    for place in (
-        Assignment.objects.select_for_update().filter(document__in=unfit.values("pk")).order_by("slot")
-    ):
+    known = Assignment.objects.filter(document__in=unfit.values("pk")).order_by("slot")
+    for place in known:
         held[place.document_id].append(place)
+    # NB: a place that somebody leases at this moment is skipped, not waited for: the transaction of that
+    # person may wait for this one, to fill the queue.
+    waiting: dict[int, list[int]] = defaultdict(list)
+    for key, pk in known.waiting().select_for_update(skip_locked=True).values_list("document", "pk"):
+        waiting[key].append(pk)
     fresh, surplus = list[Assignment](), list[int]()
     for i, key in enumerate(sorted(answers)):
         slots = [place.slot for place in held[key]]
@@ -94,9 +98,8 @@ def fit(*, project: Project, document: Document | None = None) -> None:
             )
             for slot in missing(number, slots, answers[key])
         ]
-        waiting = [place.pk for place in held[key] if place.state == AssignmentState.WAITING]
         too_many = max(0, len(slots) + answers[key] - number)
-        surplus += waiting[max(0, len(waiting) - too_many) :]
+        surplus += waiting[key][max(0, len(waiting[key]) - too_many) :]
     Assignment.objects.bulk_create(fresh)
     for start in range(0, len(surplus), MOST_KEYS):
         Assignment.objects.filter(pk__in=surplus[start : start + MOST_KEYS]).delete()

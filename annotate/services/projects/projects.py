@@ -44,7 +44,7 @@ def change_settings(*, project: Project, changes: Mapping[str, object]) -> Proje
 
     Another number of annotators per document holds for what is queued and decided already, too.
     """
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
     before = project.annotators_per_document
