@@ -19,7 +19,7 @@ from training.types import Dataset, Embedder, FloatArray, Objective, TrainingErr
 
 KIND = "cascade"
 TOLERANCE = 0.0025  # macro-F1, or macro-F-beta, that the cascade may lose on the tuning documents
-_SPLITS = 200  # tried at most
+_SPLITS = 200  # splits that are tried at most
 _WORTH = 0.1  # share of the texts that the cheap part must be able to answer
 
 

@@ -11,7 +11,7 @@ from training.bundles.cascade import Serving
 from training.splits import split_key
 from training.types import Dataset, Embedder, Taught, TrainingError
 
-_AT_ONCE = 64  # texts between two tellings
+_AT_ONCE = 64  # texts that are scored before `tell` is called again
 
 
 def teach(

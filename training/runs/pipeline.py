@@ -33,7 +33,7 @@ from training.types import (
 )
 
 FOLDS = 3
-ENOUGH_FOR_ONE_FOLD = 1_000  # documents in it
+ENOUGH_FOR_ONE_FOLD = 1_000  # documents of a fold, so that the other folds need not be scored
 # What a manifest keeps of the evaluation.
 FIGURES = ("documents", "macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1", "calibration_error")
 

@@ -112,7 +112,8 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     newest, votes = _votes(project, {label.pk for label in labels}, until)
     answers = {document: _resolve(project, cast) for document, cast in votes.items()}
     lanes: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for key, lane, half, text in _documents(project):
+    documents = Document.objects.filter(project=project).order_by("lane", "sha256")
+    for key, lane, half, text in documents.values_list("pk", "lane", "half", "text"):
         if key in answers:
             lanes[half or Lane.POOL].append((key, text))
         elif lane == Lane.POOL and len(lanes["unlabelled"]) < POOL_LIMIT:
@@ -127,11 +128,6 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
         pool_ids=_keys(lanes["unlabelled"]),
         newest=newest,
     )
-
-
-def _documents(project: Project) -> list[tuple[int, str, str, str]]:
-    documents = Document.objects.filter(project=project).order_by("lane", "sha256")
-    return list(documents.values_list("pk", "lane", "half", "text"))
 
 
 def _votes(project: Project, live: set[int], until: int | None) -> tuple[int, dict[int, list[Vote]]]:

@@ -84,7 +84,8 @@ class CascadePlan:
         details = asdict(split) | CascadeParts(cheap.number, strong.number).dump()
         for report in reports:
             if report.checkpoint:
-                details["checkpoint"] = report.checkpoint  # the report card reads the languages off the name
+                # The report card reads the languages of a model off its checkpoint's name.
+                details["checkpoint"] = report.checkpoint
         version = record.record(
             run=run,
             bundle=bundle_of(run),

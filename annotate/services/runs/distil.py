@@ -17,13 +17,15 @@ from training.bundles.cascade import open_predictor
 from training.runs.distillation import teach
 from training.types import Pool, TrainingError
 
-MOST_TEXTS = 10_000  # of the pool: more cost a strong teacher minutes
+# Texts of the pool that are labelled: a strong teacher needs minutes for more of them.
+MOST_TEXTS = 10_000
 
 
 def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[[float], None]) -> Snapshot:
     """Return the snapshot with what the project's model of `family` says of the pool's texts.
 
-    Neighbours stay out of it: the taught texts would stand between the documents and the pool.
+    The snapshot comes without neighbours: their rows count the documents and then the pool, and the texts
+    that are taught would stand between the two.
     """
     version = teacher(project, family, snapshot.label_ids)
     predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
@@ -39,9 +41,9 @@ def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[
 
 
 def teacher(project: Project, family: str, label_ids: Sequence[int]) -> ModelVersion:
-    """Return the family's published version, else its newest whose bundle is kept.
+    """Return the version of the family that teaches: the published one, else the newest with a bundle.
 
-    Where some know the labels as they are now, one of those.
+    Versions that learned the labels as they are now go before others. Raises `TrainingError` without any.
     """
     kept = list(project.versions.filter(family=family).exclude(bundle="").order_by("-number"))
     if not kept:

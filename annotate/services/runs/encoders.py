@@ -23,9 +23,9 @@ from annotate.services.versions.variants import TUNED, RunConfig, Variant
 from training.registry import ENCODER_TUNER, FAMILIES
 from training.types import ProgressCallback, TrainingError
 
-SLICE_SECONDS = 1.0  # of embedding between two tellings
-CHUNK = 500  # rows of one transaction
-PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
+SLICE_SECONDS = 1.0  # the progress is noted after each second of embedding
+CHUNK = 500  # rows that are deleted in one transaction
+PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 
 
 def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> SiteEmbedder:
@@ -112,10 +112,10 @@ def _embed_all(project: Project, encoder: SiteEmbedder, tell: Callable[[float], 
 
 
 def sweep(*, project: Project) -> int:
-    """Remove encoders tuned by runs that are over and read by no kept bundle, with their vectors.
+    """Remove the encoders that runs have tuned and that no kept bundle reads, with their vectors.
 
-    Return how many went. None goes while a run works with a tuned one, as it may be making the same again:
-    labels that stayed as they are tune the same encoder.
+    Return how many were removed. None is while a run works with a tuned encoder, as it may be making the
+    same one again: labels that stayed as they are tune the same encoder.
     """
     if TrainingRun.objects.live().filter(config__encoder=TUNED).exists():
         return 0
@@ -124,8 +124,8 @@ def sweep(*, project: Project) -> int:
     kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
     gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
     for name in gone:
-        # NB: the folder last, as it is what a sweep that broke off is taken up again by. Another worker may
-        # sweep at the same time.
+        # NB: the folder goes last. While it is there, the next sweep finds what this one left, should it
+        # break off. Another worker may sweep at the same time.
         _delete(Neighbourhood.objects.filter(encoder=name, document__project=project))
         _delete(Embedding.objects.filter(encoder=name))
         shutil.rmtree(Path(settings.ENCODER_ROOT) / name, ignore_errors=True)
@@ -133,7 +133,7 @@ def sweep(*, project: Project) -> int:
 
 
 def _delete(rows: QuerySet[Any]) -> None:
-    """Delete a few rows at a time: on SQLite annotators wait while many go."""
+    """Delete a few rows at a time: on SQLite, annotators wait while many are deleted at once."""
     while keys := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
         rows.model.objects.filter(pk__in=keys).delete()
         time.sleep(PAUSE_SECONDS)

@@ -64,7 +64,8 @@ def _work(run: TrainingRun) -> ModelVersion | None:
             raise Superseded from error
         plan.after(run, made, prepared)
 
-    lease.succeed(row=run)  # the next run need not wait until the room is swept
+    # The run is over for the pages and for the next run; nobody waits for the removal of old files.
+    lease.succeed(row=run)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return made.version if verdict.publish else None

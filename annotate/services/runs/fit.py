@@ -26,8 +26,10 @@ from training.registry import FAMILIES, entry
 from training.runs.pipeline import train_and_package
 from training.types import Objective, Pool, RunSpec, TrainingError
 
-BEFORE_THE_FIT = 0.7  # share of the progress of a run whose encoder or teacher has to do its work first
-SLOW_POOL = 2_000  # unlabelled documents that a slow family scores: the next batch is among them
+# The share of a run's progress that belongs to its encoder or its teacher, where one has to work first.
+BEFORE_THE_FIT = 0.7
+# A slow family scores so many unlabelled documents, and the next batch is among them.
+SLOW_POOL = 2_000
 
 
 class FitPlan:

@@ -55,7 +55,7 @@ def open_if_due(
     wanted = _variants(project, able) if config is None else [Variant(family, config)]
     latest = _latest(project, wanted)
     opened = []
-    due: dict[int, bool] = {}  # families that have seen the same labels are due together
+    due: dict[int, bool] = {}  # families that know of the same labels are due together: count only once
     for variant in wanted:
         run = latest.get(variant.family)
         if run is not None and run.state in LIVE_STATES:
@@ -84,7 +84,7 @@ def labels_until_next(*, project: Project) -> int | None:
 
 def _labels_missing(project: Project, seen: int) -> int:
     """Return how many labels are missing until a family that knew of the annotation `seen` learns again."""
-    # The slice ends the count where it is decided, however many labels a project has.
+    # The slice lets the count end at what is asked for, however many labels a project has.
     return project.retrain_after - _new_labels(project, seen)[: project.retrain_after].count()
 
 
@@ -143,6 +143,6 @@ def open_run(*, project: Project, variant: Variant, reason: str, by: User | None
                 snapshot=SnapshotSummary(annotation=newest).dump(),
                 woken_at=timezone.now(),
             )
-    except IntegrityError:  # somebody else has just opened it
+    except IntegrityError:  # another process has just opened a run of this variant
         return []
     return [run]

@@ -13,7 +13,7 @@ from training.bundles.cascade import Serving, fitting, open_predictor
 from training.bundles.predictor import BROKEN_GRAPH, Predictor
 from training.types import Embedder, TrainingError
 
-# What a first prediction may raise where a loaded bundle does not fit its preprocessing or its encoder.
+# A first prediction may raise these where a loaded bundle does not fit its preprocessing or its encoder.
 UNUSABLE: tuple[type[Exception], ...] = (
     *BROKEN_GRAPH,
     TrainingError,
@@ -24,7 +24,7 @@ UNUSABLE: tuple[type[Exception], ...] = (
     RuntimeError,
 )
 Key = tuple[int, Path]
-FAILURE_SECONDS = 30.0  # a broken bundle is checked again after this, not at every request
+FAILURE_SECONDS = 30.0  # a broken bundle is tried again after this time, and not at every request
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ from training.types import FloatArray
 logger = logging.getLogger(__name__)
 
 CACHE = PredictorCache(size=8)
-MOST_NGRAMS = 5  # of one reason
+MOST_NGRAMS = 5  # that the API tells of one reason
 MOST_ON_CARD = 3
 FALLBACKS = 3  # how many earlier versions are tried where the published one cannot be loaded
 

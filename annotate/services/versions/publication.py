@@ -24,9 +24,10 @@ from training.figures.thresholds import Decisions
 from training.registry import FAMILIES
 from training.types import Dataset, Embedder, TrainingError
 
-# Another family or variant has to be better for sure: noise must not let two of them take turns.
+# How sure it must be that another family or variant is better: else noise lets the two take turns.
 SURE = 0.9
-# Reporting documents: of two that both went another way every resample is the same, and nothing is sure.
+# A comparison needs so many reporting documents. Where there are two, and the models differ on both, every
+# resample gives the same difference: it looks sure and is not.
 FEWEST = 10
 KEPT_BUNDLES = 10
 
@@ -221,7 +222,7 @@ def prune(*, project: Project) -> int:
         if version.stage != Stage.PUBLISHED and version.pk not in newest.values()
     ]
     for version in gone:
-        # NB: first the row, so that nobody publishes a bundle that is being removed.
+        # NB: the row is changed first, so that nobody publishes a bundle that is being removed.
         folder = version.bundle_folder
         rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
         if rows.update(bundle=""):

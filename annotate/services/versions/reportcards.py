@@ -22,8 +22,8 @@ from training.types import Embedder, TrainingError
 
 KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
-SECONDS = 4.0  # for each of the two speeds, where a lead asks
-SECONDS_ASIDE = 1.0  # where people label meanwhile
+SECONDS = 4.0  # each of the two speeds is measured for so long where a lead asks for it
+SECONDS_ASIDE = 1.0  # and for so long where nobody asked and people label meanwhile
 
 
 def newest(project: Project) -> list[ModelVersion]:

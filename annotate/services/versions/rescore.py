@@ -19,8 +19,8 @@ from training.types import Embedder, FloatArray, TrainingError
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 250  # rows of one transaction: on SQLite annotators wait while one is written
-PAUSE_SECONDS = 0.02  # between two, so that a waiting annotator gets the lock
+CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
+PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 KEPT_SCORES = 5
 FIELDS = ["version", "scores", "decided", "margin"]
 
@@ -44,8 +44,8 @@ def prelabel(*, version: ModelVersion) -> int:
 
 def _embedder(version: ModelVersion) -> Embedder | None:
     """Return its encoder for a version that needs one and a project whose vectors are kept."""
-    is_single = version.family in FAMILIES  # of a cascade one part may need it
-    needs_none = is_single and not FAMILIES[version.family].reads_vectors
+    # Of a cascade, one part may need it.
+    needs_none = version.family in FAMILIES and not FAMILIES[version.family].reads_vectors
     if needs_none or not vector_store.any_for(project=version.project):
         return None
     return vector_store.embedder(version.encoder)

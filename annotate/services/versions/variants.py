@@ -11,11 +11,8 @@ from training.registry import FAMILIES
 
 TUNED = "tuned"  # in place of an encoder's name: the one that is tuned on this project's own labels
 LONGEST = 120  # characters of a variant's name
-RESERVED = (
-    "teacher",
-    "encoder",
-    "prepare",
-)  # in a stored config, these name no parameter of the family
+# These names mean the same in every stored config, so no parameter of a family may have one of them.
+RESERVED = ("teacher", "encoder", "prepare")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +73,8 @@ class Variant:
             if parameter not in usual:
                 words.append(f"{parameter} {value}")
             elif value != usual[parameter]:
-                words.append(
-                    str(value)
-                )  # what is chosen from a list is understood without the parameter's name
+                # What is chosen from a list is understood without the parameter's name.
+                words.append(str(value))
         if self.config.encoder:
             words.append(f"{self.config.encoder} encoder")
         if self.config.teacher:
