@@ -267,8 +267,14 @@ class Copy:
 
     def _pass(self, path: str, seconds: float) -> bool:
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", path]
-        # NB: two texts of one length, written within a second, would share their compiled file.
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        scratch = self.folder / "scratch"
+        scratch.mkdir(exist_ok=True)
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder),
+            "TMPDIR": str(scratch),  # what tests leave behind goes with the copy
+            # NB: two texts of one length, written within a second, would share their compiled file.
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         with subprocess.Popen(
             command,
             cwd=self.folder,
@@ -318,6 +324,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="where results are kept, and taken up again")
     parser.add_argument("--again", action="store_true", help="try the survivors of --json once more")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the copy goes where a job is stopped
     stored = options.json.read_text("utf-8") if options.json and options.json.exists() else "{}"
     known = {
         key: state for key, state in json.loads(stored).items() if state == "killed" or not options.again
