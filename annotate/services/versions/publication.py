@@ -221,10 +221,12 @@ def prune(*, project: Project) -> int:
         for version in kept[KEPT_BUNDLES:]
         if version.stage != Stage.PUBLISHED and version.pk not in newest.values()
     ]
+    removed = 0
     for version in gone:
         # NB: the row is changed first, so that nobody publishes a bundle that is being removed.
         folder = version.bundle_folder
         rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
         if rows.update(bundle=""):
             shutil.rmtree(folder, ignore_errors=True)
-    return len(gone)
+            removed += 1
+    return removed

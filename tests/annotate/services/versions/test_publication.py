@@ -244,3 +244,52 @@ def test_there_is_nothing_to_roll_back_to_where_nothing_served_before(project: P
     with pytest.raises(publication.NotPublished, match="no earlier published version"):
         publication.roll_back(project=project, by=lead)
     assert project.versions.published().get() == only
+
+
+@pytest.fixture
+def bundles(project: Project, tmp_path: Path) -> Callable[[], set[int]]:
+    """Make thirteen versions with a bundle each, and tell the numbers of those whose bundle is there."""
+    for number in range(1, 14):
+        (tmp_path / str(number)).mkdir()
+        project.versions.create(
+            number=number, family="tfidf", bundle=str(number), labelled=1, holdout_documents=0
+        )
+
+    def kept() -> set[int]:
+        numbers = {int(folder.name) for folder in tmp_path.iterdir()}
+        assert numbers == set(project.versions.exclude(bundle="").values_list("number", flat=True))
+        return numbers
+
+    return kept
+
+
+def test_the_ten_newest_bundles_are_kept_and_the_published_one(
+    project: Project, bundles: Callable[[], set[int]]
+) -> None:
+    project.versions.filter(number=2).update(stage=Stage.PUBLISHED)
+    assert publication.prune(project=project) == 2
+    assert bundles() == {2, *range(4, 14)}
+    assert publication.prune(project=project) == 0
+
+
+def test_the_newest_bundle_of_each_family_and_variant_is_kept(
+    project: Project, bundles: Callable[[], set[int]]
+) -> None:
+    project.versions.filter(number=1).update(variant="balanced")
+    project.versions.filter(number__in=(2, 3)).update(family="embedding")
+    assert publication.prune(project=project) == 1
+    assert bundles() == {1, *range(3, 14)}
+
+
+def test_a_bundle_that_somebody_publishes_while_others_are_removed_stays(
+    project: Project, bundles: Callable[[], set[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = publication.shutil.rmtree
+
+    def publish_the_first_meanwhile(folder: Path, **settings: Any) -> None:
+        remove(folder, **settings)
+        project.versions.filter(number=1).update(stage=Stage.PUBLISHED)
+
+    monkeypatch.setattr(publication.shutil, "rmtree", publish_the_first_meanwhile)
+    assert publication.prune(project=project) == 2
+    assert bundles() == {1, *range(4, 14)}
