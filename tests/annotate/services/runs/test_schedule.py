@@ -157,6 +157,23 @@ def test_it_trains_on_few_labels_when_people_pause(project: Project, labels: Cal
     assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
 
 
+def test_people_have_not_paused_while_the_newest_label_is_fresh(
+    project: Project, labels: Callable[[int], None]
+) -> None:
+    labels(2)
+    first = Annotation.objects.earliest("pk")
+    Annotation.objects.filter(pk=first.pk).update(created_at=timezone.now() - timedelta(seconds=60))
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
+
+
+def test_before_the_first_label_only_families_that_start_from_names_are_opened(project: Project) -> None:
+    names = schedule.RunReason.NAMES
+    assert [run.family for run in schedule.open_if_due(project=project, reason=names)] == ["embedding"]
+    finish_all()
+    project.training_enabled = False
+    assert schedule.open_if_due(project=project, reason=names) == []
+
+
 def test_it_leaves_a_project_alone_that_does_not_train_by_itself(
     project: Project, labels: Callable[[int], None]
 ) -> None:
