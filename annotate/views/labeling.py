@@ -77,13 +77,13 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
         # One transaction for the decision and the next lease: one wait for the disk, not two.
         with write_lock.in_turn():
             _keep(request.POST, project, annotator, labels)
-            card = labeling_card.dealt_card(project, annotator, labels=labels)
+            dealt = queue.deal(project=project, annotator=annotator) if labels else None
     except decisions.Rejected as rejection:
         return _refuse(request, project, annotator, str(rejection))
     tasks.wake(schedule.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("label", slug=project.slug)
-    return _show(request, card)
+    return _show(request, labeling_card.shown(project, annotator, dealt, labels=labels))
 
 
 def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:

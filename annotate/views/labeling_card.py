@@ -112,14 +112,24 @@ class CardView:
 def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
     labels = list(project.labels.live())
     with write_lock.in_turn():
-        return dealt_card(project, annotator, labels=labels, notice=notice)
+        dealt = queue.deal(project=project, annotator=annotator) if labels else None
+    return shown(project, annotator, dealt, labels=labels, notice=notice)
 
 
-def dealt_card(project: Project, annotator: User, *, labels: Sequence[Label], notice: str = "") -> CardView:
-    """Do what `next_card` does within the caller's transaction."""
+def shown(
+    project: Project,
+    annotator: User,
+    dealt: queue.Dealt | None,
+    *,
+    labels: Sequence[Label],
+    notice: str = "",
+) -> CardView:
+    """Return the card that was dealt; where there was none, the first of a queue that is filled now."""
     if not labels:
         return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
-    dealt = queue.deal(project=project, annotator=annotator)
+    if dealt is None:
+        with write_lock.in_turn():
+            dealt = queue.deal_from_filled(project=project, annotator=annotator)
     if dealt is None:
         return CardView(project, notice or why_empty(project, annotator))
     return CardView(project, notice, dealt.card, dealt.document, dealt.version, labels=labels)

@@ -37,13 +37,14 @@ def label(slug: str, words: str) -> list[int]:
             dealt = queue.deal(project=project, annotator=annotator)
         if asked and len(decided) == 5:
             change_settings(project=project, changes={"annotators_per_document": int(asked)})
+        dealt = dealt or _deal(project, annotator)
     connections.close_all()
     return decided
 
 
 def _deal(project: Project, annotator: User) -> queue.Dealt | None:
     with write_lock.in_turn():
-        return queue.deal(project=project, annotator=annotator)
+        return queue.deal_from_filled(project=project, annotator=annotator)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ def _missing(project: Project) -> dict[int, int]:
 
 @transaction.atomic
 def _move(project: Project, label: int, count: int) -> int:
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # as each chunk of an import does
     untouched = _untouched(project)
     candidates = untouched.filter(annotations__choices__label=label).order_by("split_key", "pk").distinct()
     # Near duplicates come along, so a few more may be moved than are missing.

@@ -93,7 +93,7 @@ class Known:
     def _fixed(self, entries: Sequence[RowMatch]) -> set[int]:
         """Return the documents whose text somebody has decided on or has before them now.
 
-        The rows are locked, so that a decision that is just being sent waits, and is seen.
+        NB: first who has them, then who has decided: a decision that is committed between the two is seen.
         """
         moved = [
             self.by_id[entry.external_id].pk
@@ -102,12 +102,11 @@ class Known:
         ]
         if not moved:
             return set()
-        list(Document.objects.select_for_update().filter(pk__in=moved).values_list("pk"))
-        decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
         held = Assignment.objects.filter(
             document__in=moved, state=AssignmentState.LEASED, expires_at__gt=timezone.now()
         )
-        return {*decided.values_list("document_id", flat=True), *held.values_list("document_id", flat=True)}
+        decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
+        return {*held.values_list("document_id", flat=True), *decided.values_list("document_id", flat=True)}
 
     def place(self, entry: RowMatch) -> None:
         """Give an entry its document, new or known, changed in memory; or its problem."""
@@ -200,7 +199,10 @@ class Known:
         Document.objects.bulk_update(
             self.changed.values(), ["external_id", "text", "sha256", "split_key", "meta"], batch_size=200
         )
-        Prediction.objects.filter(document__in=self.retexted).delete()
+        stale = Prediction.objects.filter(document__in=self.retexted)
+        # In the order of their keys, as a worker writes new ones.
+        list(stale.select_for_update().order_by("pk").values_list("pk"))
+        stale.delete()
 
 
 def contradiction() -> str:

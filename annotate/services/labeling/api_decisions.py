@@ -33,6 +33,10 @@ def answer(
     Raises `KeyReused` where the key came with another document or another decision before, and `Rejected`.
     """
     submission = decisions.Submission(key, outcome, label_ids, seconds, reason)
+    by_several = document.project.annotators_per_document > 1
+    if by_several:
+        # NB: `fit` locks the project, and that lock comes before those that the decision takes.
+        places.wanted(document.project)
     _card, is_new = Card.objects.get_or_create(
         key=key, defaults={"document": document, "annotator": annotator}
     )
@@ -41,7 +45,7 @@ def answer(
     annotation = decisions.keep(project=document.project, annotator=annotator, answer=submission)
     Annotation.objects.filter(pk=annotation.pk).update(source=Source.API)
     annotation.source = Source.API
-    if document.project.annotators_per_document > 1:
+    if by_several:
         # A document that was in nobody's queue is decided on by others as well from now on.
         places.fit(project=document.project, document=document)
     return annotation

@@ -95,7 +95,8 @@ def keep(
     annotation.save(force_insert=created)
     if not created:
         annotation.choices.exclude(label__in=chosen).delete()
-    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in chosen]
+    # In the order of the keys, as a lead who renames labels locks them: the commit refers to each in turn.
+    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in sorted(chosen)]
     AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
     Decision.objects.create(
         annotation=annotation,

@@ -26,8 +26,10 @@ def wanted(project: Project) -> int:
 
     The row of the project is the lock, so it is read anew: a lead may just have changed the number. SQLite
     needs no lock of its own, for there one transaction writes at a time.
+
+    Every transaction that locks the project does so before it locks anything else. The lock is `no_key`: a
+    row that refers to the project, as a decision does, can be committed meanwhile.
     """
-    # Annotators, who only refer to the row, do not wait for a lock that leaves its key alone.
     row = Project.objects.select_for_update(no_key=True).filter(pk=project.pk)
     return row.values_list("annotators_per_document", flat=True).get()
 

@@ -68,40 +68,20 @@ class _Place:
     decided: list[int] | None
 
 
-@transaction.atomic
 def claim(*, project: Project, annotator: User) -> Assignment | None:
     """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
-    dealt = deal(project=project, annotator=annotator)
+    with transaction.atomic():
+        dealt = deal(project=project, annotator=annotator)
+    dealt = dealt or deal_from_filled(project=project, annotator=annotator)
     return Assignment.objects.select_related("document").get(pk=dealt.place) if dealt else None
 
 
 def deal(*, project: Project, annotator: User) -> Dealt | None:
-    """Do what `claim` does within the caller's transaction, and return the card with its document."""
-    found = _lease(project, annotator)
-    if found is None and top_up(project=project):
-        found = _lease(project, annotator)
-    return found
+    """Lease a place within the caller's transaction; None where none is free.
 
-
-def renew(*, annotator: User, card: uuid.UUID) -> bool:
-    """Extend the lease of a card that is still shown; False where somebody else has the place now."""
-    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
-    place = mine.select_related("project").first()
-    return place is not None and mine.update(expires_at=_expiry(place.project, timezone.now())) == 1
-
-
-def release(*, annotator: User, card: uuid.UUID) -> bool:
-    """Let the lease of a closed page run out soon.
-
-    Not at once: another page of the same person may show the card, as after a reload, and its pulse renews
-    the lease within this time.
+    NB: it never fills the queue. That needs the lock of the project, and whoever holds places while waiting
+    for it waits for ever on PostgreSQL: the one who holds the project may be waiting for these places.
     """
-    soon = timezone.now() + timedelta(seconds=RELEASE_SECONDS)
-    mine = Assignment.objects.leased().filter(card=card, annotator=annotator, expires_at__gt=soon)
-    return mine.update(expires_at=soon) == 1
-
-
-def _lease(project: Project, annotator: User) -> Dealt | None:
     now = timezone.now()
     while place := _candidate(project, annotator, now):
         # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
@@ -121,6 +101,37 @@ def _lease(project: Project, annotator: User) -> Dealt | None:
                 suggested_by = place.predicted_by_number if card.shown_version_id else None
             return Dealt(place.pk, card, document, place.chosen_by or suggested_by)
     return None
+
+
+@transaction.atomic
+def deal_from_filled(*, project: Project, annotator: User) -> Dealt | None:
+    """Lease a place where `deal` found none, after filling the queue if it is still empty.
+
+    Call it in a transaction that holds no places yet: it begins with the lock of the project.
+    """
+    places.wanted(project)
+    found = deal(project=project, annotator=annotator)
+    if found is None and top_up(project=project):
+        found = deal(project=project, annotator=annotator)
+    return found
+
+
+def renew(*, annotator: User, card: uuid.UUID) -> bool:
+    """Extend the lease of a card that is still shown; False where somebody else has the place now."""
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
+    place = mine.select_related("project").first()
+    return place is not None and mine.update(expires_at=_expiry(place.project, timezone.now())) == 1
+
+
+def release(*, annotator: User, card: uuid.UUID) -> bool:
+    """Let the lease of a closed page run out soon.
+
+    Not at once: another page of the same person may show the card, as after a reload, and its pulse renews
+    the lease within this time.
+    """
+    soon = timezone.now() + timedelta(seconds=RELEASE_SECONDS)
+    mine = Assignment.objects.leased().filter(card=card, annotator=annotator, expires_at__gt=soon)
+    return mine.update(expires_at=soon) == 1
 
 
 def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:

@@ -1,4 +1,7 @@
-"""A project's labels: added, renamed, given keys, archived and restored."""
+"""A project's labels: added, renamed, given keys, archived and restored.
+
+Each change begins with the lock of the project, so that two leads, or a lead and an import, take turns.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,7 @@ class LabelEdit:
 
 @transaction.atomic
 def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[Label]:
+    _lock(project.pk)
     wanted = [(name.strip(), description.strip()) for name, description in labels]
     existing = list(project.labels.all())
     _refuse_repeated_names([label.name for label in existing] + [name for name, _description in wanted])
@@ -41,7 +45,11 @@ def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[L
 @transaction.atomic
 def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label]:
     """Rename, describe and re-key the project's live labels, all of them or none."""
-    labels = {label.pk: label for label in project.labels.live().select_for_update()}
+    _lock(project.pk)
+    # NB: a name is half of a unique key, so decisions that chose the label wait for its new name. They take
+    # their labels in the order of the keys as well.
+    live = project.labels.live().select_for_update().order_by("pk")
+    labels = {label.pk: label for label in live}
     for edit in edits:
         if edit.pk not in labels:
             raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": edit.name})
@@ -53,6 +61,10 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label
     _refuse_bad_keys(labels.values())
     _save_labels(list(labels.values()))
     return list(labels.values())
+
+
+def _lock(project: int) -> None:
+    Project.objects.select_for_update(no_key=True).get(pk=project)
 
 
 def _save_labels(labels: list[Label]) -> None:
@@ -101,6 +113,7 @@ def _refuse_bad_keys(labels: Iterable[Label]) -> None:
 @transaction.atomic
 def archive_label(*, label: Label) -> int:
     """Take a label out of use and return the number of annotations that keep it."""
+    _lock(label.project_id)
     if label.archived_at is None:
         label.archived_at = timezone.now()
         label.save(update_fields=["archived_at"])
@@ -110,6 +123,7 @@ def archive_label(*, label: Label) -> int:
 @transaction.atomic
 def restore_label(*, label: Label) -> Label:
     """Bring an archived label back, with a free key where its own was given away meanwhile."""
+    _lock(label.project_id)
     taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
     if label.hotkey in taken:
         label.hotkey = next(hotkeys.free(taken), "")

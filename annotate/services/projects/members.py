@@ -45,7 +45,7 @@ def remove_member(*, membership: Membership) -> None:
 
 def _refuse_without_lead(membership: Membership) -> None:
     # The project's row is the lock: two leads who remove each other at once must not both succeed.
-    project = Project.objects.select_for_update().get(pk=membership.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=membership.project_id)
     if not project.memberships.filter(role=Role.LEAD).exclude(pk=membership.pk).exists():
         raise Refused(
             _("“%(name)s” is the only lead of this project; make somebody else a lead first.")

@@ -140,7 +140,7 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
     What a run publishes it has just measured; what a person publishes may have lost its encoder since.
     """
     _check_bundle(version, is_measured=token is not None)
-    project = Project.objects.select_for_update().get(pk=version.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=version.project_id)
     if token is not None:
         current = TrainingRun.objects.filter(versions=version, token=token, state=WorkState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
@@ -159,7 +159,7 @@ def roll_back(*, project: Project, by: User, number: int | None = None) -> Model
     `number` is the version that the person was shown. Where another one would be published by now, nothing
     is: raises `NotPublished`, as it does where no version served before.
     """
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     older = served_before(project=project).first()
     if older is None:
         raise NotPublished(_("There is no earlier published version whose bundle is still kept."))

@@ -77,7 +77,7 @@ def record(
     report: VersionReport,
 ) -> ModelVersion:
     """Store the next version of the run's project; `bundle` is relative to BUNDLE_ROOT."""
-    project = Project.objects.select_for_update().get(pk=run.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=run.project_id)
     version = ModelVersion(
         project=project,
         run=run,

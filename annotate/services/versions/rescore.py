@@ -82,7 +82,7 @@ def _chunks(project: Project) -> Iterator[list[int]]:
 def _predictions(
     predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
 ) -> list[Prediction]:
-    texts = dict(Document.objects.filter(pk__in=keys).values_list("pk", "text"))
+    texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
     margins = _margins(predictor, scores)
     labels = [int(key) for key in predictor.schema.keys]

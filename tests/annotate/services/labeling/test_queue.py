@@ -319,7 +319,7 @@ def test_it_shows_no_suggestion_where_the_project_wants_none(
     project.suggestions = "never"
     for document in texts:
         version.predictions.create(document=document, scores=[[1, 0.9]], decided=[1], margin=0.8)
-    dealt = queue.deal(project=project, annotator=annotator)
+    dealt = queue.deal_from_filled(project=project, annotator=annotator)
     assert dealt is not None
     assert (dealt.card.shown, dealt.card.shown_version_id) == (None, None)
 

@@ -1,0 +1,23 @@
+"""What holds for the whole run of the site's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_deadlock(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Fail the run where PostgreSQL had to end a deadlock, also one whose error nobody saw.
+
+    NB: asked before the database is dropped, and its counts with it.
+    """
+    yield
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+            (found,) = cursor.fetchone()
+        assert not found, f"PostgreSQL ended {found} deadlocks while these tests ran."

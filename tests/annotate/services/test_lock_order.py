@@ -1,0 +1,137 @@
+"""No two transactions of the site wait for each other for ever, wherever the one interrupts the other."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+
+from annotate.models import Assignment, Document, Membership, ModelVersion, Project, User
+from annotate.models.documents import Lane
+from annotate.services.imports.upsert import IncomingDocument, store_rows
+from annotate.services.labeling import api_decisions, decisions, places, queue
+from annotate.services.projects import labels, members, projects
+from annotate.services.projects.labels import LabelEdit
+from annotate.services.projects.refused import Refused
+from annotate.services.versions import publication
+from tests.annotate.interleaving import hurry, interleave
+
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="SQLite has one writer at a time: nothing to interleave"
+    ),
+]
+
+
+class Site:
+    """A project in the middle of its work, and everything that somebody may do in it at this moment."""
+
+    def __init__(self, project: Project, annotator: User, other: User) -> None:
+        self.project, self.annotator = project, annotator
+        self.documents = documents = [
+            Document.objects.create(
+                project=project, external_id=str(n), text=f"text {n}", sha256=f"{n:064x}", lane=Lane.POOL
+            )
+            for n in range(6)
+        ]
+        self.labels = list(project.labels.all())
+        self.membership = Membership.objects.create(project=project, user=other, role="annotator")
+        places.append(project=project, documents=documents[:4], number=2, batch=None)
+        self.places = [queue.claim(project=project, annotator=person) for person in (annotator, other)]
+        # What is left waiting belongs to a document that both have had: the next deal finds nothing.
+        Assignment.objects.waiting().exclude(document=documents[0]).delete()
+        self.version = ModelVersion.objects.create(
+            project=project, number=1, family="tfidf", bundle="one", labelled=2, holdout_documents=0
+        )
+
+    def decide(self) -> None:
+        """Answer the open card and get the next one, in one transaction as the labelling page does."""
+        place = self.places[0]
+        assert place is not None
+        assert place.card is not None
+        answer = decisions.Submission(place.card, "answered", [label.pk for label in reversed(self.labels)])
+        with transaction.atomic():
+            decisions.keep(project=self.project, annotator=self.annotator, answer=answer)
+            dealt = queue.deal(project=self.project, annotator=self.annotator)
+        if dealt is None:
+            queue.deal_from_filled(project=self.project, annotator=self.annotator)
+
+    def decide_without_a_place(self) -> None:
+        api_decisions.answer(
+            document=Document.objects.select_related("project").get(pk=self.documents[0].pk),
+            annotator=User.objects.get(username="lena"),
+            key=uuid.uuid4(),
+            outcome="answered",
+            label_ids=[label.pk for label in self.labels],
+        )
+
+    def refill(self) -> None:
+        queue.refill(
+            project=self.project,
+            strategy="margin",
+            version=self.version,
+            documents=[document.pk for document in self.documents],
+        )
+
+    def change_settings(self) -> None:
+        projects.change_settings(
+            project=self.project, changes={"annotators_per_document": 3, "guidelines": "Read it twice."}
+        )
+
+    def rename_labels(self) -> None:
+        edits = [LabelEdit(label.pk, f"{label.name}!", "", label.hotkey) for label in self.labels]
+        labels.update_labels(project=self.project, edits=edits)
+
+    def archive_label(self) -> None:
+        labels.archive_label(label=self.labels[-1])
+
+    def remove_member(self) -> None:
+        members.remove_member(membership=Membership.objects.get(pk=self.membership.pk))
+
+    def import_again(self) -> None:
+        rows = [
+            IncomingDocument(document.text + " anew", external_id=document.external_id or "", labels=("new",))
+            for document in reversed(self.documents)
+        ]
+        store_rows(project=self.project, rows=rows, create_labels=True)
+
+    def publish(self) -> None:
+        publication.publish(version=self.version)
+
+
+ACTIONS = [
+    "decide", "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
+    "remove_member", "import_again", "publish",
+]  # fmt: skip
+# What one of the two may be told because of what the other has just done.
+IN_WORDS = (decisions.Rejected, Refused, publication.NotPublished, Membership.DoesNotExist)
+
+
+@pytest.mark.parametrize("first", ACTIONS)
+def test_nobody_waits_for_ever_for(
+    first: str,
+    make_project: Callable[..., Project],
+    lead: User,
+    annotator: User,
+    stranger: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publication, "_check_bundle", lambda *_, **__: None)
+    hurry()
+    for second in ACTIONS:
+        stop, was_stopped = 0, True
+        while was_stopped:
+            with transaction.atomic():
+                project = make_project(
+                    slug=f"{second}-{stop}", task="multi", annotators_per_document=2, holdout_queue_share=0.0
+                )
+                site = Site(project, annotator, stranger)
+            was_stopped, errors = interleave(getattr(site, first), getattr(site, second), stop=stop)
+            unforeseen = [error for error in errors if not isinstance(error, IN_WORDS)]
+            assert unforeseen == [], f"{second} while {first} stands before its step {stop}"
+            stop += 1
+        assert stop > 2
