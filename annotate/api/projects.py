@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from annotate import access
 from annotate.api.base.schema import paged
+from annotate.api.base.scopes import ANY_TOKEN
 from annotate.api.base.views import page
 from annotate.models import Label, Project
 
@@ -44,6 +45,8 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 
 
 class ProjectsView(APIView):
+    scopes = {"GET": ANY_TOKEN}
+
     @extend_schema(
         operation_id="list_projects",
         summary="List the projects of the token's user",
@@ -55,6 +58,8 @@ class ProjectsView(APIView):
 
 
 class ProjectView(APIView):
+    scopes = {"GET": ANY_TOKEN}
+
     @extend_schema(operation_id="read_project", summary="Read one project", responses=ProjectSerializer)
     def get(self, request: Request, slug: str) -> Response:
         return Response(ProjectSerializer(access.project_for(request.user, slug)).data)

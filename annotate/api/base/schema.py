@@ -6,13 +6,20 @@ from typing import Any
 
 from csp.constants import SELF, UNSAFE_INLINE
 from csp.decorators import csp_update
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, inline_serializer
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework import serializers
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
 
+from annotate.api.base.auth import TokenAuthentication
 from annotate.api.base.pagination import Keyset
 
 # Swagger UI writes style attributes, and its style sheet holds icons as data: addresses. Both are allowed
@@ -26,15 +33,29 @@ PAGE_PARAMETERS = [
 ]
 
 
-class SchemaView(SpectacularJSONAPIView):
-    permission_classes = []
+class _BehindLogin(APIView):
+    """For whoever is logged in, by a session as people are or by a token; it changes nothing.
+
+    NB: without `options`, which would describe the page by rendering its template.
+    """
+
+    authentication_classes = [TokenAuthentication, SessionAuthentication]
+    permission_classes = [IsAuthenticated]
     throttle_classes = []
+    http_method_names = ["get", "head"]
+
+
+class SchemaView(_BehindLogin, SpectacularJSONAPIView):
+    pass
 
 
 @method_decorator(csp_update(DOCS_CSP), name="dispatch")
-class DocsView(SpectacularSwaggerSplitView):
-    permission_classes = []
-    throttle_classes = []
+class DocsView(_BehindLogin, SpectacularSwaggerSplitView):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Send a person to the login page; a program that came with a token is told what is wrong with it."""
+        if not request.user.is_authenticated and "Authorization" not in request.headers:
+            return redirect_to_login(request.get_full_path())
+        return super().dispatch(request, *args, **kwargs)
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

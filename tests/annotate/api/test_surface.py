@@ -208,13 +208,14 @@ def test_the_schema_is_described_without_a_warning() -> None:
     call_command("spectacular", "--validate", "--fail-on-warn", stdout=StringIO())
 
 
-def test_the_schema_describes_every_operation(client: Client) -> None:
-    paths = client.get("/api/v1/schema").json()["paths"]
+def test_the_schema_describes_every_operation(lead: User, sign_in: Callable[[User], Client]) -> None:
+    paths = sign_in(lead).get("/api/v1/schema").json()["paths"]
     found = {operation["operationId"] for methods in paths.values() for operation in methods.values()}
     assert found == OPERATIONS
 
 
-def test_the_docs_relax_styles_but_no_scripts(client: Client) -> None:
+def test_the_docs_relax_styles_but_no_scripts(lead: User, sign_in: Callable[[User], Client]) -> None:
+    client = sign_in(lead)
     response = client.get("/api/v1/docs")
     policy = response["Content-Security-Policy"]
     directives = dict(part.strip().split(" ", 1) for part in policy.split(";"))
