@@ -14,9 +14,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from annotate.services.versions.variants import RESERVED, TUNED
+from annotate.task_types import TASK_TYPES
 from training.llm.asking import check_concurrency
 from training.llm.client import Endpoint
 from training.registry import CHOOSER, ENCODER_TUNER, FAMILIES, STRATEGIES
+from training.tasks import TASKS
 from training.types import TrainingError
 
 SHORTEST_KEY = 32
@@ -118,6 +120,21 @@ def _is_there(module: str) -> bool:
         return find_spec(module) is not None
     except ModuleNotFoundError:  # one of the packages is not there
         return False
+
+
+@register()
+def tasks_have_both_halves(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """A task is an object of `training.tasks` and its twin in `annotate.task_types`, under one key."""
+    found: list[CheckMessage] = []
+    for key in sorted({*TASKS} ^ {*TASK_TYPES}):
+        missing = "annotate/task_types/__init__.py" if key in TASKS else "training/tasks/__init__.py"
+        message = f"The task “{key}” has one half only: it is not in the registry of {missing}."
+        found.append(Error(message, hint="Add its other half there.", id="annotate.E012"))
+    for key, kind in TASK_TYPES.items():
+        if key in TASKS and kind.task is not TASKS[key]:
+            message = f"The task “{key}” of the site is another object than that of training.tasks."
+            found.append(Error(message, hint="Let the twin's `task` be that object.", id="annotate.E012"))
+    return found
 
 
 @register()

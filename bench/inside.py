@@ -30,6 +30,7 @@ from annotate.services.projects import members, projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
 from annotate.services.versions.variants import RunConfig  # noqa: E402
 from annotate.services.work import lease  # noqa: E402
+from training.types import Answer  # noqa: E402
 
 SLUG = "bench"
 PASSWORD = "only for a bench in a temporary folder"
@@ -74,7 +75,7 @@ def _name(number: int) -> str:
 def answer(*, rows: list[list[str]]) -> int:
     """Label every document of `seed`, given as (text, label), as an import does."""
     known = (
-        IncomingDocument(text, str(number), (label,), number=number)
+        IncomingDocument(text, str(number), Answer((label,)), number=number)
         for number, (text, label) in enumerate(rows)
     )
     return store_rows(project=Project.objects.get(slug=SLUG), rows=known).rows

@@ -41,6 +41,7 @@ from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
 from annotate.services.versions.variants import RunConfig  # noqa: E402
+from training.types import Answer  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (f"{ROOT / 'annotate'}{os.sep}", f"{ROOT / 'training'}{os.sep}")
@@ -95,7 +96,9 @@ def make_project(lead: User) -> Project:
         words = WORDS[name].split()
         digits = " ".join(DIGITS[int(digit)] for digit in str(number))
         text = f"{words[number % len(words)]} and {words[number // 3 % len(words)]}, {digits}"
-        rows.append(IncomingDocument(text, str(number), (name,) if number % 2 else None, number=number))
+        rows.append(
+            IncomingDocument(text, str(number), Answer((name,)) if number % 2 else None, number=number)
+        )
     store_rows(project=project, rows=rows)
     return project
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from training.registry import FAMILIES
+from training.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
 MOST_LINES = 600
@@ -131,6 +132,27 @@ def test_only_its_folder_and_its_entry_name_a_family() -> None:
         for path in sorted(folder.rglob("*.*")):
             found += [(shown(path), name) for name in names.findall(path.read_text(encoding="utf-8"))]
     assert found == []
+
+
+def test_only_its_two_files_name_a_task() -> None:
+    """Others ask the object, so that a new task is one file in each half and a line in each registry."""
+    keys = "|".join(map(re.escape, TASKS))
+    constants = keys.upper()
+    names = re.compile(
+        rf"TaskChoices|is_({keys})\b|[\"\']({keys})[\"\']|\b({constants})\b|dataset\.task|\[data-task"
+    )
+    homes = ("training/tasks/", "annotate/task_types/")
+    # The command line has an option `--multi`, and the demo's own projects have a task each, as all have.
+    may_name = ("training/cli/", "annotate/services/demo/")
+    files = [*python_files("annotate", "training")]
+    for folder in (ROOT / "templates", ROOT / "annotate" / "static"):
+        files += [path for path in folder.rglob("*.*") if path.suffix in {".html", ".js", ".css"}]
+    found = {
+        shown(path): [match.group() for match in names.finditer(path.read_text(encoding="utf-8"))]
+        for path in files
+        if not shown(path).startswith(homes + may_name)
+    }
+    assert {name: places for name, places in found.items() if places} == {}
 
 
 def test_numpy_files_are_read_without_pickle() -> None:

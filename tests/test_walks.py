@@ -24,6 +24,7 @@ from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.people import api_keys
 from annotate.services.versions import predictions
 from tests.annotate.fakes import HashEmbedder
+from training.types import Answer
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -104,7 +105,7 @@ def learned(colours: Project) -> Project:
     """The project with texts in both lanes, most of them labelled, in a way that a model learns easily."""
     rows = [
         IncomingDocument(
-            f"{words[i % 3]} and {words[(i + 1) % 3]} number {i}", labels=(name,) if i < 24 else None
+            f"{words[i % 3]} and {words[(i + 1) % 3]} number {i}", answer=Answer((name,)) if i < 24 else None
         )
         for name, words in WORDS.items()
         for i in range(30)

@@ -78,9 +78,14 @@ class Answer:
             scores=tuple((label, float(score)) for label, score in content.get("scores", ())),
         )
 
+    @property
+    def choice(self) -> tuple[frozenset[str | int], frozenset[Span]]:
+        """What it says, whatever the order and however sure it is."""
+        return frozenset(self.labels), frozenset(self.spans)
+
     def same_choice(self, other: Answer) -> bool:
         """Tell whether both say the same, whatever the order and however sure they are."""
-        return set(self.labels) == set(other.labels) and set(self.spans) == set(other.spans)
+        return self.choice == other.choice
 
 
 class Task(ABC):
@@ -92,8 +97,6 @@ class Task(ABC):
 
     key: ClassVar[str]
     """The name in bundles, databases and addresses; it never changes."""
-    label: ClassVar[str]
-    """The name that people read."""
     score_kind: ClassVar[ScoreKind]
     has_thresholds: ClassVar[bool]
     """Whether decisions depend on a threshold of each label."""
@@ -112,6 +115,14 @@ class Task(ABC):
     @abstractmethod
     def fault(self, answer: Answer) -> str:
         """Return why no document can have this answer, as a sentence; "" where it can."""
+
+    def agreed(self, answers: Sequence[Answer]) -> Answer:
+        """Return what several people's answers to one document come to; the latest is the last.
+
+        It is the answer that most of them gave, and of equally many the latest.
+        """
+        votes = [sum(other.same_choice(answer) for other in answers) for answer in answers]
+        return answers[max(range(len(answers)), key=lambda i: (votes[i], i))]
 
     @abstractmethod
     def decide(self, scores: FloatArray, thresholds: FloatArray) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from annotate.models.documents import Lane
 from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
+from training.types import Answer
 
 MAX_DOCUMENTS = 5000
 
@@ -101,7 +102,7 @@ def _row(number: int, document: dict[str, Any]) -> IncomingDocument:
     return IncomingDocument(
         text=document["text"],
         external_id=document.get("external_id") or "",
-        labels=None if labels is None else tuple(labels),
+        answer=None if labels is None else Answer(tuple(labels)),
         meta=document.get("meta", {}),
         number=number,
     )

@@ -11,8 +11,8 @@ from django.core.files.uploadedfile import UploadedFile as Uploaded
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotate.models.projects import TaskChoices
 from annotate.services.imports.columns import ColumnMapping
+from annotate.task_types import TaskType
 from training.records import Row
 
 ENCODINGS = [
@@ -71,7 +71,9 @@ class MappingForm(forms.Form):
         label=gettext_lazy("An empty label cell is an answer: none of the labels applies"), required=False
     )
 
-    def __init__(self, data: Any, *, rows: Sequence[Row], mapping: ColumnMapping, task: str) -> None:
+    def __init__(
+        self, data: Any, *, rows: Sequence[Row], mapping: ColumnMapping, task_type: TaskType
+    ) -> None:
         super().__init__(data, initial=mapping.dump(), auto_id="map_%s")
         self.rows, self.declared = rows, mapping
         names = list(dict.fromkeys(name for row in rows for name in row.cells))
@@ -81,8 +83,10 @@ class MappingForm(forms.Form):
             choice = self.fields[field]
             assert isinstance(choice, forms.ChoiceField)
             choice.choices = choices
-        if task == TaskChoices.SINGLE:
-            del self.fields["separator"], self.fields["empty_is_answer"]
+        if not task_type.separators:
+            del self.fields["separator"]
+        if not task_type.may_be_empty:
+            del self.fields["empty_is_answer"]
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data

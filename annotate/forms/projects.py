@@ -10,9 +10,8 @@ from annotate.models import Project
 from annotate.models.projects import MOST_SHARE, Role
 from annotate.services.runs.schedule import able_families
 from annotate.services.versions import reportcards
-from training import tasks
+from annotate.task_types import TASK_TYPES
 from training.registry import FAMILIES, STRATEGIES, families_in_order
-from training.tasks import SINGLE
 from training.types import Task
 
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
@@ -45,9 +44,9 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = parse_labels(self.cleaned_data["labels"])
-        least = 2 if self.cleaned_data.get("task") == SINGLE.key else 1
-        if len(labels) < least:
-            raise forms.ValidationError(_("A project with one label per document needs at least two labels."))
+        task_type = TASK_TYPES.get(self.cleaned_data.get("task", ""))
+        if task_type and len(labels) < task_type.task.least_labels:
+            raise forms.ValidationError(str(task_type.too_few_labels))
         return labels
 
 
@@ -178,7 +177,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             label=self.fields["strategy"].label,
             help_text=self.fields["strategy"].help_text,
             required=False,
-            choices=strategy_choices(tasks.find(self.instance.task)),
+            choices=strategy_choices(self.instance.task_type.task),
         )
         self.fields["families"] = forms.MultipleChoiceField(
             label=self.fields["families"].label,

@@ -7,11 +7,11 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotate import task_types
 from annotate.models.accounts import User
-from training import tasks
+from annotate.task_types import TaskType
 from training.registry import FAMILIES, families_in_order
 from training.reportcard.card import Constraints
-from training.tasks import MULTI, SINGLE
 from training.types import Objective
 
 MOST_SHARE = 0.9
@@ -42,11 +42,6 @@ def validate_constraints(values: object) -> None:
         )
 
 
-class TaskChoices(models.TextChoices):
-    SINGLE = SINGLE.key, _("One label per document")
-    MULTI = MULTI.key, _("Any number of labels per document")
-
-
 class Suggestions(models.TextChoices):
     NOW = "now", _("At once")
     AFTER = "after", _("After the choice")
@@ -68,7 +63,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 class Project(models.Model):
     slug = models.SlugField(_("short name"), unique=True, help_text=_("Part of the project's address."))
     name = models.CharField(_("name"), max_length=200)
-    task = models.CharField(_("task"), max_length=10, choices=TaskChoices, default=TaskChoices.SINGLE)
+    task = models.CharField(_("task"), max_length=10, choices=task_types.choices, default=task_types.first)
     guidelines = models.TextField(_("guidelines"), blank=True)
     guidelines_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -129,6 +124,10 @@ class Project(models.Model):
         return self.name
 
     @property
+    def task_type(self) -> TaskType:
+        return task_types.find(self.task)
+
+    @property
     def asked(self) -> Constraints:
         """The lead's constraints on the project's models, for example how large one may be."""
         languages = tuple(self.constraints.get("languages", ()))
@@ -137,7 +136,7 @@ class Project(models.Model):
     @property
     def query_strategy(self) -> str:
         """The registry key in force: the lead's choice, or the default of the task."""
-        return self.strategy or tasks.find(self.task).default_strategy
+        return self.strategy or self.task_type.task.default_strategy
 
 
 class LabelQuerySet(models.QuerySet["Label"]):

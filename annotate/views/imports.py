@@ -118,7 +118,7 @@ def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpRe
 
 def _mapping_form(upload: Import, data: Any = None) -> MappingForm:
     rows, mapping = job.preview(upload)
-    return MappingForm(data, rows=rows, mapping=mapping, task=upload.project.task)
+    return MappingForm(data, rows=rows, mapping=mapping, task_type=upload.project.task_type)
 
 
 def _columns(

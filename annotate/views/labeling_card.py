@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from annotate import hotkeys
 from annotate.models import Annotation, Card, Document, Label, Project, User
 from annotate.models.documents import Lane
-from annotate.models.projects import Suggestions, TaskChoices
+from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import decisions, queue, write_lock
 from annotate.services.versions import explanations
+from annotate.task_types import TaskType
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class CardView:
     labels: Sequence[Label] | None = None
 
     @property
-    def is_multi(self) -> bool:
-        return self.project.task == TaskChoices.MULTI
+    def task_type(self) -> TaskType:
+        return self.project.task_type
 
     @property
     def is_suggested_after(self) -> bool:
@@ -62,13 +63,13 @@ class CardView:
     def buttons(self) -> str:
         """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
-            return _buttons(self.choices, is_multi=self.is_multi, annotation=self.annotation)
+            return _buttons(self.choices, self.task_type, self.annotation)
         shown = tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
-        return _fresh_buttons(shown, self.is_multi, get_language())
+        return _fresh_buttons(shown, self.task_type, get_language())
 
     @property
     def has_suggestion(self) -> bool:
-        """Tell whether one may be shown; in a multi-label project it can be that no label applies."""
+        """Tell whether one may be shown; that no label applies can be one as well."""
         is_wanted = self.project.suggestions != Suggestions.NEVER
         is_pool = self.document is not None and self.document.lane == Lane.POOL
         return is_wanted and is_pool and self.card is not None and bool(self.card.shown)
@@ -80,7 +81,7 @@ class CardView:
             return []
         known = {choice.label.pk: choice.label for choice in self.choices}
         scores = [(known[key], score) for key, score in self.card.shown if key in known]
-        if not self.is_multi:
+        if not self.task_type.may_be_empty:
             scores = scores[:1]
         else:
             decided = self._decided()
@@ -158,14 +159,16 @@ def why_empty(project: Project, annotator: User) -> str:
 
 
 @lru_cache(maxsize=64)
-def _fresh_buttons(shown: tuple[tuple[int, str, str, str], ...], is_multi: bool, language: str | None) -> str:
+def _fresh_buttons(
+    shown: tuple[tuple[int, str, str, str], ...], task_type: TaskType, language: str | None
+) -> str:
     choices = [
         {"label": {"pk": pk, "name": name, "description": description}, "key": key}
         for pk, name, description, key in shown
     ]
-    return _buttons(choices, is_multi=is_multi, annotation=None)
+    return _buttons(choices, task_type, None)
 
 
-def _buttons(choices: Sequence[Any], *, is_multi: bool, annotation: Annotation | None) -> str:
-    view = {"choices": choices, "is_multi": is_multi, "annotation": annotation}
-    return render_to_string("labeling/_choices.html", {"view": view})
+def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None) -> str:
+    view = {"choices": choices, "task_type": task_type, "annotation": annotation}
+    return render_to_string(task_type.choices_part, {"view": view})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.records import Row, read
 from training.tasks import MULTI, SINGLE
-from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, TrainingError
+from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, Task, TrainingError
 
 Answers = list[tuple[str, ...]]
 
@@ -43,6 +43,11 @@ def read_answers(
     return texts, answers
 
 
+def task_of(multi: str | None) -> Task:
+    """Return the task that `--multi` asks for; its value is what separates the labels of a document."""
+    return SINGLE if multi is None else MULTI
+
+
 def read_datasets(
     train: Path,
     others: Iterable[Path],
@@ -59,8 +64,7 @@ def read_datasets(
     read = [read_answers(train, text, label, multi, may_be_empty=True)]
     read += [read_answers(path, text, label, multi) for path in others]
     keys = sorted({key for _, answers in read for answer in answers for key in answer})
-    task = SINGLE if multi is None else MULTI
-    schema = LabelSchema(task, labels or tuple(LabelSpec(key, key) for key in keys))
+    schema = LabelSchema(task_of(multi), labels or tuple(LabelSpec(key, key) for key in keys))
     return tuple(Dataset(schema, tuple(texts), schema.encode(answers)) for texts, answers in read)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, open_embedder
-from training.cli.inputs import Answers, parse_settings, read_answers, read_labels, read_texts
+from training.cli.inputs import Answers, parse_settings, read_answers, read_labels, read_texts, task_of
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import Decisions
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
@@ -25,7 +25,6 @@ from training.llm.client import DEFAULTS, Chat, Endpoint
 from training.llm.errors import LlmError
 from training.llm.labeller import Labeller, LlmReply
 from training.llm.prompt import Example, Prompt, similar
-from training.tasks import MULTI, SINGLE
 from training.types import Json, LabelSchema, TrainingError
 
 KEY = "WINNOW_LLM_API_KEY"
@@ -81,8 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     # Checked first: a failure at the end would lose what was paid for.
     if arguments.json and not arguments.json.parent.is_dir():
         raise TrainingError(f"There is no folder {arguments.json.parent} to write figures into.")
-    task = SINGLE if arguments.multi is None else MULTI
-    schema = LabelSchema(task, read_labels(arguments.labels))
+    schema = LabelSchema(task_of(arguments.multi), read_labels(arguments.labels))
     texts, truth = _texts(arguments)
     targets = schema.encode(truth) if truth else None
     prompt_for = _prompts(schema, texts, arguments)

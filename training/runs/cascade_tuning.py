@@ -62,11 +62,11 @@ class _Aim:
 
     @property
     def beta(self) -> float:
-        is_wanted = self.objective is Objective.FBETA and not self.tuning.schema.task.exclusive
+        is_wanted = self.objective is Objective.FBETA and self.tuning.schema.task.has_thresholds
         return self.value if is_wanted else 1.0
 
     def cuts(self, scores: FloatArray) -> FloatArray:
-        if self.tuning.schema.task.exclusive:
+        if not self.tuning.schema.task.has_thresholds:
             return self.kept
         return thresholds.tune(scores, self.tuning.targets, self.objective, self.value)
 

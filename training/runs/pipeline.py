@@ -221,8 +221,8 @@ def _out_of_fold(
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
     if isinstance(model, ScoresOutOfFold):
         return model.out_of_fold(folds), dataset.targets
-    # Each fold costs one more fit. A temperature is one number, so that the documents of one fold are enough.
-    is_one_enough = task.exclusive and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
+    # Each fold costs one more fit. Without thresholds one number is fitted, for which one fold is enough.
+    is_one_enough = not task.has_thresholds and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
     tell = model.on_progress if isinstance(model, ReportsProgress) else None
     kept = []
     for fold in range(1 if is_one_enough else FOLDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +18,6 @@ class MultiLabel(Task):
     """Each label is a yes or no of its own: scores are sigmoids, and every label has a threshold."""
 
     key = "multi"
-    label = "Any number of labels per document"
     score_kind = ScoreKind.INDEPENDENT
     has_thresholds = True
     least_labels = 1
@@ -26,6 +26,13 @@ class MultiLabel(Task):
 
     def fault(self, answer: Answer) -> str:
         return "Spans are given; a document of this task takes labels only." if answer.spans else ""
+
+    def agreed(self, answers: Sequence[Answer]) -> Answer:
+        """Return every label that more than half gave, and of those that half gave the latest answer's."""
+        given = Counter(label for answer in answers for label in set(answer.labels))
+        latest, half = set(answers[-1].labels), len(answers) / 2
+        kept = (key for key, votes in given.items() if votes > half or (votes == half and key in latest))
+        return Answer(tuple(sorted(kept, key=str)))
 
     def decide(self, scores: FloatArray, thresholds: FloatArray) -> NDArray[np.bool_]:
         """Return every label at or over its threshold."""

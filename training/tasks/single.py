@@ -17,7 +17,6 @@ class SingleLabel(Task):
     """One label is right, the others are wrong: scores are a softmax, and no threshold applies."""
 
     key = "single"
-    label = "One label per document"
     score_kind = ScoreKind.EXCLUSIVE
     has_thresholds = False
     least_labels = 2

@@ -12,20 +12,16 @@ from numpy.typing import NDArray
 
 from annotate.models import Annotation, AnnotationLabel, Document, Project
 from annotate.models.documents import Half, Lane
-from annotate.models.projects import TaskChoices
-from training import tasks
-from training.types import Dataset, IntArray, LabelSchema, LabelSpec, Pool
+from training.types import Answer, Dataset, IntArray, LabelSchema, LabelSpec, Pool
 
 POOL_LIMIT = 100_000  # unlabelled documents that a run scores; with more the choice gets no better
-Answer = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's answer; a later `order` is a later answer."""
+    """One person's answer, in the labels that the project still has."""
 
-    order: int
-    labels: Answer
+    answer: Answer
     is_gold: bool
 
 
@@ -106,7 +102,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     """
     labels = list(project.labels.live())
     schema = LabelSchema(
-        tasks.find(project.task),
+        project.task_type.task,
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
     newest, votes = _votes(project, {label.pk for label in labels}, until)
@@ -140,40 +136,25 @@ def _votes(project: Project, live: set[int], until: int | None) -> tuple[int, di
     for annotation, label in choices.values_list("annotation", "label"):
         chosen[annotation].add(label)
     votes: dict[int, list[Vote]] = defaultdict(list)
-    for order, (key, document, is_gold) in enumerate(rows):
-        labels = frozenset(chosen[key] & live)
-        if labels or project.task == TaskChoices.MULTI:
-            votes[document].append(Vote(order, labels, is_gold))
+    for key, document, is_gold in rows:
+        answer = Answer(tuple(sorted(chosen[key] & live)))
+        if not project.task_type.task.fault(answer):
+            votes[document].append(Vote(answer, is_gold))
     return max((row[0] for row in rows), default=0), dict(votes)
 
 
 def _resolve(project: Project, votes: Sequence[Vote]) -> Answer:
-    """Return the answer that counts: gold, else that of the majority, else of equal ones the latest."""
-    latest = votes[-1]
+    """Return the answer that counts: gold, else what the task makes of all of them."""
     for vote in votes:
         if vote.is_gold:
-            return vote.labels
-    if len(votes) == 1:
-        return latest.labels
-    if project.task == TaskChoices.SINGLE:
-        return max(votes, key=lambda vote: (_support(votes, vote.labels), vote.order)).labels
-    every = frozenset().union(*(vote.labels for vote in votes))
-    return frozenset(label for label in every if _is_chosen(label, votes, latest))
-
-
-def _support(votes: Sequence[Vote], labels: Answer) -> int:
-    return sum(vote.labels == labels for vote in votes)
-
-
-def _is_chosen(label: int, votes: Sequence[Vote], latest: Vote) -> bool:
-    share = sum(label in vote.labels for vote in votes) / len(votes)
-    return share > 0.5 or (share == 0.5 and label in latest.labels)
+            return vote.answer
+    return project.task_type.task.agreed([vote.answer for vote in votes])
 
 
 def _dataset(
     schema: LabelSchema, rows: list[tuple[int, str]], answers: dict[int, Answer], pool: Pool | None = None
 ) -> Dataset:
-    targets = schema.encode([str(label) for label in answers[key]] for key, _ in rows)
+    targets = schema.encode([str(label) for label in answers[key].labels] for key, _ in rows)
     return Dataset(schema, tuple(text for _, text in rows), targets, pool)
 
 

@@ -12,13 +12,14 @@ from django.utils.text import slugify
 
 from annotate.models import Document, Label, Membership, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.projects import Role, TaskChoices
+from annotate.models.projects import Role
 from annotate.services.demo.texts import Rated
 from annotate.services.imports.columns import guess
 from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
 from annotate.services.labeling import decisions, queue
 from annotate.services.projects import projects
 from training import records
+from training.tasks import MULTI, SINGLE
 
 LEAD = "demo"
 ORACLE = "oracle"
@@ -41,6 +42,10 @@ TOPIC_LABELS = [
     ("negative", "A bad feeling."),
     ("strong", "The feeling, good or bad, is strong."),
 ]
+KINDS = {
+    SENTIMENT: ("Sentiment", SINGLE, SENTIMENT_LABELS),
+    TOPICS: ("Source and tone", MULTI, TOPIC_LABELS),
+}
 GUIDELINES = {
     SENTIMENT: "What does the writer feel? Judge the sentence alone; neutral if it shows no feeling.",
     TOPICS: "Where is the sentence from, and what is its tone? Choose all that apply.",
@@ -67,14 +72,9 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
     existing = Project.objects.filter(slug=slug).first()
     if existing is not None:
         return existing
-    is_multi = slug == TOPICS
+    name, task, labels = KINDS[slug]
     project = projects.create_project(
-        by=by,
-        name="Source and tone" if is_multi else "Sentiment",
-        slug=slug,
-        task=TaskChoices.MULTI if is_multi else TaskChoices.SINGLE,
-        labels=TOPIC_LABELS if is_multi else SENTIMENT_LABELS,
-        guidelines=GUIDELINES[slug],
+        by=by, name=name, slug=slug, task=task.key, labels=labels, guidelines=GUIDELINES[slug]
     )
     store_rows(project=project, rows=_rows(rated))
     return project
@@ -92,12 +92,11 @@ def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
     sample, settled = records.sample(path, 20)
     slug = slugify(path.stem)[:50] or "mine"
     project = Project.objects.filter(slug=slug).first()
-    mapping = guess(sample, multi=False, has_labels=False)
     if project is None:
-        project = projects.create_project(
-            by=by, name=path.stem[:200], slug=slug, task=TaskChoices.SINGLE, labels=[]
-        )
-    rows = mapping.rows(records.read(path, replace(mapping, found_encoding=settled.encoding).options()))
+        project = projects.create_project(by=by, name=path.stem[:200], slug=slug, task=SINGLE.key, labels=[])
+    mapping = guess(sample, project.task_type, has_labels=False)
+    options = replace(mapping, found_encoding=settled.encoding).options()
+    rows = mapping.rows(records.read(path, options), project.task_type)
     return project, store_rows(project=project, rows=rows, create_labels=mapping.create_labels)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from annotate.models import Annotation, AnnotationLabel, Document, Project
+from annotate.task_types import TaskType
+from training.types import Answer
 
 CHUNK = 1000
 COLUMNS = (
@@ -93,14 +95,15 @@ class _Line:
         return line
 
 
-def csv_lines(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def csv_lines(rows: Iterator[dict[str, Any]], task_type: TaskType) -> Iterator[bytes]:
     """Yield CSV with a byte order mark, without which Excel takes UTF-8 for another encoding.
 
-    Labels are joined by "|"; cells that a spreadsheet would run begin with an apostrophe.
+    The task writes its answers as it reads them; cells that a spreadsheet would run begin with an apostrophe.
     """
     writer = csv.writer(_Line())
     yield b"\xef\xbb\xbf" + writer.writerow(COLUMNS).encode()
     for row in rows:
+        row["labels"] = task_type.write_cell(Answer(tuple(row.get("labels", ()))))
         yield writer.writerow([_cell(row.get(name)) for name in COLUMNS]).encode()
 
 
@@ -109,8 +112,6 @@ def _cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, list):
-        value = "|".join(value)
     if isinstance(value, dict):
         value = ENCODER.encode(value) if value else ""
     return _harmless(value or "")
@@ -122,8 +123,7 @@ def _harmless(text: str) -> str:
 
 def stream(project: Project, format: str, *, everything: bool = False) -> Iterator[bytes]:
     source = rows(project, everything=everything)
-    lines = {"jsonl": jsonl, "csv": csv_lines}[format](source)
-    return _joined(lines)
+    return _joined(jsonl(source) if format == "jsonl" else csv_lines(source, project.task_type))
 
 
 def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:

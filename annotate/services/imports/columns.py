@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 
 from annotate.services.imports.upsert import IncomingDocument
+from annotate.task_types import TaskType
 from training import records
 from training.records.header import ID, LABEL, TEXT
-
-SEPARATORS = ("|", ";", ",")
+from training.types import Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,38 +57,35 @@ class ColumnMapping:
             max_bytes=settings.IMPORT_MAX_BYTES,
         )
 
-    def rows(self, source: Iterable[records.Row]) -> Iterator[IncomingDocument]:
+    def rows(self, source: Iterable[records.Row], task_type: TaskType) -> Iterator[IncomingDocument]:
         for row in source:
-            yield (
-                IncomingDocument("", number=row.number, problem=row.problem) if row.problem else self.row(row)
-            )
+            if row.problem:
+                yield IncomingDocument("", number=row.number, problem=row.problem)
+            else:
+                yield self.row(row, task_type)
 
-    def row(self, row: records.Row) -> IncomingDocument:
+    def row(self, row: records.Row, task_type: TaskType) -> IncomingDocument:
         cells = row.cells
         if self.text not in cells:
             return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
+        answer = None
+        if self.label in cells:
+            said = task_type.read_cell(cells[self.label], self.separator)
+            answer = None if said == Answer() and not self.empty_is_answer else said
         return IncomingDocument(
             text=_flat(cells[self.text]),
             external_id=_flat(cells.get(self.id)).strip(),
-            labels=self._labels(cells[self.label]) if self.label in cells else None,
+            answer=answer,
             meta={name: cells[name] for name in self.meta if name in cells},
             number=row.number,
         )
-
-    def _labels(self, value: Any) -> tuple[str, ...] | None:
-        if isinstance(value, list):
-            parts = value
-        else:
-            parts = _flat(value).split(self.separator) if self.separator else [_flat(value)]
-        names = tuple(name for part in parts if (name := _flat(part).strip()))
-        return names if names or self.empty_is_answer else None
 
 
 def _flat(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def guess(rows: Sequence[records.Row], *, multi: bool, has_labels: bool) -> ColumnMapping:
+def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool) -> ColumnMapping:
     """Return the likeliest mapping of a file whose first rows are given."""
     whole = [row for row in rows if not row.problem]
     names = list(dict.fromkeys(name for row in whole for name in row.cells))
@@ -101,12 +98,12 @@ def guess(rows: Sequence[records.Row], *, multi: bool, has_labels: bool) -> Colu
         text = max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in whole), default="")
     label = label or _repeating(whole, names, {identity, text})
     cells = [_flat(row.cells.get(label)) for row in whole]
-    marks = [mark for mark in SEPARATORS if any(mark in cell for cell in cells)]
+    marks = [mark for mark in task_type.separators if any(mark in cell for cell in cells)]
     return ColumnMapping(
         text=text,
         id=identity,
         label=label,
-        separator=[*marks, *SEPARATORS][0] if multi else "",
+        separator=next(iter([*marks, *task_type.separators]), ""),
         meta=tuple(name for name in names if name not in {text, identity, label}),
         create_labels=not has_labels,
     )

@@ -18,7 +18,6 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from annotate.models import Import, ImportProblem, Project, User
-from annotate.models.projects import TaskChoices
 from annotate.models.work import LIVE_STATES, WorkState
 from annotate.services.imports import holdout
 from annotate.services.imports.columns import ColumnMapping, guess
@@ -66,8 +65,7 @@ def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
 def _guess(upload: Import) -> dict[str, Any]:
     """Return what is declared of a file, and of the rest the likeliest."""
     rows, mapping = preview(upload)
-    is_multi = upload.project.task == TaskChoices.MULTI
-    guessed = guess(rows, multi=is_multi, has_labels=upload.project.labels.live().exists())
+    guessed = guess(rows, upload.project.task_type, has_labels=upload.project.labels.live().exists())
     return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
 
 
@@ -147,7 +145,7 @@ def _store(upload: Import) -> None:
         store_rows(
             project=upload.project,
             # What an earlier worker stored is not read twice: its rows were counted with its documents.
-            rows=islice(mapping.rows(read), upload.rows, None),
+            rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
             gold=mapping.gold,
             create_labels=mapping.create_labels,
             dry_run=upload.dry_run,

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
-from annotate.models.projects import TaskChoices
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.matching import RowMatch, contradiction
+from training.types import Answer
 
 MACHINE = "import"
 MOST_LABELS = 1000
@@ -41,16 +41,14 @@ class ImportedLabels:
         """Read the labels anew; another transaction may have added or archived some."""
         self.labels = {label.name: label for label in self.project.labels.all()}
 
-    def resolve(self, names: Sequence[str]) -> tuple[frozenset[int] | None, str]:
-        """Return the labels' keys, or the reason why the row cannot go in."""
-        wanted = list(dict.fromkeys(names))
-        if self.project.task == TaskChoices.SINGLE and len(wanted) != 1:
-            return None, _("The row has %(count)s labels; a document of this project takes one.") % {
-                "count": len(wanted)
-            }
+    def resolve(self, named: Answer) -> tuple[Answer | None, str]:
+        """Return an answer in names in the labels' keys, or the reason why the row cannot go in."""
+        wanted = dict.fromkeys(map(str, named.labels))
+        if problem := self.project.task_type.fault(Answer(tuple(wanted))):
+            return None, problem
         if problem := next(filter(None, map(self._fault, wanted)), ""):
             return None, problem
-        return frozenset(self._key(name) for name in wanted), ""
+        return Answer(tuple(self._key(name) for name in wanted)), ""
 
     def _fault(self, name: str) -> str:
         known = self.labels.get(name)
@@ -82,7 +80,7 @@ class ImportedLabels:
 
     def annotate(self, entries: Sequence[RowMatch]) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its past."""
-        labelled = [entry for entry in entries if entry.label_ids is not None and entry.document]
+        labelled = [entry for entry in entries if entry.answer is not None and entry.document]
         if not labelled:
             return
         self.used = True
@@ -108,13 +106,13 @@ class ImportedLabels:
         if pk in golden:
             entry.problem = _("The document has a gold answer of a person already.")
         elif pk in fresh:
-            entry.problem = "" if fresh[pk].label_ids == entry.label_ids else contradiction()
+            entry.problem = "" if _answer(fresh[pk]).same_choice(_answer(entry)) else contradiction()
         elif pk not in held:
             fresh[pk] = entry
             entry.state = "updated" if entry.state == "unchanged" else entry.state
         else:
-            has = {choice.label_id for choice in held[pk].choices.all()}
-            if has != set(entry.label_ids or ()) or held[pk].is_gold != self.gold:
+            has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
+            if not has.same_choice(_answer(entry)) or held[pk].is_gold != self.gold:
                 self._replace(held[pk], entry)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
@@ -150,7 +148,10 @@ class ImportedLabels:
 
     @staticmethod
     def _choose(pairs: Sequence[tuple[int, RowMatch]]) -> None:
-        choices = [
-            (annotation, label) for annotation, entry in pairs for label in sorted(entry.label_ids or ())
-        ]
+        choices = [(annotation, label) for annotation, entry in pairs for label in _answer(entry).labels]
         insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})
+
+
+def _answer(entry: RowMatch) -> Answer:
+    assert entry.answer is not None
+    return entry.answer

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Prediction, Project
 from annotate.models.queue import AssignmentState
+from training.types import Answer
 
 
 @dataclass(slots=True)
@@ -23,8 +24,8 @@ class RowMatch:
     meta: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
     split_key: str = ""
-    names: frozenset[str] = frozenset()  # keys of labels that a dry run makes do not last
-    label_ids: frozenset[int] | None = None
+    named: Answer = Answer()  # in names, as the keys of labels that a dry run makes do not last
+    answer: Answer | None = None
     document: Document | None = None
     repeats: bool = False
     state: str = "unchanged"
@@ -61,7 +62,7 @@ class Seen:
     def note_unsaved(self, entry: RowMatch) -> None:
         """Keep what a row says; one without labels leaves those that an earlier row gave."""
         key = hash(entry.key)
-        labels = hash(entry.names) if entry.label_ids is not None else None
+        labels = hash(entry.named.choice) if entry.answer is not None else None
         if labels is None and key in self.unsaved:
             labels = self.unsaved[key][1]
         self.unsaved[key] = (hash(entry.sha256), labels)
@@ -125,8 +126,8 @@ class Known:
     def _compare(self, entry: RowMatch, text: int, labels: int | None) -> None:
         """Say of a row of a dry run what would become of it, were the earlier row's document there."""
         entry.repeats = True
-        is_labelled = entry.label_ids is not None
-        if text != hash(entry.sha256) or (is_labelled and labels not in (None, hash(entry.names))):
+        is_labelled = entry.answer is not None
+        if text != hash(entry.sha256) or (is_labelled and labels not in (None, hash(entry.named.choice))):
             entry.problem = contradiction()
         elif is_labelled and labels is None:
             entry.state = "updated"
@@ -181,7 +182,7 @@ class Known:
             return _("The text of “%(id)s” has changed, but people have decided on the old one.") % {
                 "id": entry.external_id
             }
-        if entry.label_ids is None and document.annotations.exists():
+        if entry.answer is None and document.annotations.exists():
             return _("The text of “%(id)s” has changed, but it has an imported label.") % {
                 "id": entry.external_id
             }

@@ -23,6 +23,7 @@ from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
 from annotate.services.imports.matching import Known, RowMatch, Seen
 from training import splits
+from training.types import Answer
 
 CHUNK = 2000
 KEPT_PROBLEMS = 1000
@@ -34,13 +35,13 @@ NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 class IncomingDocument:
     """One document as it comes in.
 
-    `labels` None means "not known"; an empty tuple is the answer "none applies" (multi-label only).
+    `answer` is in the names of labels; None means "not known", which an empty answer, "none applies", is not.
     `number` is what the person calls the row; `problem` is set where it could not be read.
     """
 
     text: str
     external_id: str = ""
-    labels: tuple[str, ...] | None = None
+    answer: Answer | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     problem: str = ""
@@ -124,9 +125,9 @@ def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
         return entry
     entry.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
     entry.split_key = splits.split_key(row.text)
-    if row.labels is not None:
-        entry.names = frozenset(row.labels)
-        entry.label_ids, entry.problem = labels.resolve(row.labels)
+    if row.answer is not None:
+        entry.named = row.answer
+        entry.answer, entry.problem = labels.resolve(row.answer)
     return entry
 
 

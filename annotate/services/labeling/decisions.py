@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.projects import TaskChoices
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import hot_queries, places
+from training.types import Answer
 
 LONGEST_REASON = 10_000  # characters
 
@@ -149,8 +149,8 @@ def _checked_labels(project: Project, answer: Submission, offered: Collection[in
     if answer.outcome != Outcome.ANSWERED:
         return []
     wanted = list(dict.fromkeys(answer.label_ids))
-    if project.task == TaskChoices.SINGLE and len(wanted) != 1:
-        raise Rejected(_("Choose exactly one label for this document."))
+    if fault := project.task_type.fault(Answer(tuple(wanted))):
+        raise Rejected(fault)
     if offered is None:
         offered = Label.objects.live().filter(project=project, pk__in=wanted).values_list("pk", flat=True)
     if not set(wanted) <= set(offered):

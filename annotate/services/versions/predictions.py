@@ -67,12 +67,11 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
     columns = [pk if pk in labels else None for pk in version.label_ids]
     read = _answered(predictor, texts, columns)
-    multi = predictor.schema.task.has_thresholds
     return Predictions(
         version=version.number,
         family=version.family,
         labels=labels,
-        thresholds=_thresholds(predictor, columns) if multi else {},
+        thresholds=_thresholds(predictor, columns) if predictor.schema.task.has_thresholds else {},
         texts=tuple(_explained(version, predictor, texts, read) if explain else read),
         warning=warning,
     )

@@ -57,7 +57,7 @@ function decide(form, submitter) {
   const fields = new FormData(form, submitter);
   fields.delete("csrfmiddlewaretoken");
   fields.set("seconds", watch.seconds().toFixed(2));
-  if (card().dataset.task === "multi" && form.id === "answer") {
+  if (card().dataset.choices === "toggle" && form.id === "answer") {
     for (const label of chosenLabels(card())) fields.append("labels", label);
   }
   if (form.id === "answer" && askAfter(card(), fields.getAll("labels"), submitter)) return;

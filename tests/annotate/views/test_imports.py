@@ -16,6 +16,7 @@ from annotate.models.work import WorkState
 from annotate.services.imports import job
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training.records import reading
+from training.types import Answer
 
 CSV = b"id,text,label,city\n1,hello <b>there</b>,red,Bonn\n2,bye,blue,Kiel\n"
 
@@ -208,7 +209,7 @@ def test_the_page_says_which_attempt_it_is_and_what_stopped_the_one_before(
 
 
 def test_the_export_is_a_stream_of_the_projects_annotations(client: Client, project: Project) -> None:
-    store_rows(project=project, rows=[IncomingDocument("hello", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("hello", answer=Answer(("red",)))])
     answer = client.get(reverse("export", args=[project.slug, "jsonl"]))
     assert isinstance(answer, StreamingHttpResponse)
     rows = [json.loads(line) for line in answer.getvalue().splitlines()]

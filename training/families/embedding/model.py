@@ -122,8 +122,8 @@ class EmbeddingModel:
         check_imbalance(self.imbalance, IMBALANCES, "embedding")
         if self.penalty < 0:
             raise TrainingError("The penalty must not be negative.")
-        if len(dataset.schema) < 2 and dataset.schema.task.exclusive:
-            raise TrainingError("A single-label task needs at least two labels; add another one.")
+        if len(dataset.schema) < (least := dataset.schema.task.least_labels):
+            raise TrainingError(f"This task needs at least {least} labels; add another one.")
         if self._wanted().names and len(dataset.schema):
             return
         used = int(dataset.targets.any(axis=0).sum())

@@ -8,7 +8,6 @@ import numpy as np
 
 from training.families.shared import imbalance as imbalances
 from training.families.shared.heads import Head, activate, fit_head
-from training.tasks import SINGLE
 from training.types import FloatArray, IntArray, Task
 
 PSEUDO_WEIGHT = 0.3  # a document that the teacher labelled counts less than a person's, which counts 1
@@ -135,7 +134,7 @@ def fit_student(
     rows = np.arange(len(seen))
     if len(rows) > limit:
         rows = rng.choice(len(rows), limit, replace=False)
-    scores = activate(SINGLE, teacher.logits(seen[rows]))
+    scores = activate(material.task, teacher.logits(seen[rows]))
     sure = np.argsort(-scores.max(axis=1), kind="stable")[: int(SUREST * len(rows))]
     said = np.zeros((len(sure), scores.shape[1]), np.float32)
     said[np.arange(len(sure)), scores[sure].argmax(axis=1)] = 1.0

@@ -72,8 +72,7 @@ class ZeroShotModel:
     def _check(self, schema: LabelSchema) -> None:
         if self.scale < 0:
             raise TrainingError("The scale must not be negative.")
-        least = 2 if schema.task.exclusive else 1
-        if len(schema) < least:
+        if len(schema) < (least := schema.task.least_labels):
             raise TrainingError(f"There are {len(schema)} labels; name at least {least} to compare with.")
 
     def _levels(self, pool: Pool | None, names: FloatArray) -> FloatArray | None:

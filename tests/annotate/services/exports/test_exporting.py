@@ -16,13 +16,14 @@ from django.test.utils import CaptureQueriesContext
 from annotate.models import Project
 from annotate.services.exports import formats
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from training.types import Answer
 
 
 @pytest.fixture
 def filled(multi_project: Project) -> Project:
     rows = [
-        IncomingDocument("=1+1", external_id="@x", labels=("red", "blue"), meta={"city": "Köln"}),
-        IncomingDocument("two\nlines", labels=()),
+        IncomingDocument("=1+1", external_id="@x", answer=Answer(("red", "blue")), meta={"city": "Köln"}),
+        IncomingDocument("two\nlines", answer=Answer()),
         IncomingDocument("nobody decided"),
     ]
     store_rows(project=multi_project, rows=rows)

@@ -15,6 +15,7 @@ from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.work import lease
 from training import records
+from training.types import Answer
 
 
 def decide(document: Document, user: User) -> None:
@@ -59,8 +60,8 @@ def test_it_adds_a_text_byte_for_byte(project: Project) -> None:
 
 def test_the_same_rows_again_change_nothing(project: Project) -> None:
     rows = [
-        IncomingDocument("one", external_id="1", labels=("red",)),
-        IncomingDocument("two", labels=("blue",)),
+        IncomingDocument("one", external_id="1", answer=Answer(("red",))),
+        IncomingDocument("two", answer=Answer(("blue",))),
         IncomingDocument("three"),
     ]
     assert tally(store_rows(project=project, rows=rows)) == (3, 0, 0, 0)
@@ -84,8 +85,8 @@ def test_the_first_of_two_rows_that_contradict_each_other_wins_and_the_other_is_
 ) -> None:
     monkeypatch.setattr(upsert, "CHUNK", chunk)
     rows = [
-        IncomingDocument("a", labels=("red",), number=2),
-        IncomingDocument("a", labels=("blue",), number=3),
+        IncomingDocument("a", answer=Answer(("red",)), number=2),
+        IncomingDocument("a", answer=Answer(("blue",)), number=3),
     ]
     for expected in [(1, 0, 0, 1), (0, 0, 1, 1)]:
         counts = store_rows(project=project, rows=rows)
@@ -121,16 +122,18 @@ def test_a_changed_text_under_a_persons_answer_is_reported(project: Project, ann
 
 
 def test_a_changed_text_under_an_imported_label_needs_a_label_of_its_own(project: Project) -> None:
-    store_rows(project=project, rows=[IncomingDocument("old", external_id="1", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("old", external_id="1", answer=Answer(("red",)))])
     assert store_rows(project=project, rows=[IncomingDocument("new", external_id="1")]).broken == 1
     assert (
-        store_rows(project=project, rows=[IncomingDocument("new", external_id="1", labels=("red",))]).updated
+        store_rows(
+            project=project, rows=[IncomingDocument("new", external_id="1", answer=Answer(("red",)))]
+        ).updated
         == 1
     )
 
 
 def test_labels_are_answers_of_a_machine_that_cannot_log_in(project: Project) -> None:
-    store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("a", answer=Answer(("red",)))])
     annotation = Annotation.objects.get()
     assert annotation.annotator.is_machine
     assert not annotation.annotator.has_usable_password()
@@ -138,9 +141,12 @@ def test_labels_are_answers_of_a_machine_that_cannot_log_in(project: Project) ->
 
 
 def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -> None:
-    store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))])
+    store_rows(project=project, rows=[IncomingDocument("a", answer=Answer(("red",)))])
     red = Label.objects.get(name="red")
-    assert store_rows(project=project, rows=[IncomingDocument("a", labels=("blue",))], gold=True).updated == 1
+    assert (
+        store_rows(project=project, rows=[IncomingDocument("a", answer=Answer(("blue",)))], gold=True).updated
+        == 1
+    )
     annotation = Annotation.objects.get()
     assert annotation.labels.get().name == "blue"
     assert annotation.is_gold
@@ -148,7 +154,7 @@ def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -
 
 
 def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> None:
-    rows = [IncomingDocument("a", labels=("pink",))]
+    rows = [IncomingDocument("a", answer=Answer(("pink",)))]
     counts = store_rows(project=project, rows=rows)
     assert tally(counts) == (0, 0, 0, 1)
     assert "pink" in counts.problems[0][1]
@@ -158,7 +164,7 @@ def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> N
 
 
 def test_labels_that_a_file_makes_leave_out_the_keys_of_the_page(project: Project) -> None:
-    rows = [IncomingDocument(f"text {n}", labels=(f"label {n}",)) for n in range(20)]
+    rows = [IncomingDocument(f"text {n}", answer=Answer((f"label {n}",))) for n in range(20)]
     store_rows(project=project, rows=rows, create_labels=True)
     keys = project.labels.values_list("hotkey", flat=True)
     assert "".join(keys) == "1234567890qwertyiop"
@@ -166,18 +172,20 @@ def test_labels_that_a_file_makes_leave_out_the_keys_of_the_page(project: Projec
 
 def test_an_archived_label_is_not_brought_back_by_a_file(project: Project) -> None:
     project.labels.filter(name="red").update(archived_at=timezone.now())
-    counts = store_rows(project=project, rows=[IncomingDocument("a", labels=("red",))], create_labels=True)
+    counts = store_rows(
+        project=project, rows=[IncomingDocument("a", answer=Answer(("red",)))], create_labels=True
+    )
     assert "archived" in counts.problems[0][1]
 
 
 def test_a_single_label_project_refuses_two_labels(project: Project, multi_project: Project) -> None:
-    rows = [IncomingDocument("a", labels=("red", "blue"))]
+    rows = [IncomingDocument("a", answer=Answer(("red", "blue")))]
     assert store_rows(project=project, rows=rows).broken == 1
     assert store_rows(project=multi_project, rows=rows).created == 1
 
 
 def test_no_label_is_an_answer_of_a_multi_label_project(multi_project: Project) -> None:
-    assert store_rows(project=multi_project, rows=[IncomingDocument("a", labels=())]).created == 1
+    assert store_rows(project=multi_project, rows=[IncomingDocument("a", answer=Answer())]).created == 1
     assert Annotation.objects.get().labels.count() == 0
 
 
@@ -226,10 +234,10 @@ def test_a_dry_run_tells_what_would_happen_and_changes_nothing(
     store_rows(project=project, rows=[IncomingDocument("old", external_id="1")])
     rows = [
         IncomingDocument("new", external_id="1"),
-        IncomingDocument("a", labels=("pink",)),
+        IncomingDocument("a", answer=Answer(("pink",))),
         IncomingDocument(""),
-        IncomingDocument("a", labels=("pink",)),
-        IncomingDocument("a", labels=("red",)),
+        IncomingDocument("a", answer=Answer(("pink",))),
+        IncomingDocument("a", answer=Answer(("red",))),
     ]
     dry = store_rows(project=project, rows=rows, create_labels=True, dry_run=True)
     assert project.documents.get().text == "old"

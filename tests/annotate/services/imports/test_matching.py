@@ -13,6 +13,7 @@ from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
 from annotate.services.imports import upsert
 from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
+from training.types import Answer
 
 Row = Callable[..., Counts]
 
@@ -49,7 +50,7 @@ def test_a_row_that_says_more_or_less_of_the_same_document_does_not_contradict_a
     outcome: tuple[int, ...],
 ) -> None:
     monkeypatch.setattr(upsert, "CHUNK", chunk)
-    rows = [IncomingDocument("one", labels=None if label is None else (label,)) for label in labels]
+    rows = [IncomingDocument("one", answer=None if label is None else Answer((label,))) for label in labels]
     for dry_run in (True, False):
         counts = store(*rows, dry_run=dry_run)
         assert (counts.created, counts.updated, counts.unchanged, counts.broken) == outcome
@@ -150,7 +151,7 @@ def test_what_a_row_adds_to_the_fields_of_a_document_is_kept_beside_the_others(
 
 
 def test_a_text_with_an_imported_label_may_change_with_its_label(project: Project, store: Row) -> None:
-    store(IncomingDocument("old", external_id="1", labels=("red",)))
+    store(IncomingDocument("old", external_id="1", answer=Answer(("red",))))
     assert "imported label" in store(IncomingDocument("new", external_id="1")).problems[0][1]
-    assert store(IncomingDocument("new", external_id="1", labels=("blue",))).updated == 1
+    assert store(IncomingDocument("new", external_id="1", answer=Answer(("blue",)))).updated == 1
     assert project.documents.get().text == "new"

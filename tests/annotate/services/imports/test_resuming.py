@@ -14,6 +14,7 @@ from annotate.models import Annotation, Import, Project
 from annotate.services.imports import holdout, job, upsert
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from training.types import Answer
 
 
 @pytest.fixture
@@ -51,8 +52,10 @@ def test_an_export_comes_in_again_with_the_same_answers(
     multi_project: Project, make_project: Callable[..., Project], tmp_path: Path
 ) -> None:
     rows = [
-        IncomingDocument("one, “two”\nthree", external_id="1", labels=("red", "blue"), meta={"city": "Köln"}),
-        IncomingDocument("none applies", labels=()),
+        IncomingDocument(
+            "one, “two”\nthree", external_id="1", answer=Answer(("red", "blue")), meta={"city": "Köln"}
+        ),
+        IncomingDocument("none applies", answer=Answer()),
     ]
     store_rows(project=multi_project, rows=rows)
     copy = make_project(slug="copy", task="multi")

@@ -6,6 +6,7 @@ from annotate.models import Annotation, Document, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from training.types import Answer
 
 
 def decide(document: Document, user: User) -> None:
@@ -36,8 +37,10 @@ def words(count: int) -> list[str]:
 
 
 def test_each_known_label_gets_twenty_holdout_documents_once(project: Project) -> None:
-    rows = [IncomingDocument(word, labels=(("red", "green")[i % 2],)) for i, word in enumerate(words(200))]
-    rows += [IncomingDocument(f"rare {word}", labels=("blue",)) for word in words(10)]
+    rows = [
+        IncomingDocument(word, answer=Answer((("red", "green")[i % 2],))) for i, word in enumerate(words(200))
+    ]
+    rows += [IncomingDocument(f"rare {word}", answer=Answer(("blue",))) for word in words(10)]
     store_rows(project=project, rows=rows)
     held = project.documents.holdout()
     for name in ("red", "green"):
@@ -53,5 +56,5 @@ def test_a_document_that_a_person_has_decided_on_is_not_moved(project: Project, 
     store_rows(project=project, rows=[IncomingDocument(word) for word in words(10)])
     for document in project.documents.all():
         decide(document, annotator)
-    store_rows(project=project, rows=[IncomingDocument(word, labels=("red",)) for word in words(10)])
+    store_rows(project=project, rows=[IncomingDocument(word, answer=Answer(("red",))) for word in words(10)])
     assert not project.documents.holdout().exists()

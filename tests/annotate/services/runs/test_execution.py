@@ -219,15 +219,15 @@ def test_it_removes_old_bundles_but_never_the_published_one(colours: Project, le
             project=colours,
             number=number,
             family="tfidf",
-            bundle=f"{number}",
+            bundle=f"old/{number}",
             labelled=1,
             holdout_documents=0,
         )
-        ModelVersion.objects.get(number=number).bundle_folder.mkdir()
+        ModelVersion.objects.get(number=number).bundle_folder.mkdir(parents=True)
     assert publication.prune(project=colours) == 2
     first.refresh_from_db()
     assert first.bundle_folder.is_dir()
-    assert not (first.bundle_folder.parent.parent / "2").exists()
+    assert not (first.bundle_folder.parent.parent / "old" / "2").exists()
 
 
 def test_a_run_starts_from_the_latest_bundle_of_its_family(

@@ -1,0 +1,69 @@
+"""What every task answers for the site; a task's own file says where it differs."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Collection, Sequence
+from typing import Any, ClassVar
+
+from django.http import QueryDict
+from django.utils.functional import Promise
+
+from training.types import Answer, Task
+
+
+class TaskType(ABC):
+    """The site's half of a task. Labels are ids of the project's labels, or names where that is said."""
+
+    task: ClassVar[Task]
+    name: ClassVar[str | Promise]
+    """What people read."""
+    too_few_labels: ClassVar[str | Promise]
+    """The sentence for a project with fewer labels than `task.least_labels`."""
+    toggles: ClassVar[bool]
+    """Whether a label's button or key switches it on or off, and a button of its own sends what is on.
+
+    Otherwise a label sends the decision at once. Scripts and styles read it from the card's `data-choices`.
+    """
+    choices_part: ClassVar[str] = "labeling/_choices.html"
+    suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
+    keys_part: ClassVar[str] = "labeling/_keys.html"
+    """The templates of what the card shows besides the text: the choices, a suggestion, help on the keys."""
+    separators: ClassVar[tuple[str, ...]] = ()
+    """What may stand between labels in a cell of a file, the likeliest first; empty: a cell is one label."""
+
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether "none of the labels applies" is an answer."""
+        return not self.task.fault(Answer())
+
+    @property
+    def shows_thresholds(self) -> bool:
+        """Whether the figures of a version have a column of thresholds."""
+        return self.task.has_thresholds
+
+    def fault(self, answer: Answer) -> str:
+        """Return why a document of the project cannot have this answer, for the person who gave it."""
+        return self.task.fault(answer)
+
+    def read_form(self, sent: QueryDict) -> Answer:
+        """Return the answer of a card's form; `ValueError` where a label is no number."""
+        return Answer(tuple(dict.fromkeys(int(text) for text in sent.getlist("labels"))))
+
+    def suggested(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
+        """Return the labels that a card suggests, the best first, each with its score where one is known."""
+        scores = dict(shown.scores)
+        found = [(int(label), scores.get(label)) for label in shown.labels if label in offered]
+        return sorted(found, key=lambda pair: pair[1] is None or -pair[1])
+
+    def read_cell(self, value: Any, separator: str) -> Answer:
+        """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none."""
+        parts = value if isinstance(value, list) else [value]
+        if separator and not isinstance(value, list):
+            parts = str("" if value is None else value).split(separator)
+        names = (str("" if part is None else part).strip() for part in parts)
+        return Answer(tuple(name for name in names if name))
+
+    def write_cell(self, answer: Answer) -> str:
+        """Return the cell that `read_cell` reads with the likeliest separator; labels are names."""
+        return next(iter(self.separators), "").join(map(str, answer.labels))
