@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.forms.projects import strategy_choices
+from annotate.forms.constraints import ConstraintsForm
+from annotate.forms.projects import SettingsForm, strategy_choices
 from annotate.models import Project, User
 from annotate.models.projects import Role
+from tests.training.families.toy import TOY
+from training.registry import FAMILIES
 from training.tasks import MULTI, SINGLE
 
 
@@ -75,6 +80,16 @@ def test_a_lead_chooses_which_families_train_by_themselves(
         assert refused.context["form"].errors["families"]
     project.refresh_from_db()
     assert project.families == ["tfidf"]
+
+
+@pytest.mark.parametrize("trait", [True, False])
+def test_the_forms_say_of_a_family_what_its_entry_says(
+    trait: bool, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, TOY.key, replace(TOY, is_slow=trait, explains=trait))
+    slow = str(SettingsForm(instance=project).fields["families"].help_text)
+    explaining = str(ConstraintsForm().fields["explainable"].help_text)
+    assert (TOY.title in slow, TOY.title in explaining) == (trait, trait)
 
 
 def test_a_strategy_of_the_other_task_is_not_offered() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -101,6 +102,21 @@ def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None
     both = [curve["points"][1]["macro_f1"] for curve in content["curves"]]
     assert content["mean"][1]["macro_f1"] == pytest.approx(np.mean(both))
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+
+
+@pytest.mark.parametrize(
+    ("family", "start", "has_vectors"),
+    [("tfidf", "random", False), ("tfidf", "kmeans", True), ("embedding", "random", True)],
+)
+def test_texts_are_embedded_only_for_a_family_or_a_strategy_that_reads_vectors(
+    family: str, start: str, has_vectors: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "open_embedder", lambda arguments: (WordEmbedder(), tmp_path))
+    file = write_csv(tmp_path / "data.csv", make_dataset(SINGLE, 30))
+    arguments = Namespace(train=file, test=file, text="text", label="label", multi=None)
+    found = simulation._world(arguments, plan(spec=RunSpec(family), start=start))
+    assert (found.vectors is not None) == has_vectors
+    assert (found.neighbours is not None) == (family == "embedding")
 
 
 def test_the_mean_is_over_the_steps_that_all_curves_reached() -> None:
