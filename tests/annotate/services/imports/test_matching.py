@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -131,14 +132,37 @@ def test_a_prediction_goes_with_the_text_that_it_was_made_for(project: Project, 
     assert Prediction.objects.get().document.text == "same"
 
 
-def test_a_text_that_is_there_twice_is_the_document_without_an_id(project: Project, store: Row) -> None:
-    store(IncomingDocument("same", external_id="1"))
-    bare = Document.objects.create(
-        project=project, text="same", sha256=project.documents.get().sha256, lane=Lane.POOL
+def add_same(project: Project, external_id: str | None) -> Document:
+    digest = hashlib.sha256(b"same").hexdigest()
+    return Document.objects.create(
+        project=project, text="same", sha256=digest, external_id=external_id, lane=Lane.POOL
     )
+
+
+@pytest.mark.parametrize("ids", [(None, "1"), ("1", None)])
+def test_of_two_documents_with_a_text_the_one_without_an_id_takes_on_the_next_id(
+    project: Project, store: Row, ids: tuple[str | None, ...]
+) -> None:
+    for external_id in ids:
+        add_same(project, external_id)
     assert store(IncomingDocument("same", external_id="2")).updated == 1
-    bare.refresh_from_db()
-    assert bare.external_id == "2"
+    assert sorted(project.documents.values_list("external_id", flat=True)) == ["1", "2"]
+
+
+def test_of_two_documents_with_a_text_a_row_without_an_id_is_about_the_older_one(
+    project: Project, store: Row
+) -> None:
+    for external_id in ("1", "2"):
+        add_same(project, external_id)
+    assert store(IncomingDocument("same", meta={"n": 1})).updated == 1
+    assert project.documents.get(external_id="1").meta == {"n": 1}
+
+
+def test_a_row_that_gives_an_id_to_the_text_of_an_earlier_row_repeats_it(
+    project: Project, store: Row
+) -> None:
+    counts = store(IncomingDocument("same"), IncomingDocument("same", external_id="7"))
+    assert (counts.created, counts.updated, counts.unchanged) == (1, 0, 1)
 
 
 def test_what_a_row_adds_to_the_fields_of_a_document_is_kept_beside_the_others(
