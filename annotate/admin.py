@@ -70,6 +70,13 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     list_select_related = ["project"]
 
 
+@admin.register(models.Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["id", "project", "kind", "version", "state", "attempt", "created_at", "finished_at"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["project", "version"]
+
+
 @admin.register(models.WorkerPulse)
 class WorkerPulseAdmin(ReadOnlyAdmin):
     list_display = ["queue", "seen_at"]

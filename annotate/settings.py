@@ -176,11 +176,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = queues.INTERACTIVE
-CELERY_TASK_ROUTES = {
-    "annotate.tasks.train": {"queue": queues.TRAINING},
-    "annotate.tasks.fine_tune": {"queue": queues.FINETUNING},
-    "annotate.tasks.embed": {"queue": queues.TRAINING},
-}
 # A tick that waited in the queue may be dropped, because the next one is behind it.
 CELERY_BEAT_SCHEDULE = {
     "tick": {"task": "annotate.tasks.tick", "schedule": 2.0, "options": {"expires": 30.0}},

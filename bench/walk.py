@@ -110,7 +110,7 @@ def run(project: Project) -> Callable[[], None]:
         (opened,) = schedule.open_if_due(
             project=project, reason=schedule.RunReason.LEAD, family="tfidf", config=RunConfig()
         )
-        tasks.train(opened.pk)
+        tasks.work("train", opened.pk)
         state = TrainingRun.objects.get(pk=opened.pk)
         if state.error or ModelVersion.objects.get(run=opened).stage != "published":
             raise SystemExit(f"The run ended as {state.state}: {state.error or 'nothing was published'}.")

@@ -15,9 +15,11 @@ from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.models import Document, Project
 from annotate.models.documents import Lane
+from annotate.models.jobs import JobKind
 from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
+from annotate.services.work import jobs
 from training.types import Answer
 
 MAX_DOCUMENTS = 5000
@@ -92,7 +94,7 @@ class DocumentsView(APIView):
         rows = [_row(number, document) for number, document in enumerate(asked.pop("documents"))]
         counts = store_rows(project=project, rows=rows, **asked)
         if not asked["dry_run"]:
-            tasks.send(tasks.embed, project.pk)
+            tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
             tasks.wake(schedule.open_if_due(project=project))
         return Response(_told(counts))
 

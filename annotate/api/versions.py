@@ -17,8 +17,10 @@ from annotate.api.base.errors import Problem
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import page
 from annotate.models import ClassMetric, ModelVersion
+from annotate.models.jobs import JobKind
 from annotate.services.people.api_keys import Scope
 from annotate.services.versions import publication
+from annotate.services.work import jobs
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
@@ -131,5 +133,5 @@ def _now_serving(change: Callable[[], ModelVersion]) -> Response:
         version = change()
     except publication.NotPublished as refusal:
         raise Problem(HTTPStatus.CONFLICT, "not_published", str(refusal)) from refusal
-    tasks.send(tasks.prelabel, version.pk)
+    tasks.wake(jobs.ask(kind=JobKind.RESCORE, project=version.project, version=version))
     return Response(ModelVersionSerializer(version).data)

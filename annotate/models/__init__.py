@@ -9,6 +9,7 @@ from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.documents import Document
 from annotate.models.imports import Import, ImportProblem
+from annotate.models.jobs import Job
 from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
@@ -32,6 +33,7 @@ __all__ = [
     "Embedding",
     "Import",
     "ImportProblem",
+    "Job",
     "Label",
     "LlmAnswer",
     "Membership",

@@ -89,7 +89,7 @@ def _start(
 ) -> HttpResponse:
     with transaction.atomic():
         if job.start(upload=upload, mapping=mapping, dry_run=dry_run):
-            transaction.on_commit(partial(tasks.send, tasks.import_file, upload.pk))
+            transaction.on_commit(partial(tasks.wake, [upload]))
         else:
             messages.warning(request, _("This import is under way already."))
     return redirect("import", project.slug, upload.pk)

@@ -18,12 +18,14 @@ from annotate.access import is_lead, led_project_for, signed_in
 from annotate.forms.constraints import ConstraintsForm, initial
 from annotate.forms.projects import LabelForm, LabelsForm, MemberForm, ProjectForm, SettingsForm
 from annotate.models import Label, Membership, Project
+from annotate.models.jobs import JobKind
 from annotate.models.projects import Role
 from annotate.services.projects import labels as label_service
 from annotate.services.projects import members as member_service
 from annotate.services.projects import projects as project_service
 from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
+from annotate.services.work import jobs
 
 
 @require_safe
@@ -58,7 +60,8 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         changes = {**form.cleaned_data, "constraints": asked.constraints()}
         project_service.change_settings(project=project, changes=changes)
         if changes["constraints"] != project.constraints:
-            transaction.on_commit(partial(tasks.send, tasks.measure_card, project.pk))
+            opened = jobs.ask(kind=JobKind.REPORTCARD, project=project)
+            transaction.on_commit(partial(tasks.wake, opened))
         messages.success(request, _("The settings are saved."))
         return redirect("project-settings", slug)
     context = {"project": project, "form": form, "asked": asked, "tab": "settings"}

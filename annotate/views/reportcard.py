@@ -16,9 +16,11 @@ from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import CascadeForm
 from annotate.models import Project
+from annotate.models.jobs import JobKind
 from annotate.services.pages import reportcard_rows
 from annotate.services.runs import cascade
 from annotate.services.versions import reportcards
+from annotate.services.work import jobs
 
 
 @require_safe
@@ -40,7 +42,7 @@ def _context(project: Project) -> dict[str, Any]:
         "measured": reportcard_rows.measured(rows),
         "labels": reportcard_rows.per_label(latest, rows) if latest else [],
         "pair": reportcard_rows.pair(rows),
-        "is_measuring": tasks.is_measuring(project),
+        "is_measuring": jobs.is_live(kind=JobKind.REPORTCARD, project=project),
         "has_versions": project.versions.exclude(bundle="").exists(),
         "tab": "reportcard",
     }
@@ -49,7 +51,8 @@ def _context(project: Project) -> dict[str, Any]:
 @require_POST
 def measure(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    transaction.on_commit(partial(tasks.ask_for_card, project))
+    opened = jobs.ask(kind=JobKind.REPORTCARD, project=project, anew=True)
+    transaction.on_commit(partial(tasks.wake, opened))
     return redirect("reportcard", slug)
 
 

@@ -14,9 +14,11 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.models import ModelVersion
+from annotate.models.jobs import JobKind
 from annotate.services.pages import overview
 from annotate.services.versions import predictions, publication
 from annotate.services.versions.publication import NotPublished
+from annotate.services.work import jobs
 
 
 @require_safe
@@ -72,5 +74,6 @@ def roll_back(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 
 
 def _announce(request: HttpRequest, version: ModelVersion) -> None:
-    transaction.on_commit(partial(tasks.send, tasks.prelabel, version.pk))
+    opened = jobs.ask(kind=JobKind.RESCORE, project=version.project, version=version)
+    transaction.on_commit(partial(tasks.wake, opened))
     messages.success(request, _("Version %(number)s is published.") % {"number": version.number})

@@ -73,8 +73,8 @@ def facts(page: Page, *names: str) -> list[int]:
 def work(page: Page) -> None:
     """Do what waits for a worker, and wait for the page to see it by itself."""
     expect(page.locator("#progress")).to_have_attribute("data-state", "queued")
-    tasks.import_file(Import.objects.latest("pk").pk)
-    expect(page.locator("#progress")).to_have_attribute("data-state", "done")
+    tasks.work("import_file", Import.objects.latest("pk").pk)
+    expect(page.locator("#progress")).to_have_attribute("data-state", "succeeded")
 
 
 def stored(project: Project) -> dict[str, tuple[str, dict[str, Any], list[str]]]:
@@ -149,7 +149,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Event]:
 
 def work_elsewhere(import_id: int) -> None:
     try:
-        tasks.import_file(import_id)
+        tasks.work("import_file", import_id)
     finally:
         connection.close()
 
@@ -171,7 +171,7 @@ def test_the_page_follows_the_worker_through_the_file(
             interrupted.set()
         work.result(timeout=PATIENCE)
     expect(fact(page, "Rows read")).to_have_text("5")
-    expect(page.locator("#progress")).to_have_attribute("data-state", "done")
+    expect(page.locator("#progress")).to_have_attribute("data-state", "succeeded")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -9,9 +9,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from annotate import tasks
 from annotate.models import Import, Project
+from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
+from annotate.services.work import jobs
 from training.records import READERS, FileError
 
 
@@ -51,7 +53,7 @@ class Command(BaseCommand):
             raise CommandError(upload.error or taken)
         self._report(done)
         if not done.dry_run and done.created + done.updated:
-            tasks.send(tasks.embed, project.pk)
+            tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
 
     @staticmethod
     def _begin(project: Project, options: dict[str, Any]) -> Import:

@@ -9,7 +9,7 @@ from statistics import median
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from annotate.models import Annotation, ClassMetric, Label, ModelVersion, Project, TrainingRun
+from annotate.models import Annotation, ClassMetric, Job, Label, ModelVersion, Project, TrainingRun
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.work import WorkState
@@ -17,6 +17,7 @@ from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
 from annotate.services.versions import publication
 from annotate.services.versions.record import VersionReport
+from annotate.services.work import jobs
 
 # Medians are of the latest decisions only: they show the present, and reading all would take long.
 RECENT_DECISIONS = 5000
@@ -88,6 +89,7 @@ class Learning:
     missing: int | None
     live: tuple[TrainingRun, ...]
     failed: tuple[TrainingRun, ...]
+    failed_jobs: tuple[Job, ...]
     silent_queues: tuple[str, ...]
 
     @property
@@ -107,6 +109,7 @@ def learning(project: Project) -> Learning:
         missing=schedule.labels_until_next(project=project),
         live=tuple(live),
         failed=tuple(run for run in latest.values() if run.state == WorkState.FAILED),
+        failed_jobs=tuple(jobs.failed(project=project)),
         silent_queues=tuple(silent_queues()),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 
@@ -17,8 +16,6 @@ from training.bundles.cascade import Serving, open_predictor
 from training.registry import FAMILIES
 from training.types import Embedder, FloatArray, TrainingError
 
-logger = logging.getLogger(__name__)
-
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 KEPT_SCORES = 5
@@ -28,18 +25,18 @@ FIELDS = ["version", "scores", "decided", "margin"]
 def prelabel(*, version: ModelVersion) -> int:
     """Predict every document by a published version; return how many.
 
-    Where its bundle or its encoder is broken, the predictions of the version before stay and the run says so.
+    Raises `TrainingError` where its bundle or its encoder is broken: the predictions of the version before
+    stay, and the run says so.
     """
     try:
         return rescore(project=version.project, version=version, embedder=_embedder(version))
     except TrainingError as error:
-        logger.error("Version %s of %s predicts nothing: %s", version.number, version.project, error)
         sentence = _(
             "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
         )
-        run = TrainingRun.objects.filter(versions=version)
-        run.update(error=sentence % {"number": version.number, "why": error})
-        return 0
+        told = sentence % {"number": version.number, "why": error}
+        TrainingRun.objects.filter(versions=version).update(error=told)
+        raise TrainingError(told) from error
 
 
 def _embedder(version: ModelVersion) -> Embedder | None:

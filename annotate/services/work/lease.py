@@ -62,18 +62,16 @@ def beat(*, row: Work, **noted: object) -> bool:
     return bool(held(row).update(heartbeat_at=timezone.now(), lease_expires_at=_lease_end(), **noted))
 
 
-def succeed(*, row: Work) -> bool:
-    """End the row as done, if it is still this worker's."""
-    return _end(row, WorkState.SUCCEEDED, progress=1.0, error="")
+def succeed(*, row: Work, **only: object) -> bool:
+    """End the row as done, if it is still this worker's and its fields are as `only` says."""
+    ended = {"state": WorkState.SUCCEEDED, "progress": 1.0, "error": "", "finished_at": timezone.now()}
+    return bool(held(row).filter(**only).update(**FREE, **ended))
 
 
 def fail(*, row: Work, error: str) -> bool:
     """End the row with the sentence that says why; for a cause that trying again does not remove."""
-    return _end(row, WorkState.FAILED, error=error)
-
-
-def _end(row: Work, state: WorkState, **fields: object) -> bool:
-    return bool(held(row).update(state=state, finished_at=timezone.now(), **FREE, **fields))
+    ended = {"state": WorkState.FAILED, "error": error, "finished_at": timezone.now()}
+    return bool(held(row).update(**FREE, **ended))
 
 
 def retry_or_fail(*, row: Work, error: str) -> None:

@@ -25,7 +25,7 @@ BASE = "/api/v1/projects/colours"
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep the messages that would go to the broker."""
     messages: list[str] = []
-    monkeypatch.setattr(tasks, "send", lambda task, *_: messages.append(task.name.rpartition(".")[2]))
+    monkeypatch.setattr(tasks, "send", lambda kind, pk: messages.append(kind.name))
     return messages
 
 
@@ -47,7 +47,7 @@ def test_documents_go_in_and_again_change_nothing(
     rows = [{"text": "a red tree", "external_id": "1", "labels": ["red"]}, {"text": "a sea"}]
     first = post(client, "/documents", documents=rows).json()
     assert (first["created"], first["broken"]) == (2, 0)
-    assert "embed" in sent
+    assert "vectors" in sent
     again = post(client, "/documents", documents=rows).json()
     assert (again["created"], again["unchanged"]) == (0, 2)
     assert Document.objects.count() == 2
@@ -224,7 +224,7 @@ def test_a_lead_publishes_and_rolls_back(
     assert post(client, "/models/roll-back", number="two").status_code == 400
     assert post(client, "/models/roll-back", number=1).json()["number"] == 1
     assert post(client, "/models/roll-back").json()["code"] == "not_published"
-    assert sent == ["prelabel", "prelabel"]
+    assert sent == ["rescore", "rescore"]
     assert {row["number"]: row["stage"] for row in client.get(f"{BASE}/models").json()["results"]} == {
         1: "published",
         2: "retired",

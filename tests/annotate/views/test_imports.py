@@ -10,7 +10,7 @@ from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from annotate import tasks
+from annotate import kinds, tasks
 from annotate.models import Import, Project, User
 from annotate.models.work import WorkState
 from annotate.services.imports import job
@@ -81,7 +81,7 @@ def test_the_encoding_is_looked_for_once_on_the_way_in_and_again_when_the_file_i
     source = upload(client, project, CSV.decode().replace("hello", "h\xe9llo").encode("windows-1252"))
     client.get(address(source))
     client.post(address(source), {"text": "text", "id": "id", "label": "label", "meta": ["city"]})
-    tasks.import_file(source.pk)
+    tasks.work("import_file", source.pk)
     assert project.documents.filter(text__contains="h\xe9llo").count() == 1
     assert look.call_count == 1
     client.post(address(source), {"redeclare": "1", "header": "yes"})
@@ -95,14 +95,14 @@ def test_a_dry_run_and_then_the_import(
     columns = {"text": "text", "id": "id", "label": "label", "meta": ["city"]}
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
         client.post(address(source), {**columns, "dry_run": "1"})
-    sent.assert_called_once_with(tasks.import_file, source.pk)
-    tasks.import_file(source.pk)
+    sent.assert_called_once_with(kinds.BY_NAME["import_file"], source.pk)
+    tasks.work("import_file", source.pk)
     assert "Would be added" in client.get(address(source)).content.decode()
     assert project.documents.count() == 0
     client.post(address(source), {"repeat": "1"})
-    tasks.import_file(source.pk)
+    tasks.work("import_file", source.pk)
     assert project.documents.get(external_id="2").meta == {"city": "Kiel"}
-    assert sent.call_args.args == (tasks.embed, project.pk)
+    assert sent.call_args.args == (kinds.BY_NAME["vectors"], project.jobs.get().pk)
 
 
 def test_one_column_cannot_be_two_things(client: Client, project: Project) -> None:
@@ -117,7 +117,7 @@ def test_progress_is_polled_only_while_a_worker_is_at_it(
     source = upload(client, project)
     client.post(address(source), {"text": "text"})
     assert "hx-trigger" in client.get(address(source), headers={"HX-Request": "true"}).content.decode()
-    tasks.import_file(source.pk)
+    tasks.work("import_file", source.pk)
     part = client.get(address(source), headers={"HX-Request": "true"}).content.decode()
     assert "hx-trigger" not in part
     assert "<html" not in part

@@ -96,6 +96,16 @@ def test_a_failed_run_says_why(
     assert "There is one label only." in page()
 
 
+def test_a_failed_job_says_which_work_it_is_and_why(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    project.jobs.create(kind="vectors", state="failed", error="There is no encoder <here>.")
+    assert "Making vectors failed: There is no encoder &lt;here&gt;." in " ".join(page().split())
+    project.jobs.create(kind="vectors", state="succeeded")
+    assert "Making vectors failed" not in page()
+
+
 def test_a_queue_without_a_worker_is_named(
     page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
 ) -> None:

@@ -20,7 +20,7 @@ def card(project: Project) -> ReportCard:
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     sent: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(tasks, "send", lambda task, *arguments: sent.append((task.name, *arguments)))
+    monkeypatch.setattr(tasks, "send", lambda kind, pk: sent.append((kind.name, pk)))
     return sent
 
 
@@ -98,13 +98,13 @@ def test_a_lead_has_it_measured_and_the_page_waits(
     assert "every 3s" not in page(client, project)
     with django_capture_on_commit_callbacks(execute=True):
         client.post(reverse("reportcard-measure", args=[project.slug]))
-    assert sent == [("annotate.tasks.measure_card", project.pk, 1)]
+    job = project.jobs.get(kind="reportcard", is_anew=True)
+    assert sent == [("reportcard", job.pk)]
     assert "every 3s" in page(client, project)
     part = client.get(
         reverse("reportcard", args=[project.slug]), headers={"HX-Request": "true"}
     ).content.decode()
     assert part.lstrip().startswith("<section")
-    tasks.cache.delete(tasks.measuring_key(project.pk))
 
 
 def test_a_lead_combines_the_pair_that_pays(
@@ -161,7 +161,7 @@ def test_constraints_are_asked_once_and_can_be_changed(
         client.post(where, values | {"latency_ms": "2.5"})
     project.refresh_from_db()
     assert project.constraints == {"latency_ms": 2.5}
-    assert sent == [("annotate.tasks.measure_card", project.pk)]
+    assert sent == [("reportcard", project.jobs.get(is_anew=False).pk)]
 
 
 def test_a_language_that_cannot_be_checked_is_refused(lead: User, sign_in: Callable[[User], Client]) -> None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db.backends.signals import connection_created
 from django.test import Client
 
@@ -261,9 +262,11 @@ def test_the_task_asks_and_the_tick_wakes_it(
     asking: Project, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[str, int]] = []
-    monkeypatch.setattr(tasks, "send", lambda task, *keys: sent.append((task.name, *keys)))
+    monkeypatch.setattr(tasks, "send", lambda kind, pk: sent.append((kind.name, pk)))
     monkeypatch.setattr(vector_store, "any_for", lambda *, project: False)
-    tasks._look_around()
-    assert ("annotate.tasks.ask_llm", asking.pk) in sent
-    tasks.ask_llm(asking.pk)
+    cache.clear()
+    tasks.tick()
+    (job,) = asking.jobs.filter(kind="ask_llm")
+    assert ("ask_llm", job.pk) in sent
+    tasks.work("ask_llm", job.pk)
     assert asking.llm_answers.count() == 3

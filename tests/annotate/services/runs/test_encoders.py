@@ -11,16 +11,18 @@ import pytest
 
 from annotate import tasks
 from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Project, TrainingRun, User
+from annotate.models.jobs import JobKind
 from annotate.services.corpus import vector_store
 from annotate.services.runs import encoders, execution, first_batch, schedule
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.variants import RunConfig
-from annotate.services.work import lease
+from annotate.services.work import jobs, lease
 from tests.annotate.services.conftest import WORDS
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.bundles.bundle import read_manifest
 from training.encoders import checkpoints
 from training.registry import Entry
+from training.types import TrainingError
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -95,7 +97,8 @@ def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
     labelled.refresh_from_db()
     (document,) = add_documents(labelled, "ice and more")
     assert first_batch.is_waiting(project=labelled)
-    tasks.embed(labelled.pk)
+    (job,) = jobs.ask(kind=JobKind.VECTORS, project=labelled)
+    tasks.work("vectors", job.pk)
     assert Embedding.objects.filter(sha256=document.sha256).count() == 2  # the site's encoder, and the tuned
     assert not first_batch.is_waiting(project=labelled)
     (quick,) = schedule.open_if_due(project=labelled, reason=schedule.RunReason.LEAD)
@@ -202,7 +205,8 @@ def test_an_encoder_that_is_gone_is_a_sentence_and_looked_for_nowhere_else(
     monkeypatch.setattr(checkpoints, "_from_hub", killed)
     labelled.refresh_from_db()
     assert encoders.in_use(project=labelled) == []
-    assert rescore.prelabel(version=version) == 0
+    with pytest.raises(TrainingError, match="suggestions stay those of the version before"):
+        rescore.prelabel(version=version)
     run = TrainingRun.objects.get(pk=version.run_id)
     assert f"The encoder {version.encoder[:12]} is no longer in" in run.error
 

@@ -206,7 +206,8 @@ def test_a_broken_bundle_leaves_the_predictions_of_the_version_before(colours: P
     second = train(colours)
     assert second is not None
     (second.bundle_folder / "model.onnx").write_bytes(b"damaged")
-    assert rescore.prelabel(version=second) == 0
+    with pytest.raises(TrainingError, match="suggestions stay those of the version before"):
+        rescore.prelabel(version=second)
     assert set(Prediction.objects.values_list("version", flat=True)) == {first.pk}
     assert "cannot predict" in TrainingRun.objects.get(pk=second.run_id).error
 

@@ -67,10 +67,10 @@ def test_a_slow_run_wakes_the_worker_of_its_own_queue(
     run: TrainingRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent = []
-    monkeypatch.setattr(tasks, "send", lambda task, *arguments: sent.append((task.name, arguments)))
+    monkeypatch.setattr(tasks, "send", lambda kind, pk: sent.append((kind.name, kind.queue, pk)))
     quick = TrainingRun.objects.create(project=run.project, family="tfidf", reason="lead")
     tasks.wake([run, quick])
-    assert sent == [("annotate.tasks.fine_tune", (run.pk,)), ("annotate.tasks.train", (quick.pk,))]
+    assert sent == [("fine_tune", "finetuning", run.pk), ("train", "training", quick.pk)]
 
 
 def test_a_killed_run_finds_its_scratch_folder_and_its_labels_again(

@@ -13,9 +13,11 @@ from django.utils import timezone
 
 from annotate import tasks
 from annotate.models import Document, ModelVersion, Project, ReportCard, User
+from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.services.pages import reportcard_rows
 from annotate.services.versions import publication, reportcards
+from annotate.services.work import jobs
 from tests.annotate.cards import TWIN
 from tests.annotate.made_bundles import add_version
 from training.reportcard import measurement
@@ -227,15 +229,14 @@ def test_the_task_measures_once_and_has_the_published_predict(
     held_out: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[tuple[object, ...]] = []
-    monkeypatch.setattr(tasks, "send", lambda task, *arguments: sent.append((task.name, *arguments)))
+    monkeypatch.setattr(tasks, "send", lambda kind, pk: sent.append((kind.name, pk)))
     Project.objects.update(publish_recommended=True)
     version = add(held_out, 1, "tfidf")
-    tasks.ask_for_card(held_out)
-    assert sent == [("annotate.tasks.measure_card", held_out.pk, 1)]
-    assert tasks.is_measuring(held_out)
-    tasks.measure_card(held_out.pk, 1)
-    assert not tasks.is_measuring(held_out)
-    assert sent[1:] == [("annotate.tasks.prelabel", version.pk)]
+    (job,) = jobs.ask(kind=JobKind.REPORTCARD, project=held_out, anew=True)
+    assert jobs.is_live(kind=JobKind.REPORTCARD, project=held_out)
+    tasks.work("reportcard", job.pk)
+    assert not jobs.is_live(kind=JobKind.REPORTCARD, project=held_out)
+    assert sent == [("rescore", version.jobs.get().pk)]
 
 
 def test_the_page_puts_the_most_accurate_first_and_offers_a_pair_that_pays(held_out: Project) -> None:

@@ -1,0 +1,159 @@
+"""The kinds of work in the background: what a worker does with a row, and when the tick opens one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from annotate.models import Document, Import, Job, ModelVersion, Project, TrainingRun
+from annotate.models.jobs import JobKind
+from annotate.models.versions import Stage
+from annotate.models.work import Work
+from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
+from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.imports import job as imports
+from annotate.services.llm import answers
+from annotate.services.runs import encoders, execution, first_batch, schedule
+from annotate.services.versions import reportcards, rescore
+from annotate.services.work import jobs
+from annotate.services.work.jobs import Turn
+
+MINUTE = 60
+
+
+def nothing() -> Sequence[Work]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKind:
+    """One kind: its rows are those of `model` with the values of `where`.
+
+    `work` does the row of a key if it is free. `due` opens rows that nobody asked for; the tick asks it every
+    `every` seconds, 0 for each time. Both return the rows to wake a worker for.
+    """
+
+    name: str
+    queue: str
+    model: type[Work]
+    work: Callable[[int], Iterable[Work]]
+    where: Mapping[str, object] = field(default_factory=dict)
+    due: Callable[[], Iterable[Work]] = nothing
+    every: int = 0
+
+
+def train(run_id: int) -> Iterable[Work]:
+    """Train; then predict by what was published, and open the runs that became due meanwhile."""
+    version = execution.execute(run_id=run_id)
+    if version is not None:
+        yield from jobs.ask(kind=JobKind.RESCORE, project=version.project, version=version)
+    for project in Project.objects.filter(runs=run_id):
+        yield from schedule.open_if_due(project=project)
+
+
+def due_after_a_pause() -> Iterable[Work]:
+    for project in Project.objects.filter(training_enabled=True):
+        yield from schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE)
+
+
+def import_file(import_id: int) -> Iterable[Work]:
+    upload = imports.run(import_id=import_id)
+    if upload is not None and not upload.dry_run and upload.created + upload.updated:
+        yield from jobs.ask(kind=JobKind.VECTORS, project=upload.project)
+
+
+def make_vectors(job: Job) -> Turn:
+    """Embed for a while, by the site's own encoder first; with enough vectors choose the first batch."""
+    site = vector_store.embedder()
+    is_complete = _embed_for_a_while(job.project, site)
+    opened = first_batch.begin(project=job.project, encoder=site, is_complete=is_complete)
+    for fingerprint in encoders.in_use(project=job.project):
+        is_complete = is_complete and _embed_for_a_while(job.project, vector_store.embedder(fingerprint))
+    return Turn(is_complete, opened)
+
+
+def _embed_for_a_while(project: Project, encoder: vector_store.SiteEmbedder) -> bool:
+    """Embed for a while; once all texts have their vectors, find their neighbours and return True."""
+    vector_store.embed(project=project, encoder=encoder)
+    is_complete = vector_store.is_complete(project=project, encoder=encoder)
+    if is_complete:
+        neighbourhoods.find(project=project, encoder=encoder)
+    return is_complete
+
+
+def vectors_due() -> Iterable[Work]:
+    for project in Project.objects.filter(training_enabled=True):
+        if first_batch.is_waiting(project=project):
+            yield from jobs.ask_if_rested(kind=JobKind.VECTORS, project=project)
+
+
+def predict_all(job: Job) -> Turn:
+    assert job.version is not None
+    rescore.prelabel(version=job.version)
+    return Turn()
+
+
+def predictions_due() -> Iterable[Work]:
+    """Predict by the published versions of projects with documents that have no prediction at all."""
+    documents = Document.objects.filter(project=OuterRef("project"))
+    silent = ModelVersion.objects.filter(Exists(documents), stage=Stage.PUBLISHED, predictions=None)
+    for version in silent.select_related("project"):
+        yield from jobs.ask_if_rested(kind=JobKind.RESCORE, project=version.project, version=version)
+
+
+def ask_llm(job: Job) -> Turn:
+    encoder = vector_store.embedder() if vector_store.any_for(project=job.project) else None
+    done = answers.suggest(project=job.project, embedder=encoder)
+    return Turn(is_last=not (done and answers.is_wanted(project=job.project)))
+
+
+def answers_due() -> Iterable[Work]:
+    for project in Project.objects.filter(llm_budget__gt=0) if answers.is_configured() else ():
+        if answers.is_wanted(project=project):
+            yield from jobs.ask_if_rested(kind=JobKind.ASK_LLM, project=project)
+
+
+def measure(job: Job) -> Turn:
+    """Measure the project's models; where it publishes what is recommended, predict by that."""
+    card = reportcards.make(project=job.project, anew=job.is_anew)
+    version = reportcards.publish_recommended(card=card) if card else None
+    if version is None:
+        return Turn()
+    return Turn(opened=jobs.ask(kind=JobKind.RESCORE, project=job.project, version=version))
+
+
+def measuring_due() -> Iterable[Work]:
+    for project in reportcards.outdated():
+        yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
+
+
+def of_jobs(
+    kind: JobKind, queue: str, turn: Callable[[Job], Turn], due: Callable[[], Iterable[Work]]
+) -> WorkKind:
+    return WorkKind(kind.value, queue, Job, partial(jobs.do, work=turn), {"kind": kind.value}, due, MINUTE)
+
+
+KINDS = (
+    WorkKind("train", TRAINING, TrainingRun, train, {"is_slow": False}, due_after_a_pause),
+    WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
+    WorkKind("import_file", INTERACTIVE, Import, import_file),
+    of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),
+    of_jobs(JobKind.RESCORE, INTERACTIVE, predict_all, predictions_due),
+    of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),
+    of_jobs(JobKind.REPORTCARD, INTERACTIVE, measure, measuring_due),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))
+
+
+def kind_of(row: Any) -> WorkKind:
+    """Return the kind whose work a row is."""
+    return next(
+        kind
+        for kind in KINDS
+        if isinstance(row, kind.model) and all(getattr(row, name) == kind.where[name] for name in kind.where)
+    )

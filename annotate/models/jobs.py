@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models.projects import Project
+from annotate.models.versions import ModelVersion
+from annotate.models.work import LIVE_STATES, Work, WorkQuerySet
+
+
+class JobKind(models.TextChoices):
+    VECTORS = "vectors", _("Making vectors")
+    RESCORE = "rescore", _("Predicting every document")
+    ASK_LLM = "ask_llm", _("Asking the LLM")
+    REPORTCARD = "reportcard", _("Measuring the report card")
+
+
+class Job(Work):
+    """Work of a project that leaves no row of its own: a run and an import are rows already.
+
+    A subject, which is a project or one of its versions, has at most one live job of a kind. Whoever asks
+    for it meanwhile sets `is_asked_again`, so that it is done once more for what has come since it began.
+    With `is_anew` nothing that an earlier job found out is used again.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="jobs")
+    kind = models.CharField(max_length=20, choices=JobKind)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, null=True, related_name="jobs")
+    is_anew = models.BooleanField(default=False)
+    is_asked_again = models.BooleanField(default=False)
+
+    objects: WorkQuerySet[Job] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "kind"],
+                condition=Q(state__in=LIVE_STATES, version=None),
+                name="job_one_live_per_project",
+            ),
+            models.UniqueConstraint(
+                fields=["version", "kind"],
+                condition=Q(state__in=LIVE_STATES, version__isnull=False),
+                name="job_one_live_per_version",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
