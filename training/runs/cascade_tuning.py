@@ -1,4 +1,4 @@
-"""Makes one cascade of two bundles: where the cheap one may answer is tuned on held-out documents."""
+"""Makes a cascade of two bundles, and tunes on held-out documents where the cheap one may answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORTH = 0.1  # share of the texts that the cheap part must be able to answer
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The confidence from which on the cheap part answers, and what that comes to on the tuning documents.
+    """The confidence from which the cheap part answers, and the figures of that on the tuning documents.
 
     Macro-F1 is that with thresholds tuned for the objective, which need not be F1.
     """

@@ -1,4 +1,4 @@
-"""Distillation: a strong model labels a team's own unlabelled texts, and a cheap one learns from them."""
+"""Distillation: a strong model labels a team's unlabelled texts, and a cheap model learns from those."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def teach(
     embedder: Embedder | None = None,
     tell: Callable[[float], None] = lambda done: None,
 ) -> Dataset:
-    """Return the labelled documents with what a bundle says of `texts` to be learned on top.
+    """Return the labelled documents together with a bundle's answers to `texts`, to be learned as well.
 
     Its calibrated scores, and its decisions by its own thresholds (Hinton et al., 2015). `labelled` may be
     empty. `tell` gets the share done every few texts; what it raises ends the teaching. Raises
@@ -44,7 +44,7 @@ def teach(
 
 
 def unlabelled(pool: Sequence[str], *others: Dataset) -> tuple[str, ...]:
-    """Return the pool's texts once each, without those that `others` have too, near duplicates included."""
+    """Return each of the pool's texts once, without texts and near duplicates that `others` have."""
     seen = {split_key(text) for dataset in others for text in dataset.texts}
     fresh: dict[str, str] = {}
     for text in pool:

@@ -1,4 +1,4 @@
-"""How far a run is: the share of a stage as a share of the whole."""
+"""Reports how far a run is: turns the share of a stage into a share of the whole run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Stages:
     """Turns the share of a stage into the share of the run, which only goes forward."""
 
     def __init__(self, on_progress: ProgressCallback | None) -> None:
-        """Take what is told; None is told nothing."""
+        """Take the function that progress is reported to, or None."""
         self._on_progress = on_progress or (lambda stage, done: None)
         self._stage, self._done, self._start, self._until = "", 0.0, 0.0, 0.0
 
@@ -19,6 +19,6 @@ class Stages:
         self.tell(0.0)
 
     def tell(self, done: float) -> None:
-        """Tell that the share `done` of the stage is done."""
+        """Report that the share `done` of the stage is done."""
         self._done = max(self._done, self._start + (self._until - self._start) * done)
         self._on_progress(self._stage, self._done)

@@ -115,7 +115,7 @@ def _named(names: Sequence[str], known: Sequence[str]) -> str:
 
 
 def _repeating(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
-    """Return a lone other column of short values that recur: a file of two columns without names."""
+    """Return the only other column where its values are short and recur, as in a file without names."""
     free = [name for name in names if name not in taken]
     if len(free) != 1 or len(rows) < 4:
         return ""

@@ -1,4 +1,4 @@
-"""Enough holdout documents of each label, where the labels are known before people start."""
+"""Moves documents to the holdout where labels come with a file, so that each label has enough there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ ENOUGH = 20
 def stock_holdout(*, project: Project) -> int:
     """Move pool documents to the holdout until each label has `ENOUGH` there; return how many were moved.
 
-    A label gives at most half of its documents away, for it must also be learned from. Only documents that
-    no person has seen are moved, in an order that never changes, with their near duplicates.
+    A label gives away at most half of its documents, because models have to learn it as well. Only
+    documents that no person has seen are moved, in an order that never changes, with their near
+    duplicates.
     """
     missing = _missing(project)
     return sum(_move(project, label, count) for label, count in missing.items())

@@ -43,7 +43,7 @@ def begin(
     `declared` says what is known of the file beforehand, as its encoding or delimiter.
     """
     upload = Import(project=project, user=user, name=name[-255:], mapping=dict(declared or {}))
-    # NB: the name is untrusted: it is shown as text, and only a tame form of it becomes a path.
+    # NB: the name is untrusted. It is shown as text, and only a cleaned form of it becomes a path.
     tame = get_valid_filename(Path(name).name or "file")[-80:]
     upload.file.save(tame, file, save=False)
     try:
@@ -63,7 +63,7 @@ def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
 
 
 def _guess(upload: Import) -> dict[str, Any]:
-    """Return what is declared of a file, and of the rest the likeliest."""
+    """Return the declared settings of a file, completed by the likeliest ones."""
     rows, mapping = preview(upload)
     guessed = guess(rows, upload.project.task_type, has_labels=upload.project.labels.live().exists())
     return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
@@ -79,7 +79,7 @@ def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping]:
 
 @contextmanager
 def _on_disk(upload: Import) -> Iterator[Path]:
-    """Give the file's path; a file in remote storage is copied first, for readers need to seek."""
+    """Give the file's path; a file in remote storage is copied first, because readers have to seek."""
     try:
         yield Path(upload.file.path)
     except NotImplementedError:
@@ -144,7 +144,7 @@ def _store(upload: Import) -> None:
         read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
         store_rows(
             project=upload.project,
-            # What an earlier worker stored is not read twice: its rows were counted with its documents.
+            # Rows that an earlier worker stored are skipped: their number was saved together with them.
             rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
             gold=mapping.gold,
             create_labels=mapping.create_labels,

@@ -1,4 +1,4 @@
-"""Labels that come with rows: found by name or created, and kept as answers of the annotator "import"."""
+"""Labels that come with rows. They are found by name or created, and kept as answers of "import"."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 200
 
 
 def machine_annotator() -> User:
-    """Return the annotator that stands for files; nobody can log in as it."""
+    """Return the annotator whose answers come from files; nobody can log in as it."""
     user, _created = User.objects.get_or_create(
         username=MACHINE, is_machine=True, defaults={"password": make_password(None)}
     )
@@ -79,7 +79,7 @@ class ImportedLabels:
         return self.labels[name].pk
 
     def annotate(self, entries: Sequence[RowMatch]) -> None:
-        """Keep the labels of entries whose documents are saved; an answer that changes keeps its past."""
+        """Keep the labels of entries whose documents are saved; an answer that changes keeps its history."""
         labelled = [entry for entry in entries if entry.answer is not None and entry.document]
         if not labelled:
             return

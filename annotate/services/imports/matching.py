@@ -1,4 +1,4 @@
-"""Which document a row is: the one with its external id, else the one with its text, else a new one."""
+"""Finds the document of a row: the one with its external id, else the one with its text, else a new one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RowMatch:
 
 
 class Seen:
-    """Which documents earlier rows of the same file were about; a bit a document, not an object."""
+    """Which documents earlier rows of the same file were about, with one bit for each document."""
 
     def __init__(self) -> None:
         self.bits = bytearray()
@@ -79,7 +79,7 @@ class Known:
         self.by_id = {str(d.external_id): d for d in documents.filter(external_id__in=ids)}
         self.by_text: dict[str, Document] = {}
         for document in documents.filter(sha256__in=digests).order_by("pk"):
-            known = self.by_id.get(document.external_id or "", document)  # one object a document
+            known = self.by_id.get(document.external_id or "", document)  # one object for each document
             if document.external_id is None or document.sha256 not in self.by_text:
                 self.by_text[document.sha256] = known
         # Near duplicates lie in one lane, also where a lead has changed the share since.
@@ -175,7 +175,7 @@ class Known:
             self._mark(entry, document)
 
     def _retext(self, entry: RowMatch, document: Document) -> str:
-        """A text under an answer must not change silently: the answer was given to the old one."""
+        """Change a document's text, or return why not: nobody who answered the old one has seen it."""
         if entry.repeats:
             return contradiction()
         if document.pk in self.fixed:

@@ -1,4 +1,4 @@
-"""Decisions that come without a card having been shown: those of the API."""
+"""Decisions of the API, which come without a card that was shown."""
 
 from __future__ import annotations
 

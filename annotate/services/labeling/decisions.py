@@ -1,4 +1,4 @@
-"""One person's decision on one document: kept once, whatever is sent twice or late."""
+"""Keeps one person's decision on one document exactly once, even if it is sent twice or late."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was sent for one card; `shown` is the suggestion where the page showed another than recorded."""
+    """What was sent for one card. `shown` is set where the page showed another suggestion than the card's."""
 
     card: uuid.UUID
     outcome: str
@@ -59,13 +59,13 @@ def submit(
 def keep(
     *, project: Project, annotator: User, answer: Submission, offered: Collection[int] | None = None
 ) -> Annotation:
-    """Do what `submit` does within the caller's transaction; `offered` are the live labels where read."""
+    """Do what `submit` does, in the caller's transaction; `offered` are the live labels if read already."""
     key = answer.card
     dealt = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
     if dealt is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
     document, shown_version, shown = dealt
-    # NB: not in one query with the card: on PostgreSQL that one sees nothing committed while it waited.
+    # NB: a query of its own: the one for the card would not see what was committed while it waited.
     standing = hot_queries.STANDING.first(document=document, annotator=annotator.pk, card=key)
     annotation = Annotation.objects.get(pk=standing[0]) if standing else None
     if standing and annotation and standing[1]:

@@ -17,7 +17,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from annotate.models import Annotation, Assignment, Card, Decision, User
 
 Row = tuple[Any, ...]
-# Values that no real parameter has: where they end up in the SQL, the parameters of a call go.
+# Values that no real parameter has. Where they appear in the SQL, a call's own parameters are put.
 _STAND_INS: dict[type, Callable[[int], Any]] = {
     int: lambda n: -7_000_000_000_000_000_000 - n,
     uuid.UUID: lambda n: uuid.UUID(int=(0xF00D << 112) + n),
@@ -28,7 +28,7 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
 class CompiledQuery:
     """The rows of `build(**parameters)`, a `values_list`; `types` are those of its parameters by name.
 
-    The query's shape must not depend on the parameters: None, say, would make another SQL.
+    The query's shape must not depend on the parameters; None, for example, would make other SQL.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]], **types: type) -> None:
@@ -62,7 +62,7 @@ class _Parameter:
 
 
 def _sent(value: Any) -> Any:
-    """Return a value as the database gets it."""
+    """Return a value in the form in which the database takes it."""
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, uuid.UUID) and not connection.features.has_native_uuid_field:
@@ -71,7 +71,7 @@ def _sent(value: Any) -> Any:
 
 
 Rows = Any  # a values_list; its own type depends on every field
-# A place with all that its card shows: once its SQL is written, a join costs less than another query.
+# A place with all that its card shows. With SQL that is kept, a join costs less than another query.
 PLACE = (
     "pk",
     "state",

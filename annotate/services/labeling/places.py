@@ -1,4 +1,4 @@
-"""How many places a document has in the queue: the one answer, for whoever queues, returns or sets it."""
+"""Decides how many places a document has in the queue; all code that queues documents asks here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who labels which document next: leases on the places of the queue, and how the queue is filled."""
+"""Decides who labels which document next: leases on places of the queue, and how the queue is filled."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ RELEASE_SECONDS = 15  # more than the 10 seconds between two pulses of a labelli
 class Dealt:
     """A card with its document; `version` is the number of the model that chose or suggests.
 
-    Of the document its key, text, lane and prediction are read, the rest on demand.
+    Only the document's key, text, lane and prediction are read; other fields are read on demand.
     """
 
     place: int
@@ -69,7 +69,7 @@ class _Place:
 
 
 def claim(*, project: Project, annotator: User) -> Assignment | None:
-    """Lease the next place to `annotator` and set its `card`; the own live lease comes first."""
+    """Lease the next place to `annotator` and set its `card`; a lease that they hold already comes first."""
     with transaction.atomic():
         dealt = deal(project=project, annotator=annotator)
     dealt = dealt or deal_from_filled(project=project, annotator=annotator)
@@ -135,7 +135,7 @@ def release(*, annotator: User, card: uuid.UUID) -> bool:
 
 
 def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:
-    """Return the own place, else one whose lease ran out, else the first that waits."""
+    """Return the annotator's own place, else one whose lease ran out, else the first that waits."""
     held = [
         _Place(*row)
         for row in hot_queries.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
@@ -173,7 +173,7 @@ def _document(place: _Place) -> Document:
         found = Prediction(
             document=document, version_id=place.predicted_by, scores=place.scores, decided=place.decided
         )
-    # None is noted as well: asked for a prediction, the document would look for one again.
+    # None is set as well, or the document would query for its prediction.
     Document.prediction.related.set_cached_value(document, found)
     return document
 
@@ -207,7 +207,7 @@ def top_up(*, project: Project) -> int:
 def refill(
     *, project: Project, strategy: str, version: ModelVersion | None, documents: Sequence[int]
 ) -> Batch:
-    """Put the chosen documents, the most wanted first, before everybody; untouched older places make room.
+    """Put chosen documents at the front of the queue, most wanted first, in place of untouched older ones.
 
     `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
     holdout document with the project's probability, so that reported figures grow with the pool's labels.

@@ -1,4 +1,4 @@
-"""Short writing transactions, one after another.
+"""Lets short writing transactions run one after another.
 
 SQLite's own waiting is a sleep that grows to a tenth of a second: under load the lock is free meanwhile, and
 some wait far longer than others. A file lock wakes the next one at once, across threads and processes.
