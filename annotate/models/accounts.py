@@ -1,16 +1,67 @@
 from __future__ import annotations
 
+import unicodedata
+from typing import Any, ClassVar
+
 from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import UserManager as BaseUserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+# The names of accounts that stand for programs; lists of annotations would pass a person off as one of them.
+MACHINE_NAMES = ("import", "oracle")
+# What looks alike becomes one letter: Cyrillic, Greek and Armenian ones, and those of a narrow font.
+LOOK_ALIKES = str.maketrans(
+    {"а": "a", "α": "a", "с": "c", "ϲ": "c", "е": "e", "ε": "e", "м": "m", "о": "o", "ο": "o", "օ": "o"}
+    | {"0": "o", "р": "p", "ρ": "p", "г": "r", "т": "t", "τ": "t"}
+    | dict.fromkeys("iіι1ӏ|", "l")
+)
+
+
+def look_of(name: str) -> str:
+    """Return a name as a reader sees it: without case, accents, wide forms or the alphabet of a letter."""
+    decomposed = unicodedata.normalize("NFKD", name).casefold()
+    letters = "".join(c for c in decomposed if unicodedata.category(c) not in {"Mn", "Cf"})
+    return letters.translate(LOOK_ALIKES)
+
+
+def refuse_machine_name(name: str) -> None:
+    if look_of(name) in map(look_of, MACHINE_NAMES):
+        raise ValidationError(
+            _("“%(name)s” looks like the name of a machine; choose another."), params={"name": name}
+        )
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes accounts of people, on the command line too; machines get theirs from what they belong to."""
+
+    def create_user(self, username: str, *args: Any, **fields: Any) -> User:
+        refuse_machine_name(username)
+        return super().create_user(username, *args, **fields)
+
+    def create_superuser(self, username: str, *args: Any, **fields: Any) -> User:
+        refuse_machine_name(username)
+        return super().create_superuser(username, *args, **fields)
+
 
 class User(AbstractUser):
+    username = models.CharField(
+        _("username"),
+        max_length=150,
+        unique=True,
+        help_text=_("Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only."),
+        validators=[UnicodeUsernameValidator(), refuse_machine_name],
+        error_messages={"unique": _("A user with that username already exists.")},
+    )
     is_machine = models.BooleanField(
         _("machine"),
         default=False,
         help_text=_("An annotator that is a program, as imports are; it cannot log in."),
     )
+
+    objects: ClassVar[UserManager] = UserManager()
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
