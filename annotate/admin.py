@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy, ngettext
 
-from annotate import models
+from annotate import models, security_log
+from annotate.access import signed_in
+from annotate.services.people import api_keys
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -25,7 +31,50 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
 
-admin.site.register(models.User, UserAdmin)
+@admin.register(models.User)
+class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
+    """Accounts are made and changed here; what was given or taken is in the security log."""
+
+    actions = ["end_keys"]
+
+    def save_model(self, request: HttpRequest, obj: models.User, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        security_log.record(
+            "account-changed" if change else "account-made",
+            user=obj.get_username(),
+            changed=",".join(form.changed_data),
+            active=obj.is_active,
+            staff=obj.is_staff,
+            superuser=obj.is_superuser,
+            by=request.user,
+        )
+
+    @admin.action(description=gettext_lazy("End all API keys of the chosen accounts"), permissions=["change"])
+    def end_keys(self, request: HttpRequest, users: QuerySet[models.User]) -> None:
+        _end(self, request, models.ApiKey.objects.filter(user__in=users))
+
+
+@admin.register(models.ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ["user", "name", "prefix", "created_at", "last_used_at", "expires_at", "revoked_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__username", "name", "prefix"]
+    exclude = ["digest"]
+    actions = ["end"]
+
+    @admin.action(description=gettext_lazy("End the chosen keys"), permissions=["end"])
+    def end(self, request: HttpRequest, keys: QuerySet[models.ApiKey]) -> None:
+        _end(self, request, keys)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return signed_in(request.user).is_superuser
+
+
+def _end(page: admin.ModelAdmin[Any], request: HttpRequest, keys: QuerySet[models.ApiKey]) -> None:
+    ended = api_keys.end(keys, by=signed_in(request.user))
+    page.message_user(
+        request, ngettext("%(n)d key has ended.", "%(n)d keys have ended.", ended) % {"n": ended}
+    )
 
 
 @admin.register(models.Project)

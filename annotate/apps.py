@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 
 from annotate import checks as checks  # importing it registers the system checks
+from annotate.services.people import login_events as login_events  # importing it connects the signals
 
 
 class AnnotateConfig(AppConfig):

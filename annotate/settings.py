@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "annotate",
 ]
 
@@ -51,6 +53,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",  # last, as it replaces the answer to one guess too many
 ]
 
 ROOT_URLCONF = "annotate.urls"
@@ -133,7 +136,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "annotate.services.people.passwords.EndsWhatItOpened"},
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "projects"
 LOGOUT_REDIRECT_URL = "login"
@@ -142,7 +147,9 @@ SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("WINNOW_BEHIND_PROXY") else None
+BEHIND_PROXY = env_bool("WINNOW_BEHIND_PROXY")
+PROXY_ADDRESS_HEADER = env("WINNOW_PROXY_ADDRESS_HEADER", "X-Forwarded-For")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
@@ -158,6 +165,18 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# Wrong passwords, counted in the database: see annotate/services/people/guessing.py for the three counts.
+AXES_FAILURE_LIMIT = env_int("WINNOW_LOGIN_FAILURES", 10)
+AXES_COOLOFF_TIME = timedelta(minutes=env_int("WINNOW_LOGIN_LOCK_MINUTES", 15))
+AXES_HANDLER = "annotate.services.people.guessing.GuessLimit"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # what a right password forgives
+AXES_LOCKOUT_CALLABLE = "annotate.views.account.locked_out"
+AXES_CLIENT_IP_CALLABLE = "annotate.services.people.addresses.client_address"
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else one who goes on guessing keeps the owner out
+AXES_DISABLE_ACCESS_LOG = True  # the security log has it
+AXES_VERBOSE = False
 
 # Celery: the row in the database is the job, a message only wakes a worker.
 CELERY_BROKER_URL = environment.celery_broker_url(REDIS_URL)
@@ -217,4 +236,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "winnow.security": {"level": "INFO"},  # whatever LOG_LEVEL says
+        "axes": {"level": "ERROR"},  # what it tells is in the security log, in a form that nobody can forge
+    },
 }

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from annotate.views import (
+    account,
     api_keys,
     documents,
     explanation,
@@ -21,6 +22,7 @@ from annotate.views import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
+    path("account/password/", account.password, name="account-password"),
     path("account/keys/", api_keys.keys, name="api-keys"),
     path("account/keys/<int:pk>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("api/v1/", include("annotate.api.urls")),

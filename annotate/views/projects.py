@@ -144,7 +144,7 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
     form = MemberForm(request.POST or None)
     if form.is_valid():
         try:
-            member_service.add_member(project=project, **form.cleaned_data)
+            member_service.add_member(project=project, by=signed_in(request.user), **form.cleaned_data)
         except Refused as refusal:
             form.add_error("username", str(refusal))
         else:
@@ -157,14 +157,15 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def change_member(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    membership = get_object_or_404(led_project_for(request.user, slug).memberships, pk=pk)
+    user, project = signed_in(request.user), led_project_for(request.user, slug)
+    membership = get_object_or_404(project.memberships, pk=pk)
     try:
         if request.POST.get("remove"):
-            member_service.remove_member(membership=membership)
+            member_service.remove_member(membership=membership, by=user)
         elif request.POST.get("role") in Role.values:
-            member_service.change_role(membership=membership, role=request.POST["role"])
+            member_service.change_role(membership=membership, role=request.POST["role"], by=user)
     except Refused as refusal:
         messages.error(request, str(refusal))
     # A lead who has just given up the role would get a 404 on the members page.
-    still_lead = is_lead(signed_in(request.user), membership.project)
+    still_lead = is_lead(user, project)
     return redirect("project-members", slug) if still_lead else redirect("projects")

@@ -5,8 +5,10 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from annotate import security_log
 from annotate.models import ApiKey, User
 from annotate.services.people import api_keys
+from annotate.services.people.addresses import client_address
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -18,6 +20,9 @@ class TokenAuthentication(BaseAuthentication):
             return None
         key = api_keys.find(secret.strip())
         if key is None:
+            # The first letters of a real one are in its owner's list of keys; they open nothing.
+            begin = secret.strip()[: len("winnow_") + 8] if secret.startswith("winnow_") else ""
+            security_log.record("token-refused", begins_with=begin, address=client_address(request._request))
             raise AuthenticationFailed(_("This token is unknown, revoked or expired; make a new one."))
         return key.user, key
 

@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from annotate import security_log
 from annotate.models import ApiKey, User
 
 MARK = "winnow"
@@ -41,6 +42,7 @@ def issue(
     key = ApiKey.objects.create(
         user=user, name=name, prefix=prefix, digest=digest(secret), scopes=wanted, expires_at=expires_at
     )
+    security_log.record("key-made", user=user.get_username(), key=prefix, scopes=",".join(wanted))
     return key, secret
 
 
@@ -56,5 +58,14 @@ def find(secret: str) -> ApiKey | None:
 @transaction.atomic
 def revoke(*, user: User, pk: int) -> bool:
     """End a key at once; a key of somebody else, or one that has ended already, changes nothing."""
-    ended = ApiKey.objects.filter(pk=pk, user=user, revoked_at=None).update(revoked_at=timezone.now())
-    return ended == 1
+    return end(ApiKey.objects.filter(pk=pk, user=user), by=user) == 1
+
+
+@transaction.atomic
+def end(keys: models.QuerySet[ApiKey], *, by: User | None = None) -> int:
+    """End keys at once, whoever owns them; return how many had not ended yet."""
+    live = list(keys.filter(revoked_at=None).select_related("user").order_by("pk"))
+    ApiKey.objects.filter(pk__in=[key.pk for key in live]).update(revoked_at=timezone.now())
+    for key in live:
+        security_log.record("key-ended", user=key.user.get_username(), key=key.prefix, by=by or "")
+    return len(live)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from annotate import security_log
 from annotate.models import Assignment, Membership, Project, User
 from annotate.models.projects import Role
 from annotate.models.queue import AssignmentState
@@ -12,7 +13,7 @@ from annotate.services.projects.refused import Refused
 
 
 @transaction.atomic
-def add_member(*, project: Project, username: str, role: str) -> Membership:
+def add_member(*, project: Project, username: str, role: str, by: User | None = None) -> Membership:
     user = User.objects.filter(username=username, is_active=True, is_machine=False).first()
     if user is None:
         raise Refused(
@@ -21,26 +22,34 @@ def add_member(*, project: Project, username: str, role: str) -> Membership:
     membership, is_new = Membership.objects.get_or_create(project=project, user=user, defaults={"role": role})
     if not is_new:
         raise Refused(_("“%(name)s” is a member of this project already.") % {"name": username})
+    _log("member-added", membership, by)
     return membership
 
 
 @transaction.atomic
-def change_role(*, membership: Membership, role: str) -> Membership:
+def change_role(*, membership: Membership, role: str, by: User | None = None) -> Membership:
     if role != Role.LEAD:
         _refuse_without_lead(membership)
     membership.role = role
     membership.save(update_fields=["role"])
+    _log("role-changed", membership, by)
     return membership
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership) -> None:
+def remove_member(*, membership: Membership, by: User | None = None) -> None:
     """End a membership. The person's annotations stay; documents reserved for them go back to the queue."""
     _refuse_without_lead(membership)
     Assignment.objects.filter(
         project=membership.project_id, annotator=membership.user_id, state=AssignmentState.LEASED
     ).update(state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None)
+    _log("member-removed", membership, by)
     membership.delete()
+
+
+def _log(event: str, membership: Membership, by: User | None) -> None:
+    project, user = membership.project.slug, membership.user.get_username()
+    security_log.record(event, user=user, project=project, role=membership.role, by=by or "")
 
 
 def _refuse_without_lead(membership: Membership) -> None:

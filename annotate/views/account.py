@@ -1,0 +1,61 @@
+"""A person's own account: the password, and the way out."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import authenticate, update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.forms import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from annotate.access import signed_in
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Asks for the old password as a login does, so that guesses at it are counted and logged alike."""
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        self.request = request
+        super().__init__(signed_in(request.user), data)
+
+    def clean_old_password(self) -> str:
+        old: str = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def password(request: HttpRequest) -> HttpResponse:
+    form = OwnPasswordForm(request, request.POST or None)
+    if form.is_valid():
+        user = form.save()
+        update_session_auth_hash(request, user)
+        messages.success(
+            request, _("Your password is changed. Your API keys and your sessions elsewhere have ended.")
+        )
+        return redirect("account-password")
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render(request, "account/password.html", {"form": form}, status=status)
+
+
+def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:
+    """Answer in place of a page that took one password too many; axes calls it."""
+    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
+    page = render(
+        request,
+        "account/locked_out.html",
+        {"minutes": seconds // 60},
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+    )
+    page["Retry-After"] = str(seconds)
+    return page
