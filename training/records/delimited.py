@@ -10,11 +10,17 @@ from typing import BinaryIO, TextIO
 
 from training.records.detect import SAMPLE
 from training.records.header import columns, looks_like_header
-from training.records.rows import FileError, Options, Row
+from training.records.rows import FileError, Options, Row, fill_row
 
 DELIMITERS = ",;\t|"
 NO_DELIMITER = "\x1f"  # stands for a table of one column, whose texts may hold commas
 REPLAYS = 1000
+# What the csv module says is wrong, by a part of its message, and what a person is told.
+FAULTS = {
+    "field limit": "A cell is too long, or a quote is opened here and never closed.",
+    "unexpected end": "A quote is opened here and never closed.",
+    "": "A quote inside a quoted cell is not doubled.",
+}
 
 
 def decoded(file: BinaryIO, options: Options) -> TextIO:
@@ -32,17 +38,17 @@ def decoded(file: BinaryIO, options: Options) -> TextIO:
 def read_lines(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield each line that is not blank as the column "text"."""
     with decoded(file, options) as text:
-        for number, line in enumerate(_bounded(text, options.max_cell), start=1):
+        for number, line in enumerate(bounded_lines(text, options.max_cell + 2), start=1):
             kept = line.rstrip("\r\n")
             if kept.strip():
                 yield Row(number, {"text": kept})
 
 
-def _bounded(file: TextIO, limit: int) -> Iterator[str]:
-    """Yield lines. A line far over the limit is cut behind it, so that it is refused without being held."""
-    while line := file.readline(limit + 2):
+def bounded_lines(file: TextIO, most: int) -> Iterator[str]:
+    """Yield lines, of each at most `most` characters, so that a longer one is refused without being held."""
+    while line := file.readline(most):
         yield line
-        while not line.endswith(("\n", "\r")) and (line := file.readline(limit + 2)):
+        while not line.endswith(("\n", "\r")) and (line := file.readline(most)):
             pass
 
 
@@ -54,17 +60,37 @@ def read_delimited(file: BinaryIO, name: str, options: Options) -> Iterator[Row]
         delimiter = options.delimiter or guess_delimiter(sample, options.format)
         quoting = guess_quoting(sample, delimiter)
         csv.field_size_limit(options.max_cell + 1)  # NB: the csv module has one limit for the whole process
-        header = options.header
-        if header is None:
-            header = looks_like_header(_sample_rows(sample, delimiter, quoting))
-        yield from _rows(_Lines(text, options.max_cell), delimiter, quoting, header, options.max_columns)
+        has_header = options.header
+        if has_header is None:
+            has_header = looks_like_header(_sample_rows(sample, delimiter, quoting))
+        lines = _Lines(text, options.max_cell)
+        # The stub's literal type for `quoting` is narrower than what the constants are typed as.
+        reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
+        names: list[str] = []
+        while True:
+            number = lines.number
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(number, problem=next(FAULTS[part] for part in FAULTS if part in str(error)))
+                lines.give_up_first()
+                continue
+            lines.done()
+            if not cells:
+                continue
+            is_header = has_header and not names
+            names = names or columns(cells if is_header else [], len(cells), options.max_columns)
+            if not is_header:
+                yield fill_row(number, names, cells, "")
 
 
 class _Lines:
     """The lines of a file. Those of the present record are kept, so that they can be read once more."""
 
     def __init__(self, file: TextIO, limit: int) -> None:
-        self.source = _bounded(file, limit)
+        self.source = bounded_lines(file, limit + 2)
         self.ahead: deque[str] = deque()
         self.record: list[str] = []
         self.number = 1  # of the line on which the present record starts
@@ -93,54 +119,6 @@ class _Lines:
         self.ahead.extendleft(reversed(self.record[1:]))
         del self.record[1:]
         self.done()
-
-
-def _rows(lines: _Lines, delimiter: str, quoting: int, header: bool, max_columns: int) -> Iterator[Row]:
-    names: list[str] = []
-    for number, cells, problem in _records(lines, delimiter, quoting):
-        if problem:
-            yield Row(number, problem=problem)
-        elif not names:
-            names = columns(cells if header else [], len(cells), max_columns)
-            if not header:
-                yield _row(number, names, cells)
-        elif cells:
-            yield _row(number, names, cells)
-
-
-def _records(lines: _Lines, delimiter: str, quoting: int) -> Iterator[tuple[int, list[str], str]]:
-    # The stub's literal type for `quoting` is narrower than what the constants are typed as.
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
-    while True:
-        number = lines.number
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, [], _sentence(error)
-            lines.give_up_first()
-            continue
-        lines.done()
-        if cells:
-            yield number, cells, ""
-
-
-def _sentence(error: csv.Error) -> str:
-    said = str(error)
-    if "field limit" in said:
-        return "A cell is too long, or a quote is opened here and never closed."
-    if "unexpected end" in said:
-        return "A quote is opened here and never closed."
-    return "A quote inside a quoted cell is not doubled."
-
-
-def _row(number: int, names: list[str], cells: list[str]) -> Row:
-    if len(cells) > len(names):
-        return Row(number, problem=f"The row has {len(cells)} cells, but there are {len(names)} columns.")
-    # Excel leaves out empty cells at the end of a row, so a short row is complete.
-    padded = cells + [""] * (len(names) - len(cells))
-    return Row(number, dict(zip(names, padded, strict=True)))
 
 
 def guess_delimiter(sample: str, format: str = "csv") -> str:

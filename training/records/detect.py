@@ -56,28 +56,28 @@ def detect_format(file: BinaryIO, name: str) -> str:
     head = _head(file, 4096)
     if not head:
         raise FileError(f"{name} is empty.")
-    _refuse_foreign(head, name)
+    for magic, reason in FOREIGN:
+        if head.startswith(magic):
+            raise FileError(f"{name} {reason}.")
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start[:20].decode("latin-1").lower().startswith(HTML):
+        raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
     said = SUFFIXES.get(Path(name).suffix.lower(), "")
     found = _packed_format(file, head, name)
     if found and said and found != said:
         raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")
     if said in PACKED and not found:
         raise FileError(f"{name} is not a {PACKED[said]}, though its name says so.")
-    return found or said or _text_format(head)
+    if found or said:
+        return found or said
+    if start.startswith(b"["):
+        return "json"
+    return "jsonl" if start.startswith(b"{") else "csv"
 
 
 def _head(file: BinaryIO, size: int) -> bytes:
     file.seek(0)
     return file.read(size)
-
-
-def _refuse_foreign(head: bytes, name: str) -> None:
-    for magic, reason in FOREIGN:
-        if head.startswith(magic):
-            raise FileError(f"{name} {reason}.")
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:20].decode("latin-1").lower()
-    if start.startswith(HTML):
-        raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
 
 
 def _packed_format(file: BinaryIO, head: bytes, name: str) -> str:
@@ -94,13 +94,6 @@ def _packed_format(file: BinaryIO, head: bytes, name: str) -> str:
     raise FileError(f"{name} is a ZIP archive; unpack it first.")
 
 
-def _text_format(head: bytes) -> str:
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith(b"["):
-        return "json"
-    return "jsonl" if start.startswith(b"{") else "csv"
-
-
 def detect_encoding(file: BinaryIO, name: str) -> str:
     """Return the encoding of a text file: its byte order mark, UTF-8 if it is, else the likeliest one.
 
@@ -110,26 +103,26 @@ def detect_encoding(file: BinaryIO, name: str) -> str:
     for mark, encoding in BOMS:
         if head.startswith(mark):
             return encoding
-    if wide := _utf16_without_mark(head):
-        return wide
+    # UTF-16 without a mark shows by its zero bytes. Spaces and digits have one in every script, so zeros in
+    # 10 % of the pairs are enough.
+    few = max(1, len(head) // 2) / 10
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    if odd > few and even < odd / 20:
+        return "utf-16-le"
+    if even > few and odd < even / 20:
+        return "utf-16-be"
     if len(head) - len(head.translate(None, CONTROL)) > len(head) // 50:
         raise FileError(f"{name} is not a text file.")
     sample = _not_utf8(file)
-    if sample is None or _mostly_utf8(sample):
+    if sample is None:
+        return "utf-8"
+    # A file in UTF-8 may have a few damaged bytes; most of its characters beyond ASCII are still whole.
+    text = sample.decode("utf-8", "replace")
+    damaged = text.count("\ufffd")
+    if damaged * 10 < sum(not char.isascii() for char in text) - damaged:
         return "utf-8"
     best = from_bytes(sample, cp_isolation=LEGACY).best()
     return best.encoding if best else "cp1252"
-
-
-def _utf16_without_mark(head: bytes) -> str:
-    """Recognise UTF-16 by zero bytes. NB: spaces and digits have one in every script, so 10 % are enough."""
-    pairs = max(1, len(head) // 2)
-    even, odd = head[0::2].count(0), head[1::2].count(0)
-    if odd > pairs / 10 and even < odd / 20:
-        return "utf-16-le"
-    if even > pairs / 10 and odd < even / 20:
-        return "utf-16-be"
-    return ""
 
 
 def _not_utf8(file: BinaryIO) -> bytes | None:
@@ -143,10 +136,3 @@ def _not_utf8(file: BinaryIO) -> bytes | None:
             return block + file.read(SAMPLE)
         scanned += len(block)
     return None
-
-
-def _mostly_utf8(sample: bytes) -> bool:
-    """Tell a UTF-8 file with a few damaged bytes from one in another encoding."""
-    text = sample.decode("utf-8", "replace")
-    damaged = text.count("\ufffd")
-    return damaged * 10 < sum(not char.isascii() for char in text) - damaged

@@ -23,18 +23,14 @@ def columns(cells: Sequence[str], width: int, most: int) -> list[str]:
         )
     names: list[str] = []
     for position in range(width):
-        name = str(cells[position]).strip() if position < len(cells) else ""
-        names.append(_distinct(name or f"column {position + 1}", names))
+        given = str(cells[position]).strip() if position < len(cells) else ""
+        name = given = given or f"column {position + 1}"
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{given} ({number})"
+        names.append(name)
     return names
-
-
-def _distinct(name: str, taken: Sequence[str]) -> str:
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name} ({number})" in taken:
-        number += 1
-    return f"{name} ({number})"
 
 
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -48,11 +44,9 @@ def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
         return False
     if any(not cell or len(cell) > 40 or _is_number(cell) for cell in first):
         return False
-    return not any(_recurs(cell, j, rows[1:]) for j, cell in enumerate(first))
-
-
-def _recurs(cell: str, column: int, rows: Sequence[Sequence[str]]) -> bool:
-    return any(cell == str(row[column]).strip() for row in rows if column < len(row))
+    return not any(
+        cell == str(other).strip() for row in rows[1:] for cell, other in zip(first, row, strict=False)
+    )
 
 
 def _is_number(cell: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -13,7 +13,6 @@ from typing import BinaryIO
 
 from training.records.detect import PACKED, detect_encoding, detect_format
 from training.records.rows import FileError, Options, Row
-from training.types import Json
 
 Reader = Callable[[BinaryIO, str, Options], Iterator[Row]]
 
@@ -70,51 +69,39 @@ def _opened(path: str | Path, options: Options | None, name: str) -> Iterator[tu
     with path.open("rb") as file:
         found = detect_format(file, name)
         options = replace(options, format=options.format or found)
-        reader = _reader(options.format)
+        if options.format not in READERS:
+            raise FileError(f"There is no format called {options.format!r}; known are {', '.join(READERS)}.")
+        module, _, attribute = READERS[options.format].partition(":")
+        reader: Reader = getattr(import_module(module), attribute)
         if options.format not in PACKED and not options.encoding:
             options = replace(options, encoding=detect_encoding(file, name))
         rows = reader(file, name, options)
-        yield options, (row if row.problem else _checked(row, options) for row in rows)
-
-
-def _reader(key: str) -> Reader:
-    if key not in READERS:
-        raise FileError(f"There is no format called {key!r}; known are {', '.join(READERS)}.")
-    module, _, attribute = READERS[key].partition(":")
-    reader: Reader = getattr(import_module(module), attribute)
-    return reader
+        yield options, (_checked(row, options) for row in rows)
 
 
 def _checked(row: Row, options: Options) -> Row:
-    problem = _fault(row.cells, options)
-    return Row(row.number, problem=problem) if problem else row
-
-
-def _fault(cells: Mapping[str, Json], options: Options) -> str:
-    """Return why no database would take these cells, or an empty string."""
-    if len(cells) > options.max_columns:
-        return f"The row has {len(cells):,} columns; at most {options.max_columns:,} are read."
-    for column, value in cells.items():
+    """Return the row, or its problem where no database would take its cells."""
+    if row.problem:
+        return row
+    if len(row.cells) > options.max_columns:
+        problem = f"The row has {len(row.cells):,} columns; at most {options.max_columns:,} are read."
+        return Row(row.number, problem=problem)
+    for column, value in row.cells.items():
         if value is None or isinstance(value, bool | int | float):
             continue
-        if fault := _text_fault(value if isinstance(value, str) else _flat(value), options.max_cell):
-            return f"The cell in “{column}” {fault}."
-    return ""
-
-
-def _flat(value: Json) -> str:
-    """Return nested JSON as one text. Its escaped NULs become characters, so that they are found."""
-    return json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0")
-
-
-def _text_fault(text: str, longest: int) -> str:
-    if len(text) > longest:
-        return f"has {len(text):,} characters or more; at most {longest:,} are read"
-    if "\0" in text:
-        return "holds a NUL character"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            return "holds bytes that are not text in the file's encoding; choose another encoding"
-    return ""
+        # Nested JSON is checked as one text. Its escaped NULs become characters, so that they are found.
+        nested = not isinstance(value, str)
+        text = json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0") if nested else value
+        fault = ""
+        if len(text) > options.max_cell:
+            fault = f"has {len(text):,} characters or more; at most {options.max_cell:,} are read"
+        elif "\0" in text:
+            fault = "holds a NUL character"
+        elif not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                fault = "holds bytes that are not text in the file's encoding; choose another encoding"
+        if fault:
+            return Row(row.number, problem=f"The cell in “{column}” {fault}.")
+    return row

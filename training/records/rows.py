@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -27,6 +27,17 @@ class Row:
     number: int
     cells: Mapping[str, Json] = field(default_factory=dict)
     problem: str = ""
+
+
+def fill_row(number: int, names: Sequence[str], cells: Sequence[Json], missing: Json) -> Row:
+    """Return a table's row with its cells under their columns' names; one with too many cells is a problem.
+
+    Spreadsheets leave out empty cells at the end of a row, so a short row is complete: `missing` fills it.
+    """
+    if len(cells) > len(names):
+        return Row(number, problem=f"The row has {len(cells)} cells, but there are {len(names)} columns.")
+    filled = [*cells, *[missing] * (len(names) - len(cells))]
+    return Row(number, dict(zip(names, filled, strict=True)))
 
 
 class ReadMeter:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
-from training.records.delimited import decoded
+from training.records.delimited import bounded_lines, decoded
 from training.records.rows import FileError, Options, Row
 from training.types import Json
 
@@ -28,30 +28,22 @@ def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield one row for each line; a line that is no object becomes a row with a problem."""
     longest = options.max_cell * 4
     with decoded(file, options) as text:
-        for number, line in enumerate(_lines(text, longest), start=1):
+        for number, line in enumerate(bounded_lines(text, longest + 1), start=1):
             if len(line) > longest:
                 yield Row(number, problem=f"The line is longer than {longest:,} characters.")
-            elif line.strip():
-                yield _line(number, line)
-
-
-def _lines(file: TextIO, longest: int) -> Iterator[str]:
-    while line := file.readline(longest + 1):
-        yield line
-        while not line.endswith(("\n", "\r")) and (line := file.readline(longest + 1)):
-            pass
-
-
-def _line(number: int, line: str) -> Row:
-    try:
-        value = DECODER.decode(line)
-    except json.JSONDecodeError as error:
-        return Row(number, problem=f"The line is not JSON: {error.msg} at character {error.pos + 1}.")
-    except RecursionError:
-        return Row(number, problem="The JSON is nested too deeply.")
-    except ValueError:  # a whole number of thousands of digits, which Python refuses to read
-        return Row(number, problem="The line holds a number that is too long to be read.")
-    return _row(number, value)
+                continue
+            if not line.strip():
+                continue
+            try:
+                row = _row(number, DECODER.decode(line))
+            except json.JSONDecodeError as error:
+                problem = f"The line is not JSON: {error.msg} at character {error.pos + 1}."
+                row = Row(number, problem=problem)
+            except RecursionError:
+                row = Row(number, problem="The JSON is nested too deeply.")
+            except ValueError:  # a whole number of thousands of digits, which Python refuses to read
+                row = Row(number, problem="The line holds a number that is too long to be read.")
+            yield row
 
 
 def _row(number: int, value: Json) -> Row:
@@ -114,7 +106,8 @@ class _Stream:
         self.buffer, self.position = rest + chunk, 0
 
     def _skip(self, count: int) -> None:
-        self.line += _line_ends(self.buffer, self.position, self.position + count)
+        # An old Mac's lone carriage return is not counted as a line's end, as JSON is never saved so.
+        self.line += self.buffer.count("\n", self.position, self.position + count)
         self.position += count
 
     def _peek(self) -> str:
@@ -129,8 +122,3 @@ class _Stream:
             if self.ended:
                 return ""
             self._fill()
-
-
-def _line_ends(text: str, start: int, end: int) -> int:
-    """Count line ends; an old Mac's lone carriage return is not counted, as JSON is never saved so."""
-    return text.count("\n", start, end)

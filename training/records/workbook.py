@@ -15,7 +15,7 @@ import openpyxl
 from openpyxl.utils.exceptions import InvalidFileException
 
 from training.records.header import columns, looks_like_header
-from training.records.rows import FileError, Options, Row
+from training.records.rows import FileError, Options, Row, fill_row
 from training.types import Json
 
 MOST_PACKED = 200  # unpacked to packed size: 5 to 30 in tables of real text, about 1,000 in a zip bomb
@@ -29,7 +29,10 @@ def read_workbook(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     NB: a workbook keeps its distinct texts in one table that is held in memory, so that memory grows with
     them; how large that table may unpack is limited by `max_bytes`.
     """
-    _refuse_bombs(file, name, options.max_bytes)
+    try:
+        _refuse_bombs(file, name, options.max_bytes)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FileError(f"{name} is damaged, or protected with a password.") from error
     try:
         book = openpyxl.load_workbook(file, read_only=True, data_only=True)
         try:
@@ -50,23 +53,17 @@ def read_workbook(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
 
 def _refuse_bombs(file: BinaryIO, name: str, most: int) -> None:
     """Raise `FileError` for a zip bomb (by its ratio of sizes) and for XML that declares entities."""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
-            if unpacked > most or unpacked > max(SMALL, MOST_PACKED * file.seek(0, os.SEEK_END)):
-                raise FileError(f"{name} unpacks to {unpacked / 1e6:,.0f} MB, which is too much to read.")
-            for entry in archive.infolist():
-                _refuse_entities(archive, entry, name)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise FileError(f"{name} is damaged, or protected with a password.") from error
-
-
-def _refuse_entities(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> None:
-    if not entry.filename.endswith((".xml", ".rels")):
-        return
-    with archive.open(entry) as part:
-        if b"<!DOCTYPE" in part.read(4096).replace(b"\0", b""):
-            raise FileError(f"{name} holds XML with a document type, which no spreadsheet writes.")
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(entry.file_size for entry in archive.infolist())
+        if unpacked > most or unpacked > max(SMALL, MOST_PACKED * file.seek(0, os.SEEK_END)):
+            raise FileError(f"{name} unpacks to {unpacked / 1e6:,.0f} MB, which is too much to read.")
+        for entry in archive.infolist():
+            if not entry.filename.endswith((".xml", ".rels")):
+                continue
+            with archive.open(entry) as part:
+                start = part.read(4096)
+            if b"<!DOCTYPE" in start.replace(b"\0", b""):
+                raise FileError(f"{name} holds XML with a document type, which no spreadsheet writes.")
 
 
 def _rows(sheet: Iterator[tuple[Json, ...]], options: Options) -> Iterator[Row]:
@@ -83,7 +80,7 @@ def _rows(sheet: Iterator[tuple[Json, ...]], options: Options) -> Iterator[Row]:
             names = columns(given, len(raw), options.max_columns)
             if header:
                 continue
-        yield _row(number, names, raw)
+        yield fill_row(number, names, raw, None)
 
 
 def _trimmed(cells: tuple[Json, ...]) -> list[Json]:
@@ -91,13 +88,6 @@ def _trimmed(cells: tuple[Json, ...]) -> list[Json]:
     while kept and kept[-1] in (None, ""):
         kept.pop()
     return kept
-
-
-def _row(number: int, names: list[str], cells: list[Json]) -> Row:
-    if len(cells) > len(names):
-        return Row(number, problem=f"The row has {len(cells)} cells, but there are {len(names)} columns.")
-    padded = cells + [None] * (len(names) - len(cells))
-    return Row(number, dict(zip(names, padded, strict=True)))
 
 
 def plain(value: Json) -> Json:
