@@ -156,6 +156,15 @@ def test_it_takes_no_label_as_an_answer_where_any_number_may_apply(
     assert (kept.outcome, names(kept)) == ("answered", [])
 
 
+def test_a_revision_may_keep_some_of_the_labels_and_change_others(
+    multi_project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(multi_project, "two colours")
+    card = claimed(multi_project, annotator)
+    for chosen in (["green", "red"], ["blue", "red"], ["red"]):
+        assert names(answer(multi_project, annotator, card, *chosen)) == chosen
+
+
 def test_it_drops_the_labels_of_a_decision_revised_to_a_flag(
     project: Project, annotator: User, card: uuid.UUID
 ) -> None:
