@@ -41,8 +41,8 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "training/figures/thresholds.py": (f"{FIGURES}/test_thresholds.py", FIGURES),
     "training/figures/calibration.py": (f"{FIGURES}/test_calibration.py", FIGURES),
     "training/figures/evaluate.py": (f"{FIGURES}/test_evaluate.py", FIGURES),
-    "training/tasks/single.py": (FIGURES, "tests/training/llm/test_answers.py"),
-    "training/tasks/multi.py": (FIGURES, "tests/training/llm/test_answers.py"),
+    "training/tasks/single.py": ("tests/training/tasks", FIGURES, "tests/training/llm/test_answers.py"),
+    "training/tasks/multi.py": ("tests/training/tasks", FIGURES, "tests/training/llm/test_answers.py"),
     "training/runs/pipeline.py": ("tests/training/runs/test_pipeline.py", "tests/training/runs"),
     "training/families/embedding/recipe.py": (
         "tests/training/families/embedding",

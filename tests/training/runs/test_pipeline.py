@@ -101,21 +101,6 @@ def test_a_large_tuning_half_is_enough_and_a_small_one_is_added_to(task: Task, d
     assert (mixed.source, mixed.documents) == ("out of fold and tuning", 110)
 
 
-@pytest.mark.parametrize(("documents", "enough"), [(99, False), (100, True)])
-def test_a_hundred_documents_are_enough_for_the_temperature_of_one_label_each(
-    documents: int, enough: bool
-) -> None:
-    assert SINGLE.is_enough_to_tune(make_dataset(SINGLE, documents).targets) is enough
-
-
-@pytest.mark.parametrize(("positives", "enough"), [((90, 19, 19), False), ((1, 20, 20), True)])
-def test_twenty_positives_of_the_median_label_are_enough_for_thresholds(
-    positives: tuple[int, ...], enough: bool
-) -> None:
-    targets = (np.arange(100)[:, None] < np.array(positives)).astype(np.float32)
-    assert MULTI.is_enough_to_tune(targets) is enough
-
-
 def test_where_the_encoder_knows_the_documents_the_tuning_half_alone_is_believed(
     task: Task, dataset: Dataset
 ) -> None:
