@@ -30,6 +30,7 @@ def test_a_person_logs_in_and_makes_a_key_that_a_reload_neither_repeats_nor_show
     page.get_by_label("Username").fill(annotator.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
+    page.get_by_label("Account of").click()
     page.get_by_role("link", name="API keys").click()
     secret = make(page, "robot")
     key = api_keys.find(secret)
