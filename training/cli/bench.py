@@ -16,13 +16,13 @@ import numpy as np
 
 from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, open_bundle
 from training.bundles.predictor import Predictor
-from training.cli.inputs import read_answers, read_texts
+from training.cli.inputs import read_dataset, read_texts
 from training.export.onnx import compare_int8, export_model, quantize
 from training.families.build import read_original
-from training.protocol import TextModel
-from training.types import Dataset, Json, LabelSchema, TrainingError
+from training.types import Json, TrainingError
 
-_WARM = 20
+_SINGLES = 2_000
+_WARM = 50
 _TURN = 25  # texts of one model's turn; turns are short, so that a busy machine slows all alike
 
 Answer = Callable[[Sequence[str]], object]
@@ -38,7 +38,11 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
     # Set before PyTorch is imported, which reads it only once.
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
     manifest = open_bundle(arguments.bundle)
-    documents = _labelled(arguments, manifest.schema)
+    if not arguments.label:
+        raise TrainingError("--against needs --label, the column that INT8's loss is measured by.")
+    documents = read_dataset(
+        arguments.file, manifest.schema, text=arguments.text, label=arguments.label, multi=arguments.multi
+    )
     model = read_original(arguments.bundle, manifest)
     fields = {
         name: getattr(manifest, name) for name in ("family", "schema", "thresholds", "calibration", "figures")
@@ -60,20 +64,16 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
             },
         )
         lost = compare_int8(exact.folder, small.folder, documents)[1].macro_f1_loss
+    started = time.perf_counter()
+    model.predict_proba(documents.texts)
+    batched_s = time.perf_counter() - started
     return {f"{name}_texts_per_s": rate for name, rate in rates.items()} | {
-        "torch_batched_texts_per_s": _batched_rate(model, documents.texts),
+        "torch_batched_texts_per_s": len(documents) / batched_s,
         "fp32_speedup": rates["fp32"] / rates["torch"],
         "int8_speedup": rates["int8"] / rates["torch"],
         "int8_size_ratio": sizes[1] / sizes[0],
         "int8_macro_f1_loss": lost,
     }
-
-
-def _labelled(arguments: argparse.Namespace, schema: LabelSchema) -> Dataset:
-    if not arguments.label:
-        raise TrainingError("--against needs --label, the column that INT8's loss is measured by.")
-    texts, answers = read_answers(arguments.file, arguments.text, arguments.label, arguments.multi)
-    return Dataset(schema, tuple(texts), schema.encode(answers))
 
 
 def _rates(texts: Sequence[str], answers: dict[str, Answer]) -> dict[str, float]:
@@ -89,16 +89,6 @@ def _rates(texts: Sequence[str], answers: dict[str, Answer]) -> dict[str, float]
                 answer([text])
             seconds[name] += time.perf_counter() - started
     return {name: len(texts) / spent for name, spent in seconds.items()}
-
-
-def _batched_rate(model: TextModel, texts: tuple[str, ...]) -> float:
-    started = time.perf_counter()
-    model.predict_proba(texts)
-    return len(texts) / (time.perf_counter() - started)
-
-
-_SINGLES = 2_000
-_WARM = 50
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -125,8 +115,19 @@ def run(arguments: argparse.Namespace) -> None:
     started = time.perf_counter()
     predictor = Predictor(arguments.bundle, threads=arguments.threads)
     figures: dict[str, Json] = {"load_s": time.perf_counter() - started}
-    figures |= _latency(predictor, texts) | _throughput(predictor, texts)
+    seconds = []
+    for i in range(_WARM + min(_SINGLES, max(len(texts), 200))):
+        started = time.perf_counter()
+        predictor.decide(predictor.predict_proba([texts[i % len(texts)]]))
+        seconds.append(time.perf_counter() - started)
+    p50, p99 = np.percentile(seconds[_WARM:], (50, 99)) * 1_000
+    started = time.perf_counter()
+    predictor.predict_proba(texts)
+    together_s = time.perf_counter() - started
     figures |= {
+        "single_p50_ms": float(p50),
+        "single_p99_ms": float(p99),
+        "texts_per_s": len(texts) / together_s,
         "texts": len(texts),
         "threads": arguments.threads,
         "bundle_bytes": bundle_bytes(arguments.bundle),
@@ -137,19 +138,3 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1), "utf-8")
     print(json.dumps(figures))
-
-
-def _latency(predictor: Predictor, texts: list[str]) -> dict[str, float]:
-    seconds = []
-    for i in range(_WARM + min(_SINGLES, max(len(texts), 200))):
-        started = time.perf_counter()
-        predictor.decide(predictor.predict_proba([texts[i % len(texts)]]))
-        seconds.append(time.perf_counter() - started)
-    p50, p99 = np.percentile(seconds[_WARM:], (50, 99)) * 1_000
-    return {"single_p50_ms": float(p50), "single_p99_ms": float(p99)}
-
-
-def _throughput(predictor: Predictor, texts: list[str]) -> dict[str, float]:
-    started = time.perf_counter()
-    predictor.predict_proba(texts)
-    return {"texts_per_s": len(texts) / (time.perf_counter() - started)}

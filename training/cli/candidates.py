@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from training.reportcard.card import Candidate
-from training.reportcard.measurement import Measured, measure
+from training.reportcard.card import Candidate, Comparison, Constraints
+from training.reportcard.measurement import Measured, machine, measure
+from training.reportcard.recommend import recommend
 from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, RunSpec
 
@@ -69,11 +70,8 @@ def train_and_measure(
         notes=(report.parity.note,) if report.parity.note else (),
         twin=report.parity.twin,
     )
-    return _noted(measure(start, bundle, files.test, embedder=vectors.embedder, seed=seed))
-
-
-def _noted(found: Measured) -> Measured:
-    speed, candidate = found.candidate.speed, found.candidate
+    found = measure(start, bundle, files.test, embedder=vectors.embedder, seed=seed)
+    candidate, speed = found.candidate, found.candidate.speed
     if not candidate.encoder_bytes or speed is None:
         return found
     note = (
@@ -81,3 +79,11 @@ def _noted(found: Measured) -> Measured:
         f"{candidate.labelled / speed.texts_per_s:.0f} s at the measured texts a second"
     )
     return replace(found, candidate=replace(candidate, notes=(*candidate.notes, note)))
+
+
+def compare_measured(rows: Sequence[Measured], test: Dataset, *, seed: int) -> Comparison:
+    """Return the card of measured candidates, with a recommendation that no constraint limits."""
+    candidates = tuple(row.candidate for row in rows)
+    decisions = {row.candidate.name: row.decisions for row in rows}
+    chosen = recommend(candidates, decisions, test.targets, Constraints(), seed=seed)
+    return Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from training.reportcard.card import Candidate, Comparison
-from training.types import Int8Twin
+from training.reportcard.card import Comparison
 
 _HEAD = (
     "candidate",
@@ -21,12 +20,44 @@ _HEAD = (
 
 def show(card: Comparison) -> str:
     """Return the table, its caveats, and the recommendation."""
-    rows = [_HEAD, *(_cells(candidate) for candidate in card.candidates if not candidate.problem)]
+    rows = [_HEAD]
+    for candidate in card.candidates:
+        if candidate.problem:
+            continue
+        found, speed = candidate.evaluation, candidate.speed
+        assert found is not None
+        assert speed is not None
+        cells = (
+            candidate.name,
+            f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})",
+            _number(found.calibration_error),
+            f"{speed.p50_ms:.3g}",
+            f"{speed.p99_ms:.3g}",
+            f"{speed.texts_per_s:.0f}",
+            f"{candidate.bundle_bytes / 1e6:.1f}",
+            f"{candidate.encoder_bytes / 1e6:.1f}" if candidate.encoder_bytes else "",
+            f"{candidate.train_seconds:.1f}",
+            "yes" if candidate.explainable else "no",
+        )
+        rows.append(cells)
     widths = [max(len(row[i]) for row in rows) for i in range(len(_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     lines += [f"{c.name}: {c.problem}" for c in card.candidates if c.problem]
-    lines += [f"{c.name}: {note}" for c in card.candidates for note in _notes(c)]
-    lines += [f"{c.name}: {_against_fp32(c.twin)}" for c in card.candidates if c.twin]
+    for candidate in card.candidates:
+        lines += [f"{candidate.name}: {note}" for note in candidate.notes]
+        if candidate.cut_share:
+            lines.append(f"{candidate.name}: {candidate.cut_share:.1%} of the texts are longer than it reads")
+    for candidate in card.candidates:
+        if (twin := candidate.twin) is None:
+            continue
+        int8, fp32 = twin.int8, twin.fp32
+        where = "held-out texts" if twin.held_out else "texts that it learned from"
+        lines.append(
+            f"{candidate.name}: INT8 / FP32: macro-F1 {_number(int8.macro_f1)} / {_number(fp32.macro_f1)} "
+            f"on {twin.documents} {where}, "
+            f"p50 {int8.p50_ms:.3g} / {fp32.p50_ms:.3g} ms, "
+            f"{int8.graph_bytes / 1e6:.1f} / {fp32.graph_bytes / 1e6:.1f} MB"
+        )
     lines += [
         f"{pair.int8} against {pair.fp32}: {pair.speedup:.2f} times the speed, {pair.size_ratio:.2f} of the "
         f"size, {pair.macro_f1_loss:+.4f} macro-F1 lost"
@@ -40,41 +71,6 @@ def show(card: Comparison) -> str:
         card.recommendation.reason,
     ]
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _cells(candidate: Candidate) -> tuple[str, ...]:
-    found, speed = candidate.evaluation, candidate.speed
-    assert found is not None
-    assert speed is not None
-    return (
-        candidate.name,
-        f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})",
-        _number(found.calibration_error),
-        f"{speed.p50_ms:.3g}",
-        f"{speed.p99_ms:.3g}",
-        f"{speed.texts_per_s:.0f}",
-        f"{candidate.bundle_bytes / 1e6:.1f}",
-        f"{candidate.encoder_bytes / 1e6:.1f}" if candidate.encoder_bytes else "",
-        f"{candidate.train_seconds:.1f}",
-        "yes" if candidate.explainable else "no",
-    )
-
-
-def _notes(candidate: Candidate) -> list[str]:
-    cut = f"{candidate.cut_share:.1%} of the texts are longer than it reads"
-    return [*candidate.notes, *([cut] if candidate.cut_share else [])]
-
-
-def _against_fp32(twin: Int8Twin) -> str:
-    """Return INT8's figures, each before FP32's."""
-    int8, fp32 = twin.int8, twin.fp32
-    where = "held-out texts" if twin.held_out else "texts that it learned from"
-    return (
-        f"INT8 / FP32: macro-F1 {_number(int8.macro_f1)} / {_number(fp32.macro_f1)} "
-        f"on {twin.documents} {where}, "
-        f"p50 {int8.p50_ms:.3g} / {fp32.p50_ms:.3g} ms, "
-        f"{int8.graph_bytes / 1e6:.1f} / {fp32.graph_bytes / 1e6:.1f} MB"
-    )
 
 
 def _number(value: float | None) -> str:

@@ -10,13 +10,12 @@ from pathlib import Path
 from training.bundles.bundle import read_manifest
 from training.bundles.cascade import CascadePredictor
 from training.bundles.predictor import Predictor
+from training.cli.candidates import compare_measured
 from training.cli.card import show
-from training.cli.inputs import add_objective_arguments, read_answers
-from training.reportcard.card import Candidate, Comparison, Constraints
-from training.reportcard.measurement import Measured, machine, measure
-from training.reportcard.recommend import recommend
+from training.cli.inputs import add_objective_arguments, read_dataset
+from training.reportcard.card import Candidate
+from training.reportcard.measurement import measure
 from training.runs.cascade_tuning import TOLERANCE, build_cascade
-from training.types import Dataset, Json, LabelSchema
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,7 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> None:
     """Tune and write the cascade, then measure it beside both of its parts."""
     schema = Predictor(arguments.strong).schema
-    tuning, test = (_read(path, schema, arguments) for path in (arguments.tune, arguments.test))
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    tuning = read_dataset(arguments.tune, schema, **columns)
+    test = read_dataset(arguments.test, schema, **columns)
     split = build_cascade(
         arguments.cheap,
         arguments.strong,
@@ -58,39 +59,25 @@ def run(arguments: argparse.Namespace) -> None:
         for name, path in places.items()
     ]
     answers = CascadePredictor(arguments.out).answer(test.texts)
-    _report(
-        rows, test, {"tuned": asdict(split), "cheap_share": float(1 - answers.by_strong.mean())}, arguments
-    )
-
-
-def _read(path: Path, schema: LabelSchema, arguments: argparse.Namespace) -> Dataset:
-    texts, answers = read_answers(path, arguments.text, arguments.label, arguments.multi)
-    return Dataset(schema, tuple(texts), schema.encode(answers))
-
-
-def _report(
-    rows: list[Measured], test: Dataset, found: dict[str, Json], arguments: argparse.Namespace
-) -> None:
-    candidates = tuple(row.candidate for row in rows)
-    decisions = {row.candidate.name: row.decisions for row in rows}
-    chosen = recommend(candidates, decisions, test.targets, Constraints(), seed=arguments.seed)
-    card = Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
-    content = card.to_json() | found | _against_strong(*candidates[1:])
-    if arguments.json:
-        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
-    print(show(card))
-    print(
-        f"The cheap part answers {found['cheap_share']:.0%} of the texts; the cascade has "
-        f"{content['speedup']:.2f} times the texts a second of the strong part, and loses "
-        f"{content['macro_f1_loss']:+.4f} macro-F1."
-    )
-
-
-def _against_strong(strong: Candidate, cascade: Candidate) -> dict[str, float]:
-    """Return how many times faster the cascade is than its strong part, and the macro-F1 that it loses."""
+    cheap_share = float(1 - answers.by_strong.mean())
+    card = compare_measured(rows, test, seed=arguments.seed)
+    _, strong, cascade = card.candidates
     assert strong.speed is not None
     assert cascade.speed is not None
     assert strong.evaluation is not None
     assert cascade.evaluation is not None
+    speedup = cascade.speed.texts_per_s / strong.speed.texts_per_s
     lost = (strong.evaluation.macro_f1 or 0.0) - (cascade.evaluation.macro_f1 or 0.0)
-    return {"speedup": cascade.speed.texts_per_s / strong.speed.texts_per_s, "macro_f1_loss": lost}
+    content = card.to_json() | {
+        "tuned": asdict(split),
+        "cheap_share": cheap_share,
+        "speedup": speedup,
+        "macro_f1_loss": lost,
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    print(show(card))
+    print(
+        f"The cheap part answers {cheap_share:.0%} of the texts; the cascade has {speedup:.2f} times the "
+        f"texts a second of the strong part, and loses {lost:+.4f} macro-F1."
+    )

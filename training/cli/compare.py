@@ -21,7 +21,7 @@ from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine
 from training.reportcard.recommend import TOLERANCE, caveats, quantised_pairs, recommend
 from training.runs.pipeline import rows_of
-from training.types import Dataset, Json, TrainingError
+from training.types import Json, TrainingError
 
 _OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that the encoder gets, not the family
 
@@ -68,13 +68,44 @@ def run(arguments: argparse.Namespace) -> None:
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test, *rest = read_datasets(arguments.train, others, **columns)
-    files = Files(
-        _at_hand(train, arguments.labels, arguments.seed), rest[0] if rest else none_of(train), test
-    )
+    at_hand = arguments.labels
+    if at_hand is not None and at_hand < len(train):
+        if at_hand < 1:
+            raise TrainingError("--labels must be at least 1.")
+        # A project has so many labels at its start, and the card shows that moment.
+        rng = np.random.default_rng(arguments.seed)
+        train = rows_of(train, rng.choice(len(train), at_hand, replace=False))
+    files = Files(train, rest[0] if rest else none_of(train), test)
     with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
         folder = arguments.bundles or Path(scratch)
         rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
-    card = _card(rows, test, arguments)
+    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
+    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    constraints = Constraints(
+        latency_ms=arguments.latency_ms,
+        size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
+        explainable=arguments.explainable,
+        languages=tuple(code for part in arguments.languages for code in part.split(",")),
+        classes=arguments.classes,
+        labels=arguments.labels,
+    )
+    card = Comparison(
+        documents=len(test),
+        classes=len(test.schema),
+        machine=machine(),
+        constraints=constraints,
+        candidates=candidates,
+        recommendation=recommend(
+            candidates,
+            decisions,
+            test.targets,
+            constraints,
+            tolerance=arguments.tolerance,
+            seed=arguments.seed,
+        ),
+        quantised=quantised_pairs(candidates),
+        caveats=caveats(candidates, len(test.schema), constraints),
+    )
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
     print(show(card))
@@ -95,62 +126,20 @@ def _plans(families: str, settings: Iterable[str]) -> list[ComparisonPlan]:
     return [ComparisonPlan(name, name.partition(":")[0], params[name]) for name in names]
 
 
-def _at_hand(train: Dataset, labels: int | None, seed: int) -> Dataset:
-    """Return as many documents as a project has labels at its start, so that the card shows that moment."""
-    if labels is None or labels >= len(train):
-        return train
-    if labels < 1:
-        raise TrainingError("--labels must be at least 1.")
-    return rows_of(train, np.random.default_rng(seed).choice(len(train), labels, replace=False))
-
-
 def _row(
     plan: ComparisonPlan, files: Files, bundle: Path, arguments: argparse.Namespace
 ) -> Candidate | Measured:
     print(f"{plan.name} ...", file=sys.stderr, flush=True)
     start = Candidate(plan.name, plan.family, plan.params, labelled=len(files.train))
     try:
-        vectors, params = _vectors(plan, arguments)
+        vectors, params = Vectors(), plan.params
+        if entry(FAMILIES, plan.family).reads_vectors:
+            # Some of the candidate's parameters choose its encoder; the others go to the family itself.
+            own = {key: str(value) for key, value in params.items() if key in _OF_THE_ENCODER}
+            params = {key: value for key, value in params.items() if key not in own}
+            chosen = argparse.Namespace(cache=arguments.cache, encoder=own.get("encoder", arguments.encoder))
+            precision = own.get("precision", "int8")
+            vectors = Vectors(*embedder_for(plan.family, chosen, precision=precision))
         return train_and_measure(start, params, files, bundle, vectors, seed=arguments.seed)
     except (TrainingError, OSError, MemoryError) as error:
         return replace(start, problem=str(error) or type(error).__name__)
-
-
-def _vectors(plan: ComparisonPlan, arguments: argparse.Namespace) -> tuple[Vectors, dict[str, Json]]:
-    """Return the candidate's encoder, and those of its parameters that go to the family itself."""
-    if not entry(FAMILIES, plan.family).reads_vectors:
-        return Vectors(), plan.params
-    own = {key: str(value) for key, value in plan.params.items() if key in _OF_THE_ENCODER}
-    rest = {key: value for key, value in plan.params.items() if key not in own}
-    chosen = argparse.Namespace(cache=arguments.cache, encoder=own.get("encoder", arguments.encoder))
-    return Vectors(*embedder_for(plan.family, chosen, precision=own.get("precision", "int8"))), rest
-
-
-def _card(rows: list[Candidate | Measured], test: Dataset, arguments: argparse.Namespace) -> Comparison:
-    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
-    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
-    constraints = Constraints(
-        latency_ms=arguments.latency_ms,
-        size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
-        explainable=arguments.explainable,
-        languages=tuple(code for part in arguments.languages for code in part.split(",")),
-        classes=arguments.classes,
-        labels=arguments.labels,
-    )
-    return Comparison(
-        documents=len(test),
-        classes=len(test.schema),
-        machine=machine(),
-        constraints=constraints,
-        candidates=candidates,
-        recommendation=recommend(
-            candidates,
-            decisions,
-            test.targets,
-            constraints,
-            tolerance=arguments.tolerance,
-            seed=arguments.seed,
-        ),
-        quantised=quantised_pairs(candidates),
-        caveats=caveats(candidates, len(test.schema), constraints),
-    )

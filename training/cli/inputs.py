@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from training.records import Row, read
@@ -32,15 +32,29 @@ def read_answers(
     path: Path, text: str, label: str, multi: str | None, *, may_be_empty: bool = False
 ) -> tuple[list[str], Answers]:
     """Return texts and their label keys; a list in a JSON row is taken as it is."""
-    texts, answers = [], []
+    texts: list[str] = []
+    answers: Answers = []
     for row in read(path):
         texts.append(str(_cell(row, text, path)))
-        answers.append(_labels(_cell(row, label, path), multi))
+        value = _cell(row, label, path)
+        if isinstance(value, list):
+            answers.append(tuple(dict.fromkeys(map(str, value))))
+        elif multi is None:
+            answers.append((str(value).strip(),))
+        else:
+            parts = (part.strip() for part in str(value).split(multi))
+            answers.append(tuple(dict.fromkeys(filter(None, parts))))
         if answers[-1] == ("",):
             raise TrainingError(f"{path}, row {row.number}: the label is empty.")
     if not texts and not may_be_empty:
         raise TrainingError(f"{path} has no rows.")
     return texts, answers
+
+
+def read_dataset(path: Path, schema: LabelSchema, *, text: str, label: str, multi: str | None) -> Dataset:
+    """Return a file's documents under a schema; raises `TrainingError` for a label that it does not have."""
+    texts, answers = read_answers(path, text, label, multi)
+    return Dataset(schema, tuple(texts), schema.encode(answers))
 
 
 def task_of(multi: str | None) -> Task:
@@ -68,14 +82,6 @@ def read_datasets(
     return tuple(Dataset(schema, tuple(texts), schema.encode(answers)) for texts, answers in read)
 
 
-def _labels(value: Json, multi: str | None) -> tuple[str, ...]:
-    if isinstance(value, list):
-        return tuple(dict.fromkeys(map(str, value)))
-    if multi is None:
-        return (str(value).strip(),)
-    return tuple(dict.fromkeys(part.strip() for part in str(value).split(multi) if part.strip()))
-
-
 def _cell(row: Row, column: str, path: Path) -> Json:
     if row.problem:
         raise TrainingError(f"{path}, row {row.number}: {row.problem}")
@@ -92,7 +98,13 @@ def read_labels(path: Path) -> tuple[LabelSpec, ...]:
     for row in read(path):
         if row.problem:
             raise TrainingError(f"{path}, row {row.number}: {row.problem}")
-        spec = _label(row.cells)
+        cells = {column: "" if cell is None else str(cell).strip() for column, cell in row.cells.items()}
+        if set(cells) == {"text"}:  # a line of a plain text file
+            key, _, description = (part.strip() for part in cells["text"].partition(": "))
+            spec = LabelSpec(key, key, description)
+        else:
+            key = cells.get("label") or cells.get("name", "")
+            spec = LabelSpec(key, cells.get("name") or key, cells.get("description", ""))
         if not spec.key:
             raise TrainingError(f"{path}, row {row.number}: there is no label; name it in a column “label”.")
         if spec.key in found:
@@ -101,18 +113,6 @@ def read_labels(path: Path) -> tuple[LabelSpec, ...]:
     if not found:
         raise TrainingError(f"{path} names no label.")
     return tuple(found.values())
-
-
-def _label(cells: Mapping[str, Json]) -> LabelSpec:
-    if set(cells) == {"text"}:  # a line of a plain text file
-        name, _, description = _clean(cells["text"]).partition(": ")
-        return LabelSpec(name.strip(), name.strip(), description.strip())
-    key = _clean(cells.get("label")) or _clean(cells.get("name"))
-    return LabelSpec(key, _clean(cells.get("name")) or key, _clean(cells.get("description")))
-
-
-def _clean(cell: Json) -> str:
-    return "" if cell is None else str(cell).strip()
 
 
 def parse_settings(pairs: Iterable[str]) -> dict[str, Json]:

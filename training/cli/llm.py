@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, open_embedder
-from training.cli.inputs import Answers, parse_settings, read_answers, read_labels, read_texts, task_of
+from training.cli.inputs import parse_settings, read_answers, read_labels, read_texts, task_of
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import Decisions
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
 from training.llm.budget import BudgetMeter, Prices
 from training.llm.cache import SqliteCache
@@ -81,28 +80,41 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json and not arguments.json.parent.is_dir():
         raise TrainingError(f"There is no folder {arguments.json.parent} to write figures into.")
     schema = LabelSchema(task_of(arguments.multi), read_labels(arguments.labels))
-    texts, truth = _texts(arguments)
-    targets = schema.encode(truth) if truth else None
+    targets = None
+    if arguments.label is None:
+        texts = read_texts(arguments.file, arguments.text)[: arguments.limit]
+    else:
+        texts, truth = read_answers(arguments.file, arguments.text, arguments.label, arguments.multi)
+        texts, truth = texts[: arguments.limit], truth[: arguments.limit]
+        targets = schema.encode(truth) if truth else None
     prompt_for = _prompts(schema, texts, arguments)
-    meter = _meter(arguments)
+    prices = Prices(arguments.input_price, arguments.output_price)
+    meter = BudgetMeter(prices, max_cost=arguments.max_cost, max_tokens=arguments.max_tokens)
     done = _answers(texts, prompt_for, meter, arguments)
     figures = _figures(done, meter, len(texts))
     if targets is not None:
-        decided = _decisions(schema, list(done.answers.values()))
+        # A text without an answer gets no label, which the figures count as wrong.
+        decided = np.zeros((len(done.answers), len(schema)), bool)
+        for row, answer in zip(decided, done.answers.values(), strict=True):
+            row[[schema.keys.index(key) for key in answer.labels]] = True
         figures["macro_f1"] = macro_f1(targets[list(done.answers)], decided)
     if arguments.json:
-        content = figures | {"answers": _rows(texts, done.answers)}
+        rows = [
+            {
+                "text": texts[number],
+                "labels": list(answer.labels),
+                "outcome": answer.outcome,
+                "note": answer.note,
+                "cost": answer.cost,
+                "seconds": answer.seconds,
+            }
+            for number, answer in done.answers.items()
+        ]
+        content = figures | {"answers": rows}
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     print(json.dumps(figures, ensure_ascii=False))
     if done.stopped:
         raise LlmError(done.stopped)
-
-
-def _texts(arguments: argparse.Namespace) -> tuple[list[str], Answers | None]:
-    if arguments.label is None:
-        return read_texts(arguments.file, arguments.text)[: arguments.limit], None
-    texts, truth = read_answers(arguments.file, arguments.text, arguments.label, arguments.multi)
-    return texts[: arguments.limit], truth[: arguments.limit]
 
 
 def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Namespace) -> PromptFor:
@@ -123,11 +135,6 @@ def _prompts(schema: LabelSchema, texts: Sequence[str], arguments: argparse.Name
         return Prompt(schema, examples=like)
 
     return of
-
-
-def _meter(arguments: argparse.Namespace) -> BudgetMeter:
-    prices = Prices(arguments.input_price, arguments.output_price)
-    return BudgetMeter(prices, max_cost=arguments.max_cost, max_tokens=arguments.max_tokens)
 
 
 def _answers(
@@ -161,14 +168,6 @@ def _answers(
     return Finished(dict(sorted(answers.items())), stopped)
 
 
-def _decisions(schema: LabelSchema, answers: Sequence[LlmReply]) -> Decisions:
-    """Return (answers, labels); a text without an answer gets no label, which the figures count as wrong."""
-    decided = np.zeros((len(answers), len(schema)), bool)
-    for row, answer in zip(decided, answers, strict=True):
-        row[[schema.keys.index(key) for key in answer.labels]] = True
-    return decided
-
-
 def _figures(done: Finished, meter: BudgetMeter, texts: int) -> dict[str, Json]:
     return {
         "texts": texts,
@@ -187,17 +186,3 @@ def _figures(done: Finished, meter: BudgetMeter, texts: int) -> dict[str, Json]:
 
 def _milliseconds(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 2)
-
-
-def _rows(texts: Sequence[str], answers: Mapping[int, LlmReply]) -> list[Json]:
-    return [
-        {
-            "text": texts[number],
-            "labels": list(answer.labels),
-            "outcome": answer.outcome,
-            "note": answer.note,
-            "cost": answer.cost,
-            "seconds": answer.seconds,
-        }
-        for number, answer in answers.items()
-    ]

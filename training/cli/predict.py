@@ -26,14 +26,11 @@ def run(arguments: argparse.Namespace) -> None:
     """Print labels and calibrated scores, in the order of the file."""
     predictor = Predictor(arguments.bundle, threads=arguments.threads)
     texts = read_texts(arguments.file, arguments.text)
-    for start in range(0, len(texts), _ROWS):
-        _print(predictor, texts[start : start + _ROWS])
-
-
-def _print(predictor: Predictor, texts: list[str]) -> None:
     keys = predictor.schema.keys
-    scores = predictor.predict_proba(texts)
-    for text, row, chosen in zip(texts, scores.tolist(), predictor.decide(scores), strict=True):
-        by_key = {key: round(score, 6) for key, score in zip(keys, row, strict=True)}
-        line = {"text": text, "labels": [keys[j] for j in chosen], "scores": by_key}
-        print(json.dumps(line, ensure_ascii=False))
+    for start in range(0, len(texts), _ROWS):
+        rows = texts[start : start + _ROWS]
+        scores = predictor.predict_proba(rows)  # (texts, labels)
+        for text, row, chosen in zip(rows, scores.tolist(), predictor.decide(scores), strict=True):
+            by_key = {key: round(score, 6) for key, score in zip(keys, row, strict=True)}
+            line = {"text": text, "labels": [keys[j] for j in chosen], "scores": by_key}
+            print(json.dumps(line, ensure_ascii=False))

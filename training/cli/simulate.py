@@ -31,7 +31,6 @@ from training.types import (
     Pool,
     PoolView,
     RunSpec,
-    Selection,
     TrainingError,
 )
 
@@ -117,13 +116,27 @@ def run(arguments: argparse.Namespace) -> None:
         budget=arguments.budget,
         random_share=arguments.random_share,
     )
-    world = _world(arguments, plan)
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    train, test = read_datasets(arguments.train, [arguments.test], **columns)
+    world = World(train, test, None, None, None)
+    family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
+    if family_reads_vectors or any(
+        entry(STRATEGIES, key).reads_vectors for key in (plan.start, plan.strategy)
+    ):
+        embedder, _ = open_embedder(arguments)
+        vectors = embedder.embed(train.texts)
+        world = World(train, test, embedder, vectors, nearest(vectors) if family_reads_vectors else None)
     curves: list[Json] = []
     for seed in arguments.seeds:
         points = []
         for point in simulate(plan, world, seed):
             points.append(asdict(point))
-            print(f"seed {seed}  {_line(point)}", file=sys.stderr, flush=True)
+            print(
+                f"seed {seed}  {point.labels:6d} labels  macro-F1 {point.macro_f1:.4f}  "
+                f"micro-F1 {point.micro_f1:.4f}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
+                file=sys.stderr,
+                flush=True,
+            )
         curves.append({"seed": seed, "points": points})
         content = {"curves": curves, "mean": mean_points(curves)}
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -134,9 +147,22 @@ def run(arguments: argparse.Namespace) -> None:
 
 def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
     """Yield a point after the first labels and after each batch, by the functions that the site uses."""
-    _check(plan, world)
+    schema, targets = world.train.schema, world.train.targets
+    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
+        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
+    if plan.budget < plan.seed_labels or plan.budget > len(world.train):
+        raise TrainingError(
+            f"--budget must be at least --seed-labels and at most the {len(world.train)} documents there are."
+        )
+    for key in (plan.start, plan.strategy):
+        if not entry(STRATEGIES, key).suits(schema.task):
+            raise TrainingError(f"The strategy {key!r} does not suit the task {schema.task.key!r}.")
+    choose = CHOOSER.load()
     rng = np.random.default_rng(seed)
-    labelled = _first(plan, world, rng)
+    labelled = np.zeros(0, np.int64)
+    if plan.seed_labels:
+        pool = PoolView(len(world.train), None, world.vectors, None, np.zeros(len(schema), np.int64))
+        labelled = choose(plan.start, pool, plan.seed_labels, rng).indices
     with tempfile.TemporaryDirectory(prefix="winnow-simulate-") as folder:
         previous: Path | None = None
         while True:
@@ -145,9 +171,17 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
             model, found = _learn(spec, world, labelled, rest)
             wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
             started = time.perf_counter()
-            chosen = _choose(plan, world, labelled, rest, found, wanted, rng) if wanted > 0 else None
+            if wanted > 0:
+                pool = PoolView(
+                    size=len(rest),
+                    scores=found.scores,
+                    vectors=None if world.vectors is None else world.vectors[rest],
+                    thresholds=found.thresholds,
+                    label_counts=targets[labelled].sum(axis=0).astype(np.int64),
+                )
+                chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
             yield replace(found.point, query_s=time.perf_counter() - started)
-            if chosen is None:
+            if wanted <= 0:
                 return
             previous = Path(folder) / str(len(labelled))
             previous.mkdir()
@@ -166,49 +200,21 @@ def mean_points(curves: Sequence[Json]) -> list[dict[str, float]]:
     ]
 
 
-def _world(arguments: argparse.Namespace, plan: Replay) -> World:
-    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
-    train, test = read_datasets(arguments.train, [arguments.test], **columns)
-    family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
-    if not family_reads_vectors and not any(
-        entry(STRATEGIES, key).reads_vectors for key in (plan.start, plan.strategy)
-    ):
-        return World(train, test, None, None, None)
-    embedder, _ = open_embedder(arguments)
-    vectors = embedder.embed(train.texts)
-    return World(train, test, embedder, vectors, nearest(vectors) if family_reads_vectors else None)
-
-
-def _check(plan: Replay, world: World) -> None:
-    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
-        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
-    if plan.budget < plan.seed_labels or plan.budget > len(world.train):
-        raise TrainingError(
-            f"--budget must be at least --seed-labels and at most the {len(world.train)} documents there are."
-        )
-    for key in (plan.start, plan.strategy):
-        if not entry(STRATEGIES, key).suits(world.train.schema.task):
-            raise TrainingError(
-                f"The strategy {key!r} does not suit the task {world.train.schema.task.key!r}."
-            )
-
-
-def _first(plan: Replay, world: World, rng: np.random.Generator) -> IntArray:
-    if not plan.seed_labels:
-        return np.zeros(0, np.int64)
-    counts = np.zeros(len(world.train.schema), np.int64)
-    pool = PoolView(len(world.train), None, world.vectors, None, counts)
-    chosen: Selection = CHOOSER.load()(plan.start, pool, plan.seed_labels, rng)
-    return chosen.indices
-
-
 def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> tuple[TextModel, Round]:
+    """Return a model of the labelled documents, which may see the rest as its pool, and its figures."""
+    near = world.neighbours
+    if near is not None:
+        # Neighbours are numbered as a dataset counts its documents: the labelled ones first, then the rest.
+        order = np.concatenate([labelled, rest])
+        place = np.empty(len(order), np.int64)
+        place[order] = np.arange(len(order))
+        near = Neighbours(place[near.indices[order]], near.similarities[order])
+    texts = tuple(world.train.texts[i] for i in rest)
+    dataset = replace(rows_of(world.train, labelled), pool=Pool(texts, near))
     nothing = rows_of(world.train, np.zeros(0, np.int64))
-    dataset = _dataset(world, labelled, rest)
     fitted = fit_model(spec, dataset, nothing, world.embedder)
-    assert dataset.pool is not None
     model = fitted.model
-    pool = model.pool_scores() if isinstance(model, ScoresPool) else model.predict_proba(dataset.pool.texts)
+    pool = model.pool_scores() if isinstance(model, ScoresPool) else model.predict_proba(texts)
     scores, thresholds = model.predict_proba(world.test.texts), np.full(len(dataset.schema), 0.5, np.float32)
     # A task that takes the best label needs neither calibration nor thresholds to be measured.
     if dataset.schema.task.has_thresholds:
@@ -218,42 +224,6 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
     macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
     point = CurvePoint(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
     return model, Round(point, pool, thresholds)
-
-
-def _dataset(world: World, labelled: IntArray, rest: IntArray) -> Dataset:
-    chosen = rows_of(world.train, labelled)
-    order = np.concatenate([labelled, rest])
-    texts = tuple(world.train.texts[i] for i in rest)
-    return replace(chosen, pool=Pool(texts, _renumbered(world.neighbours, order)))
-
-
-def _renumbered(neighbours: Neighbours | None, order: IntArray) -> Neighbours | None:
-    """Return the neighbours with documents renumbered: the labelled ones first, then the rest."""
-    if neighbours is None:
-        return None
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    return Neighbours(place[neighbours.indices[order]], neighbours.similarities[order])
-
-
-def _choose(
-    plan: Replay,
-    world: World,
-    labelled: IntArray,
-    rest: IntArray,
-    found: Round,
-    wanted: int,
-    rng: np.random.Generator,
-) -> Selection:
-    pool = PoolView(
-        size=len(rest),
-        scores=found.scores,
-        vectors=None if world.vectors is None else world.vectors[rest],
-        thresholds=found.thresholds,
-        label_counts=world.train.targets[labelled].sum(axis=0).astype(np.int64),
-    )
-    chosen: Selection = CHOOSER.load()(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
-    return chosen
 
 
 def _plot(arguments: argparse.Namespace, curves: dict[str, list[dict[str, float]]]) -> None:
@@ -270,10 +240,3 @@ def _plot(arguments: argparse.Namespace, curves: dict[str, list[dict[str, float]
 
 def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
-
-
-def _line(point: CurvePoint) -> str:
-    return (
-        f"{point.labels:6d} labels  macro-F1 {point.macro_f1:.4f}  micro-F1 {point.micro_f1:.4f}  "
-        f"fit {point.fit_s:.2f} s  query {point.query_s:.3f} s"
-    )

@@ -65,9 +65,13 @@ def run(arguments: argparse.Namespace) -> None:
         seed=arguments.seed,
     )
     embedder, encoder_root = embedder_for(arguments.family, arguments)
+    if arguments.pool is not None:
+        texts = tuple(read_texts(arguments.pool, arguments.text))
+        near = nearest(embedder.embed(train.texts + texts)) if embedder else None
+        train = replace(train, pool=Pool(texts, near))
     report = train_and_package(
         spec,
-        _with_pool(train, arguments, embedder),
+        train,
         arguments.out,
         tuning=tuning,
         reporting=test,
@@ -85,17 +89,19 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _with_pool(train: Dataset, arguments: argparse.Namespace, embedder: Embedder | None) -> Dataset:
-    """Return the dataset with the pool's texts and, where there are vectors, with neighbours by them."""
-    if arguments.pool is None:
-        return train
-    texts = tuple(read_texts(arguments.pool, arguments.text))
-    near = nearest(embedder.embed(train.texts + texts)) if embedder else None
-    return replace(train, pool=Pool(texts, near))
-
-
 def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dict[str, Json]:
+    """Return the figures for people and programs, among them macro-F1 with 0.5 as every threshold.
+
+    That one is measured on the model's own probabilities, which is the model as it was trained, and on
+    calibrated ones. Calibration moves scores in the direction of tuned thresholds, so the second shows how
+    much of the gain is due to calibration.
+    """
     evaluation = report.evaluation
+    predictor = Predictor(report.bundle)
+    raw = predictor.predict_raw(test.texts, embedder=embedder)
+    calibrated = calibration.apply(predictor.manifest.calibration, raw)
+    half = np.full(len(test.schema), DEFAULT, np.float32)
+    task = test.schema.task
     return {
         "documents": evaluation.documents,
         "labelled": report.labelled,
@@ -103,7 +109,8 @@ def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
         "macro_f1_low": evaluation.macro_f1_low,
         "macro_f1_high": evaluation.macro_f1_high,
         "micro_f1": evaluation.micro_f1,
-        **_at_half(report, test, embedder),
+        "macro_f1_at_half": macro_f1(test.targets, task.decide(raw, half)),
+        "macro_f1_at_half_calibrated": macro_f1(test.targets, task.decide(calibrated, half)),
         "calibration_error": evaluation.calibration_error,
         "fit_s": report.fit_seconds,
         "bundle_bytes": report.bundle_bytes,
@@ -111,20 +118,3 @@ def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
         "details": dict(report.details),
         "per_class": [asdict(label) for label in evaluation.per_class],
     }
-
-
-def _at_half(report: RunReport, test: Dataset, embedder: Embedder | None) -> dict[str, float | None]:
-    """Return macro-F1 with 0.5 as every threshold: on the model's own probabilities and on calibrated ones.
-
-    The first is the model as it was trained. Calibration moves scores in the direction of tuned thresholds,
-    so the second shows how much of the gain is due to calibration.
-    """
-    predictor = Predictor(report.bundle)
-    raw = predictor.predict_raw(test.texts, embedder=embedder)
-    scores = {
-        "macro_f1_at_half": raw,
-        "macro_f1_at_half_calibrated": calibration.apply(predictor.manifest.calibration, raw),
-    }
-    half = np.full(len(test.schema), DEFAULT, np.float32)
-    task = test.schema.task
-    return {key: macro_f1(test.targets, task.decide(found, half)) for key, found in scores.items()}

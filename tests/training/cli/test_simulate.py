@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -15,7 +16,7 @@ from training.cli.simulate import Replay, World, mean_points, simulate
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.tasks import MULTI, SINGLE
-from training.types import RunSpec, Task, TrainingError
+from training.types import Dataset, RunSpec, Task, TrainingError
 
 
 def world(task: Task = SINGLE) -> World:
@@ -28,6 +29,19 @@ def plan(**changes: object) -> Replay:
     usual = {"spec": RunSpec("embedding"), "strategy": "margin", "start": "kmeans"}
     sizes = {"seed_labels": 10, "batch": 20, "budget": 55}
     return Replay(**(usual | sizes | changes))  # type: ignore[arg-type]
+
+
+def record_datasets(monkeypatch: pytest.MonkeyPatch) -> list[Dataset]:
+    """Return a list that fills with what each round of a simulation learns from."""
+    seen: list[Dataset] = []
+    original = simulation.fit_model
+
+    def fit(spec: RunSpec, dataset: Dataset, *rest: Any) -> Any:
+        seen.append(dataset)
+        return original(spec, dataset, *rest)
+
+    monkeypatch.setattr(simulation, "fit_model", fit)
+    return seen
 
 
 def test_a_curve_has_a_point_for_each_batch_and_ends_at_the_budget() -> None:
@@ -52,21 +66,20 @@ def test_it_starts_from_names_alone_with_no_label() -> None:
 
 
 def test_no_document_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[np.ndarray] = []
-    original = simulation._dataset
-    monkeypatch.setattr(
-        simulation,
-        "_dataset",
-        lambda w, labelled, rest: asked.append(labelled) or original(w, labelled, rest),
-    )
-    list(simulate(plan(random_share=0.2), world(), seed=0))
-    assert [len(np.unique(labelled)) for labelled in asked] == [10, 30, 50, 55]
-
-
-def test_neighbours_follow_the_order_of_the_corpus() -> None:
     here = world()
-    order = np.random.default_rng(0).permutation(150)
-    dataset = simulation._dataset(here, order[:40], order[40:])
+    texts = tuple(f"{text} {number}" for number, text in enumerate(here.train.texts))
+    fitted = record_datasets(monkeypatch)
+    list(simulate(plan(random_share=0.2), replace(here, train=replace(here.train, texts=texts)), seed=0))
+    assert [len(set(dataset.texts)) for dataset in fitted] == [10, 30, 50, 55]
+    for dataset in fitted:
+        assert dataset.pool is not None
+        assert sorted(dataset.texts + dataset.pool.texts) == sorted(texts)
+
+
+def test_neighbours_follow_the_order_of_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = record_datasets(monkeypatch)
+    list(simulate(plan(), world(), seed=0))
+    dataset = fitted[1]
     assert dataset.pool is not None
     texts = dataset.texts + dataset.pool.texts
     expected = nearest(WordEmbedder().embed(texts))
@@ -112,9 +125,13 @@ def test_texts_are_embedded_only_for_a_family_or_a_strategy_that_reads_vectors(
     family: str, start: str, has_vectors: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulation, "open_embedder", lambda arguments: (WordEmbedder(), tmp_path))
-    file = write_csv(tmp_path / "data.csv", make_dataset(SINGLE, 30))
-    arguments = Namespace(train=file, test=file, text="text", label="label", multi=None)
-    found = simulation._world(arguments, plan(spec=RunSpec(family), start=start))
+    worlds: list[World] = []
+    monkeypatch.setattr(simulation, "simulate", lambda plan, world, seed: worlds.append(world) or iter(()))
+    file = str(write_csv(tmp_path / "data.csv", make_dataset(SINGLE, 30)))
+    files = ["--train", file, "--test", file, "--text", "text", "--label", "label"]
+    choice = ["--family", family, "--strategy", "margin", "--start", start]
+    assert main(["simulate", *files, *choice, "--json", str(tmp_path / "out.json")]) == 0
+    (found,) = worlds
     assert (found.vectors is not None) == has_vectors
     assert (found.neighbours is not None) == (family == "embedding")
 
