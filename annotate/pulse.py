@@ -1,18 +1,29 @@
-"""Workers note for each queue that they are alive, so that pages can warn of a queue that nobody works on."""
+"""What a worker's main process notes: that it is alive, for the pages, and that it is about to stop."""
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
 import time
+from functools import partial
+from types import FrameType
 from typing import Any
 
 from celery import current_app
-from celery.signals import heartbeat_sent
+from celery.signals import heartbeat_sent, worker_ready
 from django.db import Error, connection
 from django.utils import timezone
 
+from annotate import kinds
 from annotate.models import WorkerPulse
+from annotate.services.work import lease
+
+logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 10.0
+STOPS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT)
+PARDON_SECONDS = 3.0  # a worker that is to stop waits no longer for a database that is busy or away
 _last = -EVERY_SECONDS
 
 
@@ -36,3 +47,37 @@ def beat(**_: Any) -> None:
         return
     finally:
         connection.close()  # NB: children are forked from this process, and must not inherit it
+
+
+@worker_ready.connect
+def listen_for_stops(**_: Any) -> None:
+    """Pardon this worker's rows as soon as it is told to stop, before Celery does anything about it.
+
+    NB: Celery's own signal `worker_shutting_down` comes too late: a cold shutdown first waits for its
+    children, and one in the middle of a computation may not hear it before it is killed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return  # a worker inside a test: only the main thread may say what happens at a signal
+    for number in STOPS:
+        handler = signal.getsignal(number)
+        if callable(handler):
+            signal.signal(number, partial(_stop, handler))
+
+
+def _stop(handler: Any, number: int, frame: FrameType | None) -> None:
+    # In a thread of its own, as the main one may be in the middle of a query on its connection.
+    thread = threading.Thread(target=pardon, daemon=True)
+    thread.start()
+    thread.join(PARDON_SECONDS)
+    handler(number, frame)
+
+
+def pardon() -> None:
+    """Take back the attempts of the rows that this worker is in the middle of: a restart is no attempt."""
+    try:
+        for model in kinds.MODELS:
+            lease.pardon(model)
+    except Error as error:
+        logger.warning("What this worker is doing counts as an attempt, as it could not tell: %s", error)
+    finally:
+        connection.close()

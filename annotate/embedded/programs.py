@@ -63,7 +63,8 @@ def worker(queue: str, *, processes: int, threads: int = 1, nice: int = 0) -> Pr
     command = ["nice", "-n", str(nice)] if nice else []
     command += [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
     command += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]
-    # SIGTERM ends a task instead of waiting for it, as its row is taken up again at the next start.
+    # SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start, and this
+    # does not count as an attempt.
     environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": ROOT_IS_FINE}
     return Program(queue, command, environ)
 

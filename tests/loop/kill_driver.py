@@ -1,4 +1,7 @@
-"""Gives labels, kills what is in the middle of the run, and tells as JSON what became of it."""
+"""Gives labels, ends what is in the middle of the run, and tells as JSON what became of it.
+
+Its arguments are how to end it, "kill" or "stop", and the worker's main process where that is to end as well.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import os
 import random
 import signal
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -17,6 +22,8 @@ from tests.loop import loop_driver
 from tests.loop.loop_driver import Project, User, wait_for
 from tests.loop.waiting import FITTING, GO
 
+GRACE = 4.0  # what is left of a supervisor's patience
+
 
 def runs_page(project: Project, person: User) -> str:
     project.memberships.create(user=person, role="lead")
@@ -25,7 +32,18 @@ def runs_page(project: Project, person: User) -> str:
     return client.get(f"/projects/{project.slug}/runs/").content.decode()
 
 
-def main(workers: list[int]) -> None:
+def end(how: str, workers: list[int], trainer: int) -> None:
+    """Kill them all; or tell the workers to stop, and kill what has not ended by then."""
+    if how == "stop":
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)
+        time.sleep(GRACE)
+    for pid in [*workers, trainer]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def main(how: str, workers: list[int]) -> None:
     call_command("migrate", verbosity=0)
     project, truth = loop_driver.make_project(random.Random(0))
     person = User.objects.create_user("oracle")
@@ -34,14 +52,14 @@ def main(workers: list[int]) -> None:
     wait_for("the middle of a run", lambda: fitting.exists() and bool(fitting.read_text()))
     run = project.runs.get()
     was = run.state
-    for pid in [*workers, int(fitting.read_text())]:
-        os.kill(pid, signal.SIGKILL)
+    end(how, workers, int(fitting.read_text()))
     (Path(settings.HOME) / GO).touch()
     seconds = wait_for("the run's end", lambda: project.runs.filter(pk=run.pk, state="succeeded").exists())
     run.refresh_from_db()
     told = {
         "was": was,
         "attempt": run.attempt,
+        "token": run.token,
         "seconds": seconds,
         "stages": list(run.versions.values_list("stage", flat=True)),
         "published": project.versions.published().count(),
@@ -53,4 +71,4 @@ def main(workers: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main([int(pid) for pid in sys.argv[1:]])
+    main(sys.argv[1], [int(pid) for pid in sys.argv[2:]])

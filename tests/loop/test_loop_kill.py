@@ -1,4 +1,4 @@
-"""A worker killed in the middle of a run: the run comes back by itself and publishes once."""
+"""A worker that ends in the middle of a run: the run comes back by itself and publishes once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from annotate.embedded import programs
 from tests.loop.started import ROOT, Start, environ_of, starting
+from tests.loop.waiting import DEAF
 
 pytestmark = pytest.mark.loop
 TRAINING = programs.worker("training", processes=1)
@@ -32,23 +34,43 @@ def start(environ: dict[str, str]) -> Iterator[Start]:
 def test_a_run_outlives_what_works_on_it(
     victim: str, start: Start, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "run").mkdir()
-    for program in (programs.broker(tmp_path), programs.worker("interactive", processes=1)):
+    found = ended_in_the_middle("kill", start, environ, tmp_path, is_whole=victim == "the whole worker")
+    assert (found["was"], found["attempt"]) == ("running", 2)
+    assert "attempt 2" in found["page"]
+
+
+@pytest.mark.parametrize("fit", ["hears it", "is deaf to it"])
+def test_a_worker_that_is_told_to_stop_costs_its_run_no_attempt(
+    fit: str, start: Start, environ: dict[str, str], tmp_path: Path
+) -> None:
+    if fit == "is deaf to it":
+        (tmp_path / DEAF).touch()
+    found = ended_in_the_middle("stop", start, environ, tmp_path, is_whole=True)
+    assert (found["was"], found["attempt"]) == ("running", 1)
+    assert "attempt" not in found["page"]
+    assert found["token"] == 2  # it was begun twice all the same
+
+
+def ended_in_the_middle(
+    how: str, start: Start, environ: dict[str, str], home: Path, *, is_whole: bool
+) -> dict[str, Any]:
+    """Let the driver end a worker in the middle of a run, start another one, and return what became of it."""
+    (home / "run").mkdir()
+    for program in (programs.broker(home), programs.worker("interactive", processes=1)):
         start(program)
     trainer = start(TRAINING)
-    start(programs.beat(tmp_path))
-    killed = [str(trainer.pid)] if victim == "the whole worker" else []
-    command = [sys.executable, "-m", "tests.loop.kill_driver", *killed]
+    start(programs.beat(home))
+    ended = [str(trainer.pid)] if is_whole else []
+    command = [sys.executable, "-m", "tests.loop.kill_driver", how, *ended]
     pipe = subprocess.PIPE
     driver = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
-    if killed:
+    if ended:
         trainer.wait(timeout=120)
         start(TRAINING)  # as the supervisor or the container's restart policy does
     told, why = driver.communicate(timeout=200)
     assert driver.returncode == 0, why
-    found = json.loads(told.splitlines()[-1])
-    assert (found["was"], found["attempt"]) == ("running", 2)
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
     assert found["stages"] == ["published"]
     assert found["published"] == 1
     assert found["bundles"] == found["expected"]
-    assert "attempt 2" in found["page"]
+    return found
