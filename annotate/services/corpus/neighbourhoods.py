@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from annotate.models import Document, Neighbourhood, Project
 from annotate.services.corpus.vector_store import SiteEmbedder
 from training.encoders.neighbours import nearest_to
-from training.types import FloatArray, IntArray, Neighbours
+from training.types import IntArray, Neighbours
 
 K = 10
 CHUNK = 1_000  # rows of one transaction
@@ -31,7 +31,21 @@ def find(*, project: Project, encoder: SiteEmbedder) -> int:
     vectors = encoder.embed([text for _, text in rows])
     found = nearest_to(vectors[missing], vectors, min(K + 1, len(rows)))
     for start in range(0, len(missing), CHUNK):
-        _keep(encoder, keys, missing[start : start + CHUNK], _part(found, start))
+        part = slice(start, start + CHUNK)
+        chunk = []
+        for row, indices, similarities in zip(
+            missing[part], found.indices[part], found.similarities[part], strict=True
+        ):
+            others: NDArray[np.bool_] = indices != row  # the search finds each document nearest to itself
+            chunk.append(
+                Neighbourhood(
+                    document_id=int(keys[row]),
+                    encoder=encoder.fingerprint,
+                    neighbours=keys[indices[others]][:K].astype(KEYS).tobytes(),
+                    similarities=similarities[others][:K].astype(COSINES).tobytes(),
+                )
+            )
+        Neighbourhood.objects.bulk_create(chunk, ignore_conflicts=True)
     return len(missing)
 
 
@@ -56,29 +70,3 @@ def among(*, project: Project, encoder: SiteEmbedder, documents: IntArray) -> Ne
 
 def _of(project: Project, encoder: SiteEmbedder) -> QuerySet[Neighbourhood]:
     return Neighbourhood.objects.filter(document__project=project, encoder=encoder.fingerprint)
-
-
-def _part(found: Neighbours, start: int) -> Neighbours:
-    return Neighbours(found.indices[start : start + CHUNK], found.similarities[start : start + CHUNK])
-
-
-def _keep(encoder: SiteEmbedder, keys: IntArray, rows: IntArray, found: Neighbours) -> None:
-    Neighbourhood.objects.bulk_create(
-        [
-            _row(encoder, keys, row, indices, similarities)
-            for row, indices, similarities in zip(rows, found.indices, found.similarities, strict=True)
-        ],
-        ignore_conflicts=True,
-    )
-
-
-def _row(
-    encoder: SiteEmbedder, keys: IntArray, row: int, indices: IntArray, similarities: FloatArray
-) -> Neighbourhood:
-    others: NDArray[np.bool_] = indices != row
-    return Neighbourhood(
-        document_id=int(keys[row]),
-        encoder=encoder.fingerprint,
-        neighbours=keys[indices[others]][:K].astype(KEYS).tobytes(),
-        similarities=similarities[others][:K].astype(COSINES).tobytes(),
-    )

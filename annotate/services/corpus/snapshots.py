@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -106,7 +106,11 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
     newest, votes = _votes(project, {label.pk for label in labels}, until)
-    answers = {document: _resolve(project, cast) for document, cast in votes.items()}
+    agreed, answers = project.task_type.task.agreed, {}
+    for document, cast in votes.items():
+        # A gold answer counts alone; without one, the task makes one answer of all of them.
+        gold = next((vote.answer for vote in cast if vote.is_gold), None)
+        answers[document] = gold if gold is not None else agreed([vote.answer for vote in cast])
     lanes: dict[str, list[tuple[int, str]]] = defaultdict(list)
     documents = Document.objects.filter(project=project).order_by("lane", "sha256")
     for key, lane, half, text in documents.values_list("pk", "lane", "half", "text"):
@@ -141,14 +145,6 @@ def _votes(project: Project, live: set[int], until: int | None) -> tuple[int, di
         if not project.task_type.task.fault(answer):
             votes[document].append(Vote(answer, is_gold))
     return max((row[0] for row in rows), default=0), dict(votes)
-
-
-def _resolve(project: Project, votes: Sequence[Vote]) -> Answer:
-    """Return the answer that counts: gold, else what the task makes of all of them."""
-    for vote in votes:
-        if vote.is_gold:
-            return vote.answer
-    return project.task_type.task.agreed([vote.answer for vote in votes])
 
 
 def _dataset(

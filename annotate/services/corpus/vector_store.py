@@ -42,7 +42,9 @@ class DatabaseStore:
             self._known.clear()
             unknown = list(keys)
         for start in range(0, len(unknown), READ):
-            self._read(fingerprint, unknown[start : start + READ])
+            rows = Embedding.objects.filter(encoder=fingerprint, sha256__in=unknown[start : start + READ])
+            for key, vector in rows.values_list("sha256", "vector"):
+                self._known[fingerprint, key] = np.frombuffer(vector, STORED)
         found = ((key, self._known.get((fingerprint, key))) for key in keys)
         return {key: vector for key, vector in found if vector is not None}
 
@@ -58,11 +60,6 @@ class DatabaseStore:
         """Forget vectors that are no longer in the database, so that they are made and stored again."""
         for key in keys:
             self._known.pop((fingerprint, key), None)
-
-    def _read(self, fingerprint: str, keys: Sequence[str]) -> None:
-        rows = Embedding.objects.filter(encoder=fingerprint, sha256__in=keys)
-        for key, vector in rows.values_list("sha256", "vector"):
-            self._known[fingerprint, key] = np.frombuffer(vector, STORED)
 
 
 class SiteEmbedder(CachedEmbedder):
@@ -85,10 +82,18 @@ def embedder(name: str = "") -> SiteEmbedder:
 
     Raises `TrainingError` where there is none.
     """
-    if FINGERPRINT.fullmatch(name):
-        return _by_fingerprint(name)
-    folder = prepare_encoder(name or settings.ENCODER, settings.ENCODER_ROOT, texts=_some_texts())
-    return embedder(folder.name)
+    if not FINGERPRINT.fullmatch(name):
+        # The INT8 encoder has to agree with its original on some texts of this site.
+        texts = list(Document.objects.order_by("-pk").values_list("text", flat=True)[:COMPARED])
+        folder = prepare_encoder(name or settings.ENCODER, settings.ENCODER_ROOT, texts=texts)
+        return embedder(folder.name)
+    # An encoder whose folder is gone can be made again only if it is the site's own.
+    if not is_prepared(name) and embedder().fingerprint != name:
+        sentence = _(
+            "The encoder %(name)s is no longer in %(folder)s; train with it once more, or with another."
+        )
+        raise TrainingError(sentence % {"name": name[:12], "folder": settings.ENCODER_ROOT})
+    return SiteEmbedder(OnnxEncoder(Path(settings.ENCODER_ROOT) / name), _store())
 
 
 def is_prepared(fingerprint: str) -> bool:
@@ -96,25 +101,10 @@ def is_prepared(fingerprint: str) -> bool:
     return (Path(settings.ENCODER_ROOT) / fingerprint / MODEL_FILE).is_file()
 
 
-def _by_fingerprint(fingerprint: str) -> SiteEmbedder:
-    # An encoder whose folder is gone can be made again only if it is the site's own.
-    if not is_prepared(fingerprint) and embedder().fingerprint != fingerprint:
-        sentence = _(
-            "The encoder %(name)s is no longer in %(folder)s; train with it once more, or with another."
-        )
-        raise TrainingError(sentence % {"name": fingerprint[:12], "folder": settings.ENCODER_ROOT})
-    return SiteEmbedder(OnnxEncoder(Path(settings.ENCODER_ROOT) / fingerprint), _store())
-
-
 @cache
 def _store() -> DatabaseStore:
     """Return the one store of this process, which all encoders share because memory is limited."""
     return DatabaseStore()
-
-
-def _some_texts() -> list[str]:
-    """Return texts of this site on which an INT8 encoder has to agree with its original."""
-    return list(Document.objects.order_by("-pk").values_list("text", flat=True)[:COMPARED])
 
 
 def any_for(*, project: Project) -> bool:
@@ -129,7 +119,9 @@ def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SEC
     Less than a chunk at the end means that all are done. Stopping it anywhere loses one chunk at most.
     """
     deadline, done = time.monotonic() + seconds, 0
-    while texts := _missing(project, encoder.fingerprint):
+    # The hashes are in random order, so the texts that come first are a fair sample.
+    waiting = _without_vector(project, encoder.fingerprint).order_by("-lane", "sha256")
+    while texts := list(waiting.values_list("text", flat=True)[:CHUNK]):
         # NB: otherwise vectors that another process removed would never be made again, and this never ends.
         encoder.store.forget(encoder.fingerprint, [text_key(text) for text in texts])
         encoder.embed(texts)
@@ -157,12 +149,6 @@ def site_fingerprint() -> str:
     """Return the fingerprint of the site's encoder without loading it; "" while it has not been prepared."""
     folder = prepared_encoder(settings.ENCODER, Path(settings.ENCODER_ROOT))
     return folder.name if folder else ""
-
-
-def _missing(project: Project, fingerprint: str, limit: int = CHUNK) -> list[str]:
-    """Return texts without a vector, in random order, so that the first ones are a fair sample."""
-    documents = _without_vector(project, fingerprint)
-    return list(documents.order_by("-lane", "sha256").values_list("text", flat=True)[:limit])
 
 
 def _without_vector(project: Project, fingerprint: str) -> QuerySet[Document]:

@@ -43,35 +43,29 @@ class PredictorCache:
 
     def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Serving:
         """Return the version's predictor, loading it where needed; raises `BundleError`."""
-        place = self._place((version_id, bundle))
+        with self._lock:
+            place = self._places.setdefault((version_id, bundle), _Held())
+            self._places.move_to_end((version_id, bundle))
+            while len(self._places) > self.size:
+                self._places.popitem(last=False)
         if place.predictor is not None:
             return place.predictor
         # Only those who want this very bundle wait for it; others are served meanwhile.
         with place.lock:
-            return place.predictor or _load(place, bundle, encoder_root)
+            if place.predictor is not None:
+                return place.predictor
+            if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
+                raise place.error
+            try:
+                place.predictor = tried(bundle, encoder_root=encoder_root)
+            except BundleError as error:
+                place.error, place.failed_at = error, time.monotonic()
+                raise
+            return place.predictor
 
     def clear(self) -> None:
         with self._lock:
             self._places.clear()
-
-    def _place(self, key: Key) -> _Held:
-        with self._lock:
-            place = self._places.setdefault(key, _Held())
-            self._places.move_to_end(key)
-            while len(self._places) > self.size:
-                self._places.popitem(last=False)
-            return place
-
-
-def _load(place: _Held, bundle: Path, encoder_root: Path) -> Serving:
-    if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
-        raise place.error
-    try:
-        place.predictor = tried(bundle, encoder_root=encoder_root)
-    except BundleError as error:
-        place.error, place.failed_at = error, time.monotonic()
-        raise
-    return place.predictor
 
 
 def tried(bundle: Path, *, encoder_root: Path) -> Serving:

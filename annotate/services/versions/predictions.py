@@ -66,39 +66,35 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     version, predictor, warning = _serving(project)
     labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
     columns = [pk if pk in labels else None for pk in version.label_ids]
-    read = _answered(predictor, texts, columns)
+    if isinstance(predictor, CascadePredictor):
+        found = predictor.answer(list(texts))
+        answers = [
+            replace(text, answered_by=STRONG if by_strong else CHEAP)
+            for text, by_strong in zip(_read(predictor, found.scores, columns), found.by_strong, strict=True)
+        ]
+    else:
+        answers = _read(predictor, predictor.predict_proba(list(texts)), columns)
+    if explain:
+        asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in answers]
+        told = reasons(
+            predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
+        )
+        if told is not None:
+            answers = [replace(text, reasons=why) for text, why in zip(answers, told, strict=True)]
+    thresholds = {}
+    if predictor.schema.task.has_thresholds:
+        thresholds = {
+            pk: float(threshold)
+            for pk, threshold in zip(columns, predictor.thresholds, strict=True)
+            if pk is not None
+        }
     return Predictions(
         version=version.number,
         family=version.family,
         labels=labels,
-        thresholds=_thresholds(predictor, columns) if predictor.schema.task.has_thresholds else {},
-        texts=tuple(_explained(version, predictor, texts, read) if explain else read),
+        thresholds=thresholds,
+        texts=tuple(answers),
         warning=warning,
-    )
-
-
-def _answered(
-    predictor: Serving, texts: Sequence[str], columns: Sequence[int | None]
-) -> list[TextPrediction]:
-    if not isinstance(predictor, CascadePredictor):
-        return _read(predictor, predictor.predict_proba(list(texts)), columns)
-    found = predictor.answer(list(texts))
-    read = _read(predictor, found.scores, columns)
-    return [
-        replace(text, answered_by=STRONG if strong else CHEAP)
-        for text, strong in zip(read, found.by_strong, strict=True)
-    ]
-
-
-def _explained(
-    version: ModelVersion, predictor: Serving, texts: Sequence[str], read: list[TextPrediction]
-) -> list[TextPrediction]:
-    asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in read]
-    told = reasons(
-        predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
-    )
-    return (
-        read if told is None else [replace(text, reasons=why) for text, why in zip(read, told, strict=True)]
     )
 
 
@@ -157,14 +153,6 @@ def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
 
 def _load(version: ModelVersion) -> Serving:
     return CACHE.get(version.pk, version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
-
-
-def _thresholds(predictor: Serving, columns: Sequence[int | None]) -> dict[int, float]:
-    return {
-        pk: float(threshold)
-        for pk, threshold in zip(columns, predictor.thresholds, strict=True)
-        if pk is not None
-    }
 
 
 def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:

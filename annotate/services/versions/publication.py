@@ -70,20 +70,16 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
             True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
         )
     if len(reporting) < FEWEST:
-        return _unmeasured(version, old, len(reporting))
+        known = (
+            _("Only %(documents)s holdout documents are labelled, too few to compare two models")
+            if len(reporting)
+            else _("No holdout document is labelled yet, so nothing is measured")
+        ) % {"documents": len(reporting)}
+        # The newer one of a kind has learned from more, so it serves; another kind has to be measured first.
+        if version.follows(old):
+            return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
+        return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
     return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
-
-
-def _unmeasured(new: ModelVersion, old: ModelVersion, documents: int) -> Verdict:
-    """Let the newer one of a kind serve, as it has learned from more; another kind has to be measured."""
-    known = (
-        _("Only %(documents)s holdout documents are labelled, too few to compare two models")
-        if documents
-        else _("No holdout document is labelled yet, so nothing is measured")
-    ) % {"documents": documents}
-    if new.follows(old):
-        return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
-    return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:

@@ -18,7 +18,7 @@ from training.bundles.bundle import read_manifest
 from training.reportcard.card import Candidate, Comparison
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import caveats, quantised_pairs, recommend
-from training.types import Embedder, TrainingError
+from training.types import TrainingError
 
 KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
@@ -46,13 +46,34 @@ def make(*, project: Project, anew: bool = False) -> ReportCard | None:
         return None
     snapshot = snapshots.take(project=project)
     rows = [_row(version, snapshot, anew=anew) for version in versions]
-    content = _card(project, snapshot, rows).to_json()
+    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
+    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    documents, asked = len(snapshot.reporting), project.asked
+    too_few = _(
+        "Only %(documents)s holdout documents report figures, so large differences count as noise. "
+        "From %(enough)s on, the recommendation can be followed."
+    ) % {"documents": documents, "enough": ENOUGH}
+    comparison = Comparison(
+        documents=documents,
+        classes=len(snapshot.schema),
+        machine=machine(),
+        constraints=asked,
+        candidates=candidates,
+        recommendation=recommend(candidates, decisions, snapshot.reporting.targets, asked),
+        quantised=quantised_pairs(candidates),
+        caveats=(
+            *([too_few] if documents < ENOUGH else []),
+            *caveats(candidates, len(snapshot.schema), asked),
+        ),
+    )
+    content = comparison.to_json()
     for candidate in content["candidates"]:
         if candidate["evaluation"]:
             candidate["evaluation"]["confusion"] = None  # labels x labels figures that nobody looks at here
     numbers = {name_of(version): version.number for version in versions}
     card = ReportCard.objects.create(project=project, content=content | {"versions": numbers})
-    _forget_old(project)
+    old = list(project.report_cards.values_list("pk", flat=True)[KEPT:])
+    ReportCard.objects.filter(pk__in=old).delete()
     return card
 
 
@@ -71,12 +92,19 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
         twin=report.parity.twin if report.parity else None,
     )
     try:
-        _check(version, snapshot)
+        if tuple(version.label_ids) != snapshot.label_ids:
+            raise TrainingError(
+                _("It learned other labels than the project has now; train this family again.")
+            )
+        if not len(snapshot.reporting):
+            raise TrainingError(_("No holdout document that reports figures is labelled yet."))
+        encoder = read_manifest(version.bundle_folder).encoder
+        reads_kept_vectors = encoder is not None and vector_store.any_for(project=version.project)
         found = measure(
             start,
             version.bundle_folder,
             snapshot.reporting,
-            embedder=_embedder(version),
+            embedder=vector_store.embedder(encoder) if reads_kept_vectors else None,
             encoder_root=settings.ENCODER_ROOT,
             seconds=SECONDS if anew else SECONDS_ASIDE,
         )
@@ -85,52 +113,6 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
     version.report = replace(report, speed=found.candidate.speed).dump()
     version.save(update_fields=["report"])
     return found
-
-
-def _check(version: ModelVersion, snapshot: Snapshot) -> None:
-    if tuple(version.label_ids) != snapshot.label_ids:
-        raise TrainingError(_("It learned other labels than the project has now; train this family again."))
-    if not len(snapshot.reporting):
-        raise TrainingError(_("No holdout document that reports figures is labelled yet."))
-
-
-def _embedder(version: ModelVersion) -> Embedder | None:
-    """Return the version's encoder, whose vectors are kept."""
-    wanted = read_manifest(version.bundle_folder).encoder
-    if wanted is None or not vector_store.any_for(project=version.project):
-        return None
-    return vector_store.embedder(wanted)
-
-
-def _card(project: Project, snapshot: Snapshot, rows: list[Candidate | Measured]) -> Comparison:
-    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
-    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
-    asked = project.asked
-    return Comparison(
-        documents=len(snapshot.reporting),
-        classes=len(snapshot.schema),
-        machine=machine(),
-        constraints=asked,
-        candidates=candidates,
-        recommendation=recommend(candidates, decisions, snapshot.reporting.targets, asked),
-        quantised=quantised_pairs(candidates),
-        caveats=_few(len(snapshot.reporting)) + caveats(candidates, len(snapshot.schema), asked),
-    )
-
-
-def _few(documents: int) -> tuple[str, ...]:
-    if documents >= ENOUGH:
-        return ()
-    sentence = _(
-        "Only %(documents)s holdout documents report figures, so large differences count as noise. "
-        "From %(enough)s on, the recommendation can be followed."
-    )
-    return (sentence % {"documents": documents, "enough": ENOUGH},)
-
-
-def _forget_old(project: Project) -> None:
-    old = list(project.report_cards.values_list("pk", flat=True)[KEPT:])
-    ReportCard.objects.filter(pk__in=old).delete()
 
 
 def latest(project: Project) -> ReportCard | None:

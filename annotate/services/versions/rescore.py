@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import numpy as np
 from django.conf import settings
@@ -14,7 +13,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
 from training.registry import FAMILIES
-from training.types import Embedder, FloatArray, TrainingError
+from training.types import Embedder, TrainingError
 
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
@@ -28,8 +27,13 @@ def prelabel(*, version: ModelVersion) -> int:
     Raises `TrainingError` where its bundle or its encoder is broken: the predictions of the version before
     stay, and the run says so.
     """
+    # A cascade is no family of the registry; its encoder is loaded because one of its parts may need it.
+    needs_none = version.family in FAMILIES and not FAMILIES[version.family].reads_vectors
     try:
-        return rescore(project=version.project, version=version, embedder=_embedder(version))
+        embedder = None
+        if not needs_none and vector_store.any_for(project=version.project):
+            embedder = vector_store.embedder(version.encoder)
+        return rescore(project=version.project, version=version, embedder=embedder)
     except TrainingError as error:
         sentence = _(
             "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
@@ -39,15 +43,6 @@ def prelabel(*, version: ModelVersion) -> int:
         raise TrainingError(told) from error
 
 
-def _embedder(version: ModelVersion) -> Embedder | None:
-    """Return its encoder for a version that needs one and a project whose vectors are kept."""
-    # Of a cascade, one part may need it.
-    needs_none = version.family in FAMILIES and not FAMILIES[version.family].reads_vectors
-    if needs_none or not vector_store.any_for(project=version.project):
-        return None
-    return vector_store.embedder(version.encoder)
-
-
 def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:
     """Write the version's prediction of every document, those in the queue first; return how many.
 
@@ -55,11 +50,14 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
     """
     predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
     fitting = suited(predictor, embedder)
+    waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
+    documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
+    keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
     written = 0
-    for keys in _chunks(project):
+    for start in range(0, len(keys), CHUNK):
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             break
-        rows = _predictions(predictor, version, keys, fitting)
+        rows = _predictions(predictor, version, keys[start : start + CHUNK], fitting)
         Prediction.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["document"], update_fields=FIELDS
         )
@@ -68,20 +66,19 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
     return written
 
 
-def _chunks(project: Project) -> Iterator[list[int]]:
-    waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
-    documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
-    keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]
-
-
 def _predictions(
     predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
 ) -> list[Prediction]:
     texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
-    margins = _margins(predictor, scores)
+    # The margin of a document is how far it is from being decided otherwise.
+    if predictor.schema.task.has_thresholds:
+        margins = np.abs(scores - predictor.thresholds).min(axis=1).astype(np.float32)
+    elif scores.shape[1] < 2:
+        margins = np.ones(len(scores), np.float32)
+    else:
+        ordered = np.sort(scores, axis=1)
+        margins = ordered[:, -1] - ordered[:, -2]
     labels = [int(key) for key in predictor.schema.keys]
     top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
     return [
@@ -96,13 +93,3 @@ def _predictions(
             texts, scores, top, predictor.decide(scores), margins, strict=True
         )
     ]
-
-
-def _margins(predictor: Serving, scores: FloatArray) -> FloatArray:
-    """Return (documents,): how far each is from being decided otherwise."""
-    if predictor.schema.task.has_thresholds:
-        return np.asarray(np.abs(scores - predictor.thresholds).min(axis=1), np.float32)
-    if scores.shape[1] < 2:
-        return np.ones(len(scores), np.float32)
-    ordered = np.sort(scores, axis=1)
-    return np.asarray(ordered[:, -1] - ordered[:, -2], np.float32)
