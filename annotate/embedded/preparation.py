@@ -26,19 +26,15 @@ def migrate() -> None:
 
 def collect_static() -> None:
     """Collect only when a file changed: hashing and compressing all of them takes seconds."""
-    stamp = Path(settings.STATIC_ROOT) / ".fingerprint"
-    fingerprint = _fingerprint()
-    if stamp.exists() and stamp.read_text() == fingerprint:
-        return
-    call_command("collectstatic", interactive=False, verbosity=0, stdout=io.StringIO())
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(fingerprint)
-
-
-def _fingerprint() -> str:
     digest = hashlib.sha256()
     for finder in get_finders():
         for name, storage in finder.list([]):
             status = Path(storage.path(name)).stat()
             digest.update(f"{storage.location}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
+    fingerprint = digest.hexdigest()
+    stamp = Path(settings.STATIC_ROOT) / ".fingerprint"
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return
+    call_command("collectstatic", interactive=False, verbosity=0, stdout=io.StringIO())
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(fingerprint)

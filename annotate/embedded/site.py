@@ -35,24 +35,21 @@ def url_of(host: str, port: int) -> str:
 
 
 def _supervise(home: Path, host: str, port: int, write: Write, greeting: str) -> bool:
+    url = url_of(host, port)
     supervisor = Supervisor(write)
     supervisor.stop_on_signals()
     try:
-        _start(supervisor, programs.site(home, host, port), home, url_of(host, port))
+        for program in programs.site(home, host, port):
+            supervisor.start(program)
+            if program.name == "broker":
+                _wait(supervisor, "The broker", lambda: _broker_answers(home))
+        _wait(supervisor, "The site", lambda: _web_answers(url))
         if not supervisor.stopping:
-            write(f"\nWinnow answers at {url_of(host, port)} and stops with Ctrl-C.{greeting}\n")
+            write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
         supervisor.run_until(lambda: False)
     finally:
         supervisor.stop()
     return not supervisor.failed
-
-
-def _start(supervisor: Supervisor, starting: list[programs.Program], home: Path, url: str) -> None:
-    for program in starting:
-        supervisor.start(program)
-        if program.name == "broker":
-            _wait(supervisor, "The broker", lambda: _broker_answers(home))
-    _wait(supervisor, "The site", lambda: _web_answers(url))
 
 
 def _wait(supervisor: Supervisor, what: str, answers: Callable[[], bool]) -> None:

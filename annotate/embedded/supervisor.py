@@ -78,20 +78,16 @@ class Supervisor:
         restarts = 0 if time.monotonic() - child.started > STEADY else self._restarts.get(name, 0)
         self._restarts[name] = restarts + 1
         if restarts >= MOST_RESTARTS:
-            self._give_up(child)
+            self._say(
+                f"{name} ended {restarts + 1} times in a row; it is not started again. Its lines say why."
+            )
+            if child.program.essential:
+                self._say(f"Without {name} there is no site: everything stops.")
+                self.failed = self.stopping = True
             return
         delay = self._first_delay * 2**restarts
         self._say(f"{name} ended with code {child.process.returncode}; it starts again in {delay:g} s.")
         self._due[name] = (time.monotonic() + delay, child.program)
-
-    def _give_up(self, child: Child) -> None:
-        name = child.program.name
-        self._say(
-            f"{name} ended {self._restarts[name]} times in a row; it is not started again. Its lines say why."
-        )
-        if child.program.essential:
-            self._say(f"Without {name} there is no site: everything stops.")
-            self.failed = self.stopping = True
 
     def _forget(self, child: Child) -> None:
         self._show(child)
@@ -105,17 +101,15 @@ class Supervisor:
         self.stopping = True
         self._due.clear()
         for names in (self._order[1:], self._order[:1]):
-            self._stop_together([self._children[name] for name in names if name in self._children])
-
-    def _stop_together(self, children: list[Child]) -> None:
-        for child in children:
-            child.ask_to_stop()
-        deadline = time.monotonic() + self._grace
-        while any(child.running for child in children) and time.monotonic() < deadline:
-            for key, _mask in self._selector.select(TICK):
-                self._show(key.data)
-        for child in children:
-            self._forget(child)
+            children = [self._children[name] for name in names if name in self._children]
+            for child in children:
+                child.ask_to_stop()
+            deadline = time.monotonic() + self._grace
+            while any(child.running for child in children) and time.monotonic() < deadline:
+                for key, _mask in self._selector.select(TICK):
+                    self._show(key.data)
+            for child in children:
+                self._forget(child)
 
     def _say(self, line: str) -> None:
         self._write(f"{'up':<11} | {line}")

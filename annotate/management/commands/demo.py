@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate.embedded import claims, preparation, site
-from annotate.models import Project, User
+from annotate.models import Project
 from annotate.services.demo import seed, texts
 from annotate.services.runs import schedule
 from training import records
@@ -46,44 +46,35 @@ class Command(BaseCommand):
     def _prepare(self, options: dict[str, Any]) -> str:
         lead, password = seed.ensure_lead()
         if options["file"]:
-            self._seed_file(options["file"], lead)
+            project, counts = seed.ensure_file_project(path=options["file"], by=lead)
+            read = f"{counts.created:,} new texts of {counts.rows:,} rows in {options['file']}"
+            self._write(f"Project “{project}”: {read}.")
+            for number, reason in counts.problems[:5]:
+                self._write(f"  row {number}: {reason}")
+            if not project.labels.live().exists():
+                self._write("The file has no label column: name the labels on the project's page.")
         else:
-            self._seed(lead)
-        if options["oracle"]:
-            self._answer(options["project"], options["oracle"])
+            slugs = (seed.SENTIMENT, seed.TOPICS)
+            missing = [slug for slug in slugs if not Project.objects.filter(slug=slug).exists()]
+            rated = list(texts.read(texts.archive(settings.HOME / "demo"))) if missing else []
+            for slug in missing:
+                project = seed.ensure_project(slug=slug, by=lead, rated=rated)
+                self._write(f"Project “{project}” has {project.documents.count():,} texts.")
+        if wanted := options["oracle"]:
+            asked = Project.objects.filter(slug=options["project"]).first()
+            if asked is None:
+                raise CommandError(
+                    f"There is no project “{options['project']}”; run the demo without --oracle first."
+                )
+            oracle = seed.ensure_oracle(project=asked)
+            given = 0
+            while given < wanted and seed.answer_next(project=asked, oracle=oracle):
+                given += 1
+            self._write(f"The oracle gave {given} answers in “{asked}”.")
+            schedule.open_if_due(project=asked)  # the site's tick wakes a worker, now or when it is started
         if password:
             return f"\nLog in as {lead.username} with the password {password} (shown this once)."
         return f"\nLog in as {lead.username}. Password lost? manage.py changepassword {lead.username}"
-
-    def _seed(self, lead: User) -> None:
-        missing = [
-            slug for slug in (seed.SENTIMENT, seed.TOPICS) if not Project.objects.filter(slug=slug).exists()
-        ]
-        if not missing:
-            return
-        rated = list(texts.read(texts.archive(settings.HOME / "demo")))
-        for slug in missing:
-            project = seed.ensure_project(slug=slug, by=lead, rated=rated)
-            self._write(f"Project “{project}” has {project.documents.count():,} texts.")
-
-    def _seed_file(self, path: Path, lead: User) -> None:
-        project, counts = seed.ensure_file_project(path=path, by=lead)
-        self._write(f"Project “{project}”: {counts.created:,} new texts of {counts.rows:,} rows in {path}.")
-        for number, reason in counts.problems[:5]:
-            self._write(f"  row {number}: {reason}")
-        if not project.labels.live().exists():
-            self._write("The file has no label column: name the labels on the project's page.")
-
-    def _answer(self, slug: str, wanted: int) -> None:
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project “{slug}”; run the demo without --oracle first.")
-        oracle = seed.ensure_oracle(project=project)
-        given = 0
-        while given < wanted and seed.answer_next(project=project, oracle=oracle):
-            given += 1
-        self._write(f"The oracle gave {given} answers in “{project}”.")
-        schedule.open_if_due(project=project)  # the site's tick wakes a worker, now or when it is started
 
     def _write(self, line: str) -> None:
         self.stdout.write(line)

@@ -28,20 +28,18 @@ class Command(BaseCommand):
         blocks = formats.stream(project, options["format"], everything=options["everything"])
         out: Path | None = options["out"]
         if out is None:
-            self._print(blocks)
+            try:
+                self._write(blocks, sys.stdout.buffer)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                # A reader such as `head` closed the pipe; Python would complain about that when it exits.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         try:
             with out.open("wb") as file:
                 self._write(blocks, file)
         except OSError as error:
             raise CommandError(f"{out} could not be written: {error.strerror}.") from error
-
-    def _print(self, blocks: Any) -> None:
-        try:
-            self._write(blocks, sys.stdout.buffer)
-            sys.stdout.flush()
-        except BrokenPipeError:  # a reader such as `head` closed the pipe; Python would complain at its exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     @staticmethod
     def _write(blocks: Any, file: BinaryIO) -> None:

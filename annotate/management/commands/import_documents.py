@@ -8,13 +8,15 @@ from django.core.files import File
 from django.core.management.base import BaseCommand, CommandError
 
 from annotate import tasks
-from annotate.models import Import, Project
+from annotate.models import Project
 from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.work import jobs
 from training.records import READERS, FileError
+
+DECLARED = ("format", "encoding", "delimiter", "header")  # what is told of the file, not of its columns
 
 
 class Command(BaseCommand):
@@ -42,8 +44,16 @@ class Command(BaseCommand):
         project = Project.objects.filter(slug=options["project"]).first()
         if project is None:
             raise CommandError(f"There is no project called {options['project']!r}.")
+        path: Path = options["file"]
+        given = {key: value for key, value in options.items() if value is not None}
+        declared = {key: given[key] for key in DECLARED if key in given}
         try:
-            upload = self._begin(project, options)
+            with path.open("rb") as file:
+                upload = job.begin(
+                    project=project, user=None, file=File(file), name=path.name, declared=declared
+                )
+            mapping = ColumnMapping.load({**upload.mapping, **given})
+            job.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
         except (FileError, OSError) as error:
             raise CommandError(str(error)) from error
         done = job.run(import_id=upload.pk)
@@ -51,28 +61,6 @@ class Command(BaseCommand):
             upload.refresh_from_db()
             taken = "A worker has taken this import over; the site's import page shows how it goes."
             raise CommandError(upload.error or taken)
-        self._report(done)
-        if not done.dry_run and done.created + done.updated:
-            tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
-
-    @staticmethod
-    def _begin(project: Project, options: dict[str, Any]) -> Import:
-        declared = ("format", "encoding", "delimiter", "header")
-        given = {key: value for key, value in options.items() if value is not None}
-        path: Path = options["file"]
-        with path.open("rb") as file:
-            upload = job.begin(
-                project=project,
-                user=None,
-                file=File(file),
-                name=path.name,
-                declared={key: given[key] for key in declared if key in given},
-            )
-        mapping = ColumnMapping.load({**upload.mapping, **given})
-        job.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
-        return upload
-
-    def _report(self, done: Import) -> None:
         for problem in done.problems.all():
             self.stderr.write(f"{done.name}:{problem.row}: {problem.reason}")
         would = "would be " if done.dry_run else ""
@@ -82,3 +70,5 @@ class Command(BaseCommand):
         )
         if done.state == WorkState.FAILED:
             raise CommandError(done.error)
+        if not done.dry_run and done.created + done.updated:
+            tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
