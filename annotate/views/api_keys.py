@@ -16,7 +16,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate.access import signed_in
-from annotate.models import User
 from annotate.services.people import api_keys
 from annotate.services.people.api_keys import Scope
 
@@ -47,21 +46,17 @@ def keys(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)
     form = KeyForm(request.POST or None)
     if form.is_valid():
-        request.session[NEW_SECRET] = _made(user, form)
+        name, scopes, days = (form.cleaned_data[field] for field in ("name", "scopes", "days"))
+        expires_at = timezone.now() + timedelta(days=days) if days else None
+        _key, request.session[NEW_SECRET] = api_keys.issue(
+            user=user, name=name, scopes=scopes, expires_at=expires_at
+        )
         return redirect("api-keys")
     # NB: HEAD shows nothing, so it must not use up the one showing.
     secret = "" if request.method == "HEAD" else request.session.pop(NEW_SECRET, "")
     rows = user.api_keys.filter(revoked_at=None).order_by("-pk")
     context = {"form": form, "secret": secret, "rows": rows, "now": timezone.now()}
     return render(request, "account/keys.html", context)
-
-
-def _made(user: User, form: KeyForm) -> str:
-    days = form.cleaned_data["days"]
-    expires_at = timezone.now() + timedelta(days=days) if days else None
-    name, scopes = form.cleaned_data["name"], form.cleaned_data["scopes"]
-    _key, secret = api_keys.issue(user=user, name=name, scopes=scopes, expires_at=expires_at)
-    return secret
 
 
 @require_POST

@@ -70,7 +70,14 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
 
 def _change(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
     if "redeclare" in request.POST:
-        return _redeclare(request, project, upload)
+        if upload.is_live:
+            return redirect("import", project.slug, upload.pk)
+        # The file is read anew: another encoding, delimiter or header changes which columns there are.
+        try:
+            job.redeclare(upload=upload, declared=declared(request.POST))
+        except FileError as error:
+            messages.error(request, str(error))
+        return redirect(f"{request.path}?columns=1")
     if "repeat" in request.POST:
         return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)
     form = _mapping_form(upload, request.POST)
@@ -103,17 +110,6 @@ def cancel_import(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         messages.info(request, _("The import was not under way any more."))
     return redirect("import", slug, upload.pk)
-
-
-def _redeclare(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
-    """Read the file anew: another encoding, delimiter or header changes which columns there are."""
-    if upload.is_live:
-        return redirect("import", project.slug, upload.pk)
-    try:
-        job.redeclare(upload=upload, declared=declared(request.POST))
-    except FileError as error:
-        messages.error(request, str(error))
-    return redirect(f"{request.path}?columns=1")
 
 
 def _mapping_form(upload: Import, data: Any = None) -> MappingForm:

@@ -33,11 +33,15 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
     if request.method == "POST":
-        _check_owner(request.POST, annotator)
+        # Another person made this decision in the same browser; their page keeps it until they log in.
+        if request.POST.get("owner", str(annotator.pk)) != str(annotator.pk):
+            raise PermissionDenied
         with write_lock.alone:
             return _decide(request, project, annotator)
     if "back" in request.GET:
-        before = _annotation(project, annotator, request.GET["back"])
+        key = as_key(request.GET["back"])
+        mine = Annotation.objects.filter(project=project, annotator=annotator).select_related("document")
+        before = mine.filter(pk=key).first() if key is not None else None
         return _show(request, labeling_card.previous_card(project, annotator, before=before))
     return _show(request, labeling_card.next_card(project, annotator))
 
@@ -65,12 +69,6 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
-def _check_owner(sent: QueryDict, annotator: User) -> None:
-    """Refuse a decision that another person made in this browser; their page keeps it until they log in."""
-    if sent.get("owner", str(annotator.pk)) != str(annotator.pk):
-        raise PermissionDenied
-
-
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
     labels = list(project.labels.live())
     try:
@@ -79,7 +77,11 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
             _keep(request.POST, project, annotator, labels)
             dealt = queue.deal(project=project, annotator=annotator) if labels else None
     except decisions.Rejected as rejection:
-        return _refuse(request, project, annotator, str(rejection))
+        if not request.htmx:  # type: ignore[attr-defined]
+            messages.error(request, str(rejection))
+            return redirect("label", slug=project.slug)
+        view = labeling_card.next_card(project, annotator, notice=str(rejection))
+        return _show(request, view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     tasks.wake(schedule.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         return redirect("label", slug=project.slug)
@@ -106,27 +108,10 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
     return decisions.keep(project=project, annotator=annotator, answer=answer, offered=offered)
 
 
-def _refuse(request: HttpRequest, project: Project, annotator: User, sentence: str) -> HttpResponse:
-    if not request.htmx:  # type: ignore[attr-defined]
-        messages.error(request, sentence)
-        return redirect("label", slug=project.slug)
-    return _show(
-        request,
-        labeling_card.next_card(project, annotator, notice=sentence),
-        status=HTTPStatus.UNPROCESSABLE_ENTITY,
-    )
-
-
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:
     template = "labeling/_card.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
     context = {"project": view.project, "view": view, "commands": json.dumps(hotkeys.COMMANDS)}
     return render(request, template, context, status=status)
-
-
-def _annotation(project: Project, annotator: User, pk: str) -> Annotation | None:
-    mine = Annotation.objects.filter(project=project, annotator=annotator)
-    key = as_key(pk)
-    return mine.select_related("document").filter(pk=key).first() if key is not None else None
 
 
 def _uuid(text: str) -> uuid.UUID | None:

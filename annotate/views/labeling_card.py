@@ -84,7 +84,12 @@ class CardView:
         if not self.task_type.may_be_empty:
             scores = scores[:1]
         else:
-            decided = self._decided()
+            # A card keeps scores only; which labels passed the thresholds is told by their prediction.
+            prediction = getattr(self.document, "prediction", None)
+            if prediction is not None and prediction.version_id == self.card.shown_version_id:
+                decided = set(prediction.decided)
+            else:
+                decided = {key for key, score in self.card.shown if score >= 0.5}
             scores = [(label, score) for label, score in scores if label.pk in decided]
         return [Suggested(label, round(score * 100)) for label, score in scores]
 
@@ -101,13 +106,6 @@ class CardView:
             return suggested
         known = {choice.label.pk for choice in self.choices}
         return [key for key, _score in self.card.shown or [] if key in known][:1]
-
-    def _decided(self) -> set[int]:
-        """Return the labels that passed the thresholds; a card keeps scores, their prediction the verdict."""
-        prediction = getattr(self.document, "prediction", None)
-        if prediction is None or self.card is None or prediction.version_id != self.card.shown_version_id:
-            return {key for key, score in (self.card.shown or []) if score >= 0.5} if self.card else set()
-        return set(prediction.decided)
 
 
 def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:

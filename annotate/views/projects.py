@@ -75,8 +75,9 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         for label in project.labels.live().annotate(used=Count("choices"))
     ]
     if request.method == "POST" and all(form.is_valid() for _label, form in rows):
+        edits = [LabelEdit(pk=label.pk, **form.cleaned_data) for label, form in rows]
         try:
-            label_service.update_labels(project=project, edits=[_edit(label, form) for label, form in rows])
+            label_service.update_labels(project=project, edits=edits)
         except Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -95,10 +96,6 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
 def _label_form(request: HttpRequest, label: Label) -> LabelForm:
     initial = {"name": label.name, "hotkey": label.hotkey, "description": label.description}
     return LabelForm(request.POST or None, initial=initial, prefix=str(label.pk))
-
-
-def _edit(label: Label, form: LabelForm) -> LabelEdit:
-    return LabelEdit(pk=label.pk, **form.cleaned_data)
 
 
 @require_POST

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -15,7 +14,6 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import CascadeForm
-from annotate.models import Project
 from annotate.models.jobs import JobKind
 from annotate.services.pages import reportcard_rows
 from annotate.services.runs import cascade
@@ -27,14 +25,9 @@ from annotate.services.work import jobs
 def reportcard(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the card; while it is measured anew, the page asks for its part again."""
     project = led_project_for(request.user, slug)
-    template = "reportcard/_reportcard.html" if request.htmx else "reportcard/page.html"  # type: ignore[attr-defined]
-    return render(request, template, _context(project))
-
-
-def _context(project: Project) -> dict[str, Any]:
     latest = reportcards.latest(project)
     rows = reportcard_rows.rows(latest) if latest else []
-    return {
+    context = {
         "project": project,
         "reportcard": latest,
         "content": latest.content if latest else None,
@@ -46,6 +39,8 @@ def _context(project: Project) -> dict[str, Any]:
         "has_versions": project.versions.exclude(bundle="").exists(),
         "tab": "reportcard",
     }
+    template = "reportcard/_reportcard.html" if request.htmx else "reportcard/page.html"  # type: ignore[attr-defined]
+    return render(request, template, context)
 
 
 @require_POST
