@@ -4,7 +4,6 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -17,7 +16,7 @@ from annotate import access, tasks
 from annotate.api.base.errors import Problem
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
-from annotate.models import Annotation, Label, Project, User
+from annotate.models import Annotation, Label, Project
 from annotate.models.annotations import Outcome
 from annotate.services.labeling import api_decisions, decisions
 from annotate.services.people.api_keys import Scope
@@ -80,7 +79,12 @@ class AnnotationsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         user = access.signed_in(request.user)
-        return page(self, request, _visible(user, access.project_for(user, slug)), AnnotationSerializer)
+        project = access.project_for(user, slug)
+        rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
+        # Annotators see their own answers only, so that they answer without knowing those of others.
+        if not access.is_lead(user, project):
+            rows = rows.filter(annotator=user)
+        return page(self, request, rows, AnnotationSerializer)
 
     @extend_schema(
         operation_id="annotate",
@@ -111,12 +115,6 @@ class AnnotationsView(APIView):
             raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
         tasks.wake(schedule.open_if_due(project=project))
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
-
-
-def _visible(user: User, project: Project) -> QuerySet[Annotation]:
-    """Return what a user may see: a lead everything, an annotator their own, so that people answer blind."""
-    rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
-    return rows if access.is_lead(user, project) else rows.filter(annotator=user)
 
 
 def _label_ids(project: Project, names: list[str]) -> list[int]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,10 +12,10 @@ from rest_framework.views import APIView
 from annotate import access, tasks
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
-from annotate.models import Document, Project
+from annotate.models import Document
 from annotate.models.documents import Lane
 from annotate.models.jobs import JobKind
-from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
+from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
 from annotate.services.work import jobs
@@ -80,7 +79,14 @@ class DocumentsView(APIView):
     )
     def get(self, request: Request, slug: str) -> Response:
         project = access.led_project_for(request.user, slug)
-        return page(self, request, _wanted(project, request), DocumentSerializer)
+        documents = Document.objects.filter(project=project)
+        if lane := request.query_params.get("lane"):
+            if lane not in Lane.values:
+                raise serializers.ValidationError({"lane": f"The lane is one of {', '.join(Lane.values)}."})
+            documents = documents.filter(lane=lane)
+        if external_id := request.query_params.get("external_id"):
+            documents = documents.filter(external_id=external_id)
+        return page(self, request, documents, DocumentSerializer)
 
     @extend_schema(
         operation_id="store_documents",
@@ -96,7 +102,9 @@ class DocumentsView(APIView):
         if not asked["dry_run"]:
             tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
             tasks.wake(schedule.open_if_due(project=project))
-        return Response(_told(counts))
+        told = {name: getattr(counts, name) for name in ("created", "updated", "unchanged", "broken")}
+        problems = [{"index": number, "reason": reason} for number, reason in counts.problems]
+        return Response({**told, "problems": problems})
 
 
 def _row(number: int, document: dict[str, Any]) -> IncomingDocument:
@@ -108,24 +116,3 @@ def _row(number: int, document: dict[str, Any]) -> IncomingDocument:
         meta=document.get("meta", {}),
         number=number,
     )
-
-
-def _told(counts: Counts) -> dict[str, Any]:
-    return {
-        "created": counts.created,
-        "updated": counts.updated,
-        "unchanged": counts.unchanged,
-        "broken": counts.broken,
-        "problems": [{"index": number, "reason": reason} for number, reason in counts.problems],
-    }
-
-
-def _wanted(project: Project, request: Request) -> QuerySet[Document]:
-    documents = Document.objects.filter(project=project)
-    if lane := request.query_params.get("lane"):
-        if lane not in Lane.values:
-            raise serializers.ValidationError({"lane": f"The lane is one of {', '.join(Lane.values)}."})
-        documents = documents.filter(lane=lane)
-    if external_id := request.query_params.get("external_id"):
-        documents = documents.filter(external_id=external_id)
-    return documents

@@ -23,7 +23,6 @@ from annotate.services.versions.predictions import (
     Predictions,
     TextPrediction,
 )
-from training.types import NgramWeight
 
 MAX_TEXTS = 1000
 MAX_EXPLAINED = 100  # an explanation takes several times as long as its prediction
@@ -128,42 +127,35 @@ class PredictView(APIView):
             raise Problem(HTTPStatus.CONFLICT, "nothing_published", str(error)) from error
         except NothingServes as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing_serves", str(error)) from error
-        return Response(_body(answer, asked["top"], asked["explain"]))
+        body = {
+            "version": answer.version,
+            "family": answer.family,
+            "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
+            "predictions": [_told(answer, text, asked["top"], asked["explain"]) for text in answer.texts],
+            "warning": answer.warning,
+        }
+        return Response(body)
 
 
-def _body(answer: Predictions, top: int, explain: bool) -> dict[str, Any]:
-    return {
-        "version": answer.version,
-        "family": answer.family,
-        "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
-        "predictions": [
-            _text(answer, text, top) | ({"explanation": _explanation(answer, text)} if explain else {})
-            for text in answer.texts
-        ],
-        "warning": answer.warning,
-    }
-
-
-def _text(answer: Predictions, text: TextPrediction, top: int) -> dict[str, Any]:
+def _told(answer: Predictions, text: TextPrediction, top: int, explain: bool) -> dict[str, Any]:
     """Write one text's answer. A decided label keeps its score even where it is not among the `top` best."""
     decided = set(text.label_ids)
-    told = [pair for place, pair in enumerate(text.scores) if place < top or pair[0] in decided]
-    return {
-        "labels": [answer.labels[pk] for pk, _score in told if pk in decided],
-        "scores": [{"label": answer.labels[pk], "score": score} for pk, score in told],
-        **({"answered_by": text.answered_by} if text.answered_by else {}),
+    kept = [pair for place, pair in enumerate(text.scores) if place < top or pair[0] in decided]
+    told: dict[str, Any] = {
+        "labels": [answer.labels[pk] for pk, _score in kept if pk in decided],
+        "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],
     }
-
-
-def _explanation(answer: Predictions, text: TextPrediction) -> list[dict[str, Any]] | None:
-    if text.reasons is None:
-        return None
-    return [
-        {"label": answer.labels[reason.label_id], "ngrams": [_ngram(weight) for weight in reason.ngrams]}
-        for reason in text.reasons
-    ]
-
-
-def _ngram(weight: NgramWeight) -> dict[str, Any]:
-    start, end = weight.span or (None, None)
-    return {"ngram": weight.ngram, "contribution": weight.contribution, "start": start, "end": end}
+    if text.answered_by:
+        told["answered_by"] = text.answered_by
+    if explain:
+        told["explanation"] = None if text.reasons is None else []
+        for reason in text.reasons or ():
+            ngrams = []
+            for weight in reason.ngrams:
+                start, end = weight.span or (None, None)
+                contribution = weight.contribution
+                ngrams.append(
+                    {"ngram": weight.ngram, "contribution": contribution, "start": start, "end": end}
+                )
+            told["explanation"].append({"label": answer.labels[reason.label_id], "ngrams": ngrams})
+    return told

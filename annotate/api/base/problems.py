@@ -26,13 +26,20 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
     set_rollback()
     known = _known(error)
     if known is None:
-        return _unexpected(error, context)
+        request = context["request"]._request
+        logger.error("The API failed at %s", request.path, exc_info=error)
+        # NB: Django never sees this exception; error reporters and its test client listen for this signal.
+        got_request_exception.send(sender=type(context["view"]), request=request)
+        detail = _("The server failed at this request; its log has the reason.")
+        return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "error", detail, [])
     headers = {}
     if challenge := getattr(known, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(known, "wait", None):
         headers["Retry-After"] = str(int(wait))
-    return _response(known.status_code, _code(known), *_describe(known.detail), headers=headers)
+    codes = known.get_codes()
+    code = codes if isinstance(codes, str) else "invalid"
+    return _response(known.status_code, code, *_describe(known.detail), headers=headers)
 
 
 def _known(error: Exception) -> exceptions.APIException | None:
@@ -45,20 +52,6 @@ def _known(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, RequestDataTooBig):
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", _("The request body is too large."))
     return None
-
-
-def _unexpected(error: Exception, context: dict[str, Any]) -> Response:
-    request = context["request"]._request
-    logger.error("The API failed at %s", request.path, exc_info=error)
-    # NB: Django never sees this exception; error reporters and its test client listen for this signal.
-    got_request_exception.send(sender=type(context["view"]), request=request)
-    detail = _("The server failed at this request; its log has the reason.")
-    return _response(HTTPStatus.INTERNAL_SERVER_ERROR, "error", detail, [])
-
-
-def _code(error: exceptions.APIException) -> str:
-    codes = error.get_codes()
-    return codes if isinstance(codes, str) else "invalid"
 
 
 def _describe(detail: Any) -> tuple[str, list[dict[str, str]]]:
