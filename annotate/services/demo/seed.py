@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,14 +76,17 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
     project = projects.create_project(
         by=by, name=name, slug=slug, task=task.key, labels=labels, guidelines=GUIDELINES[slug]
     )
-    store_rows(project=project, rows=_rows(rated))
+    rows = (
+        IncomingDocument(
+            sentence.text,
+            external_id=sentence.key,
+            meta={"source": sentence.source, "rating": round(sentence.rating, 2)},
+            number=number,
+        )
+        for number, sentence in enumerate(rated, start=1)
+    )
+    store_rows(project=project, rows=rows)
     return project
-
-
-def _rows(rated: Iterable[Rated]) -> Iterator[IncomingDocument]:
-    for number, sentence in enumerate(rated, start=1):
-        meta = {"source": sentence.source, "rating": round(sentence.rating, 2)}
-        yield IncomingDocument(sentence.text, external_id=sentence.key, meta=meta, number=number)
 
 
 @transaction.atomic

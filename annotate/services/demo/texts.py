@@ -122,14 +122,12 @@ def read(content: bytes) -> Iterator[Rated]:
         for name, source in SOURCES.items():
             table = folder.extractfile(f"hutto_ICWSM_2014/{name}")
             assert table is not None, name
-            yield from _rows(_decoded(table.read()), source)
-
-
-def _decoded(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+            stored = table.read()
+            try:
+                text = stored.decode()
+            except UnicodeDecodeError:
+                text = stored.decode("cp1252", errors="replace")
+            yield from _rows(text, source)
 
 
 def _rows(table: str, source: str) -> Iterator[Rated]:

@@ -34,29 +34,22 @@ def rows(project: Project, *, everything: bool = False) -> Iterator[dict[str, An
     With `everything`, a document that nobody has decided on gives one row, with an empty outcome.
     """
     names = dict(project.labels.values_list("pk", "name"))
-    for documents in _chunks(project, everything=everything):
-        annotations = _annotations([document["document"] for document in documents], names)
-        for document in documents:
-            found = annotations.get(document["document"], ())
-            for annotation in found:
-                yield {**document, **annotation}
-            if everything and not found:
-                yield document
-
-
-def _chunks(project: Project, *, everything: bool) -> Iterator[list[dict[str, Any]]]:
-    """Yield documents by key. NB: by offset, later pages would be slower; one cursor would hold a lock."""
     documents = Document.objects.filter(project=project).order_by("pk")
     if not everything:
         documents = documents.filter(Exists(Annotation.objects.filter(document=OuterRef("pk"))))
     columns = documents.values_list("pk", "external_id", "text", "lane", "meta")
     last = 0
+    # NB: from the last key on; by offset, later pages would be slower, and one cursor would hold a lock.
     while chunk := list(columns.filter(pk__gt=last)[:CHUNK]):
-        yield [
-            {"document": pk, "external_id": key or "", "text": text, "lane": lane, "meta": meta}
-            for pk, key, text, lane, meta in chunk
-        ]
         last = chunk[-1][0]
+        annotations = _annotations([pk for pk, *_others in chunk], names)
+        for pk, key, text, lane, meta in chunk:
+            document = {"document": pk, "external_id": key or "", "text": text, "lane": lane, "meta": meta}
+            found = annotations.get(pk, ())
+            for annotation in found:
+                yield {**document, **annotation}
+            if everything and not found:
+                yield document
 
 
 def _annotations(documents: Sequence[int], names: Mapping[int, str]) -> dict[int, list[dict[str, Any]]]:
@@ -114,22 +107,15 @@ def _cell(value: Any) -> str:
         return str(value)
     if isinstance(value, dict):
         value = ENCODER.encode(value) if value else ""
-    return _harmless(value or "")
-
-
-def _harmless(text: str) -> str:
+    text = value or ""
     return f"'{text}" if text.startswith(RUNS) else text
 
 
 def stream(project: Project, format: str, *, everything: bool = False) -> Iterator[bytes]:
+    """Yield a file of annotations in blocks of about 64 KB: a network packet for each row takes longer."""
     source = rows(project, everything=everything)
-    return _joined(jsonl(source) if format == "jsonl" else csv_lines(source, project.task_type))
-
-
-def _joined(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Join rows to blocks of about 64 KB, because a network packet for each row would take longer."""
     block = bytearray()
-    for line in lines:
+    for line in jsonl(source) if format == "jsonl" else csv_lines(source, project.task_type):
         block += line
         if len(block) > 65_536:
             yield bytes(block)

@@ -66,8 +66,20 @@ def suggest(*, project: Project, embedder: Embedder | None = None, seconds: floa
     """
     asking = _Slice(project, embedder, time.monotonic() + seconds)
     try:
-        with Chat(_endpoint()) as chat:
-            labeller = Labeller(chat, _meter(project))
+        # The timeouts are short because a worker that waits serves nobody, and a tick asks again.
+        endpoint = Endpoint(
+            settings.LLM_URL,
+            settings.LLM_MODEL,
+            key=settings.LLM_API_KEY,
+            timeout=20.0,
+            attempts=2,
+            longest_wait=10.0,
+            options={**DEFAULTS, **({} if settings.LLM_RESPONSE_FORMAT else {"response_format": None})},
+        )
+        with Chat(endpoint) as chat:
+            used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
+            prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
+            labeller = Labeller(chat, BudgetMeter(prices, max_tokens=max(0, project.llm_budget - used)))
             ask_all(labeller, asking.questions(labeller), asking.keep, concurrency=settings.LLM_CONCURRENCY)
     except TrainingError as error:
         cache.set(_rest(project), str(error), REST_SECONDS)
@@ -172,24 +184,22 @@ class _Prompts:
         self._guidelines = project.guidelines
         self._embedder = embedder
         self._dataset = snapshots.take(project=project).dataset
-        self._schema = _named(self._dataset.schema)
+        schema = self._dataset.schema
+        self._schema = LabelSchema(
+            schema.task, tuple(replace(label, key=label.name) for label in schema.labels)
+        )
         self._examples = _examples(self._dataset) if embedder else []
-        self.label_ids = {label.name: int(label.key) for label in self._dataset.schema.labels}
+        self.label_ids = {label.name: int(label.key) for label in schema.labels}
         self._vectors: FloatArray | None = None
 
     def of(self, text: str) -> Prompt:
-        return Prompt(self._schema, self._guidelines, self._like(text))
-
-    def _like(self, text: str) -> tuple[Example, ...]:
-        if self._embedder is None or not self._examples:
-            return ()
-        if self._vectors is None:
-            self._vectors = self._embedder.embed(self._dataset.texts)
-        return similar(self._examples, self._vectors, text, self._embedder.embed([text])[0], EXAMPLES)
-
-
-def _named(schema: LabelSchema) -> LabelSchema:
-    return LabelSchema(schema.task, tuple(replace(label, key=label.name) for label in schema.labels))
+        examples: tuple[Example, ...] = ()
+        if self._embedder is not None and self._examples:
+            if self._vectors is None:
+                self._vectors = self._embedder.embed(self._dataset.texts)
+            vector = self._embedder.embed([text])[0]
+            examples = similar(self._examples, self._vectors, text, vector, EXAMPLES)
+        return Prompt(self._schema, self._guidelines, examples)
 
 
 def _examples(dataset: Dataset) -> list[Example]:
@@ -223,27 +233,6 @@ def _open_to_leads_of(project: Project) -> list[int]:
     people = list(leads.filter(project=project).values_list("user_id", flat=True))
     shared = leads.filter(user__in=people).values("project").annotate(people=Count("user"))
     return [project.pk, *shared.filter(people=len(people)).values_list("project", flat=True)]
-
-
-def _endpoint() -> Endpoint:
-    """Return the endpoint with short timeouts: a waiting worker serves nobody, and a tick asks again."""
-    told = {} if settings.LLM_RESPONSE_FORMAT else {"response_format": None}
-    return Endpoint(
-        settings.LLM_URL,
-        settings.LLM_MODEL,
-        key=settings.LLM_API_KEY,
-        timeout=20.0,
-        attempts=2,
-        longest_wait=10.0,
-        options={**DEFAULTS, **told},
-    )
-
-
-def _meter(project: Project) -> BudgetMeter:
-    """Return a meter with what is left of the project's budget."""
-    used = project.llm_answers.aggregate(tokens=Sum("tokens", default=0))["tokens"]
-    prices = Prices(settings.LLM_INPUT_PRICE, settings.LLM_OUTPUT_PRICE)
-    return BudgetMeter(prices, max_tokens=max(0, project.llm_budget - used))
 
 
 def _rest(project: Project) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,13 @@ def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> S
         name = _tune(run, snapshot, tell) if config.prepare else tuned(run.project)
     encoder = vector_store.embedder(name)
     if config.prepare:
-        _embed_all(run.project, encoder, lambda done: tell("vectors", 0.5 + 0.5 * done))
+        missing, done = vector_store.missing(project=run.project, encoder=encoder), 0
+        while done < missing:
+            tell("vectors", 0.5 + 0.5 * done / missing)
+            found = vector_store.embed(project=run.project, encoder=encoder, seconds=SLICE_SECONDS)
+            if not found:
+                break
+            done += found
         neighbourhoods.find(project=run.project, encoder=encoder)
     return encoder
 
@@ -99,16 +104,6 @@ def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
     run.snapshot = replace(summary, encoder=made).dump()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
     return made
-
-
-def _embed_all(project: Project, encoder: SiteEmbedder, tell: Callable[[float], None]) -> None:
-    missing, done = vector_store.missing(project=project, encoder=encoder), 0
-    while done < missing:
-        tell(done / missing)
-        found = vector_store.embed(project=project, encoder=encoder, seconds=SLICE_SECONDS)
-        if not found:
-            return
-        done += found
 
 
 def sweep(*, project: Project) -> int:

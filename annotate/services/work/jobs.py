@@ -45,7 +45,10 @@ def ask(
             if live.update(is_asked_again=True, **({"is_anew": True} if anew else {})):
                 return []
         else:
-            _forget_old(job)
+            # What ended long ago is deleted: a project gets a job with every model, which makes thousands.
+            ended = Job.objects.filter(kind=kind, project=project).exclude(pk=job.pk)
+            old = list(ended.order_by("-pk").values_list("pk", flat=True)[KEPT:])
+            Job.objects.filter(pk__in=old).exclude(state__in=[WorkState.QUEUED, WorkState.RUNNING]).delete()
             return [job]
     return []  # others open and end it as fast as we look: what was asked for is done
 
@@ -87,10 +90,3 @@ def _take_turn(work: Callable[[Job], Turn], job: Job) -> Sequence[Work]:
 
 def _of_subject(kind: JobKind, project: Project, version: ModelVersion | None) -> WorkQuerySet[Job]:
     return Job.objects.filter(kind=kind, project=project, version=version)
-
-
-def _forget_old(job: Job) -> None:
-    """Delete what ended long ago. A project gets a job with every model, so they would be thousands."""
-    ended = Job.objects.filter(kind=job.kind, project=job.project_id).exclude(pk=job.pk)
-    old = list(ended.order_by("-pk").values_list("pk", flat=True)[KEPT:])
-    Job.objects.filter(pk__in=old).exclude(state__in=[WorkState.QUEUED, WorkState.RUNNING]).delete()

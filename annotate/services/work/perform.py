@@ -45,7 +45,9 @@ def perform(
             lease.fail(row=row, error=str(error))
         except Exception as error:
             logger.exception("%s %s broke off in attempt %s.", model.__name__, pk, row.attempt)
-            lease.retry_or_fail(row=row, error=_unexpected(error))
+            sentence = _("An unforeseen error stopped this work: %(why)s. The worker's log has its details.")
+            why = f"{type(error).__name__}: {error}".rstrip(". ")
+            lease.retry_or_fail(row=row, error=sentence % {"why": why})
         except BaseException:
             lease.give_back(row=row)
             raise
@@ -53,11 +55,6 @@ def perform(
             lease.succeed(row=row)
             return result
     return None
-
-
-def _unexpected(error: Exception) -> str:
-    sentence = _("An unforeseen error stopped this work: %(why)s. The worker's log has its details.")
-    return sentence % {"why": f"{type(error).__name__}: {error}".rstrip(". ")}
 
 
 @contextmanager
