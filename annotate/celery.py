@@ -7,6 +7,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
+from annotate.environment import keep_files_private
+
+keep_files_private()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 
 COLD_SECONDS = 6

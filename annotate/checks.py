@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +88,17 @@ def home_can_be_written(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
         return []
     hint = "Give this user the folder, or name another one in WINNOW_HOME."
     return [Error(f"Winnow cannot write to {home}.", hint=hint, id="annotate.E007")]
+
+
+@register(Tags.security)
+def home_is_private(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    home: Path = settings.HOME
+    if not home.is_dir() or not home.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return []
+    hint = (
+        f"Close it: chmod 700 {home}. `manage.py up` does so at its start where the folder is its user's own."
+    )
+    return [Warning(f"Other users of this machine can look into {home}.", hint=hint, id="annotate.W012")]
 
 
 @register()

@@ -54,6 +54,11 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
 
 
+def keep_files_private() -> None:
+    """Let files that this process makes from now on be read by its own user only."""
+    os.umask(0o077)
+
+
 def secret_key(home: Path) -> str:
     """Return SECRET_KEY, or the key that this installation made for itself at its first start."""
     if value := env("SECRET_KEY"):

@@ -19,6 +19,7 @@ Write = Callable[[str], object]
 
 def run(home: Path, host: str, port: int, *, write: Write, prepare: Callable[[], str]) -> bool:
     """Run until a signal; print what `prepare` returns once the site answers. False if a program failed."""
+    preparation.close_to_others(home)
     lock = claims.FolderLock(home, url=url_of(host, port))
     try:
         claims.check_port(host, port)

@@ -153,6 +153,13 @@ def test_it_says_where_it_answers_and_answers_there(site: Up) -> None:
     wait_for("all workers and beat", lambda: site.works(since=0), site)
 
 
+def test_nobody_else_can_read_what_it_makes(site: Up) -> None:
+    wait_for("all workers and beat", lambda: site.works(since=0), site)
+    made = [path for path in (site.home, *site.home.rglob("*")) if path.name != "up.log"]
+    assert len(made) > 20
+    assert [path for path in made if path.lstat().st_mode & 0o077] == []
+
+
 @pytest.mark.parametrize("name", MAIN)
 def test_what_is_killed_comes_back_and_the_site_works_again(name: str, site: Up) -> None:
     before, killed_at = site.child(name), time.time()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from training import tasks
 from training.types import Json, LabelSchema, LabelSpec, TrainingError
@@ -99,7 +100,8 @@ class BundleDraft:
 
     def __enter__(self) -> BundleDraft:
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        self.folder = Path(tempfile.mkdtemp(prefix=f".{self.target.name}.", dir=self.target.parent))
+        self.folder = self.target.parent / f".{self.target.name}.{uuid4().hex}"
+        self.folder.mkdir()  # not mkdtemp, so that the umask decides who may read the bundle
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -133,7 +135,6 @@ class BundleDraft:
         """
         if self.target.exists() and not replace:
             raise BundleError(f"There is already a bundle at {self.target}.")
-        os.chmod(self.folder, 0o755)  # mkdtemp makes it private, but the web process may run as another user
         for path in [*self.folder.rglob("*"), self.folder]:
             _fsync(path)
         if self.target.exists():
