@@ -33,5 +33,11 @@ def led_project_for(user: User | AnonymousUser, slug: str) -> Project:
     return project
 
 
+def leads(user: User | AnonymousUser, slug: str) -> bool:
+    """Tell whether `user` leads the project, where one of that name exists."""
+    project = Project.objects.filter(slug=slug).first()
+    return isinstance(user, User) and project is not None and is_lead(user, project)
+
+
 def is_lead(user: User, project: Project) -> bool:
     return user.is_superuser or project.memberships.filter(user=user, role=Role.LEAD).exists()

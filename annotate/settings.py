@@ -44,9 +44,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "annotate.middleware.KeepNothing",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "annotate.middleware.LimitBodies",  # before the next one, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -112,8 +114,9 @@ STORAGES = {
 IMPORT_MAX_BYTES = env_int("WINNOW_IMPORT_MAX_MB", 2048) * 1024 * 1024
 IMPORT_MAX_CELL = env_int("WINNOW_IMPORT_MAX_CELL", 1_000_000)
 IMPORT_MAX_COLUMNS = env_int("WINNOW_IMPORT_MAX_COLUMNS", 500)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # of a request to the API; see annotate/middleware.py
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 
 # Learning.
 ENCODER = env("WINNOW_ENCODER", "sentence-transformers/all-MiniLM-L6-v2")
@@ -145,6 +148,10 @@ LOGOUT_REDIRECT_URL = "login"
 # Signed cookies would need no table, but a session in the database can be ended from the server.
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# With this prefix a browser takes a cookie from this very host over HTTPS only, not from its neighbours.
+COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"  # outbox.js reads it
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 BEHIND_PROXY = env_bool("WINNOW_BEHIND_PROXY")

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.password_validation import password_validators_help_texts
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -25,6 +26,8 @@ class OwnPasswordForm(PasswordChangeForm):
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
         self.request = request
         super().__init__(signed_in(request.user), data)
+        # Django's list would end the paragraph that the help of a field is shown in.
+        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
 
     def clean_old_password(self) -> str:
         old: str = self.cleaned_data["old_password"]

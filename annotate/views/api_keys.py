@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate.access import signed_in
@@ -39,8 +38,6 @@ class KeyForm(forms.Form):
 NEW_SECRET = "new_api_key"  # in the session, from the redirect after making a key to the page that shows it
 
 
-# NB: the page shows a new secret once, so no cache may keep it.
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)

@@ -6,7 +6,6 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from annotate import access
@@ -15,7 +14,6 @@ from annotate.services.versions import predictions
 from annotate.views.labeling_card import CardView
 
 
-@never_cache
 @require_GET
 def why(request: HttpRequest, slug: str, key: uuid.UUID) -> HttpResponse:
     project = access.project_for(request.user, slug)

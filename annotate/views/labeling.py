@@ -13,7 +13,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, hotkeys, tasks
@@ -27,7 +26,6 @@ from annotate.views import labeling_card
 from annotate.views.labeling_card import CardView
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def label(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request.user, slug)
@@ -46,7 +44,6 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
     return _show(request, labeling_card.next_card(project, annotator))
 
 
-@never_cache
 @require_POST
 def pulse(request: HttpRequest, slug: str) -> HttpResponse:
     """Keep the lease of the open card and answer with the line on progress."""
@@ -58,7 +55,6 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
 
 
-@never_cache
 @require_POST
 def release(request: HttpRequest, slug: str) -> HttpResponse:
     """Give the card of a closed page back. Nobody reads the answer."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from http import HTTPStatus
 from typing import IO, Any
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
-
-from annotate.api.base.errors import Problem
 
 
 class FirstRenderer(BaseContentNegotiation):
@@ -32,7 +28,7 @@ class FirstRenderer(BaseContentNegotiation):
 
 
 class LimitedJSONParser(JSONParser):
-    """Checks the length itself. NB: REST framework ignores DATA_UPLOAD_MAX_MEMORY_SIZE."""
+    """Limits the depth. The length is limited before anything is read: see `annotate.middleware`."""
 
     def parse(
         self,
@@ -40,11 +36,6 @@ class LimitedJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        length = int(parser_context["request"].META.get("CONTENT_LENGTH") or 0) if parser_context else 0
-        if length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-            limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
-            sentence = _("The request body is larger than %(limit)s MB; send it in parts.") % {"limit": limit}
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", sentence)
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:

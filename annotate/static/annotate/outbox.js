@@ -7,9 +7,14 @@ const RETRY_FROM = 1000;
 const RETRY_TO = 10000;
 const TAKEN = new Set([200, 422]); // 422: the server refuses this decision for good and says why
 
+// The first is the one of a site with HTTPS; the other may be left from before.
+const CSRF_COOKIES = ["__Host-csrftoken=", "csrftoken="];
+
 export function csrfToken() {
-  const cookie = document.cookie.split("; ").find((part) => part.startsWith("csrftoken="));
-  return cookie?.slice("csrftoken=".length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
+  const cookies = document.cookie.split("; ");
+  const name = CSRF_COOKIES.find((known) => cookies.some((part) => part.startsWith(known)));
+  const cookie = name && cookies.find((part) => part.startsWith(name));
+  return cookie?.slice(name.length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
 function problemOf(response) {

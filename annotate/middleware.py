@@ -1,0 +1,101 @@
+"""What holds for every request, whichever view answers: how large it may be, and who may keep the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import gettext as _
+
+from annotate import access
+
+PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptions fit
+FORM_BYTES = 64 * 1024  # what a form with a file has around the file
+WITH_FILES = {"imports"}  # names of the addresses that take files
+
+
+class LimitBodies:
+    """Refuses a body that is too large by its announced length, before Django spools it to the disk.
+
+    The length has to be announced: Django takes a body without one for an empty one.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """NB: here and not earlier, as the limit depends on the address and on who is logged in."""
+        if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+            sentence = _("The request does not say how long it is; send it with a Content-Length.")
+            return _refusal(request, HTTPStatus.LENGTH_REQUIRED, "length_required", sentence)
+        try:
+            length = int(request.META.get("CONTENT_LENGTH") or 0)
+        except ValueError:
+            sentence = _("The request's Content-Length is not a number.")
+            return _refusal(request, HTTPStatus.BAD_REQUEST, "bad_length", sentence)
+        most = _most(request, kwargs)
+        if length <= most:
+            return None
+        sentence = _("The request is larger than the %(most)s MB that are taken here; send it in parts.") % {
+            "most": f"{most // 1024**2:,}"
+        }
+        return _refusal(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", sentence)
+
+
+def _most(request: HttpRequest, kwargs: dict[str, Any]) -> int:
+    """Return how many bytes the body may have; only somebody who may upload a file may send a large one."""
+    match = request.resolver_match
+    if _is_api(request):
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+    if match is None or match.url_name not in WITH_FILES or not request.user.is_authenticated:
+        return PAGE_BYTES
+    leads = access.leads(request.user, str(kwargs["slug"]))
+    return int(settings.IMPORT_MAX_BYTES) + FORM_BYTES if leads else PAGE_BYTES
+
+
+def _refusal(request: HttpRequest, status: HTTPStatus, code: str, sentence: str) -> HttpResponse:
+    if _is_api(request):
+        body = {"type": "about:blank", "title": status.phrase, "status": status, "code": code}
+        return JsonResponse(
+            {**body, "detail": sentence}, status=status, content_type="application/problem+json"
+        )
+    return render(request, "refused.html", {"sentence": sentence}, status=status)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path_info.startswith("/api/")
+
+
+class KeepNothing:
+    """Forbids browsers and proxies to keep an answer: pages and exports are for the one who asked.
+
+    Static files are answered before this is reached. A logout has the browser drop what it kept of older
+    versions of the site. NB: not its `storage`, where decisions wait that were not sent yet.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response["Cache-Control"] = "no-store"
+        if getattr(request, "has_logged_out", False):
+            response["Clear-Site-Data"] = '"cache"'
+        return response
+
+
+@receiver(user_logged_out)
+def note_logout(request: HttpRequest, **_: Any) -> None:
+    request.has_logged_out = True  # type: ignore[attr-defined]
