@@ -9,9 +9,19 @@ from annotate.api.documents import DocumentsView
 from annotate.api.exports import ExportView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
-from annotate.api.versions import MetricsView, ModelsView, PublishView, RollBackView
+from annotate.api.versions import MetricsView, PublishView, RollBackView, VersionsView
 
 PROJECT = "projects/<slug:slug>"
+
+
+def _versions(word: str, suffix: str = "") -> list[URLPattern]:
+    return [
+        path(f"{PROJECT}/{word}", VersionsView.as_view(), name=f"api-versions{suffix}"),
+        path(f"{PROJECT}/{word}/<int:number>/metrics", MetricsView.as_view(), name=f"api-metrics{suffix}"),
+        path(f"{PROJECT}/{word}/<int:number>/publish", PublishView.as_view(), name=f"api-publish{suffix}"),
+        path(f"{PROJECT}/{word}/roll-back", RollBackView.as_view(), name=f"api-roll-back{suffix}"),
+    ]
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("schema", SchemaView.as_view(), name="api-schema"),
@@ -22,10 +32,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/annotations/export.<str:kind>", ExportView.as_view(), name="api-export"),
-    path(f"{PROJECT}/models", ModelsView.as_view(), name="api-models"),
-    path(f"{PROJECT}/models/<int:number>/metrics", MetricsView.as_view(), name="api-metrics"),
-    path(f"{PROJECT}/models/<int:number>/publish", PublishView.as_view(), name="api-publish"),
-    path(f"{PROJECT}/models/roll-back", RollBackView.as_view(), name="api-roll-back"),
+    *_versions("versions"),
+    # What the versions were called up to 0.1: programs that ask there go on working; the docs leave it out.
+    *_versions("models", "-before"),
     # Unknown addresses get a problem detail as well, not the site's page.
     re_path(r"^.*$", MissingView.as_view(), name="api-missing"),
 ]

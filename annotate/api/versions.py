@@ -56,11 +56,11 @@ class MetricsSerializer(serializers.Serializer[Any]):
     per_class = ClassMetricSerializer(many=True, help_text="Null figures: not measurable yet.")
 
 
-class ModelsView(APIView):
+class VersionsView(APIView):
     scopes = {"GET": Scope.MODELS_READ}
 
     @extend_schema(
-        operation_id="list_models",
+        operation_id="list_versions",
         summary="List the model versions, oldest first",
         parameters=PAGE_PARAMETERS,
         responses=paged(ModelVersionSerializer),
@@ -89,7 +89,7 @@ class PublishView(APIView):
     scopes = {"POST": Scope.MODELS_WRITE}
 
     @extend_schema(
-        operation_id="publish_model",
+        operation_id="publish_version",
         summary="Let a version serve",
         request=None,
         responses=ModelVersionSerializer,
@@ -113,7 +113,7 @@ class RollBackView(APIView):
     scopes = {"POST": Scope.MODELS_WRITE}
 
     @extend_schema(
-        operation_id="roll_back_model",
+        operation_id="roll_back",
         summary="Publish again what served before; done again, go further back",
         request=RollBackSerializer,
         responses=ModelVersionSerializer,

@@ -33,6 +33,11 @@ PAGE_PARAMETERS = [
 ]
 
 
+def without_former_addresses(endpoints: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Leave out addresses that only programs from before version 0.1 ask for; they answer all the same."""
+    return [endpoint for endpoint in endpoints if "/models" not in endpoint[0]]
+
+
 class _BehindLogin(APIView):
     """For whoever is logged in, by a session as people are or by a token; it changes nothing.
 

@@ -69,7 +69,7 @@ def test_a_dry_run_stores_nothing(project: Project, lead: User, api: Api, sent: 
     assert not sent
 
 
-@pytest.mark.parametrize("address", ["documents", "models", "models/1/metrics", "annotations/export.csv"])
+@pytest.mark.parametrize("address", ["documents", "versions", "versions/1/metrics", "annotations/export.csv"])
 def test_an_annotator_does_not_get_what_only_leads_see(
     address: str, project: Project, annotator: User, api: Api
 ) -> None:
@@ -218,14 +218,14 @@ def test_a_lead_publishes_and_rolls_back(
     add_version(project, bundle_root)
     add_version(project, bundle_root, number=2, stage=Stage.CANDIDATE)
     client = api(lead)
-    assert post(api(annotator), "/models/2/publish").status_code == 404
-    assert post(client, "/models/2/publish").json()["stage"] == "published"
-    assert post(client, "/models/roll-back", number=2).json()["code"] == "not_published"
-    assert post(client, "/models/roll-back", number="two").status_code == 400
-    assert post(client, "/models/roll-back", number=1).json()["number"] == 1
-    assert post(client, "/models/roll-back").json()["code"] == "not_published"
+    assert post(api(annotator), "/versions/2/publish").status_code == 404
+    assert post(client, "/versions/2/publish").json()["stage"] == "published"
+    assert post(client, "/versions/roll-back", number=2).json()["code"] == "not_published"
+    assert post(client, "/versions/roll-back", number="two").status_code == 400
+    assert post(client, "/versions/roll-back", number=1).json()["number"] == 1
+    assert post(client, "/versions/roll-back").json()["code"] == "not_published"
     assert sent == ["rescore", "rescore"]
-    assert {row["number"]: row["stage"] for row in client.get(f"{BASE}/models").json()["results"]} == {
+    assert {row["number"]: row["stage"] for row in client.get(f"{BASE}/versions").json()["results"]} == {
         1: "published",
         2: "retired",
     }
@@ -236,9 +236,9 @@ def test_a_version_without_its_bundle_is_not_published(
 ) -> None:
     version = add_version(project, bundle_root, stage=Stage.CANDIDATE)
     (bundle_root / version.bundle / "model.onnx").unlink()
-    response = post(api(lead), "/models/1/publish")
+    response = post(api(lead), "/versions/1/publish")
     assert (response.status_code, response.json()["code"]) == (409, "not_published")
-    assert post(api(lead), "/models/roll-back").status_code == 409
+    assert post(api(lead), "/versions/roll-back").status_code == 409
 
 
 def test_metrics_leave_out_what_cannot_be_measured(
@@ -248,5 +248,12 @@ def test_metrics_leave_out_what_cannot_be_measured(
     red, green, _blue = project.labels.all()
     ClassMetric.objects.create(version=version, label=red, threshold=0.5, support=9, f1=0.8)
     ClassMetric.objects.create(version=version, label=green, threshold=0.5, support=0)
-    per_class = api(lead).get(f"{BASE}/models/1/metrics").json()["per_class"]
+    per_class = api(lead).get(f"{BASE}/versions/1/metrics").json()["per_class"]
     assert [(row["label"], row["f1"]) for row in per_class] == [("red", 0.8), ("green", None)]
+
+
+@pytest.mark.usefixtures("project")
+def test_versions_answer_at_their_former_address_too(api: Callable[[User], Client], lead: User) -> None:
+    former, now = (api(lead).get(f"{BASE}/{word}") for word in ("models", "versions"))
+    assert former.status_code == now.status_code == 200
+    assert former.json()["results"] == now.json()["results"]

@@ -30,10 +30,13 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     "api-documents": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
     "api-annotations": {"GET": Scope.ANNOTATIONS_READ, "POST": Scope.ANNOTATIONS_WRITE},
     "api-export": {"GET": Scope.ANNOTATIONS_READ},
-    "api-models": {"GET": Scope.MODELS_READ},
+    "api-versions": {"GET": Scope.MODELS_READ},
     "api-metrics": {"GET": Scope.MODELS_READ},
     "api-publish": {"POST": Scope.MODELS_WRITE},
     "api-roll-back": {"POST": Scope.MODELS_WRITE},
+}
+NEEDED |= {
+    f"{name}-before": NEEDED[name] for name in ("api-versions", "api-metrics", "api-publish", "api-roll-back")
 }
 FOR_ANNOTATORS = {"api-projects", "api-project", "api-predict", "api-annotations"}
 WITHOUT_PROJECT = {"api-projects"}

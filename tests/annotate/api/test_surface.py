@@ -24,13 +24,13 @@ OPERATIONS = {
     "export_annotations",
     "list_annotations",
     "list_documents",
-    "list_models",
+    "list_versions",
     "list_projects",
     "predict",
-    "publish_model",
+    "publish_version",
     "read_metrics",
     "read_project",
-    "roll_back_model",
+    "roll_back",
     "store_documents",
 }
 
@@ -97,10 +97,10 @@ def test_a_token_of_a_user_who_left_is_refused(lead: User, api: Api) -> None:
         ("get", "annotations", "annotations:read"),
         ("post", "annotations", "annotations:write"),
         ("get", "annotations/export.jsonl", "annotations:read"),
-        ("get", "models", "models:read"),
-        ("get", "models/1/metrics", "models:read"),
-        ("post", "models/1/publish", "models:write"),
-        ("post", "models/roll-back", "models:write"),
+        ("get", "versions", "models:read"),
+        ("get", "versions/1/metrics", "models:read"),
+        ("post", "versions/1/publish", "models:write"),
+        ("post", "versions/roll-back", "models:write"),
     ],
 )
 def test_each_address_needs_its_scope(
@@ -123,10 +123,10 @@ def test_each_address_needs_its_scope(
         ("post", "/annotations"),
         ("get", "/annotations/export.jsonl"),
         ("get", "/annotations/export.csv"),
-        ("get", "/models"),
-        ("get", "/models/1/metrics"),
-        ("post", "/models/1/publish"),
-        ("post", "/models/roll-back"),
+        ("get", "/versions"),
+        ("get", "/versions/1/metrics"),
+        ("post", "/versions/1/publish"),
+        ("post", "/versions/roll-back"),
     ],
 )
 def test_a_stranger_cannot_tell_a_project_from_none(
