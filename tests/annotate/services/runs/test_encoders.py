@@ -111,7 +111,7 @@ def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     labelled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
-    monkeypatch.setattr(encoders, "_embed_all", lambda *given: made.append("vectors") or killed())
+    monkeypatch.setattr(vector_store, "embed", lambda **given: made.append("vectors") or killed())
     (run,) = schedule.open_if_due(
         project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=RunConfig.load(TUNED)
     )
