@@ -71,7 +71,13 @@ class BudgetMeter:
         is under way. A call that broke off after it was sent counts with all that was reserved for it,
         because the endpoint may charge for it.
         """
-        started, most = time.monotonic(), self._most(messages, schema, options)
+        started = time.monotonic()
+        limits = (options.get(name) for name in ("max_tokens", "max_completion_tokens"))
+        longest = next((limit for limit in limits if isinstance(limit, int)), None)
+        if longest is None and (self.max_tokens is not None or self.max_cost is not None):
+            raise TrainingError("A budget needs a limit for each answer: set max_tokens among the options.")
+        # The call cannot take more than this: a token is at least a byte, and the answer is limited.
+        most = self._call(_bytes(messages) + _bytes(schema), int(longest or 0), 0.0, is_bound=True)
         with self._held_back(most):
             try:
                 completion = attempt()
@@ -80,7 +86,15 @@ class BudgetMeter:
                     taken = (most.input_tokens, most.output_tokens)
                     self._add(self._call(*taken, time.monotonic() - started, is_bound=True), calls)
                 raise
-            self._add(self._counted(completion, most), calls)
+            # The endpoint counts tokens, or bytes stand in their place.
+            sent, received = completion.input_tokens, completion.output_tokens
+            call = self._call(
+                most.input_tokens if sent is None else sent,
+                len(completion.text.encode()) if received is None else received,
+                completion.seconds,
+                is_bound=sent is None or received is None,
+            )
+            self._add(call, calls)
         return completion
 
     @contextmanager
@@ -88,7 +102,14 @@ class BudgetMeter:
         with self._changed:
             self._changed.wait_for(lambda: self._fits(most) or not self._under_way)
             if not self._fits(most):
-                raise BudgetSpent(self._complaint(most))
+                tokens = most.input_tokens + most.output_tokens
+                if self.max_tokens is not None and self.tokens + tokens > self.max_tokens:
+                    spent, wanted = f"{self.tokens:,} of {self.max_tokens:,} tokens are", f"take {tokens:,}"
+                else:
+                    spent, wanted = f"{self.cost:.4f} of {self.max_cost:.4f} is", f"cost {most.cost:.4f}"
+                raise BudgetSpent(
+                    f"{spent} spent, and the next question may {wanted}. Raise the limit to go on."
+                )
             self._under_way.append(most)
         try:
             yield
@@ -104,36 +125,6 @@ class BudgetMeter:
         return not (
             (self.max_tokens is not None and tokens > self.max_tokens)
             or (self.max_cost is not None and cost > self.max_cost)
-        )
-
-    def _complaint(self, most: Call) -> str:
-        tokens = most.input_tokens + most.output_tokens
-        if self.max_tokens is not None and self.tokens + tokens > self.max_tokens:
-            return (
-                f"{self.tokens:,} of {self.max_tokens:,} tokens are spent, and the next question may take "
-                f"{tokens:,}. Raise the limit to go on."
-            )
-        return (
-            f"{self.cost:.4f} of {self.max_cost:.4f} is spent, and the next question may cost "
-            f"{most.cost:.4f}. Raise the limit to go on."
-        )
-
-    def _most(self, messages: Sequence[Message], schema: Json, options: Mapping[str, Json]) -> Call:
-        """Return the most that a call may take: a token is at least a byte, and the answer is limited."""
-        received = _longest(options)
-        if received is None and (self.max_tokens is not None or self.max_cost is not None):
-            raise TrainingError("A budget needs a limit for each answer: set max_tokens among the options.")
-        return self._call(_bytes(messages) + _bytes(schema), received or 0, 0.0, is_bound=True)
-
-    def _counted(self, completion: Completion, most: Call) -> Call:
-        """Return the call with the tokens that the endpoint counted, or with bytes in their place."""
-        sent, received = completion.input_tokens, completion.output_tokens
-        is_bound = sent is None or received is None
-        return self._call(
-            most.input_tokens if sent is None else sent,
-            len(completion.text.encode()) if received is None else received,
-            completion.seconds,
-            is_bound=is_bound,
         )
 
     def _call(self, sent: int, received: int, seconds: float, *, is_bound: bool) -> Call:
@@ -153,11 +144,3 @@ class BudgetMeter:
 
 def _bytes(content: Json) -> int:
     return len(json.dumps(content, ensure_ascii=False, default=dict).encode("utf-8", "surrogatepass"))
-
-
-def _longest(options: Mapping[str, Json]) -> int | None:
-    """Return the most tokens of an answer, None where nothing limits it."""
-    for name in ("max_tokens", "max_completion_tokens"):
-        if isinstance(options.get(name), int):
-            return int(options[name])
-    return None

@@ -42,7 +42,13 @@ class SqliteCache:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._connection = _opened(path)
+            self._connection = sqlite3.connect(path, timeout=20)
+            try:
+                with self._connection as opened:
+                    opened.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, labels TEXT)")
+            except sqlite3.Error:
+                self._connection.close()
+                raise
         except sqlite3.Error as error:
             raise TrainingError(f"Answers cannot be kept in {path} ({error}). Name another file.") from None
 
@@ -66,14 +72,3 @@ class SqliteCache:
             self._connection.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(labels))
             )
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=20)
-    try:
-        with connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, labels TEXT)")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

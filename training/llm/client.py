@@ -55,9 +55,13 @@ class Endpoint:
     options: Mapping[str, Json] = field(default_factory=lambda: DEFAULTS)
 
     def __post_init__(self) -> None:
-        if not _is_address(self.url):
+        try:
+            httpx.URL(self.url)  # it refuses more than the checks below, for example impossible ports
+            parts = urlsplit(self.url)
+        except (httpx.InvalidURL, ValueError):
+            parts = urlsplit("")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TrainingError("The endpoint must be an address such as https://host/v1.")
-        parts = urlsplit(self.url)
         if parts.username or parts.password or parts.query:
             raise TrainingError("The endpoint's address must hold no password or query; give the key apart.")
         if not self.model:
@@ -132,20 +136,18 @@ class Chat:
                 attempts += 1
                 if not error.may_pass or attempts == self.endpoint.attempts:
                     raise
-                earliest = self._gate.clock() + self._wait(attempts, error)
+                if error.after > self.endpoint.longest_wait:
+                    raise RateLimited(
+                        f"{self._who()} asks to wait for {error.after:,.0f} seconds, longer than "
+                        f"{self.endpoint.longest_wait:,.0f}. Go on later: answers so far are kept."
+                    ) from error
+                # Waits double, with jitter, so that many clients do not come back at once.
+                backoff = min(self.endpoint.first_wait * 2 ** (attempts - 1), self.endpoint.longest_wait)
+                seconds = max(error.after, backoff * self._rng.uniform(0.5, 1.0))
+                earliest = self._gate.clock() + seconds
                 # An endpoint that asks one thread to wait means all of them.
                 if isinstance(error, RateLimited) or error.after:
                     self._gate.rest_until(earliest)
-
-    def _wait(self, attempts: int, error: LlmError) -> float:
-        """Return the seconds to wait: doubling, with jitter so that many clients do not come back at once."""
-        if error.after > self.endpoint.longest_wait:
-            raise RateLimited(
-                f"{self._who()} asks to wait for {error.after:,.0f} seconds, longer than "
-                f"{self.endpoint.longest_wait:,.0f}. Go on later: answers so far are kept."
-            ) from error
-        backoff: float = min(self.endpoint.first_wait * 2 ** (attempts - 1), self.endpoint.longest_wait)
-        return max(error.after, backoff * self._rng.uniform(0.5, 1.0))
 
     def _once(self, messages: Sequence[Message], schema: Json) -> Completion:
         started = time.monotonic()
@@ -162,9 +164,21 @@ class Chat:
             raise Garbled(f"{self._who()} sent what cannot be read ({self._safe(str(error))}).") from None
         except httpx.HTTPError as error:
             raise Unusable(f"{self._who()} cannot be asked: {self._safe(str(error))}.") from None
-        if status != 200:
-            raise self._failure(status, headers, body)
-        return self._read(body, time.monotonic() - started)
+        if status == 200:
+            return self._read(body, time.monotonic() - started)
+        try:
+            complaint = str(json.loads(body)["error"]["message"])
+        except (ValueError, LookupError, TypeError, RecursionError):
+            complaint = body.decode("utf-8", "replace")
+        said, after = self._safe(complaint), asked_for(headers.get("Retry-After", ""))
+        if status == 429:
+            raise RateLimited(f"{self._who()} is busy (HTTP {status}): {said}", after)
+        if status >= 500 or status in _PASSING:
+            raise ServerFailed(f"{self._who()} failed (HTTP {status}): {said}", after)
+        if status in (401, 403):
+            raise Unusable(f"{self._who()} refuses the key (HTTP {status}): {said} Check the key.")
+        kind = RequestRejected if status in _THIS_ONE else Unusable
+        raise kind(f"{self._who()} does not take the request (HTTP {status}): {said}")
 
     def _post(
         self, messages: Sequence[Message], schema: Json, deadline: float
@@ -186,25 +200,16 @@ class Chat:
                     raise Garbled(f"{self._who()} sent more than {_LARGEST_ANSWER:,} bytes.")
             return response.status_code, response.headers, bytes(body)
 
-    def _failure(self, status: int, headers: httpx.Headers, body: bytes) -> LlmError:
-        said, after = self._safe(_complaint(body)), asked_for(headers.get("Retry-After", ""))
-        if status == 429:
-            return RateLimited(f"{self._who()} is busy (HTTP {status}): {said}", after)
-        if status >= 500 or status in _PASSING:
-            return ServerFailed(f"{self._who()} failed (HTTP {status}): {said}", after)
-        if status in (401, 403):
-            return Unusable(f"{self._who()} refuses the key (HTTP {status}): {said} Check the key.")
-        kind = RequestRejected if status in _THIS_ONE else Unusable
-        return kind(f"{self._who()} does not take the request (HTTP {status}): {said}")
-
     def _read(self, body: bytes, seconds: float) -> Completion:
         try:
             content = json.loads(body)
             choice = content["choices"][0]
             message, usage = choice["message"], content.get("usage") or {}
+            # A content filter withholds an answer in place of a refusal of the model's own.
+            is_filtered = choice.get("finish_reason") == "content_filter"
             return Completion(
                 text=_text(message.get("content")),
-                refusal=_text(message.get("refusal")) or _filtered(choice),
+                refusal=_text(message.get("refusal")) or ("content filter" if is_filtered else ""),
                 is_cut=choice.get("finish_reason") == "length",
                 input_tokens=_count(usage.get("prompt_tokens")),
                 output_tokens=_count(usage.get("completion_tokens")),
@@ -226,18 +231,6 @@ class Chat:
         return " ".join(said.split())[:_QUOTED]
 
 
-def _complaint(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return body.decode("utf-8", "replace")
-
-
-def _filtered(choice: Json) -> str:
-    """Return why the endpoint's content filter withheld the answer, or an empty string where it did not."""
-    return "content filter" if choice.get("finish_reason") == "content_filter" else ""
-
-
 def _text(value: Json) -> str:
     if value is None:
         return ""
@@ -248,12 +241,3 @@ def _text(value: Json) -> str:
 
 def _count(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _is_address(url: str) -> bool:
-    try:
-        httpx.URL(url)  # it refuses more than the checks above, for example impossible ports
-        parts = urlsplit(url)
-    except (httpx.InvalidURL, ValueError):
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -103,9 +103,13 @@ class Labeller:
             return LlmReply(outcome, note=str(error), calls=tuple(calls))
         self._failures.end()
         if parsed.outcome in REPAIRABLE:
+            # NB: some servers refuse empty turns, so an empty answer is not repeated to them.
+            said = [{"role": "assistant", "content": completion.text}] if completion.text else []
+            wrong = f"{parsed.problem} Answer again with the JSON object alone, as the instructions say."
+            repair = [*messages, *said, {"role": "user", "content": wrong}]
             # An error that prevents the repair ends the run with the next text; this one is paid for.
             with suppress(LlmError):
-                parsed = self._ask(_repair(messages, completion, parsed), prompt, calls)[1]
+                parsed = self._ask(repair, prompt, calls)[1]
         return LlmReply(parsed.outcome, parsed.labels, parsed.problem, tuple(calls))
 
     def stop(self) -> None:
@@ -145,10 +149,3 @@ class _Failures:
         """Begin a new row of failures, because an answer came."""
         with self._lock:
             self._rows, self._failed = self._rows + 1, 0
-
-
-def _repair(messages: list[Message], completion: Completion, parsed: Parsed) -> list[Message]:
-    """Return the conversation, the answer and what is wrong with it. NB: some servers refuse empty turns."""
-    said: list[Message] = [{"role": "assistant", "content": completion.text}] if completion.text else []
-    wrong = f"{parsed.problem} Answer again with the JSON object alone, as the instructions say."
-    return [*messages, *said, {"role": "user", "content": wrong}]

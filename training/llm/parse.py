@@ -58,8 +58,18 @@ def parse(completion: Completion, schema: LabelSchema) -> Parsed:
     except _Twice:
         return Parsed(LlmOutcome.WRONG_SHAPE, problem="A field of the object was there twice.")
     except (ValueError, RecursionError):
-        return _not_json(text)
-    return _labels(content, schema)
+        if "{" in text:
+            return Parsed(LlmOutcome.PROSE, problem="There was something else around the JSON object.")
+        return Parsed(LlmOutcome.NOT_JSON, problem="The answer was not JSON.")
+    try:
+        names = schema.task.read_reply(content)
+    except ValueError as error:
+        return Parsed(LlmOutcome.WRONG_SHAPE, problem=str(error))
+    known = {label.name: label.key for label in schema.labels}
+    if unknown := [name for name in names if name not in known]:
+        return Parsed(LlmOutcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")
+    chosen = {known[name] for name in names}
+    return Parsed(LlmOutcome.ANSWERED, tuple(key for key in schema.keys if key in chosen))
 
 
 class _Twice(Exception):
@@ -70,21 +80,3 @@ def _unambiguous(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len({name for name, _ in pairs}) < len(pairs):
         raise _Twice
     return dict(pairs)
-
-
-def _not_json(text: str) -> Parsed:
-    if "{" in text:
-        return Parsed(LlmOutcome.PROSE, problem="There was something else around the JSON object.")
-    return Parsed(LlmOutcome.NOT_JSON, problem="The answer was not JSON.")
-
-
-def _labels(content: Json, schema: LabelSchema) -> Parsed:
-    try:
-        names = schema.task.read_reply(content)
-    except ValueError as error:
-        return Parsed(LlmOutcome.WRONG_SHAPE, problem=str(error))
-    known = {label.name: label.key for label in schema.labels}
-    if unknown := [name for name in names if name not in known]:
-        return Parsed(LlmOutcome.UNKNOWN_LABEL, problem=f"There is no label {unknown[0][:80]!r}.")
-    chosen = {known[name] for name in names}
-    return Parsed(LlmOutcome.ANSWERED, tuple(key for key in schema.keys if key in chosen))

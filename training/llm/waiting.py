@@ -11,14 +11,10 @@ def asked_for(header: str, now: datetime | None = None) -> float:
     try:
         seconds = float(header)
     except ValueError:
-        seconds = _until(header, now or datetime.now(UTC))
+        try:
+            moment = parsedate_to_datetime(header)
+        except ValueError:
+            return 0.0
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (aware - (now or datetime.now(UTC))).total_seconds()
     return seconds if 0 < seconds < float("inf") else 0.0
-
-
-def _until(header: str, now: datetime) -> float:
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return 0.0
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - now).total_seconds()
