@@ -61,14 +61,31 @@ def find_checkpoint(name: str) -> Checkpoint:
     Raises `TrainingError` where nothing is found, where weights are not safetensors or not the published
     ones, and for checkpoints that bring their own code or modules that cannot be exported faithfully.
     """
-    folder = _local(name) or _packaged(name) or _from_hub(name)
-    _refuse_unsafe(name, folder)
-    return _describe(name, folder)
-
-
-def _local(name: str) -> Path | None:
     path = Path(name).expanduser()
-    return path.resolve() if (path / "config.json").is_file() else None
+    is_local = (path / "config.json").is_file()
+    folder = path.resolve() if is_local else _packaged(name) or _from_hub(name)
+    _refuse_unsafe(name, folder)
+    settings = _read(folder / "sentence_bert_config.json")
+    prompts = _read(folder / "config_sentence_transformers.json")
+    tuned = _read(folder / TUNED_NOTE)
+    modules = _read(folder / "modules.json", default=[])
+    pooling = {"pooling_mode_mean_tokens": True}
+    if paths := [module["path"] for module in modules if "Pooling" in module["type"]]:
+        pooling = _read(folder / paths[0] / "config.json")
+    modes = {mode for mode, on in pooling.items() if mode.startswith("pooling_mode_") and on is True}
+    if modes not in ({"pooling_mode_mean_tokens"}, {"pooling_mode_cls_token"}):
+        raise TrainingError(
+            f"The encoder {name} pools by {sorted(modes)}; only mean and cls can be exported."
+        )
+    return Checkpoint(
+        name=str(tuned.get("from", name)),
+        folder=folder,
+        pooling="mean" if "pooling_mode_mean_tokens" in modes else "cls",
+        max_length=settings.get("max_seq_length"),
+        prompt=(prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), ""),
+        lowercase=bool(settings.get("do_lower_case")),
+        knows_labels=bool(tuned),
+    )
 
 
 def _packaged(name: str) -> Path | None:
@@ -129,34 +146,6 @@ def _refuse_unsafe(name: str, folder: Path) -> None:
             raise TrainingError(
                 f"The encoder {name} has the part {module['type']}, which cannot be exported."
             )
-
-
-def _describe(name: str, folder: Path) -> Checkpoint:
-    settings = _read(folder / "sentence_bert_config.json")
-    prompts = _read(folder / "config_sentence_transformers.json")
-    tuned = _read(folder / TUNED_NOTE)
-    return Checkpoint(
-        name=str(tuned.get("from", name)),
-        folder=folder,
-        pooling=_pooling(name, folder),
-        max_length=settings.get("max_seq_length"),
-        prompt=(prompts.get("prompts") or {}).get(prompts.get("default_prompt_name"), ""),
-        lowercase=bool(settings.get("do_lower_case")),
-        knows_labels=bool(tuned),
-    )
-
-
-def _pooling(name: str, folder: Path) -> str:
-    paths = [
-        module["path"] for module in _read(folder / "modules.json", default=[]) if "Pooling" in module["type"]
-    ]
-    modes = _read(folder / paths[0] / "config.json") if paths else {"pooling_mode_mean_tokens": True}
-    chosen = {mode for mode, on in modes.items() if mode.startswith("pooling_mode_") and on is True}
-    if chosen == {"pooling_mode_mean_tokens"}:
-        return "mean"
-    if chosen == {"pooling_mode_cls_token"}:
-        return "cls"
-    raise TrainingError(f"The encoder {name} pools by {sorted(chosen)}; only mean and cls can be exported.")
 
 
 def _read(path: Path, *, default: Any = None) -> Any:

@@ -50,8 +50,17 @@ def prepare_encoder(name: str, root: Path, *, precision: str = "int8", texts: Se
     checkpoint = find_checkpoint(name)
     with tempfile.TemporaryDirectory(dir=root, prefix=".export-") as scratch:
         folder = _export(checkpoint, Path(scratch), precision, texts)
-        kept = _keep(folder, root)
-    _write_note(note, {"name": name, "precision": precision, "fingerprint": kept.name})
+        kept = root / file_checksum(folder / MODEL_FILE)
+        try:
+            folder.rename(kept)
+        except OSError:
+            # An equal export that another process has moved there meanwhile stays.
+            if not (kept / MODEL_FILE).is_file():
+                raise
+    content = {"name": name, "precision": precision, "fingerprint": kept.name}
+    new_note = note.with_suffix(f".{os.getpid()}.tmp")
+    new_note.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    new_note.replace(note)
     return kept
 
 
@@ -79,12 +88,6 @@ def _known(note: Path, root: Path) -> Path | None:
     return folder if (folder / MODEL_FILE).is_file() else None
 
 
-def _write_note(note: Path, content: dict[str, str]) -> None:
-    scratch = note.with_suffix(f".{os.getpid()}.tmp")
-    scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    scratch.replace(note)
-
-
 def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
     """Write the three files of the encoder into a new folder in `scratch` and return it."""
     try:
@@ -95,7 +98,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
         ) from error
     raw = scratch / "raw"
-    with _one_torch_thread(), _without_advice():
+    with _quiet_export():
         main_export(
             str(checkpoint.folder),
             raw,
@@ -105,12 +108,18 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             do_validation=False,  # the gate on held-out texts compares decisions, which says more
             trust_remote_code=False,
         )
-    _require_tokenizer(checkpoint, raw)
+    if not (raw / TOKENIZER_FILE).is_file():
+        raise TrainingError(
+            f"The encoder {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
+        )
     config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
+    positions = int(config.max_position_embeddings)
+    if "roberta" in config.model_type or config.model_type in ("mpnet", "camembert"):
+        positions -= 2  # these models count positions from behind the padding index, which uses up two
     original = EncoderConfig(
         name=checkpoint.name,
         dimension=int(config.hidden_size),
-        max_length=_max_length(checkpoint, config.model_type, int(config.max_position_embeddings)),
+        max_length=min(checkpoint.max_length or positions, positions, _LENGTH_LIMIT),
         precision="fp32",
         pooling=checkpoint.pooling,
         prompt=checkpoint.prompt,
@@ -149,22 +158,14 @@ def _assemble(graph: Path, raw: Path, config: EncoderConfig, folder: Path) -> Pa
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
+def _quiet_export() -> Iterator[None]:
+    """Export on one thread, and keep the exporters' advice to programmers out of the log of a site."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Keep the exporters' advice to programmers out of the log that people read who start a site."""
+    threads = torch.get_num_threads()
     loud = [logging.getLogger(name) for name in ("optimum", "optimum.exporters.onnx", "transformers")]
-    before = [logger.level for logger in loud]
+    levels = [logger.level for logger in loud]
+    torch.set_num_threads(1)
     for logger in loud:
         logger.setLevel(logging.ERROR)
     try:
@@ -172,7 +173,8 @@ def _without_advice() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, level in zip(loud, before, strict=True):
+        torch.set_num_threads(threads)
+        for logger, level in zip(loud, levels, strict=True):
             logger.setLevel(level)
 
 
@@ -189,27 +191,3 @@ def _quantize(raw: Path, target: Path) -> Path:
         config, save_dir=target, file_suffix=None
     )
     return target / MODEL_FILE
-
-
-def _require_tokenizer(checkpoint: Checkpoint, raw: Path) -> None:
-    if not (raw / TOKENIZER_FILE).is_file():
-        raise TrainingError(
-            f"The encoder {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
-        )
-
-
-def _max_length(checkpoint: Checkpoint, model_type: str, positions: int) -> int:
-    # RoBERTa and its relatives count positions from behind the padding index, which uses up two of them.
-    usable = positions - 2 if "roberta" in model_type or model_type in ("mpnet", "camembert") else positions
-    return min(checkpoint.max_length or usable, usable, _LENGTH_LIMIT)
-
-
-def _keep(folder: Path, root: Path) -> Path:
-    """Move an export to the folder named by its checksum, by one rename; an equal one that is there stays."""
-    target = root / file_checksum(folder / MODEL_FILE)
-    try:
-        folder.rename(target)
-    except OSError:
-        if not (target / MODEL_FILE).is_file():
-            raise
-    return target

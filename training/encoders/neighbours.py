@@ -17,7 +17,14 @@ def nearest(vectors: FloatArray, k: int = 10, *, exact_rows: int = EXACT_ROWS) -
     as many columns as there are other rows.
     """
     found = nearest_to(vectors, vectors, min(k + 1, len(vectors)), exact_rows=exact_rows)
-    return _without_self(found, min(k, max(len(vectors) - 1, 0)))
+    own = found.indices == np.arange(len(found.indices))[:, None]
+    own[~own.any(axis=1), -1:] = True  # where equal texts pushed a row's own column out, the last one goes
+    # A row's own column goes behind all others, and then it is cut off.
+    order = np.argsort(own, axis=1, kind="stable")[:, : min(k, max(len(vectors) - 1, 0))]
+    return Neighbours(
+        np.take_along_axis(found.indices, order, axis=1),
+        np.take_along_axis(found.similarities, order, axis=1),
+    )
 
 
 def nearest_to(
@@ -31,13 +38,20 @@ def nearest_to(
     if len(vectors) > exact_rows:
         return _approximate(queries, vectors, wanted)
     block = max(1, _BLOCK_CELLS // len(vectors))
-    parts = [
-        _exact(queries[start : start + block], vectors, wanted) for start in range(0, len(queries), block)
-    ]
-    return Neighbours(
-        np.concatenate([part.indices for part in parts]),
-        np.concatenate([part.similarities for part in parts]),
-    )
+    indices = np.empty((len(queries), wanted), np.int64)
+    similarities = np.empty((len(queries), wanted), np.float32)
+    for start in range(0, len(queries), block):
+        here = slice(start, start + block)
+        cosines = queries[here] @ vectors.T  # (queries of the block, rows)
+        if wanted < len(vectors):
+            rows = np.argpartition(cosines, len(vectors) - wanted, axis=1)[:, -wanted:]
+        else:
+            rows = np.broadcast_to(np.arange(wanted), cosines.shape)
+        found = np.take_along_axis(cosines, rows, axis=1)
+        order = np.argsort(-found, axis=1, kind="stable")
+        indices[here] = np.take_along_axis(rows, order, axis=1)
+        similarities[here] = np.take_along_axis(found, order, axis=1)
+    return Neighbours(indices, similarities)
 
 
 def smooth(
@@ -58,20 +72,6 @@ def smooth(
     return _unit(np.asarray(mixed, np.float32))
 
 
-def _exact(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
-    cosines = queries @ vectors.T  # (queries, rows)
-    if k < len(vectors):
-        rows = np.argpartition(cosines, len(vectors) - k, axis=1)[:, -k:]
-    else:
-        rows = np.broadcast_to(np.arange(k), cosines.shape)
-    found = np.take_along_axis(cosines, rows, axis=1)
-    order = np.argsort(-found, axis=1, kind="stable")
-    return Neighbours(
-        np.take_along_axis(rows, order, axis=1).astype(np.int64),
-        np.take_along_axis(found, order, axis=1).astype(np.float32),
-    )
-
-
 def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours:
     """Search by a small-world graph (Malkov and Yashunin, 2016); it finds about 99 % of true neighbours."""
     try:
@@ -87,17 +87,6 @@ def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours
     # NB: the search marks places that it could not fill with -1; they get a neighbour of weight 0.
     similarities[rows < 0] = 0.0
     return Neighbours(np.maximum(rows, 0).astype(np.int64), similarities.astype(np.float32))
-
-
-def _without_self(found: Neighbours, k: int) -> Neighbours:
-    """Drop each row's own column; where equal texts pushed it out, drop the last column instead."""
-    own = found.indices == np.arange(len(found.indices))[:, None]
-    own[~own.any(axis=1), -1:] = True
-    order = np.argsort(own, axis=1, kind="stable")[:, :k]  # its own column goes behind all others
-    return Neighbours(
-        np.take_along_axis(found.indices, order, axis=1),
-        np.take_along_axis(found.similarities, order, axis=1),
-    )
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

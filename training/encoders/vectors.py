@@ -84,22 +84,19 @@ class CachedEmbedder:
         keys = [text_key(text) for text in texts]
         known = dict(self._store.get_many(self.fingerprint, list(dict.fromkeys(keys))))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        self._add_missing(missing, known)
-        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for i, key in enumerate(keys):
-            vectors[i] = known[key]
-        return vectors
-
-    def _add_missing(self, missing: Mapping[str, str], known: dict[str, FloatArray]) -> None:
-        keys = list(missing)
-        for start in range(0, len(keys), _CHUNK):
-            chunk = keys[start : start + _CHUNK]
+        new_keys = list(missing)
+        for start in range(0, len(missing), _CHUNK):
+            chunk = new_keys[start : start + _CHUNK]
             made = self._encoder.embed([missing[key] for key in chunk])
             fresh = dict(zip(chunk, made, strict=True))
             self._store.put_many(self.fingerprint, fresh)
             known.update(fresh)
             if self._on_progress:
-                self._on_progress((start + len(chunk)) / len(keys))
+                self._on_progress((start + len(chunk)) / len(missing))
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for i, key in enumerate(keys):
+            vectors[i] = known[key]
+        return vectors
 
 
 class FolderStore:
@@ -112,7 +109,20 @@ class FolderStore:
 
     def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, FloatArray]:
         """Return what is there, reading files that appeared since the last call."""
-        self._read_new(fingerprint)
+        for path in sorted((self._folder / fingerprint).glob("*.npz")):
+            if path in self._read:
+                continue
+            try:
+                with np.load(path, allow_pickle=False) as content:
+                    names, vectors = content["keys"], content["vectors"]
+            except (OSError, ValueError, KeyError) as error:
+                raise TrainingError(
+                    f"The vectors in {path} cannot be read ({error}). Delete the file."
+                ) from error
+            self._vectors.update(
+                {(fingerprint, name.decode()): vector for name, vector in zip(names, vectors, strict=True)}
+            )
+            self._read.add(path)
         found = ((key, self._vectors.get((fingerprint, key))) for key in keys)
         return {key: vector for key, vector in found if vector is not None}
 
@@ -130,19 +140,3 @@ class FolderStore:
         scratch.replace(target)
         self._read.add(target)
         self._vectors.update({(fingerprint, key): vectors[key] for key in keys})
-
-    def _read_new(self, fingerprint: str) -> None:
-        for path in sorted((self._folder / fingerprint).glob("*.npz")):
-            if path in self._read:
-                continue
-            try:
-                with np.load(path, allow_pickle=False) as content:
-                    keys, vectors = content["keys"], content["vectors"]
-            except (OSError, ValueError, KeyError) as error:
-                raise TrainingError(
-                    f"The vectors in {path} cannot be read ({error}). Delete the file."
-                ) from error
-            self._vectors.update(
-                {(fingerprint, key.decode()): vector for key, vector in zip(keys, vectors, strict=True)}
-            )
-            self._read.add(path)
