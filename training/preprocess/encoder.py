@@ -92,10 +92,33 @@ class OnnxEncoder:
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
         self.folder = folder
         self.config = read_config(folder)
-        self._session = _open_session(folder / MODEL_FILE, threads)
+        graph, tokenizer = folder / MODEL_FILE, folder / TOKENIZER_FILE
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # NB: threads that wait by spinning would take cores away from other processes of this machine.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        except BROKEN_GRAPH as error:
+            raise TrainingError(
+                f"The encoder {graph} cannot be opened ({error}). Prepare it again."
+            ) from error
         self._inputs = tuple(entry.name for entry in self._session.get_inputs())
-        self._tokens = _open_tokens(folder / TOKENIZER_FILE, self.config)
-        self._fingerprint = file_checksum(folder / MODEL_FILE)
+        settings = TokenSettings(
+            max_length=self.config.max_length,
+            overlap=min(self.config.overlap, self.config.max_length // 4),
+            max_windows=self.config.max_windows,
+            lowercase=self.config.lowercase,
+            prompt=self.config.prompt,
+        )
+        try:
+            self._tokens = TokenPreprocessor(read_tokenizer(tokenizer), settings)
+        except ValueError as error:
+            raise TrainingError(
+                f"The encoder folder {folder} has no usable {tokenizer.name} ({error}). Prepare it again."
+            ) from error
+        self._fingerprint = file_checksum(graph)
 
     @property
     def fingerprint(self) -> str:
@@ -126,7 +149,9 @@ class OnnxEncoder:
         """Return unit vectors (texts, dimension); a text is not read beyond its last window."""
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
         for i, text in enumerate(texts):
-            vectors[i] = self._vector(text)
+            windows = [self._pooled(window) for window in self._tokens.tokens(text).windows]
+            pooled = windows[0] if len(windows) == 1 else np.mean(windows, axis=0)
+            vectors[i] = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
         return vectors
 
     def reading(self, texts: Sequence[str]) -> Reading:
@@ -138,12 +163,6 @@ class OnnxEncoder:
     def cut(self, texts: Sequence[str]) -> int:
         """Return how many of the texts are longer than all windows together."""
         return self.reading(texts).truncated
-
-    def _vector(self, text: str) -> FloatArray:
-        windows = [self._pooled(window) for window in self._tokens.tokens(text).windows]
-        pooled = windows[0] if len(windows) == 1 else np.mean(windows, axis=0)
-        unit: FloatArray = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
-        return unit
 
     def _pooled(self, window: Sequence[int]) -> FloatArray:
         ids = np.array([window], dtype=np.int64)  # (1, tokens)
@@ -172,7 +191,14 @@ class EncoderPreprocessor:
         self, texts: Sequence[str], *, embedder: Embedder | None = None
     ) -> Iterator[dict[str, NDArray[np.generic]]]:
         """Yield all vectors as one feed; raises `TrainingError` for vectors of another encoder."""
-        source = self._own() if embedder is None else embedder
+        source = self._encoder if embedder is None else embedder
+        if source is None:
+            if self._folder is None:
+                raise TrainingError(
+                    f"The encoder {self.fingerprint[:12]} of this bundle is not on this machine: "
+                    "put its folder into the bundle or among the encoders."
+                )
+            source = self._encoder = OnnxEncoder(self._folder, threads=self._threads)
         if source.fingerprint != self.fingerprint:
             raise TrainingError(
                 f"The model was trained on vectors of the encoder {self.fingerprint[:12]}, "
@@ -190,41 +216,3 @@ class EncoderPreprocessor:
         """Read what `save` wrote; the encoder is opened when the first text has to be embedded by it."""
         content = json.loads((folder / cls.FILE).read_text(encoding="utf-8"))
         return cls(str(content["encoder"]), encoder, threads)
-
-    def _own(self) -> OnnxEncoder:
-        if self._folder is None:
-            raise TrainingError(
-                f"The encoder {self.fingerprint[:12]} of this bundle is not on this machine: "
-                "put its folder into the bundle or among the encoders."
-            )
-        if self._encoder is None:
-            self._encoder = OnnxEncoder(self._folder, threads=self._threads)
-        return self._encoder
-
-
-def _open_session(path: Path, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # NB: threads that wait by spinning would take cores away from other processes of this machine.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except BROKEN_GRAPH as error:
-        raise TrainingError(f"The encoder {path} cannot be opened ({error}). Prepare it again.") from error
-
-
-def _open_tokens(path: Path, config: EncoderConfig) -> TokenPreprocessor:
-    settings = TokenSettings(
-        max_length=config.max_length,
-        overlap=min(config.overlap, config.max_length // 4),
-        max_windows=config.max_windows,
-        lowercase=config.lowercase,
-        prompt=config.prompt,
-    )
-    try:
-        return TokenPreprocessor(read_tokenizer(path), settings)
-    except ValueError as error:
-        raise TrainingError(
-            f"The encoder folder {path.parent} has no usable {path.name} ({error}). Prepare it again."
-        ) from error

@@ -38,11 +38,8 @@ def weightiest(places: Sequence[Place], added: FloatArray, n: int) -> tuple[Ngra
         if len(found) == n or not added[i]:
             break
         place = places[i]
-        if not any(_overlap(place.normalised, other) for other in taken):
+        start, end = place.normalised
+        if not any(start < other_end and other_start < end for other_start, other_end in taken):
             taken.append(place.normalised)
             found.append(NgramWeight(place.ngram, float(added[i]), place.span))
     return tuple(found)
-
-
-def _overlap(one: Span, other: Span) -> bool:
-    return one[0] < other[1] and other[0] < one[1]

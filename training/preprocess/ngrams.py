@@ -93,28 +93,24 @@ class NgramPreprocessor:
 
     def weights(self, text: str) -> tuple[list[int], list[float]]:
         """Return the feature ids of one text and their weights; both are empty for an unknown text."""
-        normalised = normalise(text)
+        normalised, idf = normalise(text), self._idf
         ids: list[int] = []
         values: list[float] = []
         for known, grams in (
             (self._word_ids, self.settings.words(normalised)),
             (self._char_ids, self.settings.chars(normalised)),
         ):
-            found, weights = self._block(known, grams)
+            counts = Counter(map(known.get, grams))
+            counts.pop(None, None)
+            found: list[int] = list(counts)  # type: ignore[arg-type]  # None was taken out
+            weights = [
+                idf[i] if count == 1 else (1 + math.log(count)) * idf[i]
+                for i, count in zip(found, counts.values(), strict=True)
+            ]
+            length = math.sqrt(math.fsum(weight * weight for weight in weights)) or 1.0
             ids += found
-            values += weights
+            values += [weight / length for weight in weights]
         return ids, values
-
-    def _block(self, known: dict[str, int], grams: list[str]) -> tuple[list[int], list[float]]:
-        idf, counts = self._idf, Counter(map(known.get, grams))
-        counts.pop(None, None)
-        ids: list[int] = list(counts)  # type: ignore[arg-type]  # None was taken out
-        weights = [
-            idf[i] if count == 1 else (1 + math.log(count)) * idf[i]
-            for i, count in zip(ids, counts.values(), strict=True)
-        ]
-        length = math.sqrt(math.fsum(weight * weight for weight in weights)) or 1.0
-        return ids, [weight / length for weight in weights]
 
     def sparse(self, texts: Iterable[str]) -> tuple[FloatArray, IntArray, IntArray]:
         """Return the weights of texts as the (data, indices, indptr) of a CSR matrix."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.preprocess import Feed
 from training.preprocess.ngrams import normalise
@@ -79,8 +78,12 @@ class SubwordPreprocessor:
     def _features(self, words: Sequence[str]) -> tuple[list[IntArray], list[IntArray]]:
         """Return the rows of the words and of the end, then those of runs of two words, three and so on."""
         hashes, rows = zip(*map(self._read, (*words, END)), strict=True)
-        runs = _runs(np.array(hashes, np.uint64), self.settings.word_max, self.settings.buckets)
-        return list(rows), [self._bucket_rows[buckets] for buckets in runs]
+        first = values = np.array(hashes, np.uint64)
+        runs: list[IntArray] = []
+        for length in range(1, self.settings.word_max):
+            values = values[:-1] * _RUN_FACTOR + first[length:]
+            runs.append(self._bucket_rows[values % np.uint64(self.settings.buckets)])
+        return list(rows), runs
 
     def weights(self, text: str) -> tuple[IntArray, FloatArray]:
         """Return the rows of a text and the share that each has in its mean.
@@ -147,7 +150,8 @@ class SubwordPreprocessor:
         own = [self._word_rows[word]] if word in self._word_rows else []
         parts = [] if word == END else _part_buckets(f"<{word}>", self.settings)
         rows = np.concatenate([np.array(own, np.int64), self._bucket_rows[np.array(parts, np.int64)]])
-        return _sign_extended(_hashed(word.encode())), rows
+        value = _hashed(word.encode())
+        return value | _SIGN_BITS if value & _SIGN else value, rows
 
 
 def tokens(text: str) -> list[str]:
@@ -178,18 +182,6 @@ def _hashed(data: bytes, value: int = _FNV_START) -> int:
         signed = byte if byte < 0x80 else byte | 0xFFFF_FF00
         value = (value ^ signed) * _FNV_PRIME & _WORD_MASK
     return value
-
-
-def _sign_extended(value: int) -> int:
-    return value | _SIGN_BITS if value & _SIGN else value
-
-
-def _runs(hashes: NDArray[np.uint64], word_max: int, buckets: int) -> Iterator[NDArray[np.uint64]]:
-    """Yield the buckets of all runs of two words, then of three, and so on."""
-    values = hashes
-    for length in range(1, word_max):
-        values = values[:-1] * _RUN_FACTOR + hashes[length:]
-        yield values % np.uint64(buckets)
 
 
 def _owning(words: Sequence[IntArray], runs: Sequence[IntArray]) -> IntArray:

@@ -51,7 +51,11 @@ class TokenPreprocessor:
         tokenizer.no_padding()
         self.settings = settings
         self._tokenizer = tokenizer
-        self._before, self._after = _special_tokens(tokenizer)
+        # What the tokenizer puts before and behind a text, such as [CLS] and [SEP].
+        bare = tokenizer.encode("a", add_special_tokens=False).ids
+        whole = tokenizer.encode("a").ids
+        before = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
+        self._before, self._after = tuple(whole[:before]), tuple(whole[before + len(bare) :])
         self._room = settings.max_length - len(self._before) - len(self._after)
         if not 0 <= settings.overlap < self._room or settings.max_windows < 1:
             raise TrainingError(
@@ -62,8 +66,14 @@ class TokenPreprocessor:
     def tokens(self, text: str) -> Tokens:
         """Return the windows of one text; an empty one has one window without words."""
         most = self._room * self.settings.max_windows * _CHARACTERS_A_TOKEN
-        ids = self._tokenizer.encode(self._prepared(text[:most]), add_special_tokens=False).ids
-        starts = self._starts(len(ids))
+        read = self.settings.prompt + text[:most]
+        if not read.isascii():  # NB: half of a surrogate pair is no character, and tokenizers refuse it
+            read = read.encode("utf-8", "replace").decode("utf-8")
+        if self.settings.lowercase:
+            read = read.lower()
+        ids = self._tokenizer.encode(read, add_special_tokens=False).ids
+        last = max(0, len(ids) - self._room)
+        starts = [*range(0, last, self._room - self.settings.overlap), last]
         kept = starts[: self.settings.max_windows]
         windows = (tuple(ids[start : start + self._room]) for start in kept)
         # NB: without special tokens an empty text has no tokens at all, and the graph needs one.
@@ -86,17 +96,6 @@ class TokenPreprocessor:
         settings = TokenSettings(**json.loads((folder / FILE).read_text("utf-8")))
         return cls(read_tokenizer(folder / TOKENIZER_FILE), settings)
 
-    def _prepared(self, text: str) -> str:
-        text = self.settings.prompt + text
-        if not text.isascii():  # NB: half of a surrogate pair is no character, and tokenizers refuse it
-            text = text.encode("utf-8", "replace").decode("utf-8")
-        return text.lower() if self.settings.lowercase else text
-
-    def _starts(self, length: int) -> list[int]:
-        """Return where the windows of a text of `length` tokens start."""
-        last = max(0, length - self._room)
-        return [*range(0, last, self._room - self.settings.overlap), last]
-
 
 def read_tokenizer(path: Path) -> Tokenizer:
     """Read a `tokenizer.json`; raises `ValueError` where it is missing or not one."""
@@ -104,11 +103,3 @@ def read_tokenizer(path: Path) -> Tokenizer:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises bare exceptions only
         raise ValueError(f"{path} cannot be read as a tokenizer ({error})") from error
-
-
-def _special_tokens(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return what a tokenizer puts before and behind a text, such as [CLS] and [SEP]."""
-    bare = tokenizer.encode("a", add_special_tokens=False).ids
-    whole = tokenizer.encode("a").ids
-    before = next(i for i in range(len(whole)) if whole[i : i + len(bare)] == bare)
-    return tuple(whole[:before]), tuple(whole[before + len(bare) :])
