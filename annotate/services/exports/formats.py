@@ -10,14 +10,11 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from annotate.models import Annotation, AnnotationLabel, Document, Project
+from annotate.services.documents.spreadsheet import COLUMNS, marked
 from annotate.task_types import TaskType
 from training.types import Answer
 
 CHUNK = 1000
-COLUMNS = (
-    "document", "external_id", "text", "lane", "labels", "annotator", "outcome", "is_gold", "source",
-    "reason", "seconds", "created", "updated", "meta",
-)  # fmt: skip
 ANNOTATION = (
     "pk", "document_id", "annotator__username", "outcome", "is_gold", "source",
     "reason", "seconds", "created_at", "updated_at",
@@ -107,8 +104,7 @@ def _cell(value: Any) -> str:
         return str(value)
     if isinstance(value, dict):
         value = ENCODER.encode(value) if value else ""
-    text = value or ""
-    return f"'{text}" if text.startswith(RUNS) else text
+    return marked(value or "")
 
 
 def stream(project: Project, format: str, *, everything: bool = False) -> Iterator[bytes]:

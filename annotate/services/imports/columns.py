@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from annotate.services.documents import spreadsheet
 from annotate.services.imports.upsert import IncomingDocument
 from annotate.task_types import TaskType
 from training import records
@@ -65,7 +66,7 @@ class ColumnMapping:
                 yield self.row(row, task_type)
 
     def row(self, row: records.Row, task_type: TaskType) -> IncomingDocument:
-        cells = row.cells
+        cells = spreadsheet.read_back(row.cells)
         if self.text not in cells:
             return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
         answer = None
