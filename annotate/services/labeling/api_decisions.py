@@ -40,8 +40,27 @@ def answer(
     _card, is_new = Card.objects.get_or_create(
         key=key, defaults={"document": document, "annotator": annotator}
     )
-    if not is_new and (known := _known(document, annotator, submission)):
-        return known
+    if not is_new:
+        # NB: the lock makes the second of two equal requests wait for the decision of the first.
+        card = Card.objects.select_for_update().get(key=key)
+        if card.annotator_id != annotator.pk:
+            raise KeyReused(_("This key was used already. Make a new one for each decision."))
+        if card.document_id != document.pk:
+            raise KeyReused(
+                _("This key was used for document %(document)s. Make a new one for each decision.")
+                % {"document": card.document_id}
+            )
+        kept = Decision.objects.select_related("annotation").filter(card=key).first()
+        if kept is not None and decisions.is_same(kept, submission):
+            return kept.annotation
+        if kept is not None:
+            raise KeyReused(
+                _(
+                    "This key was used for another decision on document %(document)s. "
+                    "Make a new one for each decision, also to revise one."
+                )
+                % {"document": card.document_id}
+            )
     annotation = decisions.keep(project=document.project, annotator=annotator, answer=submission)
     Annotation.objects.filter(pk=annotation.pk).update(source=Source.API)
     annotation.source = Source.API
@@ -49,28 +68,3 @@ def answer(
         # A document that was in nobody's queue is decided on by others as well from now on.
         places.fit(project=document.project, document=document)
     return annotation
-
-
-def _known(document: Document, annotator: User, submission: decisions.Submission) -> Annotation | None:
-    """Return what the key's first request made, or None where it made nothing yet."""
-    # NB: the lock makes the second of two equal requests wait for the decision of the first.
-    card = Card.objects.select_for_update().get(key=submission.card)
-    if card.annotator_id != annotator.pk:
-        raise KeyReused(_("This key was used already. Make a new one for each decision."))
-    if card.document_id != document.pk:
-        raise KeyReused(
-            _("This key was used for document %(document)s. Make a new one for each decision.")
-            % {"document": card.document_id}
-        )
-    decision = Decision.objects.select_related("annotation").filter(card=submission.card).first()
-    if decision is None:
-        return None
-    if not decisions.is_same(decision, submission):
-        raise KeyReused(
-            _(
-                "This key was used for another decision on document %(document)s. "
-                "Make a new one for each decision, also to revise one."
-            )
-            % {"document": card.document_id}
-        )
-    return decision.annotation

@@ -37,7 +37,13 @@ class CompiledQuery:
         self._known: dict[str, tuple[SQLCompiler, str, list[Any]]] = {}
 
     def rows(self, **parameters: Any) -> list[Row]:
-        compiler, sql, places = self._compiled()
+        if connection.vendor not in self._known:
+            compiler = self.build(**self._stand_ins).query.get_compiler(connection=connection)
+            sql, params = compiler.as_sql()
+            names = {_sent(value): name for name, value in self._stand_ins.items()}
+            places = [_Parameter(names[value]) if value in names else value for value in params]
+            self._known[connection.vendor] = compiler, sql, places
+        compiler, sql, places = self._known[connection.vendor]
         values = [_sent(parameters[x.name]) if isinstance(x, _Parameter) else x for x in places]
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
@@ -45,15 +51,6 @@ class CompiledQuery:
 
     def first(self, **parameters: Any) -> Row | None:
         return next(iter(self.rows(**parameters)), None)
-
-    def _compiled(self) -> tuple[SQLCompiler, str, list[Any]]:
-        if connection.vendor not in self._known:
-            compiler = self.build(**self._stand_ins).query.get_compiler(connection=connection)
-            sql, params = compiler.as_sql()
-            names = {_sent(value): name for name, value in self._stand_ins.items()}
-            places = [_Parameter(names[value]) if value in names else value for value in params]
-            self._known[connection.vendor] = compiler, sql, places
-        return self._known[connection.vendor]
 
 
 class _Parameter:

@@ -191,9 +191,21 @@ def top_up(*, project: Project) -> int:
     have placed better.
     """
     number = places.wanted(project)
-    bridging = _choice_is_coming(project)
-    size = BRIDGE if bridging else TOP_UP
-    wanted = _bridge_of_holdout(project, size) if bridging else _draw_holdout(project, size)
+    # The first batch is chosen by a worker that embeds the texts, before there is any run.
+    is_choice_coming = project.runs.live().quick().exists() or (
+        not project.batches.exists() and WorkerPulse.objects.alive().filter(queue=queues.TRAINING).exists()
+    )
+    size = BRIDGE if is_choice_coming else TOP_UP
+    if not is_choice_coming:
+        wanted = _draw_holdout(project, size)
+    elif project.holdout_queue_share:
+        placed = project.assignments.count()
+        queued = project.assignments.filter(document__lane=Lane.HOLDOUT).count()
+        # Without a limit, fast annotators would label hardly anything but holdout documents.
+        allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (placed + size)))
+        wanted = min(size, max(0, allowed - queued))
+    else:
+        wanted = 0
     holdout = _unassigned(project, Lane.HOLDOUT, wanted)
     pool = _unassigned(project, Lane.POOL, size - len(holdout))
     if len(holdout) + len(pool) < size:
@@ -221,35 +233,16 @@ def refill(
     free = Document.objects.filter(project=project).unassigned().in_bulk(list(documents))
     chosen = [free[key] for key in documents if key in free]
     holdout = _unassigned(project, Lane.HOLDOUT, _draw_holdout(project, len(chosen)))
-    places.append(project=project, documents=_interleave(chosen, holdout), number=number, batch=batch)
+    size = len(chosen) + len(holdout)
+    is_holdout = set(random.sample(range(size), len(holdout)))
+    ahead, aside = iter(chosen), iter(holdout)
+    mixed = [next(aside if i in is_holdout else ahead) for i in range(size)]
+    places.append(project=project, documents=mixed, number=number, batch=batch)
     return batch
-
-
-def _choice_is_coming(project: Project) -> bool:
-    if project.runs.live().quick().exists():
-        return True
-    # The first batch is chosen by a worker that embeds the texts, before there is any run.
-    return not project.batches.exists() and WorkerPulse.objects.alive().filter(queue=queues.TRAINING).exists()
-
-
-def _bridge_of_holdout(project: Project, size: int) -> int:
-    """Return how many holdout documents may bridge: fast annotators would label hardly anything else."""
-    if not project.holdout_queue_share:
-        return 0
-    placed = project.assignments.count()
-    queued = project.assignments.filter(document__lane=Lane.HOLDOUT).count()
-    allowed = max(2 * BRIDGE, int(2 * project.holdout_queue_share * (placed + size)))
-    return min(size, max(0, allowed - queued))
 
 
 def _draw_holdout(project: Project, size: int) -> int:
     return sum(random.random() < project.holdout_queue_share for _ in range(size))
-
-
-def _interleave(chosen: list[Document], holdout: list[Document]) -> list[Document]:
-    aside_at = set(random.sample(range(len(chosen) + len(holdout)), len(holdout)))
-    ahead, aside = iter(chosen), iter(holdout)
-    return [next(aside if i in aside_at else ahead) for i in range(len(chosen) + len(holdout))]
 
 
 def _unassigned(project: Project, lane: str, n: int, *, besides: Sequence[Document] = ()) -> list[Document]:

@@ -21,26 +21,16 @@ alone = threading.Lock()
 @contextmanager
 def in_turn() -> Iterator[None]:
     """Run a transaction when its turn has come; other writers of the database may still run beside it."""
-    with _queued(_lock_file()), transaction.atomic():
-        yield
-
-
-def _lock_file() -> str | None:
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        return None
     name = str(connection.settings_dict["NAME"])
     is_in_memory = ":memory:" in name or "mode=memory" in name
-    return None if is_in_memory else f"{name}-turn"
-
-
-@contextmanager
-def _queued(path: str | None) -> Iterator[None]:
-    if path is None:
-        yield
+    if connection.vendor != "sqlite" or connection.in_atomic_block or is_in_memory:
+        with transaction.atomic():
+            yield
         return
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = os.open(f"{name}-turn", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        with transaction.atomic():
+            yield
     finally:
         os.close(handle)
