@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.core.files.base import ContentFile
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -52,7 +53,9 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
         "fine_tune": TrainingRun.objects.create(
             project=project, family="transformer", reason="lead", is_slow=True
         ),
-        "import_file": Import.objects.create(project=project, name="a.csv", state="queued"),
+        "import_file": Import.objects.create(
+            project=project, name="a.csv", state="queued", file=ContentFile(b"text\na rose\n", name="a.csv")
+        ),
         **{job.kind: job for job in opened},
     }
 
@@ -127,11 +130,11 @@ def test_a_kind_whose_due_rows_cannot_be_found_stops_no_other(
 def test_an_error_in_work_reaches_no_message_and_fails_its_row_after_three(
     name: str, rows: dict[str, Work], sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(row: Work) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RecursionError("too deep")
 
     monkeypatch.setattr(kinds.execution, "_work", broken)
-    monkeypatch.setattr(kinds.imports, "_store", broken)
+    monkeypatch.setattr(kinds.imports, "store_rows", broken)
     for attempt in (1, 2, 3):
         tasks.work(name, rows[name].pk)
         rows[name].refresh_from_db()

@@ -97,7 +97,12 @@ def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool)
         # The column with the most characters.
         free = [name for name in names if name not in {identity, label}]
         text = max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in whole), default="")
-    label = label or _repeating(whole, names, {identity, text})
+    if not label and len(whole) >= 4:
+        # In a file without names, labels are the only other column, if its values are short and recur.
+        free = [name for name in names if name not in {identity, text}]
+        values = [_flat(row.cells.get(free[0])) for row in whole] if len(free) == 1 else []
+        if values and len(set(values)) <= len(values) / 2 and max(map(len, values)) <= 60:
+            label = free[0]
     cells = [_flat(row.cells.get(label)) for row in whole]
     marks = [mark for mark in task_type.separators if any(mark in cell for cell in cells)]
     return ColumnMapping(
@@ -113,12 +118,3 @@ def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool)
 def _named(names: Sequence[str], known: Sequence[str]) -> str:
     lowered = {name.strip().lower(): name for name in names}
     return next((lowered[name] for name in known if name in lowered), "")
-
-
-def _repeating(rows: Sequence[records.Row], names: Sequence[str], taken: set[str]) -> str:
-    """Return the only other column where its values are short and recur, as in a file without names."""
-    free = [name for name in names if name not in taken]
-    if len(free) != 1 or len(rows) < 4:
-        return ""
-    values = [_flat(row.cells.get(free[0])) for row in rows]
-    return free[0] if len(set(values)) <= len(values) / 2 and max(map(len, values)) <= 60 else ""

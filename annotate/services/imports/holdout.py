@@ -19,11 +19,6 @@ def stock_holdout(*, project: Project) -> int:
     documents that no person has seen are moved, in an order that never changes, with their near
     duplicates.
     """
-    missing = _missing(project)
-    return sum(_move(project, label, count) for label, count in missing.items())
-
-
-def _missing(project: Project) -> dict[int, int]:
     counts: dict[int, dict[str, int]] = {}
     known = AnnotationLabel.objects.filter(
         annotation__project=project, annotation__annotator__is_machine=True
@@ -31,12 +26,13 @@ def _missing(project: Project) -> dict[int, int]:
     lanes = known.values("label_id", lane=F("annotation__document__lane"))
     for label, lane, count in lanes.annotate(count=Count("pk")).values_list("label_id", "lane", "count"):
         counts.setdefault(label, {})[lane] = count
-    wanted = {
-        label: min(ENOUGH, sum(lanes.values()) // 2) - lanes.get(Lane.HOLDOUT, 0)
-        for label, lanes in counts.items()
-    }
     live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
-    return {label: count for label, count in wanted.items() if count > 0 and label in live}
+    moved = 0
+    for label, by_lane in counts.items():
+        missing = min(ENOUGH, sum(by_lane.values()) // 2) - by_lane.get(Lane.HOLDOUT, 0)
+        if missing > 0 and label in live:
+            moved += _move(project, label, missing)
+    return moved
 
 
 @transaction.atomic

@@ -105,16 +105,12 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             woken_at=timezone.now(),  # by the caller, after the commit
             cancelled_by=None,
             finished_at=None,
-            **_zero(),
+            **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
         )
     )
     if queued:
         ImportProblem.objects.filter(source=upload).delete()
     return bool(queued)
-
-
-def _zero() -> dict[str, int]:
-    return dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0)
 
 
 def run(*, import_id: int) -> Import | None:
@@ -127,34 +123,31 @@ def run(*, import_id: int) -> Import | None:
 
 def _store_or_tell(upload: Import) -> Import:
     """Store the file's rows, or tell why it cannot be read; what came before a break stays stored."""
+    mapping = ColumnMapping.load(upload.mapping)
+    progress, broken_off = _Progress(upload), list[records.FileError]()
+    options = replace(mapping.options(), meter=progress.meter)
     try:
-        _store(upload)
+        with _on_disk(upload) as path:
+            read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
+            store_rows(
+                project=upload.project,
+                # Rows that an earlier worker stored are skipped: their number was saved together with them.
+                rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
+                gold=mapping.gold,
+                create_labels=mapping.create_labels,
+                dry_run=upload.dry_run,
+                on_chunk=progress.add,
+            )
+        # Labels that a lost worker stored count as well.
+        if upload.rows and mapping.label and not upload.dry_run:
+            holdout.stock_holdout(project=upload.project)
+        if broken_off:
+            raise broken_off[0]
     except records.FileError as error:
         lease.fail(row=upload, error=str(error))
     except OSError as error:
         lease.fail(row=upload, error=_("The file could not be read: %s.") % error.strerror)
     return upload
-
-
-def _store(upload: Import) -> None:
-    mapping = ColumnMapping.load(upload.mapping)
-    progress, broken_off = _Progress(upload), list[records.FileError]()
-    options = replace(mapping.options(), meter=progress.meter)
-    with _on_disk(upload) as path:
-        read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
-        store_rows(
-            project=upload.project,
-            # Rows that an earlier worker stored are skipped: their number was saved together with them.
-            rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
-            gold=mapping.gold,
-            create_labels=mapping.create_labels,
-            dry_run=upload.dry_run,
-            on_chunk=progress.add,
-        )
-    if upload.rows and mapping.label and not upload.dry_run:  # labels that a lost worker stored count too
-        holdout.stock_holdout(project=upload.project)
-    if broken_off:
-        raise broken_off[0]
 
 
 def _up_to_the_break(
@@ -186,9 +179,7 @@ class _Progress:
         )
         if not kept:
             raise Superseded
-        self._list(counts.problems[: KEPT_PROBLEMS - self.listed])
-
-    def _list(self, problems: list[tuple[int, str]]) -> None:
+        problems = counts.problems[: KEPT_PROBLEMS - self.listed]
         self.listed += len(problems)
         ImportProblem.objects.bulk_create(
             ImportProblem(source=self.upload, row=row, reason=reason) for row, reason in problems

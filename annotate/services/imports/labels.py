@@ -46,37 +46,31 @@ class ImportedLabels:
         wanted = dict.fromkeys(map(str, named.labels))
         if problem := self.project.task_type.fault(Answer(tuple(wanted))):
             return None, problem
-        if problem := next(filter(None, map(self._fault, wanted)), ""):
-            return None, problem
-        return Answer(tuple(self._key(name) for name in wanted)), ""
-
-    def _fault(self, name: str) -> str:
-        known = self.labels.get(name)
-        if known and known.archived_at:
-            return _("The label “%(name)s” is archived; restore it first.") % {"name": name}
-        if known:
-            return ""
-        if not name.strip() or len(name) > LONGEST_NAME:
-            return _("A label is empty or has more than %(most)s characters.") % {"most": LONGEST_NAME}
-        if not self.create:
-            return _("The project has no label “%(name)s”.") % {"name": name}
-        if len(self.labels) >= MOST_LABELS:
-            return _("The project has %(most)s labels already; is this the right column?") % {
-                "most": MOST_LABELS
-            }
-        return ""
-
-    def _key(self, name: str) -> int:
-        if name not in self.labels:
-            taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
-            last = self.project.labels.aggregate(last=Max("position"))["last"]
-            self.labels[name] = Label.objects.create(
-                project=self.project,
-                name=name,
-                position=0 if last is None else last + 1,
-                hotkey=next(hotkeys.free(taken), ""),
-            )
-        return self.labels[name].pk
+        for name in wanted:
+            known = self.labels.get(name)
+            if known and known.archived_at:
+                return None, _("The label “%(name)s” is archived; restore it first.") % {"name": name}
+            if known:
+                continue
+            if not name.strip() or len(name) > LONGEST_NAME:
+                sentence = _("A label is empty or has more than %(most)s characters.")
+                return None, sentence % {"most": LONGEST_NAME}
+            if not self.create:
+                return None, _("The project has no label “%(name)s”.") % {"name": name}
+            if len(self.labels) >= MOST_LABELS:
+                sentence = _("The project has %(most)s labels already; is this the right column?")
+                return None, sentence % {"most": MOST_LABELS}
+        for name in wanted:
+            if name not in self.labels:
+                taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
+                last = self.project.labels.aggregate(last=Max("position"))["last"]
+                self.labels[name] = Label.objects.create(
+                    project=self.project,
+                    name=name,
+                    position=0 if last is None else last + 1,
+                    hotkey=next(hotkeys.free(taken), ""),
+                )
+        return Answer(tuple(self.labels[name].pk for name in wanted)), ""
 
     def annotate(self, entries: Sequence[RowMatch]) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its history."""
@@ -95,25 +89,20 @@ class ImportedLabels:
             golden = set(others.values_list("document_id", flat=True))
         fresh: dict[int, RowMatch] = {}
         for entry in labelled:
-            self._decide(entry, held, golden, fresh)
+            assert entry.document is not None
+            pk = entry.document.pk
+            if pk in golden:
+                entry.problem = _("The document has a gold answer of a person already.")
+            elif pk in fresh:
+                entry.problem = "" if _answer(fresh[pk]).same_choice(_answer(entry)) else contradiction()
+            elif pk not in held:
+                fresh[pk] = entry
+                entry.state = "updated" if entry.state == "unchanged" else entry.state
+            else:
+                has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
+                if not has.same_choice(_answer(entry)) or held[pk].is_gold != self.gold:
+                    self._replace(held[pk], entry)
         self._add(list(fresh.values()))
-
-    def _decide(
-        self, entry: RowMatch, held: dict[int, Annotation], golden: set[int], fresh: dict[int, RowMatch]
-    ) -> None:
-        assert entry.document is not None
-        pk = entry.document.pk
-        if pk in golden:
-            entry.problem = _("The document has a gold answer of a person already.")
-        elif pk in fresh:
-            entry.problem = "" if _answer(fresh[pk]).same_choice(_answer(entry)) else contradiction()
-        elif pk not in held:
-            fresh[pk] = entry
-            entry.state = "updated" if entry.state == "unchanged" else entry.state
-        else:
-            has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
-            if not has.same_choice(_answer(entry)) or held[pk].is_gold != self.gold:
-                self._replace(held[pk], entry)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
         if entry.repeats:

@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Prediction, Project
-from annotate.models.queue import AssignmentState
 from training.types import Answer
 
 
@@ -85,38 +84,47 @@ class Known:
         # Near duplicates lie in one lane, also where a lead has changed the share since.
         split_keys = {entry.split_key for entry in entries}
         self.lanes = dict(documents.filter(split_key__in=split_keys).values_list("split_key", "lane"))
-        self.fixed = self._fixed([entry for entry in entries if entry.external_id in self.by_id])
+        # A text that would change stays where somebody has decided on it or has it before them now.
+        moved = [
+            self.by_id[entry.external_id].pk
+            for entry in entries
+            if entry.external_id in self.by_id and self.by_id[entry.external_id].sha256 != entry.sha256
+        ]
+        self.fixed: set[int] = set()
+        if moved:
+            # NB: first who has them, then who has decided: a decision committed between the two is seen.
+            held = Assignment.objects.leased().filter(document__in=moved, expires_at__gt=timezone.now())
+            decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
+            self.fixed.update(held.values_list("document_id", flat=True))
+            self.fixed.update(decided.values_list("document_id", flat=True))
         self.created: list[Document] = []
         self.changed: dict[int, Document] = {}
         self.retexted: set[int] = set()
         self.placed: set[int] = set()
-
-    def _fixed(self, entries: Sequence[RowMatch]) -> set[int]:
-        """Return the documents whose text somebody has decided on or has before them now.
-
-        NB: first who has them, then who has decided: a decision that is committed between the two is seen.
-        """
-        moved = [
-            self.by_id[entry.external_id].pk
-            for entry in entries
-            if self.by_id[entry.external_id].sha256 != entry.sha256
-        ]
-        if not moved:
-            return set()
-        held = Assignment.objects.filter(
-            document__in=moved, state=AssignmentState.LEASED, expires_at__gt=timezone.now()
-        )
-        decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
-        return {*held.values_list("document_id", flat=True), *decided.values_list("document_id", flat=True)}
 
     def place(self, entry: RowMatch) -> None:
         """Give an entry its document, new or known, changed in memory; or its problem."""
         if before := self.seen.unsaved.get(hash(entry.key)):
             self._compare(entry, *before)
             return
-        document = self._find(entry)
+        document = self.by_id.get(entry.external_id)
         if document is None:
-            self._create(entry)
+            document = self.by_text.get(entry.sha256)
+            # A text that came without an id earlier takes the id on; with another id it is another document.
+            if document is not None and entry.external_id and document.external_id:
+                document = None
+        if document is None:
+            entry.document = Document(
+                project=self.project,
+                external_id=entry.external_id or None,
+                text=entry.text,
+                sha256=entry.sha256,
+                split_key=entry.split_key,
+                meta=entry.meta,
+            )
+            entry.state = "created"
+            self.created.append(entry.document)
+            self._index(entry.document)
             return
         entry.document = document
         entry.repeats = document.pk is None or document.pk in self.seen or document.pk in self.placed
@@ -133,36 +141,28 @@ class Known:
             entry.state = "updated"
             self.seen.note_unsaved(entry)
 
-    def _find(self, entry: RowMatch) -> Document | None:
-        if entry.external_id in self.by_id:
-            return self.by_id[entry.external_id]
-        found = self.by_text.get(entry.sha256)
-        # A text that came without an id earlier takes the id on; one that has another id is another document.
-        if found and entry.external_id and found.external_id:
-            return None
-        return found
-
-    def _create(self, entry: RowMatch) -> None:
-        entry.document = Document(
-            project=self.project,
-            external_id=entry.external_id or None,
-            text=entry.text,
-            sha256=entry.sha256,
-            split_key=entry.split_key,
-            meta=entry.meta,
-        )
-        entry.state = "created"
-        self.created.append(entry.document)
-        self._index(entry.document)
-
     def _index(self, document: Document) -> None:
         if document.external_id:
             self.by_id[document.external_id] = document
         self.by_text.setdefault(document.sha256, document)
 
     def _update(self, entry: RowMatch, document: Document) -> None:
+        """Change a document as its row says, or say why not: an answer belongs to the text that was seen."""
         if document.sha256 != entry.sha256:
-            entry.problem = self._retext(entry, document)
+            if entry.repeats:
+                entry.problem = contradiction()
+            elif document.pk in self.fixed:
+                entry.problem = _(
+                    "The text of “%(id)s” has changed, but people have decided on the old one."
+                ) % {"id": entry.external_id}
+            elif entry.answer is None and document.annotations.exists():
+                entry.problem = _("The text of “%(id)s” has changed, but it has an imported label.") % {
+                    "id": entry.external_id
+                }
+            else:
+                document.text, document.sha256, document.split_key = entry.text, entry.sha256, entry.split_key
+                self.retexted.add(document.pk)
+                self._mark(entry, document)
         if entry.problem or entry.repeats:
             return
         if entry.external_id and not document.external_id:
@@ -173,23 +173,6 @@ class Known:
         if merged != document.meta:
             document.meta = merged
             self._mark(entry, document)
-
-    def _retext(self, entry: RowMatch, document: Document) -> str:
-        """Change a document's text, or return why not: nobody who answered the old one has seen it."""
-        if entry.repeats:
-            return contradiction()
-        if document.pk in self.fixed:
-            return _("The text of “%(id)s” has changed, but people have decided on the old one.") % {
-                "id": entry.external_id
-            }
-        if entry.answer is None and document.annotations.exists():
-            return _("The text of “%(id)s” has changed, but it has an imported label.") % {
-                "id": entry.external_id
-            }
-        document.text, document.sha256, document.split_key = entry.text, entry.sha256, entry.split_key
-        self.retexted.add(document.pk)
-        self._mark(entry, document)
-        return ""
 
     def _mark(self, entry: RowMatch, document: Document) -> None:
         entry.state = "updated"

@@ -111,11 +111,28 @@ def _store_chunk(
     known = Known(project, good, seen)
     for entry in good:
         known.place(entry)
-    _save(project, known)
+    for document in known.created:
+        share = project.holdout_share
+        lane = known.lanes.get(document.split_key) or splits.lane(document.split_key, share)
+        document.lane = lane
+        document.half = splits.half(document.split_key) if lane == Lane.HOLDOUT else ""
+    columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
+    values = list(map(attrgetter(*columns), known.created))
+    keys = insert(Document, values, columns, {"project_id": project.pk, "created_at": timezone.now()})
+    for document, key in zip(known.created, keys, strict=True):
+        document.pk = key
+    known.save_changes()
     labels.annotate([entry for entry in good if not entry.problem])
     for entry in good:
         seen.note(entry, lasting=not dry_run)
-    return _count(entries)
+    counts = Counts(rows=len(entries))
+    for entry in entries:
+        if entry.problem:
+            counts.broken += 1
+            counts.problems.append((entry.number, entry.problem))
+        else:
+            setattr(counts, entry.state, getattr(counts, entry.state) + 1)
+    return counts
 
 
 def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
@@ -148,41 +165,11 @@ def _fault(row: IncomingDocument) -> str:
         (row.text + row.external_id).encode()
     except UnicodeEncodeError:
         return _("The text or the id holds half a character (a lone surrogate).")
-    return _fault_beside(row.meta) if row.meta else ""
-
-
-def _fault_beside(meta: Mapping[str, Any]) -> str:
-    """Return why no database keeps what stands beside the text, or an empty string."""
     try:
-        kept = json.dumps(dict(meta), ensure_ascii=False, allow_nan=False)
+        kept = json.dumps(dict(row.meta), ensure_ascii=False, allow_nan=False)
         kept.encode()
     except UnicodeEncodeError:
         return _("A field beside the text holds half a character (a lone surrogate).")
     except ValueError:
         return _("A field beside the text holds a number that is infinite or none at all (NaN).")
     return _("A field beside the text holds a NUL character.") if NUL_IN_JSON.search(kept) else ""
-
-
-def _save(project: Project, known: Known) -> None:
-    for document in known.created:
-        share = project.holdout_share
-        lane = known.lanes.get(document.split_key) or splits.lane(document.split_key, share)
-        document.lane = lane
-        document.half = splits.half(document.split_key) if lane == Lane.HOLDOUT else ""
-    columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
-    rows = list(map(attrgetter(*columns), known.created))
-    keys = insert(Document, rows, columns, {"project_id": project.pk, "created_at": timezone.now()})
-    for document, key in zip(known.created, keys, strict=True):
-        document.pk = key
-    known.save_changes()
-
-
-def _count(entries: Sequence[RowMatch]) -> Counts:
-    counts = Counts(rows=len(entries))
-    for entry in entries:
-        if entry.problem:
-            counts.broken += 1
-            counts.problems.append((entry.number, entry.problem))
-        else:
-            setattr(counts, entry.state, getattr(counts, entry.state) + 1)
-    return counts
