@@ -31,7 +31,16 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
             raise TrainingError(f"{family.title} needs an encoder, and none was given.")
         given["embedder"] = embedder
     given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
-    model: TextModel = constructor(**given, **_checked(spec, constructor, list(known)))
+    choices = [name for name in known if name not in _GIVEN]
+    hints = get_type_hints(constructor.__init__)
+    for name, value in spec.params.items():
+        if name not in choices:
+            raise TrainingError(
+                f"The family {spec.family!r} has no parameter {name!r}; it has {', '.join(choices)}."
+            )
+        if not _fits(value, hints.get(name)):
+            raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
+    model: TextModel = constructor(**given, **spec.params)
     return model
 
 
@@ -49,19 +58,6 @@ def read_original(bundle: Path, manifest: Manifest) -> TextModel:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(f"The model at {folder} cannot be read ({error}); train it again.") from error
     return model
-
-
-def _checked(spec: RunSpec, constructor: Any, known: list[str]) -> dict[str, Any]:
-    choices = [name for name in known if name not in _GIVEN]
-    hints = get_type_hints(constructor.__init__)
-    for name, value in spec.params.items():
-        if name not in choices:
-            raise TrainingError(
-                f"The family {spec.family!r} has no parameter {name!r}; it has {', '.join(choices)}."
-            )
-        if not _fits(value, hints.get(name)):
-            raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
-    return dict(spec.params)
 
 
 def _fits(value: object, hint: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +15,6 @@ from training.families.embedding.recipe import (
     fit_teacher,
     seen_by_teacher,
 )
-from training.families.shared.heads import Head
 from training.types import FloatArray, IntArray, ScoreKind, Task
 
 FOLDS = 3
@@ -26,9 +24,6 @@ _POOL = 2_000  # pool documents that a trial student learns from
 _ITERATIONS = 25
 USUAL_PENALTY = {ScoreKind.EXCLUSIVE: 0.01, ScoreKind.INDEPENDENT: 0.1}
 PENALTIES = {ScoreKind.EXCLUSIVE: (0.01, 0.1, 1.0), ScoreKind.INDEPENDENT: (0.03, 0.1, 0.3, 1.0)}
-
-Trial = Callable[[Material, Material, Parts], FloatArray]
-"""Learns from the first material and returns the scores (documents, labels) of the second one's documents."""
 
 
 def choose_parts(material: Material, wanted: Parts, rng: np.random.Generator) -> Parts:
@@ -114,41 +109,30 @@ class _Judge:
         return without if loss > 0 else parts
 
     def _worth(self, kind: str, parts: Parts) -> FloatArray:
-        key = (kind, _relevant(kind, parts))
+        # A way to learn looks at some of the parts only, so its figures are kept by these alone.
+        if kind == "plain":
+            key = kind, replace(parts, neighbours=False, student=False)
+        else:
+            key = kind, replace(parts, student=kind == "student")
         if key not in self._known:
-            self._known[key] = _worth(self._material, self._out_of_fold(_TRIALS[kind], parts))
+            logits = np.zeros_like(self._material.targets)
+            for fold in range(FOLDS):
+                held = np.flatnonzero(self._folds == fold)
+                learn = np.flatnonzero(self._folds != fold)
+                logits[held] = _try(kind, self._material.rows(learn), self._material.rows(held), parts)
+            self._known[key] = _worth(self._material, logits)
         return self._known[key]
 
-    def _out_of_fold(self, trial: Trial, parts: Parts) -> FloatArray:
-        scores = np.zeros_like(self._material.targets)
-        for fold in range(FOLDS):
-            held = np.flatnonzero(self._folds == fold)
-            learn = np.flatnonzero(self._folds != fold)
-            scores[held] = trial(self._material.rows(learn), self._material.rows(held), parts)
-        return scores
 
-
-def _relevant(kind: str, parts: Parts) -> Parts:
+def _try(kind: str, learn: Material, held: Material, parts: Parts) -> FloatArray:
+    """Learn from `learn` as a "plain" head, a "teacher" or its "student"; return the logits of `held`."""
     if kind == "plain":
-        return replace(parts, neighbours=False, student=False)
-    return replace(parts, student=kind == "student")
-
-
-def _try_plain(learn: Material, held: Material, parts: Parts) -> FloatArray:
-    return fit_plain(learn, parts, iterations=_ITERATIONS).logits(held.vectors)
-
-
-def _try_teacher(learn: Material, held: Material, parts: Parts) -> FloatArray:
-    return fit_teacher(learn, parts, iterations=_ITERATIONS).logits(seen_by_teacher(held, parts)[0])
-
-
-def _try_student(learn: Material, held: Material, parts: Parts) -> FloatArray:
-    teacher: Head = fit_teacher(learn, parts, iterations=_ITERATIONS)
+        return fit_plain(learn, parts, iterations=_ITERATIONS).logits(held.vectors)
+    teacher = fit_teacher(learn, parts, iterations=_ITERATIONS)
+    if kind == "teacher":
+        return teacher.logits(seen_by_teacher(held, parts)[0])
     rng = np.random.default_rng(0)
     return fit_student(learn, parts, teacher, rng, iterations=_ITERATIONS).logits(held.vectors)
-
-
-_TRIALS: dict[str, Trial] = {"plain": _try_plain, "teacher": _try_teacher, "student": _try_student}
 
 
 def _deal(targets: FloatArray, rng: np.random.Generator) -> IntArray:

@@ -103,10 +103,35 @@ class EmbeddingModel:
         """Learn the head; `valid` is not looked at."""
         self._check(dataset)
         self.schema_ = dataset.schema
-        self._material = self._gather(dataset)
+        n, pool, wanted = len(dataset), dataset.pool, self._wanted()
+        vectors = self.embedder.embed(dataset.texts + (pool.texts if pool else ()))
+        smoothed = (
+            smooth(vectors, pool.neighbours) if pool and pool.neighbours and wanted.neighbours else None
+        )
+        self._material = Material(
+            task=dataset.schema.task,
+            vectors=vectors[:n],
+            targets=dataset.targets,
+            names=name_vectors(dataset.schema, self.embedder) if wanted.names else None,
+            smoothed=None if smoothed is None else smoothed[:n],
+            pool=vectors[n:] if pool else None,
+            smoothed_pool=None if smoothed is None else smoothed[n:],
+        )
         memory = _recall(self.previous, dataset.schema, self.embedder.fingerprint)
-        self._decide(memory, len(dataset))
-        self.head_ = self._learn(memory.head if memory and isinstance(memory.head, Head) else None)
+        self._decide(memory, n)
+        parts, rng = self.parts_, np.random.default_rng(self.seed)
+        start = memory.head if memory and isinstance(memory.head, Head) else None
+        material = rebalanced(self._material, self.imbalance, rng)
+        self._teacher = None
+        if (parts.neighbours or parts.student) and material.pool is not None:
+            self._teacher = fit_teacher(material, parts)
+        self.head_: Head | TreeHead
+        if self.head == LIGHTGBM:
+            self.head_ = self._grow(material)
+        elif self._teacher is None or not parts.student:
+            self.head_ = fit_plain(material, parts, start=start)
+        else:
+            self.head_ = fit_student(material, parts, self._teacher, rng, start=start)
         self.details_ = asdict(self.parts_) | {"parts_decided_at": self.decided_at_}
         self.details_ |= reading_shares(self.embedder, dataset.texts)
         return self
@@ -138,24 +163,6 @@ class EmbeddingModel:
         linear = self.head == LOGISTIC
         return Parts(self.names and linear, self.neighbours and linear, self.student and linear, self.penalty)
 
-    def _gather(self, dataset: Dataset) -> Material:
-        pool, wanted = dataset.pool, self._wanted()
-        texts = dataset.texts + (pool.texts if pool else ())
-        vectors = self.embedder.embed(texts)
-        smoothed = (
-            smooth(vectors, pool.neighbours) if pool and pool.neighbours and wanted.neighbours else None
-        )
-        n = len(dataset)
-        return Material(
-            task=dataset.schema.task,
-            vectors=vectors[:n],
-            targets=dataset.targets,
-            names=name_vectors(dataset.schema, self.embedder) if wanted.names else None,
-            smoothed=None if smoothed is None else smoothed[:n],
-            pool=vectors[n:] if pool else None,
-            smoothed_pool=None if smoothed is None else smoothed[n:],
-        )
-
     def _decide(self, memory: Memory | None, documents: int) -> None:
         """Choose the parts anew where the labels have grown by half since they were chosen.
 
@@ -163,27 +170,20 @@ class EmbeddingModel:
         labelled documents lie apart already. The usual parts are better there.
         """
         self._offered = possible_parts(self._material, self._wanted())
+        is_due = memory is None or (
+            self._offered != memory.offered
+            or documents >= max(ENOUGH, 1.5 * memory.decided_at)
+            or documents < memory.decided_at
+        )
         if self.head == LIGHTGBM:
             self.parts_, self.decided_at_ = self._offered, documents
         elif knows_labels(self.embedder):
             self.parts_, self.decided_at_ = usual_parts(self._material, self._wanted()), documents
-        elif memory and not _is_due(memory, self._offered, documents):
+        elif memory and not is_due:
             self.parts_, self.decided_at_ = memory.parts, memory.decided_at
         else:
             self.parts_ = choose_parts(self._material, self._wanted(), np.random.default_rng(self.seed))
             self.decided_at_ = documents
-
-    def _learn(self, start: Head | None) -> Head | TreeHead:
-        parts, rng = self.parts_, np.random.default_rng(self.seed)
-        material = rebalanced(self._material, self.imbalance, rng)
-        self._teacher = None
-        if self.head == LIGHTGBM:
-            return self._grow(material)
-        if (parts.neighbours or parts.student) and material.pool is not None:
-            self._teacher = fit_teacher(material, parts)
-        if self._teacher is None or not parts.student:
-            return fit_plain(material, parts, start=start)
-        return fit_student(material, parts, self._teacher, rng, start=start)
 
     def _grow(self, material: Material) -> TreeHead:
         weights = material.weighed()
@@ -317,23 +317,13 @@ def _recall(folder: Path | None, schema: LabelSchema, encoder: str) -> Memory | 
         or isinstance(memory.head, TreeHead)
     ):
         return None
-    head = _reordered(memory.head, memory.schema, schema)
-    return Memory(schema, encoder, memory.parts, memory.offered, memory.decided_at, head)
-
-
-def _is_due(memory: Memory, offered: Parts, documents: int) -> bool:
-    """Tell whether the parts are to be chosen anew: others are offered, or the labels grew by half."""
-    grown = documents >= max(ENOUGH, 1.5 * memory.decided_at)
-    return offered != memory.offered or grown or documents < memory.decided_at
-
-
-def _reordered(head: Head, before: LabelSchema, schema: LabelSchema) -> Head:
-    """Return the head with the columns of `schema`; a new label starts at zero."""
-    old = {key: j for j, key in enumerate(before.keys)}
+    # Columns are put in the order of `schema`; a new label starts at zero.
+    old = {key: j for j, key in enumerate(memory.schema.keys)}
     kept = [(j, old[key]) for j, key in enumerate(schema.keys) if key in old]
     new = [j for j, _ in kept]
-    weights = np.zeros((len(head.weights), len(schema)), np.float32)
+    weights = np.zeros((len(memory.head.weights), len(schema)), np.float32)
     bias = np.zeros(len(schema), np.float32)
-    weights[:, new] = head.weights[:, [j for _, j in kept]]
-    bias[new] = head.bias[[j for _, j in kept]]
-    return Head(weights, bias)
+    weights[:, new] = memory.head.weights[:, [j for _, j in kept]]
+    bias[new] = memory.head.bias[[j for _, j in kept]]
+    head = Head(weights, bias)
+    return Memory(schema, encoder, memory.parts, memory.offered, memory.decided_at, head)

@@ -72,28 +72,21 @@ def rebalanced(material: Material, imbalance: str, rng: np.random.Generator) -> 
         return replace(material, weights=imbalances.balanced_weights(material.task, material.targets))
     if imbalance == imbalances.UNDERSAMPLE:
         return material.rows(imbalances.undersampled(material.targets, rng))
-    return _with_made_up(material, rng) if imbalance == imbalances.SMOTE else material
-
-
-def _with_made_up(material: Material, rng: np.random.Generator) -> Material:
-    """Mix plain and smoothed vectors by the same neighbours and steps, side by side in one array."""
+    if imbalance != imbalances.SMOTE:
+        return material
+    # Plain and smoothed vectors stand side by side in one array, so the same neighbours and steps mix both.
     views = [material.vectors] if material.smoothed is None else [material.vectors, material.smoothed]
     mixed, targets = imbalances.made_up(np.concatenate(views, axis=1), material.targets, rng)
-    grown = [
-        np.concatenate([old, _unit(new)])
-        for old, new in zip(views, np.split(mixed, len(views), axis=1), strict=True)
-    ]
+    grown = []
+    for old, new in zip(views, np.split(mixed, len(views), axis=1), strict=True):
+        length = np.maximum(np.linalg.norm(new, axis=1, keepdims=True), 1e-12)
+        grown.append(np.concatenate([old, np.asarray(new / length, np.float32)]))
     return replace(
         material,
         vectors=grown[0],
         smoothed=None if material.smoothed is None else grown[1],
         targets=np.concatenate([material.targets, targets]),
     )
-
-
-def _unit(vectors: FloatArray) -> FloatArray:
-    length = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return np.asarray(vectors / length, np.float32)
 
 
 def fit_plain(material: Material, parts: Parts, *, start: Head | None = None, iterations: int = 60) -> Head:

@@ -11,7 +11,7 @@ import torch
 from training.families.encoder_tuning.sentence_encoder import SentenceEncoder
 from training.families.shared.batches import Window, shuffled_batches
 from training.families.shared.names import phrases
-from training.types import Dataset, FloatArray, IntArray, LabelSchema, TrainingError
+from training.types import Dataset, FloatArray, IntArray, TrainingError
 
 _CLIP = 1.0
 _DECAY = 0.01
@@ -49,7 +49,10 @@ def tune_contrastively(
     and may raise to end it. Raises `TrainingError` where the loss stops being a number.
     """
     windows = [network.tokens.tokens(text).windows[0] for text in dataset.texts]
-    names = _name_windows(network, dataset.schema)
+    # Of each label the windows of its phrasings, of which each step shows one.
+    names = [
+        [network.tokens.tokens(phrase).windows[0] for phrase in phrases(one)] for one in dataset.schema.labels
+    ]
     steps = min(tuning.most_steps, tuning.epochs * -(-len(dataset) // tuning.batch_size))
     optimizer = torch.optim.AdamW(
         [weights for weights in network.parameters() if weights.requires_grad],
@@ -63,7 +66,10 @@ def tune_contrastively(
         torch.manual_seed(tuning.seed)
         network.train()
         for rows, rng in _batches(windows, dataset.targets, tuning, steps):
-            labels = _labels_beside(dataset.targets[rows], rng)
+            # The names of the batch's own labels stand beside it, then others at random.
+            own = np.flatnonzero(dataset.targets[rows].any(axis=0))
+            others = rng.permutation(np.setdiff1d(np.arange(len(names)), own))
+            labels = np.concatenate([own, others])[: max(len(own), _NAMES)]
             shown = [names[j][rng.integers(len(names[j]))] for j in labels]
             vectors = torch.cat([network([windows[i] for i in rows]), network(shown)])  # (rows, dimension)
             positive = together(dataset.targets[rows], labels).to(vectors.device)
@@ -76,9 +82,12 @@ def tune_contrastively(
                     f"The loss is no longer a number after {len(losses)} steps: choose a lower learning rate."
                 )
             torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
-            _set_rate(optimizer, tuning.learning_rate, len(losses) / steps)
+            # The learning rate rises over the warm-up, then falls to zero.
+            done = len(losses) / steps
+            for group in optimizer.param_groups:
+                group["lr"] = tuning.learning_rate * min(done / _WARMUP, (1 - done) / (1 - _WARMUP))
             optimizer.step()
-            tell(len(losses) / steps)
+            tell(done)
         network.eval()
     with torch.no_grad():
         for name, weights in network.named_parameters():
@@ -109,13 +118,6 @@ def together(targets: FloatArray, labels: IntArray) -> torch.Tensor:
     return torch.from_numpy(positive)
 
 
-def _name_windows(network: SentenceEncoder, schema: LabelSchema) -> list[list[Window]]:
-    """Return for each label the windows of its phrasings, of which each step shows one."""
-    return [
-        [network.tokens.tokens(phrase).windows[0] for phrase in phrases(label)] for label in schema.labels
-    ]
-
-
 def _batches(
     windows: Sequence[Window], targets: FloatArray, tuning: Tuning, steps: int
 ) -> Iterator[tuple[IntArray, np.random.Generator]]:
@@ -123,33 +125,14 @@ def _batches(
     rng = np.random.default_rng(tuning.seed)
     done = 0
     while done < steps:
-        pairs = _pairs(targets, rng)
+        # All rows in twos that have the same labels; a row that is left over is alone.
+        order = rng.permutation(len(targets))
+        _, group = np.unique(targets[order], axis=0, return_inverse=True)
+        pairs: list[IntArray] = []
+        for value in range(int(group.max()) + 1):
+            rows = order[group.ravel() == value]
+            pairs += [rows[i : i + 2] for i in range(0, len(rows), 2)]
         lengths = np.array([max(len(windows[i]) for i in pair) for pair in pairs], np.int64)
         for chosen in shuffled_batches(lengths, tuning.batch_size // 2, rng)[: steps - done]:
             yield np.concatenate([pairs[i] for i in chosen]), rng
             done += 1
-
-
-def _pairs(targets: FloatArray, rng: np.random.Generator) -> list[IntArray]:
-    """Return all rows in twos that have the same labels; a row that is left over is alone."""
-    order = rng.permutation(len(targets))
-    _, group = np.unique(targets[order], axis=0, return_inverse=True)
-    pairs = []
-    for value in range(int(group.max()) + 1):
-        rows = order[group.ravel() == value]
-        pairs += [rows[i : i + 2] for i in range(0, len(rows), 2)]
-    return pairs
-
-
-def _labels_beside(targets: FloatArray, rng: np.random.Generator) -> IntArray:
-    """Return the labels whose names stand beside a batch: its own, then others at random."""
-    own = np.flatnonzero(targets.any(axis=0))
-    others = rng.permutation(np.setdiff1d(np.arange(targets.shape[1]), own))
-    return np.concatenate([own, others])[: max(len(own), _NAMES)]
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float, done: float) -> None:
-    """Raise the learning rate over the warm-up, then lower it to zero."""
-    factor = min(done / _WARMUP, (1 - done) / (1 - _WARMUP))
-    for group in optimizer.param_groups:
-        group["lr"] = rate * factor

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.encoders.checkpoints import TUNED_NOTE, WEIGHTS, Checkpoint, find_checkpoint
+from training.encoders.checkpoints import TUNED_NOTE, WEIGHTS, find_checkpoint
 from training.encoders.export import prepare_encoder
 from training.families.encoder_tuning.contrastive import Tuning, tune_contrastively
 from training.families.encoder_tuning.sentence_encoder import read_sentence_encoder, save_weights
@@ -68,9 +68,7 @@ def tune_encoder(
     being a number; then nothing is left behind.
     """
     tuning = tuning or Tuning()
-    _check(tuning)
-    _check_labels(dataset)
-    _check_place(folder)
+    _check(tuning, dataset, folder)
     checkpoint = find_checkpoint(name)
     started = time.perf_counter()
     network = read_sentence_encoder(checkpoint, _MAX_LENGTH)
@@ -79,11 +77,18 @@ def tune_encoder(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".tuned-") as scratch:
         made = Path(scratch) / "checkpoint"
-        _copy_companions(checkpoint, made)
+        # The files that say how the checkpoint reads and pools come along: all but its weights.
+        for path in [path for pattern in _COMPANIONS for path in checkpoint.folder.glob(pattern)]:
+            if path.name not in (*WEIGHTS, TUNED_NOTE):
+                target = made / path.relative_to(checkpoint.folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
         save_weights(network, checkpoint, made)
         note = {"from": name, "documents": len(dataset), "labels": dataset.schema.keys, **asdict(tuning)}
         (made / TUNED_NOTE).write_text(json.dumps(note, ensure_ascii=False, indent=1), "utf-8")
-        _put(made, folder)
+        if folder.is_dir():
+            folder.rename(made.with_name("older"))
+        made.rename(folder)
     export = prepare_encoder(str(folder), root, texts=dataset.texts[:_GATE_TEXTS])
     config = read_config(export)
     return TunedEncoder(
@@ -100,46 +105,22 @@ def tune_encoder(
     )
 
 
-def _check(tuning: Tuning) -> None:
+def _check(tuning: Tuning, dataset: Dataset, folder: Path) -> None:
     if min(tuning.epochs, tuning.most_steps) < 1 or tuning.batch_size < 4:
         raise TrainingError("Tuning an encoder needs at least one epoch and batches of at least four texts.")
     if not (tuning.learning_rate > 0 and tuning.temperature > 0):
         raise TrainingError("The learning rate and the temperature of a tuning must be above zero.")
     if not 0 <= tuning.kept < 1:
         raise TrainingError("The original's share in a tuned encoder must be at least 0 and below 1.")
-
-
-def _check_labels(dataset: Dataset) -> None:
     known = int((dataset.targets.sum(axis=0) >= FEWEST_TEXTS).sum())
     if known < FEWEST_LABELS:
         raise TrainingError(
             f"Tuning an encoder needs {FEWEST_TEXTS} texts of each of at least {FEWEST_LABELS} labels, and "
             f"{known} of the labels have as many: label more texts first, or use the encoder as it is."
         )
-
-
-def _check_place(folder: Path) -> None:
     if (
         folder.exists()
         and not (folder / TUNED_NOTE).is_file()
         and (not folder.is_dir() or any(folder.iterdir()))
     ):
         raise TrainingError(f"{folder} holds something else than a tuned encoder; choose another folder.")
-
-
-def _copy_companions(checkpoint: Checkpoint, folder: Path) -> None:
-    """Copy the files that say how the checkpoint reads and pools: all but its weights."""
-    for pattern in _COMPANIONS:
-        for path in checkpoint.folder.glob(pattern):
-            if path.name in (*WEIGHTS, TUNED_NOTE):
-                continue
-            target = folder / path.relative_to(checkpoint.folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-
-
-def _put(made: Path, folder: Path) -> None:
-    """Move the new checkpoint to its place; an older one makes way for it."""
-    if folder.is_dir():
-        folder.rename(made.with_name("older"))
-    made.rename(folder)

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 
 from training import tasks
-from training.families.fasttext.subwords import Learned, SubwordRecipe, buckets_for, learn, usual_epochs
+from training.families.fasttext.subwords import SubwordRecipe, buckets_for, learn, usual_epochs
 from training.families.shared.graphs import write_bag_graph, write_gather_graph
 from training.families.shared.heads import activate
 from training.preprocess.explaining import by_place, contributions, weightiest
@@ -67,7 +67,14 @@ class FasttextModel:
         # 0.597.
         has_none = ~dataset.targets.any(axis=1)
         learned = learn(dataset.texts, np.column_stack([dataset.targets, has_none]), recipe)
-        self._keep(learned, dataset)
+        # Only the rows that training touched are kept, and one column for each label of the schema.
+        labels = len(dataset.schema)
+        output = learned.output[:, :labels]
+        self.subwords_, self.table_ = learned.compact(dataset.texts)  # table: (rows, dimension)
+        self.output_: FloatArray | None = output  # (dimension, labels)
+        if labels <= self.dimension:
+            self.table_, self.output_ = self.table_ @ output, None  # table: (rows, labels)
+        self.bias_ = np.where(dataset.targets.any(axis=0), 0, _NEVER).astype(np.float32)
         self.details_ = {
             "epochs": recipe.epochs,
             "learning_rate": learned.learning_rate,
@@ -76,20 +83,6 @@ class FasttextModel:
         return self
 
     def _check(self, dataset: Dataset) -> None:
-        self._check_settings()
-        if not len(dataset):
-            raise TrainingError("There is no labelled document to learn from yet.")
-        used = int(dataset.targets.any(axis=0).sum())
-        if used < 2 and dataset.schema.task.exclusive:
-            raise TrainingError(
-                "All labelled documents have the same label; label some of another one first."
-            )
-        if not used:
-            raise TrainingError("No labelled document has any label; label some that do first.")
-        if not any(map(tokens, dataset.texts)):
-            raise TrainingError("No labelled document has any text to learn from.")
-
-    def _check_settings(self) -> None:
         settings = self.settings
         if not self.learning_rate > 0 or self.epochs < 0 or not 1 <= self.dimension <= MOST_DIMENSIONS:
             raise TrainingError(
@@ -103,16 +96,17 @@ class FasttextModel:
             )
         if settings.word_max == 1 and not settings.char_max:
             raise TrainingError("word_max must be at least 2 where char_max is 0.")  # see `buckets_for`
-
-    def _keep(self, learned: Learned, dataset: Dataset) -> None:
-        """Keep the rows that training touched, and one column for each label of the schema."""
-        labels = len(dataset.schema)
-        output = learned.output[:, :labels]
-        self.subwords_, self.table_ = learned.compact(dataset.texts)  # table: (rows, dimension)
-        self.output_: FloatArray | None = output  # (dimension, labels)
-        if labels <= self.dimension:
-            self.table_, self.output_ = self.table_ @ output, None  # table: (rows, labels)
-        self.bias_ = np.where(dataset.targets.any(axis=0), 0, _NEVER).astype(np.float32)
+        if not len(dataset):
+            raise TrainingError("There is no labelled document to learn from yet.")
+        used = int(dataset.targets.any(axis=0).sum())
+        if used < 2 and dataset.schema.task.exclusive:
+            raise TrainingError(
+                "All labelled documents have the same label; label some of another one first."
+            )
+        if not used:
+            raise TrainingError("No labelled document has any label; label some that do first.")
+        if not any(map(tokens, dataset.texts)):
+            raise TrainingError("No labelled document has any text to learn from.")
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels)."""

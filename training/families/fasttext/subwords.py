@@ -57,7 +57,13 @@ class Learned:
         for text in texts:
             used[self.subwords.rows(text)] = True
         kept: IntArray = np.flatnonzero(used)
-        _check_start(self, kept)
+        # fastText draws no number that is larger than this. NB: the copy of the untouched rows has no name,
+        # so its memory is free before the kept rows get theirs. Else a gap as large as the matrix would stay.
+        if not (np.abs(np.delete(self.table, kept, axis=0)) <= 1 / self.table.shape[1]).all():
+            raise TrainingError(
+                "fastText started from memory that was not empty, so what it learned is worth nothing. "
+                "Restart the training worker and train again."
+            )
         return self.subwords.keep(kept), self.table[kept]
 
 
@@ -69,32 +75,40 @@ def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> L
     """
     with TemporaryDirectory(prefix="winnow-fasttext-") as scratch:
         path = Path(scratch) / "train.txt"
-        _write(path, texts, targets, recipe.seed)
+        # Texts are shuffled, because fastText learns in the file's order.
+        with path.open("w", encoding="utf-8", newline="\n") as file:
+            for i in np.random.default_rng(recipe.seed).permutation(len(texts)):
+                labels = [f"{LABEL}{column}" for column in np.flatnonzero(targets[i])]
+                file.write(" ".join(labels + tokens(texts[i])) + "\n")
         for attempt in range(_ATTEMPTS):
             rate = recipe.learning_rate / 2**attempt
             library = _train(path, recipe, rate)
-            if library is not None:
-                learned = _learned(library, recipe, targets.shape[1], rate)
-                _check_numbers(learned, recipe.task, texts[:: max(1, len(texts) // _PROVEN_TEXTS)])
-                return learned
+            if library is None:
+                continue
+            words, table = library.get_words(), library.get_input_matrix()
+            output = np.zeros((recipe.dimension, targets.shape[1]), np.float32)
+            present = [int(label.removeprefix(LABEL)) for label in library.get_labels()]
+            output[:, present] = library.get_output_matrix().T
+            subwords = SubwordPreprocessor(recipe.settings, words, np.arange(len(table) - len(words)))
+            learned = Learned(library, subwords, table, output, rate)
+            _check_numbers(learned, recipe.task, texts[:: max(1, len(texts) // _PROVEN_TEXTS)])
+            return learned
     raise TrainingError(
         f"fastText's loss is not a number at learning rates from {recipe.learning_rate:g} down to {rate:g}; "
         "train with a smaller learning_rate."
     )
 
 
-def _write(path: Path, texts: Sequence[str], targets: FloatArray, seed: int) -> None:
-    """Write one line a text, labels by number; shuffled, because fastText learns in the file's order."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for i in np.random.default_rng(seed).permutation(len(texts)):
-            labels = [f"{LABEL}{column}" for column in np.flatnonzero(targets[i])]
-            file.write(" ".join(labels + tokens(texts[i])) + "\n")
-
-
 def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | None:
     """Return the library's model, or None if its weights overflowed."""
     settings = recipe.settings
-    _empty_free_memory()
+    # NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory was.
+    # In a process that had run for long these were rows of 1e7, and other ones in each run. So free pages are
+    # handed back to the system, and what is taken next is zeros. If the C library has no such call, blocks as
+    # large as those of `buckets_for` come fresh from the system anyway.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
     try:
         library = fasttext.train_supervised(
             str(path),
@@ -118,16 +132,6 @@ def _train(path: Path, recipe: SubwordRecipe, learning_rate: float) -> Any | Non
     return library if np.isfinite(library.get_output_matrix()).all() else None
 
 
-def _learned(library: Any, recipe: SubwordRecipe, columns: int, learning_rate: float) -> Learned:
-    words = library.get_words()
-    table = library.get_input_matrix()
-    output = np.zeros((recipe.dimension, columns), np.float32)
-    present = [int(label.removeprefix(LABEL)) for label in library.get_labels()]
-    output[:, present] = library.get_output_matrix().T
-    subwords = SubwordPreprocessor(recipe.settings, words, np.arange(len(table) - len(words)))
-    return Learned(library, subwords, table, output, learning_rate)
-
-
 def _check_numbers(learned: Learned, task: Task, texts: Sequence[str]) -> None:
     """Refuse a library whose mean of a text's rows is not the mean of the rows that we find for it."""
     theirs = [learned.library.get_sentence_vector(" ".join(tokens(text))) for text in texts]
@@ -139,28 +143,6 @@ def _check_numbers(learned: Learned, task: Task, texts: Sequence[str]) -> None:
         raise TrainingError(
             f"The installed fastText scores texts differently, by up to {difference:.2g}: it does not "
             "number words and subwords as expected. Run pip install '.[fasttext]'."
-        )
-
-
-def _empty_free_memory() -> None:
-    """Hand free pages back to the system, so that what is taken next is zeros.
-
-    NB: with one thread fastText draws the first tenth of its matrix and leaves the rest as the memory was. In
-    a process that had run for long these were rows of 1e7, and other ones in each run. If the C library has
-    no such call, blocks as large as those of `buckets_for` come fresh from the system anyway.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
-
-
-def _check_start(learned: Learned, kept: IntArray) -> None:
-    """Refuse a matrix with rows that no text touches and that are larger than fastText draws them."""
-    untouched = np.delete(learned.table, kept, axis=0)
-    if not (np.abs(untouched) <= 1 / learned.table.shape[1]).all():
-        raise TrainingError(
-            "fastText started from memory that was not empty, so what it learned is worth nothing. "
-            "Restart the training worker and train again."
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from training.types import FloatArray, IntArray, Task, TrainingError
 
@@ -49,7 +48,8 @@ def undersampled(targets: FloatArray, rng: np.random.Generator) -> IntArray:
     becomes one of 10. Documents of rare labels come first, those without a label are a label of their own,
     and one is left out only where every label of it has its share (after Charte et al., ML-RUS, 2015).
     """
-    groups = _with_none(targets)  # (documents, labels + 1)
+    has = targets > 0
+    groups = np.column_stack([has, ~has.any(axis=1)])  # (documents, labels + 1)
     counts = groups.sum(axis=0)
     share = even_share(counts)
     rarity = np.where(groups, counts, np.inf).min(axis=1)
@@ -109,7 +109,15 @@ def made_up(
         raise TrainingError(f"SMOTE needs the package {error.name!r}: run pip install '.[train]'.") from error
     # Documents of no label or of several are a class of their own, to which nothing is added.
     answers = np.where(targets.sum(axis=1) == 1, targets.argmax(axis=1), targets.shape[1])
-    wanted, found, said = _wanted(targets, answers), [vectors[:0]], [answers[:0]]
+    counts = targets.sum(axis=0)
+    alone = np.bincount(answers, minlength=len(counts) + 1)[: len(counts)]  # documents with that label only
+    missing = (even_share(counts) - counts).astype(np.int64)
+    # Each label that gets made-up documents: the neighbours it has, and how many documents it is to have.
+    wanted = {
+        int(j): (min(_MOST_NEIGHBOURS, int(alone[j]) - 1), int(alone[j] + missing[j]))
+        for j in np.flatnonzero((alone > 1) & (missing > 0))
+    }
+    found, said = [vectors[:0]], [answers[:0]]
     for neighbours in sorted({neighbours for neighbours, _ in wanted.values()}):
         goals = {j: goal for j, (near, goal) in wanted.items() if near == neighbours}
         smote = Smote(sampling_strategy=goals, k_neighbors=neighbours, random_state=int(rng.integers(2**31)))
@@ -117,20 +125,3 @@ def made_up(
         found.append(mixed[len(vectors) :])
         said.append(labels[len(vectors) :])
     return np.concatenate(found), np.eye(targets.shape[1], dtype=np.float32)[np.concatenate(said)]
-
-
-def _wanted(targets: FloatArray, answers: IntArray) -> dict[int, tuple[int, int]]:
-    """Return (neighbours, wanted documents that have it alone) of each label that gets made-up documents."""
-    counts = targets.sum(axis=0)
-    alone = np.bincount(answers, minlength=len(counts) + 1)[: len(counts)]
-    missing = (even_share(counts) - counts).astype(np.int64)
-    return {
-        int(j): (min(_MOST_NEIGHBOURS, int(alone[j]) - 1), int(alone[j] + missing[j]))
-        for j in np.flatnonzero((alone > 1) & (missing > 0))
-    }
-
-
-def _with_none(targets: FloatArray) -> NDArray[np.bool_]:
-    """Return targets as booleans, with one more column for documents that have no label."""
-    has = targets > 0
-    return np.column_stack([has, ~has.any(axis=1)])

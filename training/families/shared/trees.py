@@ -150,8 +150,34 @@ def _write(
     import onnx
     from onnx import TensorProto, helper
 
+    # Each attribute is one list over all nodes, and those that begin with "target" over all leaves.
+    # NB: a label that no tree is for gets a tree of one leaf, because onnxruntime leaves out its base value.
+    never = [(label, {"leaf_value": NEVER}) for label in sorted(set(range(head.labels)) - {*head.columns})]
+    columns: dict[str, Any] = defaultdict(list)
+    for tree, (label, root) in enumerate([*head.trees(), *never]):
+        for number, node in enumerate(_flat(root)):
+            is_leaf = "leaf_value" in node
+            said = {
+                "nodes_treeids": tree,
+                "nodes_nodeids": number,
+                "nodes_modes": "LEAF" if is_leaf else "BRANCH_LEQ",
+                "nodes_featureids": 0 if is_leaf else node["split_feature"],
+                "nodes_values": 0.0 if is_leaf else _not_above(node["threshold"]),
+                "nodes_truenodeids": node["true"],
+                "nodes_falsenodeids": node["false"],
+            }
+            if is_leaf:
+                said |= {"target_treeids": tree, "target_nodeids": number}
+                said |= {"target_ids": label, "target_weights": node["leaf_value"]}
+            for name, value in said.items():
+                columns[name].append(value)
     trees = helper.make_node(
-        "TreeEnsembleRegressor", [row], ["logits"], domain="ai.onnx.ml", **_attributes(head)
+        "TreeEnsembleRegressor",
+        [row],
+        ["logits"],
+        domain="ai.onnx.ml",
+        n_targets=head.labels,
+        **columns,
     )
     activation = helper.make_node("Softmax" if task.exclusive else "Sigmoid", ["logits"], ["probabilities"])
     output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [rows, head.labels])
@@ -160,16 +186,6 @@ def _write(
     model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
     onnx.checker.check_model(model)
     (folder / GRAPH).write_bytes(model.SerializeToString())
-
-
-def _attributes(head: TreeHead) -> dict[str, Json]:
-    # NB: a label that no tree is for gets a tree of one leaf, because onnxruntime leaves out its base value.
-    never = [(label, {"leaf_value": NEVER}) for label in sorted(set(range(head.labels)) - {*head.columns})]
-    columns: dict[str, list[Json]] = defaultdict(list)
-    for tree, (label, root) in enumerate([*head.trees(), *never]):
-        for number, node in enumerate(_flat(root)):
-            _add_node(columns, tree, number, node, label)
-    return dict(columns) | {"n_targets": head.labels}
 
 
 def _flat(root: Json) -> Iterable[Json]:
@@ -181,26 +197,6 @@ def _flat(root: Json) -> Iterable[Json]:
             if child in node:
                 nodes.append(node[child])
     return nodes
-
-
-def _add_node(columns: dict[str, list[Json]], tree: int, number: int, node: Json, label: int) -> None:
-    """Append what ONNX says of a node, and of what its leaf adds to the label, to the lists of all nodes."""
-    is_leaf = "leaf_value" in node
-    row = {
-        "treeids": tree,
-        "nodeids": number,
-        "modes": "LEAF" if is_leaf else "BRANCH_LEQ",
-        "featureids": 0 if is_leaf else node["split_feature"],
-        "values": 0.0 if is_leaf else _not_above(node["threshold"]),
-        "truenodeids": node["true"],
-        "falsenodeids": node["false"],
-    }
-    for name, value in row.items():
-        columns[f"nodes_{name}"].append(value)
-    if is_leaf:
-        leaf = {"treeids": tree, "nodeids": number, "ids": label, "weights": node["leaf_value"]}
-        for name, value in leaf.items():
-            columns[f"target_{name}"].append(value)
 
 
 def _not_above(threshold: float) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.sparse import csr_matrix
 
 from training.families.shared import imbalance as imbalances
 from training.families.shared.heads import NEVER, Head, fit_head
@@ -41,10 +41,23 @@ class NgramRecipe:
 
     def learn(self, ngrams: NgramPreprocessor, dataset: Dataset) -> Head | TreeHead:
         """Return the fitted head; a label without any example gets the lowest score."""
+        task = dataset.schema.task
         if self.head == LIGHTGBM:
-            return self._learn_trees(ngrams, dataset)
+            texts, targets = self._rebalanced(dataset)
+            weights = self._weights(task, targets)
+            return fit_trees(task, ngram_matrix(ngrams, texts), targets, weights, seed=self.seed)
         head = self._learn_linear(ngrams, dataset, unseen=NEVER)
-        return self._calibrate(head, ngrams, dataset) if self.head == SVM else head
+        if self.head != SVM:
+            return head
+        # Margins become log-odds, learned from documents that the head of their fold had not seen.
+        rows, margins = [np.zeros(0, np.int64)], [dataset.targets[:0]]
+        for learn, held in folds_to_score(dataset, self.seed):
+            part = self._learn_linear(ngrams, _rows(dataset, learn), unseen=UNSEEN)
+            rows.append(held)
+            margins.append(part.logits(ngram_matrix(ngrams, [dataset.texts[i] for i in held])))
+        fitted = calibrated(task, head, np.concatenate(margins), dataset.targets[np.concatenate(rows)])
+        fitted.bias[~dataset.targets.any(axis=0)] = NEVER
+        return fitted
 
     def _learn_trees(self, ngrams: NgramPreprocessor, dataset: Dataset) -> TreeHead:
         texts, targets = self._rebalanced(dataset)
@@ -53,44 +66,38 @@ class NgramRecipe:
 
     def _learn_linear(self, ngrams: NgramPreprocessor, dataset: Dataset, *, unseen: float) -> Head:
         """Fit a linear head; `unseen` is the logit of a label without any example."""
+        task = dataset.schema.task
         texts, targets = self._rebalanced(dataset)
+        matrix = ngram_matrix(ngrams, texts)
         present = np.flatnonzero(targets.any(axis=0))
-        learned = self._fit(dataset.schema.task, ngram_matrix(ngrams, texts), targets[:, present])
-        head = Head(
-            np.zeros((len(ngrams), len(dataset.schema)), np.float32),
-            np.full(len(dataset.schema), unseen, np.float32),
-        )
-        head.weights[:, present], head.bias[present] = learned.weights, learned.bias
-        return head
-
-    def _fit(self, task: Task, matrix: csr_matrix, targets: FloatArray) -> Head:
+        targets = targets[:, present]
         if self.head == SVM:
             usual = _SVM_C
         else:
             is_large = not task.exclusive and len(targets) > _DENSE_DOCUMENTS
             usual = _PENALISED_MORE if is_large else _PENALISED_LESS
-        penalty = 1 / (self.C or usual)
-        weights = self._weights(task, targets)
-        cost = squared_hinge if self.head == SVM else None
-        if matrix.shape[0] > _DENSE_DOCUMENTS:
-            return fit_head(
-                task, matrix, targets, weights, penalty=penalty, cost=cost, iterations=_ITERATIONS
-            )
-        rotated, back = rotate(matrix)
-        head = fit_head(task, rotated, targets, weights, penalty=penalty, cost=cost, iterations=_ITERATIONS)
-        return Head(np.asarray(matrix.T @ (back @ head.weights), np.float32), head.bias)
-
-    def _calibrate(self, head: Head, ngrams: NgramPreprocessor, dataset: Dataset) -> Head:
-        """Turn margins into log-odds, learned from documents that the head of their fold had not seen."""
-        rows, margins = [np.zeros(0, np.int64)], [dataset.targets[:0]]
-        for learn, held in folds_to_score(dataset, self.seed):
-            part = self._learn_linear(ngrams, _rows(dataset, learn), unseen=UNSEEN)
-            rows.append(held)
-            margins.append(part.logits(ngram_matrix(ngrams, [dataset.texts[i] for i in held])))
-        targets = dataset.targets[np.concatenate(rows)]
-        fitted = calibrated(dataset.schema.task, head, np.concatenate(margins), targets)
-        fitted.bias[~dataset.targets.any(axis=0)] = NEVER
-        return fitted
+        learn = partial(
+            fit_head,
+            task,
+            targets=targets,
+            weights=self._weights(task, targets),
+            penalty=1 / (self.C or usual),
+            cost=squared_hinge if self.head == SVM else None,
+            iterations=_ITERATIONS,
+        )
+        head = Head(
+            np.zeros((len(ngrams), len(dataset.schema)), np.float32),
+            np.full(len(dataset.schema), unseen, np.float32),
+        )
+        if len(texts) > _DENSE_DOCUMENTS:
+            learned = learn(matrix)
+            head.weights[:, present] = learned.weights
+        else:
+            rotated, back = rotate(matrix)
+            learned = learn(rotated)
+            head.weights[:, present] = np.asarray(matrix.T @ (back @ learned.weights), np.float32)
+        head.bias[present] = learned.bias
+        return head
 
     def _rebalanced(self, dataset: Dataset) -> tuple[tuple[str, ...], FloatArray]:
         rng = np.random.default_rng(self.seed)

@@ -55,23 +55,6 @@ class TfidfModel:
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
         """Learn vocabulary and weights; `valid` is not looked at."""
-        self._check(dataset)
-        self.task_ = dataset.schema.task
-        self.ngrams_ = NgramPreprocessor.fit(dataset.texts, self.settings)
-        if not len(self.ngrams_):
-            raise TrainingError("No labelled document has any text to learn from.")
-        if self.head == LIGHTGBM:
-            self.ngrams_ = most_telling(self.ngrams_, dataset.texts, dataset.targets, _TREE_NGRAMS)
-        recipe = NgramRecipe(self.head, self.imbalance, self.C, self.seed)
-        self.head_ = recipe.learn(self.ngrams_, dataset)
-        return self
-
-    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
-        """Learn from a teacher's probabilities too; other heads than logistic from its surest decisions."""
-        joined = with_scores(dataset) if self.head == LOGISTIC else with_surest(dataset)
-        return self.fit(joined, valid=valid)
-
-    def _check(self, dataset: Dataset) -> None:
         if self.head not in HEADS:
             raise TrainingError(f"There is no head {self.head!r}; choose one of {', '.join(HEADS)}.")
         check_imbalance(self.imbalance, IMBALANCES, "tfidf")
@@ -86,6 +69,20 @@ class TfidfModel:
             )
         if not used:
             raise TrainingError("No labelled document has any label; label some that do first.")
+        self.task_ = dataset.schema.task
+        self.ngrams_ = NgramPreprocessor.fit(dataset.texts, self.settings)
+        if not len(self.ngrams_):
+            raise TrainingError("No labelled document has any text to learn from.")
+        if self.head == LIGHTGBM:
+            self.ngrams_ = most_telling(self.ngrams_, dataset.texts, dataset.targets, _TREE_NGRAMS)
+        recipe = NgramRecipe(self.head, self.imbalance, self.C, self.seed)
+        self.head_ = recipe.learn(self.ngrams_, dataset)
+        return self
+
+    def fit_softly(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        """Learn from a teacher's probabilities too; other heads than logistic from its surest decisions."""
+        joined = with_scores(dataset) if self.head == LOGISTIC else with_surest(dataset)
+        return self.fit(joined, valid=valid)
 
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return probabilities (texts, labels)."""

@@ -205,7 +205,12 @@ class Stepper:
         """
         while True:
             self.network.zero_grad(set_to_none=True)
-            rows = self._rows_at_once(windows)
+            fitting = [len(windows)]
+            if self.device.type == "cpu":
+                fitting.append(max(1, self._tokens_a_second // max(map(len, windows))))
+            if self.most_rows:
+                fitting.append(self.most_rows)
+            rows = min(fitting)
             try:
                 for start in range(0, len(windows), rows):
                     part = slice(start, start + rows)
@@ -222,14 +227,6 @@ class Stepper:
             # NB: this stands outside of `except`, because the traceback there still holds the tensors.
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
-
-    def _rows_at_once(self, windows: Sequence[Window]) -> int:
-        fitting = [len(windows)]
-        if self.device.type == "cpu":
-            fitting.append(max(1, self._tokens_a_second // max(map(len, windows))))
-        if self.most_rows:
-            fitting.append(self.most_rows)
-        return min(fitting)
 
     def _add_part(self, windows: Sequence[Window], targets: torch.Tensor, batch: int) -> None:
         ids, mask = (torch.from_numpy(array).to(self.device) for array in pad(windows, self.network.padding))
@@ -267,24 +264,17 @@ def label_weights(task: Task, targets: FloatArray) -> FloatArray:
 
 def make_loss(task: Task, weights: torch.Tensor | None, focal: float) -> Loss:
     """Return the loss of a task; `focal` is gamma, which mutes what is already right (Lin et al., 2017)."""
-    return _sigmoid_loss(weights, focal) if not task.exclusive else _softmax_loss(weights, focal)
 
-
-def _softmax_loss(weights: torch.Tensor | None, focal: float) -> Loss:
-    def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def softmax_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         logs = F.log_softmax(logits, dim=-1)
         cells = -targets * logs * (1 - logs.exp()) ** focal if focal else -targets * logs
         return (cells if weights is None else cells * weights).sum(dim=-1)
 
-    return loss
-
-
-def _sigmoid_loss(weights: torch.Tensor | None, focal: float) -> Loss:
-    def loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def sigmoid_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         cells = F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="none")
         if focal:
             hit = torch.sigmoid(logits) * (2 * targets - 1) + (1 - targets)  # probability of the truth
             cells = cells * (1 - hit) ** focal
         return cells.sum(dim=-1)
 
-    return loss
+    return softmax_loss if task.exclusive else sigmoid_loss

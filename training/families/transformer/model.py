@@ -110,11 +110,24 @@ class TransformerModel:
 
     def _fit(self, dataset: Dataset, valid: Dataset, *, labelled: int) -> Self:
         check_imbalance(self.imbalance, IMBALANCES, "transformer")
-        _check(dataset)
+        if not len(dataset):
+            raise TrainingError("There is no labelled document to learn from yet.")
+        if not any(text.strip() for text in dataset.texts):
+            raise TrainingError("No labelled document has any text to learn from.")
+        used = int(dataset.targets.any(axis=0).sum())
+        if used < 2 and dataset.schema.task.exclusive:
+            raise TrainingError(
+                "All labelled documents have the same label; label some of another one first."
+            )
+        if not used:
+            raise TrainingError("No labelled document has any label; label some that do first.")
         self.task_ = dataset.schema.task
         self.network_ = self._read_checkpoint(len(dataset.schema))
         learn, stop = self._examples(dataset), self._examples(valid)
-        held = _rows_to_hold_back(dataset, labelled, self.seed)
+        # A tenth of the documents that people labelled, of each label alike and duplicates together.
+        first = Dataset(dataset.schema, dataset.texts[:labelled], dataset.targets[:labelled])
+        folds = assign_folds(first, _HELD_BACK, np.random.default_rng(self.seed))
+        held = np.flatnonzero(folds == 0)
         # Dropout is drawn from a seed of our own, and PyTorch's global state stays as it was.
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -165,7 +178,21 @@ class TransformerModel:
         self, learn: Examples, stop: Examples, *, stop_after: int = 0, begun: float = 0.0, until: float = 1.0
     ) -> FitState:
         learn = rebalanced(learn, self.imbalance, self.tokens_, np.random.default_rng(self.seed))
-        network, recipe = self.network_, self._recipe(len(learn))
+        network = self.network_
+        steps = -(-len(learn) // self.batch_size)  # of one epoch
+        usual_epochs = max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
+        usual_rate = min(_RATE * (_WIDTH / int(network.head.in_features)) ** 2, _HIGHEST_RATE)
+        recipe = Recipe(
+            epochs=self.epochs or usual_epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate or usual_rate,
+            warmup=self.warmup,
+            label_smoothing=self.label_smoothing,
+            focal=_GAMMA if self.imbalance == FOCAL else 0.0,
+            balanced=self.imbalance == BALANCED,
+            patience=self.patience,
+            seed=self.seed,
+        )
         network.start_head(self.task_, learn.targets)
         saved = None
         if self.scratch is not None:
@@ -180,22 +207,6 @@ class TransformerModel:
             stop_after=stop_after,
             saved=saved,
             tell=lambda done: self.on_progress(begun + (until - begun) * done),
-        )
-
-    def _recipe(self, documents: int) -> Recipe:
-        width = int(self.network_.head.in_features)
-        steps = -(-documents // self.batch_size)  # of one epoch
-        usual_epochs = max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps)))
-        return Recipe(
-            epochs=self.epochs or usual_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate or min(_RATE * (_WIDTH / width) ** 2, _HIGHEST_RATE),
-            warmup=self.warmup,
-            label_smoothing=self.label_smoothing,
-            focal=_GAMMA if self.imbalance == FOCAL else 0.0,
-            balanced=self.imbalance == BALANCED,
-            patience=self.patience,
-            seed=self.seed,
         )
 
     def _examples(self, dataset: Dataset) -> Examples:
@@ -249,21 +260,3 @@ class TransformerModel:
         (folder / ORIGINAL).mkdir()
         self.save(folder / ORIGINAL)
         return Exported("tokens")
-
-
-def _check(dataset: Dataset) -> None:
-    if not len(dataset):
-        raise TrainingError("There is no labelled document to learn from yet.")
-    if not any(text.strip() for text in dataset.texts):
-        raise TrainingError("No labelled document has any text to learn from.")
-    used = int(dataset.targets.any(axis=0).sum())
-    if used < 2 and dataset.schema.task.exclusive:
-        raise TrainingError("All labelled documents have the same label; label some of another one first.")
-    if not used:
-        raise TrainingError("No labelled document has any label; label some that do first.")
-
-
-def _rows_to_hold_back(dataset: Dataset, labelled: int, seed: int) -> IntArray:
-    """Return a tenth of the first `labelled` rows, of each label alike and duplicates together."""
-    first = Dataset(dataset.schema, dataset.texts[:labelled], dataset.targets[:labelled])
-    return np.flatnonzero(assign_folds(first, _HELD_BACK, np.random.default_rng(seed)) == 0)

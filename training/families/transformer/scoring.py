@@ -39,10 +39,6 @@ def score_windows(
         found[rows] = activate(task, logits).cpu().numpy()
         tell()
     network.train(was_training)
-    return _mean_over_windows(found, texts)
-
-
-def _mean_over_windows(found: FloatArray, texts: Sequence[tuple[Window, ...]]) -> FloatArray:
     counts = np.array([len(windows) for windows in texts], np.int64)
     if not len(counts):
         return found

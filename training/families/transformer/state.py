@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -132,10 +131,22 @@ class SavedRun:
 
     def restore(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Set all three to what was written, if something was written by this very run."""
-        found = self._read()
-        if found is None:
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                said = json.loads(file.metadata()["run"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if said.pop("fingerprint") != self._fingerprint:
+                return
+            averaged = said.pop("averaged")
+        except FileNotFoundError:
             return
-        said, averaged, tensors = found
+        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+            logger.warning(
+                "The saved state %s of a fine-tuning cannot be read (%s); the run starts anew.",
+                self.path,
+                error,
+            )
+            return
         network.load_state_dict(_under(_NETWORK, tensors))
         moments: dict[int, Weights] = {}  # by the number of the weights that they belong to
         for name, value in _under(_OPTIMIZER, tensors).items():
@@ -151,24 +162,6 @@ class SavedRun:
         progress.best = _under(_BEST, tensors)
         for name_of_field, value_of_field in said.items():
             setattr(progress, name_of_field, value_of_field)
-
-    def _read(self) -> tuple[dict[str, Any], int, Weights] | None:
-        """Return how far this run was, how many weights its average holds, and all tensors; else None."""
-        try:
-            with safe_open(self.path, framework="pt") as file:
-                said = json.loads(file.metadata()["run"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            is_own = said.pop("fingerprint") == self._fingerprint
-            return (said, said.pop("averaged"), tensors) if is_own else None
-        except FileNotFoundError:
-            return None
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-            logger.warning(
-                "The saved state %s of a fine-tuning cannot be read (%s); the run starts anew.",
-                self.path,
-                error,
-            )
-            return None
 
 
 def copy_weights(network: Classifier) -> Weights:

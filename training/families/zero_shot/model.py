@@ -58,22 +58,28 @@ class ZeroShotModel:
 
     def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
         """Read the names, and the pool if there is one; `valid` and all targets are not looked at."""
-        self._check(dataset.schema)
-        self.schema_ = dataset.schema
-        names = name_vectors(dataset.schema, self.embedder)
-        if not dataset.schema.task.exclusive:
-            names = _centred(names, _share_taken_off(len(names)))
-        levels = self._levels(dataset.pool, names)
-        scale = self.scale or _SCALE[dataset.schema.task.score_kind]
-        self.head_ = Head(scale * names.T, -scale * self._cuts(levels))
-        self.details_ = {"levels_from": "names alone" if levels is None else "pool"}
-        return self
-
-    def _check(self, schema: LabelSchema) -> None:
+        schema = dataset.schema
         if self.scale < 0:
             raise TrainingError("The scale must not be negative.")
         if len(schema) < (least := schema.task.least_labels):
             raise TrainingError(f"There are {len(schema)} labels; name at least {least} to compare with.")
+        self.schema_ = schema
+        names = name_vectors(schema, self.embedder)
+        count = len(names)
+        share = 0.0 if count < 2 else count / (count + _FEW_LABELS)  # of what all names have in common
+        if not schema.task.exclusive:
+            apart = names - share * names.mean(axis=0)
+            length = np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
+            names = np.asarray(apart / length, np.float32)
+        levels = self._levels(dataset.pool, names)
+        cuts = np.zeros(count, np.float32) if levels is None else levels  # where a label's logit is 0
+        if not schema.task.exclusive:
+            cut, less = (_CUT, _CUT_LESS) if levels is None else (_CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS)
+            cuts = cuts + np.float32(cut - less * share)
+        scale = self.scale or _SCALE[schema.task.score_kind]
+        self.head_ = Head(scale * names.T, -scale * cuts)
+        self.details_ = {"levels_from": "names alone" if levels is None else "pool"}
+        return self
 
     def _levels(self, pool: Pool | None, names: FloatArray) -> FloatArray | None:
         """Return half the mean similarity (labels,) of each label's nearest pool texts."""
@@ -86,22 +92,19 @@ class ZeroShotModel:
         best = np.sort(near, axis=0)[-count:]
         return np.asarray(0.5 * best.mean(axis=0), np.float32)
 
-    def _cuts(self, levels: FloatArray | None) -> FloatArray:
-        """Return the cosine (labels,) at which a label's logit is 0."""
-        count = len(self.schema_)
-        base = np.zeros(count, np.float32) if levels is None else levels
-        if self.schema_.task.exclusive:
-            return base
-        cut, less = (_CUT, _CUT_LESS) if levels is None else (_CUT_OVER_LEVEL, _CUT_OVER_LEVEL_LESS)
-        return base + np.float32(cut - less * _share_taken_off(count))
-
     def predict_proba(self, texts: tuple[str, ...]) -> FloatArray:
         """Return scores (texts, labels) in [0, 1]; how often they are right is for calibration to learn."""
         return activate(self.schema_.task, self.head_.logits(self.embedder.embed(texts)))
 
     def save(self, folder: Path) -> None:
         """Write names as vectors, the schema, and which encoder they belong to."""
-        self._describe(folder)
+        content = {
+            "task": self.schema_.task.key,
+            "labels": [asdict(label) for label in self.schema_.labels],
+            "encoder": self.embedder.fingerprint,
+            "details": self.details_,
+        }
+        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
         self.head_.save(folder)
 
     @classmethod
@@ -126,23 +129,3 @@ class ZeroShotModel:
         EncoderPreprocessor(self.embedder.fingerprint).save(folder)
         precision = str(getattr(self.embedder, "precision", "fp32"))
         return Exported("encoder", encoder=self.embedder.fingerprint, precision=precision)
-
-    def _describe(self, folder: Path) -> None:
-        content = {
-            "task": self.schema_.task.key,
-            "labels": [asdict(label) for label in self.schema_.labels],
-            "encoder": self.embedder.fingerprint,
-            "details": self.details_,
-        }
-        (folder / FILE).write_text(json.dumps(content, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
-def _share_taken_off(labels: int) -> float:
-    return 0.0 if labels < 2 else labels / (labels + _FEW_LABELS)
-
-
-def _centred(names: FloatArray, share: float) -> FloatArray:
-    """Return unit vectors (labels, dimension) without a share of what all names have in common."""
-    apart = names - share * names.mean(axis=0)
-    length = np.maximum(np.linalg.norm(apart, axis=1, keepdims=True), 1e-12)
-    return np.asarray(apart / length, np.float32)
