@@ -49,7 +49,13 @@ def fit_exclusive(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]
     learned: dict[str, Json] = {"method": "temperature", "temperature": temperature}
     if len(scores) >= _ISOTONIC_DOCUMENTS and scores.shape[1] > 1:
         softened = _soften(scores, temperature)
-        if _best_earns_its_place(softened, targets):
+        before = after = 0.0
+        for half in (0, 1):  # a map that was fitted on one half is judged on the other
+            learn, seen = slice(half, None, 2), slice(1 - half, None, 2)
+            mapped = _with_best(softened[seen], _best_curve(softened[learn], targets[learn]))
+            before += _error(*best_of(softened[seen].astype(np.float32), targets[seen])) or 0.0
+            after += _error(*best_of(mapped.astype(np.float32), targets[seen])) or 0.0
+        if after < _ISOTONIC_GAIN * before:
             learned["best"] = _best_curve(softened, targets)
     return learned
 
@@ -63,7 +69,11 @@ def fit_independent(scores: FloatArray, targets: FloatArray) -> Mapping[str, Jso
     if not len(scores):
         return IDENTITY
     temperature, shifts = _sigmoid_fit(scores, targets)
-    curves = [_isotonic_or_none(scores[:, j], targets[:, j]) for j in range(scores.shape[1])]
+    curves: list[dict[str, list[float]] | None] = []
+    for own, true in zip(scores.T.astype(np.float64), targets.T.astype(np.float64), strict=True):
+        positives = int((true > 0).sum())
+        is_enough = min(positives, len(true) - positives) >= _ISOTONIC_POSITIVES
+        curves.append(_isotonic(own, true) if is_enough and len(true) >= _ISOTONIC_DOCUMENTS else None)
     return {"method": "sigmoid", "temperature": temperature, "shifts": shifts.tolist(), "isotonic": curves}
 
 
@@ -121,17 +131,6 @@ def _error(scores: FloatArray, right: NDArray[np.bool_]) -> float | None:
     return sum(abs(bar.score - bar.right) * bar.count for bar in found) / total if total else None
 
 
-def _best_earns_its_place(scores: Doubles, targets: FloatArray) -> bool:
-    """Tell whether a map fitted on either half lowers the calibration error on the other half."""
-    before = after = 0.0
-    for half in (0, 1):
-        learn, seen = slice(half, None, 2), slice(1 - half, None, 2)
-        mapped = _with_best(scores[seen], _best_curve(scores[learn], targets[learn]))
-        before += _error(*best_of(scores[seen].astype(np.float32), targets[seen])) or 0.0
-        after += _error(*best_of(mapped.astype(np.float32), targets[seen])) or 0.0
-    return after < _ISOTONIC_GAIN * before
-
-
 def _best_curve(scores: Doubles, targets: FloatArray) -> dict[str, list[float]]:
     right = targets[np.arange(len(scores)), scores.argmax(axis=1)]
     return _isotonic(scores.max(axis=1), right.astype(np.float64))
@@ -178,13 +177,6 @@ def _sigmoid_fit(scores: FloatArray, targets: FloatArray) -> tuple[float, Double
         gradient, curvature = ((p - true) * logits).sum(), (p * (1 - p) * logits**2).sum() + _TINY
         slope = float(np.clip(slope - np.clip(gradient / curvature, -0.5, 0.5), 0.05, 20.0))
     return 1 / slope, shifts
-
-
-def _isotonic_or_none(scores: FloatArray, targets: FloatArray) -> dict[str, list[float]] | None:
-    positives = int((targets > 0).sum())
-    if len(scores) < _ISOTONIC_DOCUMENTS or min(positives, len(scores) - positives) < _ISOTONIC_POSITIVES:
-        return None
-    return _isotonic(scores.astype(np.float64), targets.astype(np.float64))
 
 
 def _isotonic(scores: Doubles, targets: Doubles) -> dict[str, list[float]]:

@@ -27,10 +27,26 @@ def draw(curves: Mapping[str, Points], *, figure: str = "macro_f1", title: str =
         share = (point[figure] - low) / ((high - low) or 1.0)
         return across, HEIGHT - _BOTTOM - share * (HEIGHT - _TOP - _BOTTOM)
 
-    body = [*_grid(low, high, most)]
+    body = []
+    for step in range(round((high - low) * 10) + 1):
+        y = HEIGHT - _BOTTOM - step / (round((high - low) * 10) or 1) * (HEIGHT - _TOP - _BOTTOM)
+        body.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        body.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{low + step / 10:.1f}</text>')
+    for step in range(6):
+        x = _LEFT + step / 5 * (WIDTH - _LEFT - _RIGHT)
+        anchor = "end" if step == 5 else "middle"
+        label = f"{most * step / 5:,.0f}" + (" labels" if step == 5 else "")
+        body.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="{anchor}">{label}</text>')
     for number, (name, points) in enumerate(curves.items()):
-        body += _curve(number, [place(point) for point in points])
-        body += _legend(number, name)
+        places = [place(point) for point in points]
+        line = f'<polyline class="c{number}" stroke-dasharray="{_DASHES[number % 6]}" points='
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        body.append(f'{line}"{path}"/>')
+        body += [f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places]
+        # The legend stands in the lower right corner, one line above the other.
+        left, base = WIDTH - _RIGHT - 300, HEIGHT - _BOTTOM - 16 - 20 * number
+        body.append(f'{line}"{left},{base - 4} {left + 34},{base - 4}"/>')
+        body.append(f'<text x="{left + 42}" y="{base}">{escape(name)}</text>')
     return "\n".join([_head(title, len(curves)), *body, "</svg>", ""])
 
 
@@ -47,33 +63,3 @@ def _head(title: str, curves: int) -> str:
         f'<rect class="bg" width="{WIDTH}" height="{HEIGHT}"/>\n'
         f'<text x="{_LEFT}" y="20" font-weight="600">{escape(title)}</text>'
     )
-
-
-def _grid(low: float, high: float, most: float) -> list[str]:
-    lines = []
-    for step in range(round((high - low) * 10) + 1):
-        y = HEIGHT - _BOTTOM - step / (round((high - low) * 10) or 1) * (HEIGHT - _TOP - _BOTTOM)
-        lines.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        lines.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{low + step / 10:.1f}</text>')
-    for step in range(6):
-        x = _LEFT + step / 5 * (WIDTH - _LEFT - _RIGHT)
-        anchor = "end" if step == 5 else "middle"
-        label = f"{most * step / 5:,.0f}" + (" labels" if step == 5 else "")
-        lines.append(f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 20}" text-anchor="{anchor}">{label}</text>')
-    return lines
-
-
-def _curve(number: int, places: Sequence[tuple[float, float]]) -> list[str]:
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = [f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places]
-    return [f'<polyline class="c{number}" stroke-dasharray="{_DASHES[number % 6]}" points="{path}"/>', *dots]
-
-
-def _legend(number: int, name: str) -> list[str]:
-    y = HEIGHT - _BOTTOM - 16 - 20 * number
-    x = WIDTH - _RIGHT - 300
-    return [
-        f'<polyline class="c{number}" stroke-dasharray="{_DASHES[number % 6]}" '
-        f'points="{x},{y - 4} {x + 34},{y - 4}"/>',
-        f'<text x="{x + 42}" y="{y}">{escape(name)}</text>',
-    ]

@@ -68,13 +68,31 @@ def evaluate(
     drawn = _resample([true, decisions], rng, resamples)
     low, high = _interval(drawn.f1())
     macro_low, macro_high = _interval(drawn.macro_f1())
+    supported = counts.true > 0
+    f1 = counts.f1()
+    # A label that is never decided has no precision; with support, 0 is the convention.
+    precision = np.where(supported, _ratio(counts.hits, counts.decided, counts.decided > 0, 0.0), np.nan)
+    recall = _ratio(counts.hits, counts.true, supported)
+    per_class = tuple(
+        ClassReport(
+            key=key,
+            threshold=float(thresholds[j]),
+            support=int(counts.true[j]),
+            precision=_number(precision[j]),
+            recall=_number(recall[j]),
+            f1=_number(f1[j]),
+            f1_low=_number(low[j]),
+            f1_high=_number(high[j]),
+        )
+        for j, key in enumerate(schema.keys)
+    )
     return Evaluation(
         documents=len(targets),
         macro_f1=_number(counts.macro_f1()),
         macro_f1_low=_number(macro_low),
         macro_f1_high=_number(macro_high),
         micro_f1=_number(counts.micro_f1()),
-        per_class=_class_reports(schema, counts, thresholds, low, high),
+        per_class=per_class,
         confusion=schema.task.confusion(targets, decisions),
         calibration_error=expected_calibration_error(schema.task, scores, targets),
     )
@@ -171,40 +189,16 @@ def _weigh(weights: Figures, true: Decisions, decisions: Decisions) -> _Counts:
     return _Counts(*(total.astype(np.float64) for total in sums))
 
 
-def _class_reports(
-    schema: LabelSchema, counts: _Counts, thresholds: FloatArray, low: Figures, high: Figures
-) -> tuple[ClassReport, ...]:
-    supported = counts.true > 0
-    f1 = counts.f1()
-    # A label that is never decided has no precision; with support, 0 is the convention.
-    precision = np.where(supported, _ratio(counts.hits, counts.decided, counts.decided > 0, 0.0), np.nan)
-    recall = _ratio(counts.hits, counts.true, supported)
-    return tuple(
-        ClassReport(
-            key=key,
-            threshold=float(thresholds[j]),
-            support=int(counts.true[j]),
-            precision=_number(precision[j]),
-            recall=_number(recall[j]),
-            f1=_number(f1[j]),
-            f1_low=_number(low[j]),
-            f1_high=_number(high[j]),
-        )
-        for j, key in enumerate(schema.keys)
-    )
-
-
 def _interval(values: Figures) -> tuple[Figures, Figures]:
     """Return the percentiles over resamples (axis 0); resamples that could not be measured are left out."""
     ordered = np.sort(values, axis=0)  # NaN goes last
     measured = (~np.isnan(ordered)).sum(axis=0)
-    low, high = (_nearest_rank(ordered, measured, percentile) for percentile in _PERCENTILES)
+    found = []
+    for percentile in _PERCENTILES:
+        rank = np.round(percentile / 100 * np.maximum(measured - 1, 0)).astype(np.int64)  # the nearest one
+        found.append(np.asarray(np.take_along_axis(ordered, rank[None, ...], axis=0)[0]))
+    low, high = found
     return low, high
-
-
-def _nearest_rank(ordered: Figures, measured: NDArray[np.int64], percentile: float) -> Figures:
-    rank = np.round(percentile / 100 * np.maximum(measured - 1, 0)).astype(np.int64)
-    return np.asarray(np.take_along_axis(ordered, rank[None, ...], axis=0)[0])
 
 
 def _ratio(

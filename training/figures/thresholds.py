@@ -26,22 +26,24 @@ def tune(
     """
     if not len(scores):
         return np.full(scores.shape[1], DEFAULT, np.float32)
-    columns = range(scores.shape[1])
     true = targets > 0
     if objective is Objective.PRECISION:
-        return np.array([_for_precision(scores[:, j], true[:, j], value) for j in columns], np.float32)
+        tuned = np.full(scores.shape[1], UNREACHABLE)
+        for j in np.arange(scores.shape[1]):
+            cuts, hits, decided = _curve(scores[:, j], true[:, j])
+            enough = np.flatnonzero((hits / decided >= value) & (hits > 0))
+            if len(enough):
+                tuned[j] = cuts[enough[-1]]
+        return tuned.astype(np.float32)
     beta = 1.0 if objective is Objective.F1 else value
-    return _for_f_beta(scores, true, beta)
-
-
-def _for_f_beta(scores: FloatArray, true: Decisions, beta: float) -> FloatArray:
     positives = true.sum(axis=0)
     pooled = _best_cut(scores.ravel(), true.ravel(), beta) if true.any() else DEFAULT
     tuned = np.full(scores.shape[1], pooled)
     for j in np.flatnonzero(positives):
         own = _best_cut(scores[:, j], true[:, j], beta)
         trust = positives[j] / (positives[j] + _PRIOR_POSITIVES)
-        tuned[j] = _expit(trust * _logit(own) + (1 - trust) * _logit(pooled))
+        logit = trust * _logit(own) + (1 - trust) * _logit(pooled)
+        tuned[j] = float(1 / (1 + np.exp(-logit)))
     return tuned.astype(np.float32)
 
 
@@ -66,16 +68,6 @@ def _best_cut(scores: FloatArray, true: Decisions, beta: float) -> float:
     return float(cuts[best] + below) / 2
 
 
-def _for_precision(scores: FloatArray, true: Decisions, wanted: float) -> float:
-    cuts, hits, decided = _curve(scores, true)
-    enough = np.flatnonzero((hits / decided >= wanted) & (hits > 0))
-    return float(cuts[enough[-1]]) if len(enough) else UNREACHABLE
-
-
 def _logit(share: float) -> float:
     bounded = min(max(share, 1e-6), 1 - 1e-6)
     return float(np.log(bounded / (1 - bounded)))
-
-
-def _expit(logit: float) -> float:
-    return float(1 / (1 + np.exp(-logit)))
