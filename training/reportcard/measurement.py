@@ -80,31 +80,31 @@ def speed(predictor: Serving, texts: Sequence[str], seconds: float = SECONDS) ->
     """
     if not texts:
         raise TrainingError("There is no text to measure the speed with.")
-    p50, p99 = np.percentile(_singles(predictor, texts, seconds), (50, 99)) * 1_000
-    return Speed(float(p50), float(p99), _together(predictor, texts, seconds), threads=1)
-
-
-def machine() -> dict[str, Json]:
-    """Return what the speeds depend on: processor, cores, and how busy the machine is now."""
-    cores, load = os.cpu_count(), os.getloadavg()[0]
-    return {"processor": _processor(), "cores": cores, "load": round(load, 2), "threads": 1}
-
-
-def _singles(predictor: Serving, texts: Sequence[str], seconds: float) -> list[float]:
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while len(taken) < _WARM + _AT_LEAST or (len(taken) < _SINGLES and time.perf_counter() < end):
         taken.append(seconds_of(predictor, texts[len(taken) % len(texts)]))
-    return taken[_WARM:]
-
-
-def _together(predictor: Serving, texts: Sequence[str], seconds: float) -> float:
+    p50, p99 = np.percentile(taken[_WARM:], (50, 99)) * 1_000
     done, started = 0, time.perf_counter()
     while not done or (done < len(texts) and time.perf_counter() < started + seconds):
         chunk = texts[done : done + _CHUNK]
         predictor.decide(predictor.predict_proba(chunk))
         done += len(chunk)
-    return done / (time.perf_counter() - started)
+    per_second = done / (time.perf_counter() - started)
+    return Speed(float(p50), float(p99), per_second, threads=1)
+
+
+def machine() -> dict[str, Json]:
+    """Return what the speeds depend on: processor, cores, and how busy the machine is now."""
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:  # there is no such file beside Linux
+        processor = platform.processor() or platform.machine()
+    else:
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        processor = names[0] if names else platform.machine()
+    return {"processor": processor, "cores": cores, "load": round(load, 2), "threads": 1}
 
 
 def _with_reader(
@@ -112,25 +112,21 @@ def _with_reader(
 ) -> Candidate:
     """Add what reads the texts of a bundle or of a cascade's part; the precision is that of the last part."""
     candidate = replace(candidate, precision=part.manifest.precision)
-    encoder = encoder_folder(part.bundle, part.manifest, encoder_root)
-    if encoder is not None:
-        return _with_encoder(candidate, encoder, texts)
+    folder = encoder_folder(part.bundle, part.manifest, encoder_root)
+    if folder is not None:
+        encoder = OnnxEncoder(folder)
+        note = against_original(folder, encoder.config)
+        found = replace(
+            candidate,
+            encoder_bytes=candidate.encoder_bytes + sum(file.stat().st_size for file in folder.iterdir()),
+            precision=encoder.config.precision,
+            cut_share=max(candidate.cut_share, encoder.cut(texts) / len(texts)),
+            notes=(*candidate.notes, *([note] if note else [])),
+        )
+        return _with_tokenizer(found, folder, encoder.config.name, texts)
     if (part.bundle / TOKENIZER_FILE).is_file():
         return _with_windows(candidate, part.bundle, texts)
     return candidate
-
-
-def _with_encoder(candidate: Candidate, folder: Path, texts: Sequence[str]) -> Candidate:
-    encoder = OnnxEncoder(folder)
-    note = against_original(folder, encoder.config)
-    found = replace(
-        candidate,
-        encoder_bytes=candidate.encoder_bytes + sum(file.stat().st_size for file in folder.iterdir()),
-        precision=encoder.config.precision,
-        cut_share=max(candidate.cut_share, encoder.cut(texts) / len(texts)),
-        notes=(*candidate.notes, *([note] if note else [])),
-    )
-    return _with_tokenizer(found, folder, encoder.config.name, texts)
 
 
 def _with_windows(candidate: Candidate, bundle: Path, texts: Sequence[str]) -> Candidate:
@@ -148,12 +144,3 @@ def _with_tokenizer(candidate: Candidate, folder: Path, name: str, texts: Sequen
     if candidate.languages is not None:  # set by the other part of a cascade
         reads = tuple(code for code in reads if code in candidate.languages)
     return replace(candidate, languages=reads, notes=notes)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # there is no such file beside Linux
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

@@ -35,17 +35,33 @@ def recommend(
     difference is at most `tolerance`. Cheap is a low latency, then a small size; of those alike in both the
     most accurate is chosen.
     """
+    if not candidates:
+        return Recommendation(None, "There is no candidate.")
     ruled_out = {c.name: found for c in candidates if (found := violations(c, constraints))}
     allowed = [c for c in candidates if c.name not in ruled_out]
     if not allowed:
-        return Recommendation(None, _nothing_left(ruled_out), ruled_out=ruled_out)
+        each = ". ".join(f"{name}: {'; '.join(why).rstrip('.')}" for name, why in ruled_out.items())
+        return Recommendation(None, f"No candidate can be chosen. {each}.", ruled_out=ruled_out)
     best = max(allowed, key=_macro_f1)
-    others = [c for c in allowed if c is not best]
-    gaps = tuple(_gap(best, other, decisions, targets, tolerance, seed) for other in others)
+    gaps = []
+    for other in allowed:
+        if other is not best:
+            rng = np.random.default_rng(seed)
+            compared = paired_bootstrap(
+                targets, decisions[best.name], decisions[other.name], rng, resamples=_RESAMPLES
+            )
+            p = 2 * min(compared.probability_better, 1 - compared.probability_better)
+            gaps.append(Gap(other.name, compared, p, compared.low <= 0 or compared.difference <= tolerance))
     near = {gap.name for gap in gaps if gap.within_noise} | {best.name}
-    chosen = _cheapest([c for c in allowed if c.name in near])
-    reason = _reason(chosen, best, gaps) + _better_but(candidates, ruled_out, best)
-    return Recommendation(chosen.name, reason, best.name, gaps, ruled_out)
+    fast = _least([c for c in allowed if c.name in near], _latency)
+    small = _least(fast, lambda candidate: candidate.size_bytes)
+    chosen = max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
+    reason = _reason(chosen, best, gaps)
+    lost = [c for c in candidates if c.name in ruled_out and _macro_f1(c) > _macro_f1(best)]
+    if lost:
+        top = max(lost, key=_macro_f1)
+        reason += f" {top.name} reaches {_macro_f1(top):.3f}, but {'; '.join(ruled_out[top.name])}."
+    return Recommendation(chosen.name, reason, best.name, tuple(gaps), ruled_out)
 
 
 def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...]:
@@ -62,7 +78,8 @@ def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...
         found.append(f"it takes {_mb(candidate.size_bytes)}, allowed are {_mb(size)}")
     if constraints.explainable and not candidate.explainable:
         found.append("it cannot say which words decided")
-    missing = _missing(candidate, constraints.languages)
+    known = candidate.languages
+    missing = [] if known is None else [code for code in constraints.languages if code not in known]
     if missing:
         found.append(f"its encoder was not made for {', '.join(missing)}")
     return tuple(found)
@@ -99,26 +116,6 @@ def quantised_pairs(candidates: Iterable[Candidate]) -> tuple[Quantised, ...]:
     )
 
 
-def _gap(
-    best: Candidate,
-    other: Candidate,
-    decisions: Mapping[str, Decisions],
-    targets: FloatArray,
-    tolerance: float,
-    seed: int,
-) -> Gap:
-    rng = np.random.default_rng(seed)
-    found = paired_bootstrap(targets, decisions[best.name], decisions[other.name], rng, resamples=_RESAMPLES)
-    p = 2 * min(found.probability_better, 1 - found.probability_better)
-    return Gap(other.name, found, p, found.low <= 0 or found.difference <= tolerance)
-
-
-def _cheapest(near: Sequence[Candidate]) -> Candidate:
-    """Return the most accurate of the smallest among the fastest candidates."""
-    small = _least(_least(near, _latency), lambda candidate: candidate.size_bytes)
-    return max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
-
-
 def _least(candidates: Sequence[Candidate], cost: Callable[[Candidate], float]) -> list[Candidate]:
     limit = _ALIKE * min(map(cost, candidates))
     return [candidate for candidate in candidates if cost(candidate) <= limit]
@@ -132,9 +129,18 @@ def _latency(candidate: Candidate) -> float:
 def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:
     if chosen is not best:
         gap = next(gap for gap in gaps if gap.name == chosen.name)
+        times = _faster(chosen, best)
+        if times >= _CLEARLY_FASTER:
+            cheaper = f"{times:.2g} times faster" if times < 10 else f"{round(times)} times faster"
+        elif chosen.size_bytes < best.size_bytes:
+            cheaper = f"smaller ({_mb(chosen.size_bytes)} against {_mb(best.size_bytes)})"
+        elif chosen.train_seconds < best.train_seconds:
+            cheaper = f"trains in {chosen.train_seconds:.1f} s instead of {best.train_seconds:.1f} s"
+        else:
+            cheaper = f"{times:.2f} times faster"
         return (
             f"{chosen.name} is within noise of {best.name} (macro-F1 {_macro_f1(chosen):.3f} against "
-            f"{_macro_f1(best):.3f}, {_p(gap.p)}) and {_cheaper(chosen, best)}."
+            f"{_macro_f1(best):.3f}, {_p(gap.p)}) and {cheaper}."
         )
     if not gaps:
         return f"{best.name} is the only candidate that can be chosen (macro-F1 {_macro_f1(best):.3f})."
@@ -146,49 +152,12 @@ def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:
     return f"{most}, and nothing is within noise of it: {behind}."
 
 
-def _cheaper(chosen: Candidate, best: Candidate) -> str:
-    times = _faster(chosen, best)
-    if times >= _CLEARLY_FASTER:
-        return f"{times:.2g} times faster" if times < 10 else f"{round(times)} times faster"
-    if chosen.size_bytes < best.size_bytes:
-        return f"smaller ({_mb(chosen.size_bytes)} against {_mb(best.size_bytes)})"
-    if chosen.train_seconds < best.train_seconds:
-        return f"trains in {chosen.train_seconds:.1f} s instead of {best.train_seconds:.1f} s"
-    return f"{times:.2f} times faster"
-
-
-def _better_but(
-    candidates: Sequence[Candidate], ruled_out: Mapping[str, tuple[str, ...]], best: Candidate
-) -> str:
-    """Return a sentence about the most accurate candidate that the constraints rule out."""
-    lost = [c for c in candidates if c.name in ruled_out and _macro_f1(c) > _macro_f1(best)]
-    if not lost:
-        return ""
-    top = max(lost, key=_macro_f1)
-    return f" {top.name} reaches {_macro_f1(top):.3f}, but {'; '.join(ruled_out[top.name])}."
-
-
-def _nothing_left(ruled_out: Mapping[str, tuple[str, ...]]) -> str:
-    if not ruled_out:
-        return "There is no candidate."
-    each = ". ".join(f"{name}: {'; '.join(why).rstrip('.')}" for name, why in ruled_out.items())
-    return f"No candidate can be chosen. {each}."
-
-
-def _missing(candidate: Candidate, wanted: Iterable[str]) -> list[str]:
-    if candidate.languages is None:
-        return []
-    return [code for code in wanted if code not in candidate.languages]
-
-
 def _settings(candidate: Candidate) -> dict[str, Json]:
     return {key: value for key, value in candidate.params.items() if key not in _OF_PRECISION}
 
 
 def _faster(one: Candidate, other: Candidate) -> float:
-    assert one.speed is not None
-    assert other.speed is not None
-    return other.speed.p50_ms / one.speed.p50_ms
+    return _latency(other) / _latency(one)
 
 
 def _macro_f1(candidate: Candidate) -> float:
