@@ -175,6 +175,7 @@ def quantize(
     same text would be decided otherwise there than on the machine where the gate was passed.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
 
     for path in source.folder.iterdir():
         if path.is_file() and path.name not in (GRAPH, MANIFEST):
@@ -188,20 +189,12 @@ def quantize(
         nodes_to_exclude=list(exact),
         extra_options={"DefaultTensorType": _FLOAT},  # the type of results that ONNX does not know
     )
-    _forget_shapes(target.folder / GRAPH)
-    return target.write_manifest(replace(manifest, precision="int8"))
-
-
-def _forget_shapes(graph: Path) -> None:
-    """Drop the shapes that quantizing stored, by which onnxruntime would join additions and norms.
-
-    On a CPU the joined operator took three times as long as the two apart.
-    """
-    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
-
-    model = load_model_with_shape_infer(graph)
+    # Quantizing stored shapes, by which onnxruntime would join additions and norms. On a CPU the joined
+    # operator took three times as long as the two apart, so the shapes are dropped.
+    model = load_model_with_shape_infer(target.folder / GRAPH)
     del model.graph.value_info[:]
-    graph.write_bytes(model.SerializeToString())
+    (target.folder / GRAPH).write_bytes(model.SerializeToString())
+    return target.write_manifest(replace(manifest, precision="int8"))
 
 
 def compare_int8(

@@ -23,7 +23,7 @@ from training.families.build import read_original
 from training.figures import calibration
 from training.figures.evaluate import agreement
 from training.preprocess import load_preprocessor
-from training.preprocess.encoder import TOKENIZER_FILE, EncoderConfig, read_config
+from training.preprocess.encoder import TOKENIZER_FILE, read_config
 from training.protocol import OffersModule
 from training.types import FloatArray, TrainingError
 
@@ -75,7 +75,10 @@ def export_torchscript(
     if manifest.preprocessing == "tokens":
         made = _of_network(predictor, texts)
     elif manifest.encoder is None:
-        made = _of_head(predictor, texts)
+        program = torch.jit.script(read_head(bundle, manifest))
+        feeds = load_preprocessor(manifest.preprocessing, bundle).feeds(texts)
+        rows: list[Inputs] = [{"ids": feed["ids"], "values": feed["values"]} for feed in feeds]
+        made = _Made(program, rows, predictor.predict_raw(texts))
     else:
         made = _of_encoder(predictor, texts, encoder_root)
     found = _run(made.program, made.rows)
@@ -89,22 +92,29 @@ def export_torchscript(
     return Agreement(tuple(made.rows[0]), len(found), largest, same, made.note)
 
 
-def _of_head(predictor: Predictor, texts: list[str]) -> _Made:
-    bundle, manifest = predictor.bundle, predictor.manifest
-    program = torch.jit.script(read_head(bundle, manifest))
-    rows = [_one(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
-    return _Made(program, rows, predictor.predict_raw(texts))
-
-
 def _of_encoder(predictor: Predictor, texts: list[str], encoder_root: Path | None) -> _Made:
+    """Trace encoder and head together, on the texts that fit one window: a program reads none in several."""
     bundle, manifest = predictor.bundle, predictor.manifest
     encoder = encoder_folder(bundle, manifest, encoder_root)
     if encoder is None:
         raise TrainingError(f"The encoder {str(manifest.encoder)[:12]} of {bundle} is not on this machine.")
     config = read_config(encoder)
-    texts, rows = map(list, zip(*_that_fit(encoder, config, texts), strict=True))
+    tokenizer = Tokenizer.from_file(str(encoder / TOKENIZER_FILE))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    fitting, rows = [], list[Inputs]()
+    for text in texts:
+        prepared = config.prompt + text
+        ids = np.array([tokenizer.encode(prepared.lower() if config.lowercase else prepared).ids], np.int64)
+        if ids.shape[1] <= config.max_length:
+            fitting.append(text)
+            rows.append({"input_ids": ids, "attention_mask": np.ones_like(ids)})
+    if not rows:
+        raise TrainingError(
+            f"No text has at most {config.max_length} tokens; give shorter ones to compare on."
+        )
     program = _traced(read_over_encoder(bundle, manifest, config), rows)
-    expected = predictor.predict_raw(texts)
+    expected = predictor.predict_raw(fitting)
     if config.precision == "fp32":
         return _Made(program, rows, expected)
     note = "the bundle's encoder is INT8 and TorchScript has the FP32 checkpoint, so scores differ"
@@ -119,7 +129,11 @@ def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
         raise refused(manifest)
     module = model.module()
     rows = [dict(feed) for feed in load_preprocessor(manifest.preprocessing, bundle).feeds(texts)]
-    program, published = _traced(module, [_like_no_text(rows)]), predictor.predict_raw(texts)
+    # Two windows of nine tokens are traced. No text has such a shape, as several windows of one text are
+    # always full, so any text shows whether the trace takes other shapes.
+    ids = np.concatenate([row["input_ids"].ravel() for row in rows])
+    program = _traced(module, [{"input_ids": np.resize(ids, (2, 9))}])
+    published = predictor.predict_raw(texts)
     if manifest.precision == "fp32":
         return _Made(program, rows, published)
     expected = _run(module, rows)
@@ -129,15 +143,6 @@ def _of_network(predictor: Predictor, texts: list[str]) -> _Made:
     return _Made(program, rows, expected, note)
 
 
-def _like_no_text(rows: list[Inputs]) -> Inputs:
-    """Return two windows of nine tokens, so that any text shows whether the trace takes other shapes.
-
-    No text has such a shape, as several windows of one text are always full.
-    """
-    ids = np.concatenate([row["input_ids"].ravel() for row in rows])
-    return {"input_ids": np.resize(ids, (2, 9))}
-
-
 def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     longest = max(rows, key=lambda row: row["input_ids"].shape[1])
     example = tuple(torch.tensor(array) for array in longest.values())
@@ -145,28 +150,6 @@ def _traced(module: nn.Module, rows: list[Inputs]) -> Any:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that it reads
         return trace(module, example, strict=False, check_trace=False)  # it is compared on all texts later
-
-
-def _one(feed: Any) -> Inputs:
-    return {"ids": feed["ids"], "values": feed["values"]}
-
-
-def _that_fit(folder: Path, config: EncoderConfig, texts: Sequence[str]) -> list[tuple[str, Inputs]]:
-    """Return the texts that fit one window, with their tokens; a program reads no text in several."""
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    rows = []
-    for text in texts:
-        prepared = config.prompt + text
-        ids = np.array([tokenizer.encode(prepared.lower() if config.lowercase else prepared).ids], np.int64)
-        if ids.shape[1] <= config.max_length:
-            rows.append((text, {"input_ids": ids, "attention_mask": np.ones_like(ids)}))
-    if not rows:
-        raise TrainingError(
-            f"No text has at most {config.max_length} tokens; give shorter ones to compare on."
-        )
-    return rows
 
 
 def _run(program: Any, rows: list[Inputs]) -> FloatArray:
