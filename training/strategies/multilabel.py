@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from training.strategies.uncertainty import checked_scores
-from training.types import FloatArray, IntArray, PoolView, Selection
+from training.types import IntArray, PoolView, Selection
 
 
 def label_turns(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
@@ -18,11 +18,17 @@ def label_turns(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     wanted = min(n, len(scores))
     thresholds = pool.thresholds if pool.thresholds is not None else np.full(scores.shape[1], 0.5, np.float32)
     distance = np.abs(scores - thresholds)  # (documents, labels)
-    turns = _draw_labels(pool.label_counts, wanted, rng)
-    nearest = {label: _nearest(distance[:, label], wanted) for label in set(turns.tolist())}
+    weights = 1.0 / np.sqrt(pool.label_counts.astype(np.float64) + 1.0)
+    turns = rng.choice(len(weights), size=wanted, p=weights / weights.sum()).tolist()
+    nearest: dict[int, IntArray] = {}
+    for label in set(turns):
+        own = distance[:, label]
+        # Of the `wanted` nearest rows one is always free, because the other turns take at most one fewer.
+        rows = np.argpartition(own, wanted - 1)[:wanted] if wanted < len(own) else np.arange(len(own))
+        nearest[label] = rows[np.argsort(own[rows], kind="stable")]
     cursor = dict.fromkeys(nearest, 0)
     picked: dict[int, float] = {}
-    for label in turns.tolist():
+    for label in turns:
         order = nearest[label]
         while cursor[label] < len(order) and int(order[cursor[label]]) in picked:
             cursor[label] += 1
@@ -30,15 +36,3 @@ def label_turns(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
             row = int(order[cursor[label]])
             picked[row] = float(distance[row, label])
     return Selection(np.array(list(picked), np.int64), np.array(list(picked.values()), np.float32))
-
-
-def _draw_labels(counts: IntArray, n: int, rng: np.random.Generator) -> IntArray:
-    weights = 1.0 / np.sqrt(counts.astype(np.float64) + 1.0)
-    drawn: IntArray = rng.choice(len(counts), size=n, p=weights / weights.sum()).astype(np.int64)
-    return drawn
-
-
-def _nearest(distance: FloatArray, n: int) -> IntArray:
-    """Return the n rows nearest to a threshold: one is always free, as the others take at most n - 1."""
-    rows = np.argpartition(distance, n - 1)[:n] if n < len(distance) else np.arange(len(distance))
-    return rows[np.argsort(distance[rows], kind="stable")].astype(np.int64)
