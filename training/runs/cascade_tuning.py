@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
@@ -96,7 +95,16 @@ def build_cascade(
     behind.
     """
     parts = [Predictor(path, encoder_root=encoder_root) for path in (cheap, strong)]
-    _check(parts, tuning)
+    if not tuning.targets.any():
+        raise TrainingError(
+            "A cascade needs tuning documents with labels to find out when the cheap bundle is right."
+        )
+    cheap_schema, strong_schema = (part.schema for part in parts)
+    has_same_labels = cheap_schema.keys == strong_schema.keys == tuning.schema.keys
+    if not (has_same_labels and cheap_schema.task is strong_schema.task):
+        raise TrainingError(
+            "The two bundles and the tuning documents need the same labels in the same order."
+        )
     scores = [part.predict_proba(tuning.texts, embedder=fitting(part, embedder)) for part in parts]
     split, cuts = tune_split(
         parts[1],
@@ -110,7 +118,11 @@ def build_cascade(
     )
     with BundleDraft(folder) as draft:
         sums = {name: draft.add_part(name, path) for name, path in ((CHEAP, cheap), (STRONG, strong))}
-        _add_encoders(draft, parts, encoder_root)
+        # Encoders that lie outside of the bundles come too, so that the cascade is served from one folder.
+        for name, part in zip((CHEAP, STRONG), parts, strict=True):
+            source = encoder_folder(part.bundle, part.manifest, encoder_root)
+            if source is not None and source != part.bundle / ENCODER:
+                draft.add_encoder(source, name)
         draft.write_manifest(_manifest(parts[1].manifest, split, cuts, sums))
         draft.publish(replace=replace_bundle)
     return split
@@ -136,10 +148,17 @@ def tune_split(
     aim = _Aim(tuning, strong.thresholds, objective, objective_value)
     own, rng = aim.decisions(strong_scores), np.random.default_rng(seed)
     low, _ = macro_f1_interval(tuning.targets, own, rng, beta=aim.beta)
-    tried = [
-        _try(float(at), cheap_scores, strong_scores, aim)
-        for at in _confidences(tuning.schema.task.confidence(cheap_scores))
-    ]
+    sure = tuning.schema.task.confidence(cheap_scores)
+    # From the split that leaves hardly any text to the cheap part on downwards.
+    confidences = np.unique(np.quantile(sure, np.linspace(0, 1, _SPLITS), method="lower"))[::-1]
+    tried = []
+    for at in confidences:
+        by_strong = sure < at
+        merged = np.where(by_strong[:, None], strong_scores, cheap_scores)
+        cuts = aim.cuts(merged)
+        decisions = tuning.schema.task.decide(merged, cuts)
+        reached, worth = (macro_f1(tuning.targets, decisions, beta) or 0.0 for beta in (1.0, aim.beta))
+        tried.append(_Tried(float(at), float(1 - by_strong.mean()), cuts, reached, worth))
     best = max(range(len(tried)), key=lambda i: tried[i].worth)
     floor = max(low or 0.0, tried[best].worth - tolerance)
     chosen = list(takewhile(lambda one: one.worth >= floor, tried[best:]))[-1:]
@@ -150,41 +169,6 @@ def tune_split(
         )
     strong_f1 = macro_f1(tuning.targets, own) or 0.0
     return Split(chosen[0].at, chosen[0].cheap_share, chosen[0].macro_f1, strong_f1), chosen[0].cuts
-
-
-def _confidences(sure: FloatArray) -> FloatArray:
-    """Return the splits to try, from the one that leaves hardly any text to the cheap part on downwards."""
-    return np.unique(np.quantile(sure, np.linspace(0, 1, _SPLITS), method="lower"))[::-1]
-
-
-def _try(at: float, cheap_scores: FloatArray, strong_scores: FloatArray, aim: _Aim) -> _Tried:
-    task, targets = aim.tuning.schema.task, aim.tuning.targets
-    by_strong = task.confidence(cheap_scores) < at
-    merged = np.where(by_strong[:, None], strong_scores, cheap_scores)
-    cuts = aim.cuts(merged)
-    decisions = task.decide(merged, cuts)
-    reached, worth = (macro_f1(targets, decisions, beta) or 0.0 for beta in (1.0, aim.beta))
-    return _Tried(at, float(1 - by_strong.mean()), cuts, reached, worth)
-
-
-def _check(parts: Sequence[Predictor], tuning: Dataset) -> None:
-    if not tuning.targets.any():
-        raise TrainingError(
-            "A cascade needs tuning documents with labels to find out when the cheap bundle is right."
-        )
-    cheap, strong = (part.schema for part in parts)
-    if not (cheap.keys == strong.keys == tuning.schema.keys and cheap.task is strong.task):
-        raise TrainingError(
-            "The two bundles and the tuning documents need the same labels in the same order."
-        )
-
-
-def _add_encoders(draft: BundleDraft, parts: Sequence[Predictor], encoder_root: Path | None) -> None:
-    """Put in the encoders that lie outside of the bundles, so that the cascade is served from one folder."""
-    for name, part in zip((CHEAP, STRONG), parts, strict=True):
-        source = encoder_folder(part.bundle, part.manifest, encoder_root)
-        if source is not None and source != part.bundle / ENCODER:
-            draft.add_encoder(source, name)
 
 
 def _manifest(strong: Manifest, split: Split, cuts: FloatArray, sums: dict[str, str]) -> Manifest:

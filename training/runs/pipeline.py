@@ -165,12 +165,20 @@ def calibrate_and_tune(
     Those are the tuning documents where they are enough, or where the encoder knows all others; else the
     training documents scored out of fold come on top, as far as the data can be folded.
     """
-    raw, targets, source = _validation_scores(spec, dataset, tuning, model, embedder)
     task = dataset.schema.task
+    held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
+    folded = None
+    if held is None or not (task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
+        folded = _out_of_fold(spec, dataset, model, embedder)
+    sources = {"out of fold": folded, "tuning": held}
+    found = {source: pair for source, pair in sources.items() if pair is not None}
+    nothing = np.zeros((0, len(dataset.schema)), np.float32)
+    pairs = list(found.values()) or [(nothing, nothing)]
+    raw, targets = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     learned = task.calibrate(raw, targets)
     scores = calibration.apply(learned, raw)
     cuts = task.tune(scores, targets, spec.objective, spec.objective_value)
-    return Tuned(learned, cuts, source, len(raw))
+    return Tuned(learned, cuts, " and ".join(found) or "none", len(raw))
 
 
 def evaluate_bundle(
@@ -188,23 +196,6 @@ def evaluate_bundle(
     scores = calibration.apply(predictor.manifest.calibration, raw)
     rng = np.random.default_rng(seed)
     return evaluate(dataset.schema, dataset.targets, scores, predictor.thresholds, rng)
-
-
-def _validation_scores(
-    spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None
-) -> tuple[FloatArray, FloatArray, str]:
-    """Return raw scores and targets, both (documents, labels), and where they come from."""
-    held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
-    if held and (tuning.schema.task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
-        return *held, "tuning"
-    folded = _out_of_fold(spec, dataset, model, embedder)
-    if folded is None:
-        empty = np.zeros((0, len(dataset.schema)), np.float32)
-        return (*held, "tuning") if held else (empty, empty, "none")
-    if held is None:
-        return *folded, "out of fold"
-    raw, targets = (np.concatenate(pair) for pair in zip(folded, held, strict=True))
-    return raw, targets, "out of fold and tuning"
 
 
 def _out_of_fold(
