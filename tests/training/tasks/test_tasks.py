@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.conftest import make_dataset
 from training.tasks import MULTI, SINGLE, find
-from training.types import Answer, Objective, Span, Task, TrainingError
+from training.types import Answer, Json, Objective, Span, Task, TrainingError
 
 
 @pytest.mark.parametrize("labels", [(), ("a",), ("a", "b")])
@@ -88,6 +88,27 @@ def test_twenty_positives_of_the_median_label_are_enough_for_thresholds(
 ) -> None:
     targets = (np.arange(100)[:, None] < np.array(positives)).astype(np.float32)
     assert MULTI.is_enough_to_tune(targets) is enough
+
+
+@pytest.mark.parametrize("content", [None, "label", ["label"], ["labels"], {}, {"other": "a"}])
+def test_a_reply_that_is_no_object_with_the_one_field_is_refused(task: Task, content: Json) -> None:
+    with pytest.raises(ValueError, match="must have the field “labels?” only"):
+        task.read_reply(content)
+
+
+@pytest.mark.parametrize("given", [None, 1, ["a", 1], {"a": "b"}])
+def test_a_field_of_another_kind_is_refused(given: Json) -> None:
+    for task, field in ((SINGLE, "label"), (MULTI, "labels")):
+        with pytest.raises(ValueError, match=f"“{field}” must be a"):
+            task.read_reply({field: given})
+        with pytest.raises(ValueError, match="only"):
+            task.read_reply({field: "a", "why": "b"})
+
+
+def test_a_reply_in_the_form_that_was_asked_for_is_read() -> None:
+    assert SINGLE.read_reply({"label": "a"}) == ("a",)
+    assert MULTI.read_reply({"labels": ["a", "b"]}) == ("a", "b")
+    assert MULTI.read_reply({"labels": []}) == ()
 
 
 def test_a_task_that_does_not_exist_is_an_error_that_names_those_that_do(task: Task) -> None:
