@@ -230,6 +230,20 @@ def test_it_bridges_with_holdout_documents_up_to_twice_their_share(
     assert Assignment.objects.filter(document__lane="holdout").count() == 60
 
 
+def test_the_first_two_blocks_may_bridge_with_holdout_documents_alone(
+    make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    project = make_project(holdout_queue_share=0.1)
+    add_documents(project, *(f"held {i}" for i in range(150)), lane="holdout")
+    add_documents(project, *(f"text {i}" for i in range(150)))
+    WorkerPulse.objects.create(queue="training", seen_at=timezone.now())
+    queued = []
+    for _ in range(4):
+        queue.top_up(project=project)
+        queued.append(Assignment.objects.filter(document__lane="holdout").count())
+    assert queued == [queue.BRIDGE, *[2 * queue.BRIDGE] * 3]
+
+
 def test_it_bridges_without_holdout_documents_where_they_have_no_share(
     make_project: Callable[..., Project], add_documents: AddDocuments
 ) -> None:
