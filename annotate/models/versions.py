@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Label, Project
 from annotate.models.runs import RunKind, TrainingRun
+from training.bundles.bundle import MANIFEST, BundleError, file_checksum
 
 
 class Stage(models.TextChoices):
@@ -24,8 +25,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 class ModelVersion(models.Model):
     """A bundle on disk and the figures it was judged by. `bundle` is relative to BUNDLE_ROOT.
 
-    `label_ids` gives the label of each score column; `report` holds the whole evaluation as it was stored;
-    `encoder` is the fingerprint of the encoder whose vectors it reads, where it does.
+    `bundle_digest` is the checksum of its manifest, which holds those of its files; a version of an earlier
+    site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
+    holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
+    reads, where it does.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -35,6 +38,7 @@ class ModelVersion(models.Model):
     variant = models.CharField(_("variant"), max_length=120, blank=True)
     encoder = models.CharField(max_length=64, blank=True)
     bundle = models.CharField(max_length=255)
+    bundle_digest = models.CharField(max_length=64, blank=True)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     verdict = models.TextField(_("why it was published or not"), blank=True)
     label_ids = models.JSONField(default=list)
@@ -71,6 +75,22 @@ class ModelVersion(models.Model):
     @property
     def bundle_folder(self) -> Path:
         return Path(settings.BUNDLE_ROOT) / self.bundle
+
+    def has_its_own_bundle(self) -> bool:
+        """Tell whether the manifest in the bundle's folder is the one that the version was recorded with."""
+        return self.bundle_digest in ("", file_checksum(self.bundle_folder / MANIFEST))
+
+    def checked_folder(self) -> Path:
+        """Return the bundle's folder for loading; raises `BundleError` where another bundle was put there.
+
+        A bundle's own checksums tell what is damaged; whoever swaps a bundle on purpose brings others along.
+        """
+        if (self.bundle_folder / MANIFEST).is_file() and not self.has_its_own_bundle():
+            raise BundleError(
+                f"The bundle at {self.bundle_folder} is not the one that version {self.number} was recorded "
+                "with. Bring that one back from a backup, or train again."
+            )
+        return self.bundle_folder
 
     def follows(self, other: ModelVersion) -> bool:
         """Tell whether both have one family and variant, so that the newer one replaces the older one."""

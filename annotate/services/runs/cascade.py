@@ -67,8 +67,8 @@ class CascadePlan:
         project, snapshot, (cheap, strong) = run.project, prepared.snapshot, _parts(run)
         folder = settings.BUNDLE_ROOT / bundle_of(run)
         split = build_cascade(
-            cheap.bundle_folder,
-            strong.bundle_folder,
+            cheap.checked_folder(),
+            strong.checked_folder(),
             snapshot.tuning,
             folder,
             embedder=prepared.encoder,

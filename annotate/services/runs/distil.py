@@ -28,7 +28,7 @@ def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[
     that are taught would stand between the two.
     """
     version = teacher(project, family, snapshot.label_ids)
-    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     encoder = vector_store.embedder(version.encoder) if version.encoder else None
     dataset = teach(
         predictor,

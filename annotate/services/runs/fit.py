@@ -75,13 +75,14 @@ class FitPlan:
         """Train the family; it starts from the latest bundle of the same variant, where there is one."""
         project, snapshot = run.project, prepared.snapshot
         alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
-        folders = [version.bundle_folder for version in alike.only("bundle").order_by("-number")]
+        earlier = alike.only("bundle", "bundle_digest").order_by("-number")
+        folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
         spec = RunSpec(
             family=run.family,
             params=RunConfig.load(run.config).parameters,
             objective=Objective(project.objective),
             objective_value=project.objective_value,
-            previous=next((folder for folder in folders if folder.is_dir()), None),
+            previous=next(folders, None),
             scratch=scratch.folder(run),
         )
         report = train_and_package(

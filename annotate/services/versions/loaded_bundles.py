@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from annotate.models import ModelVersion
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import Serving, fitting, open_predictor
 from training.bundles.predictor import BROKEN_GRAPH, Predictor
@@ -41,11 +42,12 @@ class PredictorCache:
         self._lock = threading.Lock()
         self._places: OrderedDict[Key, _Held] = OrderedDict()
 
-    def get(self, version_id: int, bundle: Path, *, encoder_root: Path) -> Serving:
+    def get(self, version: ModelVersion, *, encoder_root: Path) -> Serving:
         """Return the version's predictor, loading it where needed; raises `BundleError`."""
+        key = (version.pk, version.bundle_folder)
         with self._lock:
-            place = self._places.setdefault((version_id, bundle), _Held())
-            self._places.move_to_end((version_id, bundle))
+            place = self._places.setdefault(key, _Held())
+            self._places.move_to_end(key)
             while len(self._places) > self.size:
                 self._places.popitem(last=False)
         if place.predictor is not None:
@@ -57,7 +59,7 @@ class PredictorCache:
             if place.error is not None and time.monotonic() - place.failed_at < FAILURE_SECONDS:
                 raise place.error
             try:
-                place.predictor = tried(bundle, encoder_root=encoder_root)
+                place.predictor = tried(version, encoder_root=encoder_root)
             except BundleError as error:
                 place.error, place.failed_at = error, time.monotonic()
                 raise
@@ -68,15 +70,15 @@ class PredictorCache:
             self._places.clear()
 
 
-def tried(bundle: Path, *, encoder_root: Path) -> Serving:
+def tried(version: ModelVersion, *, encoder_root: Path) -> Serving:
     """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
     try:
-        predictor = open_predictor(bundle, encoder_root=encoder_root)
+        predictor = open_predictor(version.checked_folder(), encoder_root=encoder_root)
         predictor.predict_proba(["."])
     except BundleError:
         raise
     except UNUSABLE as error:
-        raise BundleError(f"The bundle at {bundle} cannot predict: {error}.") from error
+        raise BundleError(f"The bundle at {version.bundle_folder} cannot predict: {error}.") from error
     return predictor
 
 

@@ -152,7 +152,7 @@ def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
 
 
 def _load(version: ModelVersion) -> Serving:
-    return CACHE.get(version.pk, version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
+    return CACHE.get(version, encoder_root=settings.ENCODER_ROOT)
 
 
 def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:

@@ -83,7 +83,7 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
-    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
     return predictor.schema.task.decide(scores, predictor.thresholds)
 
@@ -195,9 +195,9 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
         )
     try:
         if is_measured:
-            open_bundle(version.bundle_folder)
+            open_bundle(version.checked_folder())
         else:
-            tried(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
+            tried(version, encoder_root=settings.ENCODER_ROOT)
     except BundleError as error:
         raise NotPublished(
             _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}

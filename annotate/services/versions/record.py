@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.services.corpus.snapshots import Snapshot
-from training.bundles.bundle import read_manifest
+from training.bundles.bundle import MANIFEST, file_checksum, read_manifest
 from training.reportcard.card import Speed
 from training.types import Evaluation, Int8Twin, Parity
 
@@ -97,6 +97,7 @@ def record(
         ).dump(),
     )
     manifest = read_manifest(version.bundle_folder)
+    version.bundle_digest = file_checksum(version.bundle_folder / MANIFEST)
     # A cascade reads its strong part's encoder, or its cheap part's where the strong one needs none.
     parts = [read_manifest(version.bundle_folder / part) for part in sorted(manifest.parts, reverse=True)]
     version.encoder = next((one.encoder for one in (manifest, *parts) if one.encoder), "")

@@ -102,7 +102,7 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
         reads_kept_vectors = encoder is not None and vector_store.any_for(project=version.project)
         found = measure(
             start,
-            version.bundle_folder,
+            version.checked_folder(),
             snapshot.reporting,
             embedder=vector_store.embedder(encoder) if reads_kept_vectors else None,
             encoder_root=settings.ENCODER_ROOT,

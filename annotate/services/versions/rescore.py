@@ -48,7 +48,7 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
 
     Stops where another version has been published meanwhile: that one writes its own.
     """
-    predictor = open_predictor(version.bundle_folder, encoder_root=settings.ENCODER_ROOT)
+    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     fitting = suited(predictor, embedder)
     waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
     documents = Document.objects.filter(project=project).order_by("-lane", "sha256")

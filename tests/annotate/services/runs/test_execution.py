@@ -194,6 +194,7 @@ def test_a_lead_cannot_publish_a_bundle_whose_encoder_is_gone(colours: Project, 
         manifest = open_bundle(first.bundle_folder)
         draft.write_manifest(replace(manifest, preprocessing="encoder", encoder="f" * 64))
         draft.publish(replace=True)
+    first.bundle_digest = ""
     with pytest.raises(publication.NotPublished, match="not on this machine"):
         publication.publish(version=first, by=lead)
     assert colours.versions.published().get() == second
