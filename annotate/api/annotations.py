@@ -21,6 +21,7 @@ from annotate.models.annotations import Outcome
 from annotate.services.labeling import api_decisions, decisions
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
+from training.types import Answer
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
@@ -100,12 +101,12 @@ class AnnotationsView(APIView):
         wanted |= {"pk": asked["document"]} if "document" in asked else {}
         document = get_object_or_404(project.documents.select_related("project"), **wanted)
         try:
-            annotation = api_decisions.answer(
+            annotation = api_decisions.submit(
                 document=document,
                 annotator=user,
                 key=asked.get("key") or uuid.uuid4(),
                 outcome=asked["outcome"],
-                label_ids=_label_ids(project, asked["labels"]),
+                answer=_answer(project, asked["labels"]),
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
             )
@@ -117,10 +118,10 @@ class AnnotationsView(APIView):
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
 
 
-def _label_ids(project: Project, names: list[str]) -> list[int]:
+def _answer(project: Project, names: list[str]) -> Answer:
     known = dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
     unknown = [name for name in names if name not in known]
     if unknown:
         sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
         raise serializers.ValidationError({"labels": sentence})
-    return [known[name] for name in names]
+    return Answer(tuple(known[name] for name in names))

@@ -139,8 +139,9 @@ class PredictView(APIView):
 
 def _told(answer: Predictions, text: TextPrediction, top: int, explain: bool) -> dict[str, Any]:
     """Write one text's answer. A decided label keeps its score even where it is not among the `top` best."""
-    decided = set(text.label_ids)
-    kept = [pair for place, pair in enumerate(text.scores) if place < top or pair[0] in decided]
+    decided = set(text.answer.labels)
+    scores = enumerate(text.answer.scores)
+    kept = [(int(pk), score) for place, (pk, score) in scores if place < top or pk in decided]
     told: dict[str, Any] = {
         "labels": [answer.labels[pk] for pk, _score in kept if pk in decided],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],

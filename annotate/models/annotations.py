@@ -1,12 +1,45 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.documents import Document
 from annotate.models.projects import Label, Project
 from annotate.models.versions import ModelVersion
+from training.types import Answer
+
+
+class AnswerField(models.JSONField):
+    """An `Answer` in a column of JSON; its labels are ids of `Label`, but where a model says otherwise."""
+
+    description = "Answer"
+
+    def deconstruct(self) -> Any:
+        """Be plain JSON to migrations, so that they do not depend on this class."""
+        name, _path, args, kwargs = super().deconstruct()
+        if kwargs.get("default") is Answer:
+            kwargs["default"] = dict  # from which an empty answer is read as well
+        return name, "django.db.models.JSONField", args, kwargs
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        found = super().from_db_value(value, expression, connection)
+        # A lookup into the JSON, as `answer__labels`, gives a part of it.
+        return found if found is None or isinstance(expression, KeyTransform) else Answer.load(found)
+
+    def get_prep_value(self, value: Any) -> Any:
+        prepared = super().get_prep_value(value)
+        return prepared.dump() if isinstance(prepared, Answer) else prepared
+
+    def to_python(self, value: Any) -> Any:
+        return Answer.load(value) if isinstance(value, dict) else value
+
+    def value_to_string(self, obj: models.Model) -> Any:
+        """Return what `dumpdata` writes and `to_python` reads."""
+        return self.get_prep_value(self.value_from_object(obj))
 
 
 class Outcome(models.TextChoices):
@@ -45,9 +78,7 @@ class Annotation(models.Model):
     is_gold = models.BooleanField(default=False)
     guidelines_version = models.PositiveIntegerField(default=1)
     shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
-    shown = models.JSONField(
-        null=True, help_text=_("The suggestion as it was shown: [label id, score] pairs.")
-    )
+    shown = AnswerField(null=True, help_text=_("The suggestion as it was shown; null where none was."))
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -78,12 +109,15 @@ class AnnotationLabel(models.Model):
 
 
 class Decision(models.Model):
-    """One sent decision, never changed or deleted; `card` makes sending it again change nothing."""
+    """One sent decision, never changed or deleted; `card` makes sending it again change nothing.
+
+    The answer of one that is skipped or flagged is empty.
+    """
 
     annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="decisions")
     card = models.UUIDField(unique=True)
     outcome = models.CharField(max_length=10, choices=Outcome)
-    label_ids = models.JSONField(default=list)
+    answer = AnswerField()
     reason = models.TextField(blank=True)
     seconds = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

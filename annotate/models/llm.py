@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from django.db import models
 
+from annotate.models.annotations import AnswerField
 from annotate.models.documents import Document
 from annotate.models.projects import Project
 from training.llm.parse import LlmOutcome
+from training.types import Answer
 
 
 class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
@@ -21,9 +23,9 @@ class LlmAnswer(models.Model):
 
     `sha256` is the digest of the text that was asked about; answers about an earlier text stay, so that the
     tokens they took are still counted. `key` is equal for equal questions, those of other projects included:
-    it is made of the model, the prompt with its examples, and the text. `names` is the answer in the prompt's
-    own words, `labels` the same in this project's label ids. `seconds` and `cost` sum up the calls that the
-    answer took; an answer that `is_reused` took none.
+    it is made of the model, the prompt with its examples, and the text. `reply` is the answer in the prompt's
+    own words, the names of labels, and `answer` the same in this project's label ids. `seconds` and `cost`
+    sum up the calls that the answer took; an answer that `is_reused` took none.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="llm_answers")
@@ -32,8 +34,8 @@ class LlmAnswer(models.Model):
     key = models.CharField(max_length=64)
     model = models.CharField(max_length=200)
     outcome = models.CharField(max_length=40)
-    names = models.JSONField(default=list)
-    labels = models.JSONField(default=list)
+    reply = AnswerField(default=Answer)
+    answer = AnswerField(default=Answer)
     note = models.TextField(blank=True)
     is_reused = models.BooleanField(default=False)
     calls = models.PositiveSmallIntegerField(default=0)

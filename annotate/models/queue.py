@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
-from annotate.models.annotations import Annotation
+from annotate.models.annotations import Annotation, AnswerField
 from annotate.models.documents import Document
 from annotate.models.projects import Project
 from annotate.models.versions import ModelVersion
@@ -91,9 +91,7 @@ class Card(models.Model):
     document = models.ForeignKey(Document, models.CASCADE, related_name="+")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
-    shown = models.JSONField(
-        null=True, help_text=_("The suggestion as it was shown: [label id, score] pairs.")
-    )
+    shown = AnswerField(null=True, help_text=_("The suggestion as it was shown; null where none was."))
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

@@ -86,22 +86,25 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
 
 def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:
     card = _uuid(sent.get("card", ""))
-    label_ids = [as_key(text) for text in sent.getlist("labels")]
-    if card is None or None in label_ids:
+    try:
+        answer = project.task_type.read_form(sent)
+    except ValueError:
+        answer = None
+    if card is None or answer is None:
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
     # Where suggestions come after the choice, a suggestion that agreed with the choice was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
-    answer = decisions.Submission(
+    submission = decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),
-        label_ids=[pk for pk in label_ids if pk is not None],
+        answer=answer,
         seconds=_seconds(sent.get("seconds", "")),
         # NB: PostgreSQL cannot store a NUL character.
         reason=sent.get("reason", "").replace("\0", "").strip(),
-        shown=[] if is_hidden else None,
+        hid_suggestion=is_hidden,
     )
     offered = [label.pk for label in labels]
-    return decisions.keep(project=project, annotator=annotator, answer=answer, offered=offered)
+    return decisions.keep(project=project, annotator=annotator, submission=submission, offered=offered)
 
 
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:

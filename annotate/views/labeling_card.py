@@ -32,7 +32,7 @@ class Choice:
 @dataclass(frozen=True)
 class Suggested:
     label: Label
-    percent: int
+    percent: int | None
 
 
 @dataclass
@@ -72,7 +72,7 @@ class CardView:
         """Tell whether one may be shown; that no label applies can be one as well."""
         is_wanted = self.project.suggestions != Suggestions.NEVER
         is_pool = self.document is not None and self.document.lane == Lane.POOL
-        return is_wanted and is_pool and self.card is not None and bool(self.card.shown)
+        return is_wanted and is_pool and self.card is not None and self.card.shown is not None
 
     @cached_property
     def suggestion(self) -> list[Suggested]:
@@ -80,18 +80,10 @@ class CardView:
         if not self.has_suggestion or self.card is None or self.card.shown is None:
             return []
         known = {choice.label.pk: choice.label for choice in self.choices}
-        scores = [(known[key], score) for key, score in self.card.shown if key in known]
-        if not self.task_type.may_be_empty:
-            scores = scores[:1]
-        else:
-            # A card keeps scores only; which labels passed the thresholds is told by their prediction.
-            prediction = getattr(self.document, "prediction", None)
-            if prediction is not None and prediction.version_id == self.card.shown_version_id:
-                decided = set(prediction.decided)
-            else:
-                decided = {key for key, score in self.card.shown if score >= 0.5}
-            scores = [(label, score) for label, score in scores if label.pk in decided]
-        return [Suggested(label, round(score * 100)) for label, score in scores]
+        return [
+            Suggested(known[pk], None if score is None else round(score * 100))
+            for pk, score in self.task_type.suggested(self.card.shown, known)
+        ]
 
     @property
     def can_explain(self) -> bool:
@@ -102,10 +94,10 @@ class CardView:
     def explained_labels(self) -> list[int]:
         """Return the labels that are suggested, or the best one where none passes its threshold."""
         suggested = [item.label.pk for item in self.suggestion]
-        if suggested or not self.has_suggestion or self.card is None:
+        if suggested or not self.has_suggestion or self.card is None or self.card.shown is None:
             return suggested
         known = {choice.label.pk for choice in self.choices}
-        return [key for key, _score in self.card.shown or [] if key in known][:1]
+        return [key for key, _score in self.card.shown.scores if key in known][:1]
 
 
 def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:

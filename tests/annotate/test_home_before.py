@@ -156,6 +156,14 @@ def test_no_row_is_lost(home: Path, old_rows: dict[str, list[dict[str, Any]]]) -
     assert min(kept[table] for table in ("annotate_card", "annotate_decision", "annotate_embedding")) > 50
 
 
+def _made_anew(table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Return what the way back cannot know: a margin, which nothing read, is made of the scores."""
+    if table != "annotate_prediction":
+        return {}
+    (_, best), (_, second), *_ = row["scores"]
+    return {"margin": pytest.approx(best - second)}
+
+
 def test_back_and_forth_changes_nothing(
     home: Path, migrated: Path, old_rows: dict[str, list[dict[str, Any]]]
 ) -> None:
@@ -164,7 +172,9 @@ def test_back_and_forth_changes_nothing(
     back = rows_of(file)
     assert set(back) == set(old_rows)
     for table, rows in old_rows.items():
-        assert back[table] == rows, table
+        assert back[table] == [
+            {**row, **_made_anew(table, kept)} for row, kept in zip(rows, back[table], strict=True)
+        ]
     call_command("migrate", verbosity=0)
     forth, once = rows_of(file), rows_of(migrated)
     assert {table: len(rows) for table, rows in forth.items()} == {

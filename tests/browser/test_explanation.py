@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from annotate.models import Annotation, Document, Prediction, Project, User
 from annotate.services.versions import explanations, predictions
 from tests.annotate.made_bundles import add_version
+from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -29,7 +30,7 @@ def test_reasons_appear_under_the_suggestion_and_keys_go_on_working(
     green = project.labels.get(name="green").pk
     version = add_version(project, tmp_path)
     Prediction.objects.create(
-        document=document, version=version, scores=[[green, 0.9]], decided=[green], margin=0.5
+        document=document, version=version, answer=Answer((green,), scores=((green, 0.9),))
     )
     page = open_as(annotator, f"/projects/{project.slug}/label/")
     page.wait_for_selector("#card[data-ready]")

@@ -31,8 +31,8 @@ def label(slug: str, words: str) -> list[int]:
     dealt = _deal(project, annotator)
     while dealt is not None:
         with write_lock.in_turn():
-            answer = decisions.Submission(card=dealt.card.key, outcome="skipped")
-            decisions.keep(project=project, annotator=annotator, answer=answer)
+            sent = decisions.Submission(card=dealt.card.key, outcome="skipped")
+            decisions.keep(project=project, annotator=annotator, submission=sent)
             decided.append(dealt.card.document_id)
             dealt = queue.deal(project=project, annotator=annotator)
         if asked and len(decided) == 5:

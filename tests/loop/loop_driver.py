@@ -21,6 +21,7 @@ from annotate.models.documents import Half, Lane  # noqa: E402
 from annotate.services.labeling import decisions, queue  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
 from annotate.services.versions import predictions  # noqa: E402
+from training.types import Answer  # noqa: E402
 
 WORDS = {
     "red": ("rose", "ruby", "blood", "brick", "cherry", "rust", "wine", "ember"),
@@ -54,7 +55,7 @@ def answer(project: Project, person: User, truth: dict[str, str]) -> str:
     assert place.card is not None
     label = project.labels.get(name=truth[place.document.text])
     decisions.submit(
-        project=project, annotator=person, card=place.card, outcome="answered", label_ids=[label.pk]
+        project=project, annotator=person, card=place.card, outcome="answered", answer=Answer((label.pk,))
     )
     tasks.wake(schedule.open_if_due(project=project))
     return place.document.lane
@@ -89,7 +90,10 @@ def is_served(project: Project, number: int) -> bool:
 def accuracy(project: Project, rng: random.Random) -> float:
     truth = [(text_of(name, rng), name) for name in WORDS for _ in range(60)]
     found = predictions.predict(project=project, texts=[text for text, _ in truth])
-    hits = [found.labels[row.label_ids[0]] == name for row, (_, name) in zip(found.texts, truth, strict=True)]
+    hits = [
+        found.labels[int(row.answer.labels[0])] == name
+        for row, (_, name) in zip(found.texts, truth, strict=True)
+    ]
     return sum(hits) / len(hits)
 
 

@@ -20,6 +20,7 @@ from annotate.services.labeling import decisions, queue
 from annotate.services.projects import projects
 from training import records
 from training.tasks import MULTI, SINGLE
+from training.types import Answer
 
 LEAD = "demo"
 ORACLE = "oracle"
@@ -136,7 +137,7 @@ def answer_next(*, project: Project, oracle: User) -> bool:
         annotator=oracle,
         card=place.card,
         outcome=Outcome.ANSWERED,
-        label_ids=list(chosen),
+        answer=Answer(tuple(chosen)),
         seconds=0.0,
     )
     return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotate.models import Annotation, Prediction, Project
 from annotate.models.documents import Lane
+from training.types import Answer
 
 
 def disagreements(project: Project) -> list[int]:
@@ -12,16 +13,16 @@ def disagreements(project: Project) -> list[int]:
     Gold answers come before all others. Only the holdout lane is read, which is a small part of a project.
     """
     holdout = {"document__project": project, "document__lane": Lane.HOLDOUT}
-    decided = dict(Prediction.objects.filter(**holdout).values_list("document_id", "decided"))
-    answers: dict[int, list[tuple[bool, set[int]]]] = {}
+    predicted = dict(Prediction.objects.filter(**holdout).values_list("document_id", "answer"))
+    answers: dict[int, list[tuple[bool, Answer]]] = {}
     annotations = Annotation.objects.answered().filter(**holdout).prefetch_related("choices")
     for annotation in annotations:
-        chosen = {choice.label_id for choice in annotation.choices.all()}
+        chosen = Answer(tuple(choice.label_id for choice in annotation.choices.all()))
         answers.setdefault(annotation.document_id, []).append((annotation.is_gold, chosen))
     found = []
     for document, given in answers.items():
         gold = [chosen for is_gold, chosen in given if is_gold]
         valid = gold or [chosen for _is_gold, chosen in given]
-        if document in decided and set(decided[document]) not in valid:
+        if document in predicted and not any(map(predicted[document].same_choice, valid)):
             found.append(document)
     return found

@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Annotation, AnnotationLabel, Document, Prediction, Project
@@ -51,11 +51,10 @@ def _answered(label: int | None = None) -> Exists:
 
 
 def _decided(label: int) -> Exists:
-    # No containment in JSON is known to both databases, so the stored list is searched as text.
-    predictions = Prediction.objects.filter(document=OuterRef("pk")).annotate(
-        decided_text=Cast("decided", TextField())
-    )
-    return Exists(predictions.filter(decided_text__regex=rf"[\[ ,]{label:d}[\],]"))
+    # No containment in JSON is known to both databases, so the labels are searched as text. NB: SQLite writes
+    # them as [1,2], PostgreSQL as [1, 2].
+    predictions = Prediction.objects.filter(document=OuterRef("pk")).annotate(labels=KT("answer__labels"))
+    return Exists(predictions.filter(labels__regex=rf"[\[ ,]{label:d}[\],]"))
 
 
 def _labelled(label: int) -> Exists:

@@ -108,9 +108,9 @@ class ImportedLabels:
         if entry.repeats:
             entry.problem = contradiction()
             return
-        ids = sorted(choice.label_id for choice in annotation.choices.all())
+        before = Answer(tuple(sorted(choice.label_id for choice in annotation.choices.all())))
         Decision.objects.create(
-            annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, label_ids=ids
+            annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=before
         )
         annotation.choices.all().delete()
         annotation.is_gold = self.gold
@@ -137,7 +137,11 @@ class ImportedLabels:
 
     @staticmethod
     def _choose(pairs: Sequence[tuple[int, RowMatch]]) -> None:
-        choices = [(annotation, label) for annotation, entry in pairs for label in _answer(entry).labels]
+        choices = [
+            (annotation, label)
+            for annotation, entry in pairs
+            for label in sorted(map(int, _answer(entry).labels))
+        ]
         insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 from annotate.models import Annotation, Card, Decision, Document, User
 from annotate.models.annotations import Source
 from annotate.services.labeling import decisions, places
+from training.types import Answer
 
 
 class KeyReused(decisions.Rejected):
@@ -18,13 +18,13 @@ class KeyReused(decisions.Rejected):
 
 
 @transaction.atomic
-def answer(
+def submit(
     *,
     document: Document,
     annotator: User,
     key: uuid.UUID,
     outcome: str,
-    label_ids: Sequence[int],
+    answer: Answer,
     seconds: float | None = None,
     reason: str = "",
 ) -> Annotation:
@@ -32,7 +32,7 @@ def answer(
 
     Raises `KeyReused` where the key came with another document or another decision before, and `Rejected`.
     """
-    submission = decisions.Submission(key, outcome, label_ids, seconds, reason)
+    submission = decisions.Submission(key, outcome, answer, seconds, reason)
     by_several = document.project.annotators_per_document > 1
     if by_several:
         # NB: `fit` locks the project, and that lock comes before those that the decision takes.
@@ -61,7 +61,7 @@ def answer(
                 )
                 % {"document": card.document_id}
             )
-    annotation = decisions.keep(project=document.project, annotator=annotator, answer=submission)
+    annotation = decisions.keep(project=document.project, annotator=annotator, submission=submission)
     Annotation.objects.filter(pk=annotation.pk).update(source=Source.API)
     annotation.source = Source.API
     if by_several:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -25,14 +24,14 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was sent for one card. `shown` is set where the page showed another suggestion than the card's."""
+    """What was sent for one card. `hid_suggestion` is set where its page did not show the suggestion."""
 
     card: uuid.UUID
     outcome: str
-    label_ids: Sequence[int] = ()
+    answer: Answer = Answer()
     seconds: float | None = None
     reason: str = ""
-    shown: list[list[Any]] | None = None
+    hid_suggestion: bool = False
 
 
 @transaction.atomic
@@ -42,25 +41,24 @@ def submit(
     annotator: User,
     card: uuid.UUID,
     outcome: str,
-    label_ids: Sequence[int] = (),
+    answer: Answer = Answer(),  # noqa: B008  (frozen)
     seconds: float | None = None,
     reason: str = "",
-    shown: list[list[Any]] | None = None,
 ) -> Annotation:
     """Keep a decision and return the annotation as it stands.
 
     The same decision on the same card again changes nothing. Another one revises the first, unless the person
     has decided on the document by a later card since.
     """
-    answer = Submission(card, outcome, label_ids, seconds, reason, shown)
-    return keep(project=project, annotator=annotator, answer=answer)
+    submission = Submission(card, outcome, answer, seconds, reason)
+    return keep(project=project, annotator=annotator, submission=submission)
 
 
 def keep(
-    *, project: Project, annotator: User, answer: Submission, offered: Collection[int] | None = None
+    *, project: Project, annotator: User, submission: Submission, offered: Collection[int] | None = None
 ) -> Annotation:
     """Do what `submit` does, in the caller's transaction; `offered` are the live labels if read already."""
-    key = answer.card
+    key = submission.card
     dealt = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
     if dealt is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
@@ -72,7 +70,7 @@ def keep(
         # The card was answered before.
         earlier = list(annotation.decisions.order_by("pk"))
         first = next(decision for decision in earlier if decision.card == key)
-        if is_same(first, answer) or is_same(earlier[-1], answer):
+        if is_same(first, submission) or is_same(earlier[-1], submission):
             return annotation
         if earlier[-1].card not in (key, _revision(key, len(earlier) - 1)):
             raise Rejected(
@@ -82,29 +80,30 @@ def keep(
                 )
             )
         key = _revision(key, len(earlier))
-    chosen = _checked_labels(project, answer, offered)
+    chosen = _checked(project, submission, offered)
     created = annotation is None
     annotation = annotation or Annotation(document_id=document, annotator=annotator)
     annotation.project = project
-    annotation.outcome = answer.outcome
-    annotation.reason = answer.reason[:LONGEST_REASON]
-    annotation.seconds = answer.seconds
+    annotation.outcome = submission.outcome
+    annotation.reason = submission.reason[:LONGEST_REASON]
+    annotation.seconds = submission.seconds
     annotation.guidelines_version = project.guidelines_version
     annotation.shown_version_id = shown_version
-    annotation.shown = shown if answer.shown is None else answer.shown
+    annotation.shown = None if submission.hid_suggestion else shown
     annotation.save(force_insert=created)
+    labels = sorted(map(int, chosen.labels))
     if not created:
-        annotation.choices.exclude(label__in=chosen).delete()
+        annotation.choices.exclude(label__in=labels).delete()
     # In the order of the keys, as a lead who renames labels locks them: the commit refers to each in turn.
-    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in sorted(chosen)]
+    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in labels]
     AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
     Decision.objects.create(
         annotation=annotation,
         card=key,
-        outcome=answer.outcome,
-        label_ids=chosen,
+        outcome=submission.outcome,
+        answer=chosen,
         reason=annotation.reason,
-        seconds=answer.seconds,
+        seconds=submission.seconds,
     )
     own = Assignment.objects.filter(document=document, annotator=annotator)
     if not own.update(state=AssignmentState.DONE, expires_at=None) and created:
@@ -112,11 +111,11 @@ def keep(
     return annotation
 
 
-def is_same(decision: Decision, answer: Submission) -> bool:
-    """Tell whether an answer says what a kept decision says; how long it took is no part of that."""
-    labels = set(answer.label_ids) if answer.outcome == Outcome.ANSWERED else set()
-    sent = (answer.outcome, labels, answer.reason[:LONGEST_REASON])
-    return sent == (decision.outcome, set(decision.label_ids), decision.reason)
+def is_same(decision: Decision, sent: Submission) -> bool:
+    """Tell whether what was sent says what a kept decision says; how long it took is no part of that."""
+    answer = sent.answer if sent.outcome == Outcome.ANSWERED else Answer()
+    is_same_turn = (sent.outcome, sent.reason[:LONGEST_REASON]) == (decision.outcome, decision.reason)
+    return is_same_turn and answer.same_choice(decision.answer)
 
 
 def _revision(card: uuid.UUID, number: int) -> uuid.UUID:
@@ -143,18 +142,19 @@ def reopen(*, annotation: Annotation) -> Card:
     )
 
 
-def _checked_labels(project: Project, answer: Submission, offered: Collection[int] | None) -> list[int]:
-    if answer.outcome not in Outcome.values:
+def _checked(project: Project, sent: Submission, offered: Collection[int] | None) -> Answer:
+    if sent.outcome not in Outcome.values:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
-    if answer.outcome != Outcome.ANSWERED:
-        return []
-    wanted = list(dict.fromkeys(answer.label_ids))
-    if fault := project.task_type.fault(Answer(tuple(wanted))):
+    if sent.outcome != Outcome.ANSWERED:
+        return Answer()
+    answer = replace(sent.answer, labels=tuple(dict.fromkeys(sent.answer.labels)))
+    if fault := project.task_type.fault(answer):
         raise Rejected(fault)
     if offered is None:
-        offered = Label.objects.live().filter(project=project, pk__in=wanted).values_list("pk", flat=True)
-    if not set(wanted) <= set(offered):
+        live = Label.objects.live().filter(project=project, pk__in=answer.labels)
+        offered = live.values_list("pk", flat=True)
+    if not set(answer.labels) <= set(offered):
         raise Rejected(
             _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
         )
-    return wanted
+    return answer

@@ -80,8 +80,7 @@ PLACE = (
     "document__lane",
     "document__prediction__version_id",
     "document__prediction__version__number",
-    "document__prediction__scores",
-    "document__prediction__decided",
+    "document__prediction__answer",
 )
 
 

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -30,6 +29,7 @@ from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import hot_queries, places
 from annotate.services.llm import answers
+from training.types import Answer
 
 TOP_UP = 60
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
@@ -64,8 +64,7 @@ class _Place:
     lane: str
     predicted_by: int | None
     predicted_by_number: int | None
-    scores: list[list[Any]] | None
-    decided: list[int] | None
+    predicted: Answer | None
 
 
 def claim(*, project: Project, annotator: User) -> Assignment | None:
@@ -157,7 +156,7 @@ def _new_card(project: Project, document: Document, key: uuid.UUID, annotator: U
     if project.suggestions != Suggestions.NEVER:
         prediction = getattr(document, "prediction", None) if document.lane == Lane.POOL else None
         if prediction:
-            card.shown_version_id, card.shown = prediction.version_id, prediction.scores
+            card.shown_version_id, card.shown = prediction.version_id, prediction.answer
         else:
             card.shown = answers.suggested(project=project, document=document)
     card.save(force_insert=True)
@@ -170,9 +169,7 @@ def _document(place: _Place) -> Document:
     )
     found: Prediction | None = None
     if place.predicted_by is not None:
-        found = Prediction(
-            document=document, version_id=place.predicted_by, scores=place.scores, decided=place.decided
-        )
+        found = Prediction(document=document, version_id=place.predicted_by, answer=place.predicted)
     # None is set as well, or the document would query for its prediction.
     Document.prediction.related.set_cached_value(document, found)
     return document

@@ -22,14 +22,13 @@ from training.llm.errors import BudgetSpent
 from training.llm.labeller import Labeller, LlmReply
 from training.llm.parse import LlmOutcome
 from training.llm.prompt import Example, Prompt, similar
-from training.types import Dataset, Embedder, FloatArray, LabelSchema, TrainingError
+from training.types import Answer, Dataset, Embedder, FloatArray, LabelSchema, TrainingError
 
 logger = logging.getLogger(__name__)
 
 SLICE_SECONDS = 20.0  # after these a task lets others go first
 EXAMPLES = 6  # answered documents that a question shows
 REST_SECONDS = 600  # after an endpoint has failed
-CERTAIN = 1.0  # an LLM gives no confidence, so the page shows none
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,13 @@ def suggest(*, project: Project, embedder: Embedder | None = None, seconds: floa
     return asking.done
 
 
-def suggested(*, project: Project, document: Document) -> list[list[float]] | None:
-    """Return [label id, score] pairs for a card whose document no model has a prediction of."""
+def suggested(*, project: Project, document: Document) -> Answer | None:
+    """Return what a card suggests whose document no model has a prediction of; an LLM tells no scores."""
     if not is_configured() or not project.llm_budget or document.lane != Lane.POOL:
         return None
     answers = LlmAnswer.objects.answered().current().filter(document=document)
-    labels = answers.values_list("labels", flat=True).first()
-    return [[key, CERTAIN] for key in labels] if labels else None
+    found: Answer | None = answers.values_list("answer", flat=True).first()
+    return found if found and found.labels else None
 
 
 def spent(*, project: Project) -> Spent | None:
@@ -138,12 +137,12 @@ class _Slice:
                 return
             question = Question(document.text, self._prompts.of(document.text))
             asked = _Asked(document, labeller.key(question.text, question.prompt))
-            names = self._reusable.filter(key=asked.key).values_list("names", flat=True).first()
-            if names is None:
+            reply = self._reusable.filter(key=asked.key).values_list("reply", flat=True).first()
+            if reply is None:
                 self._asked.append(asked)
                 yield question
             else:
-                self._store(asked, LlmReply(LlmOutcome.ANSWERED, tuple(names), is_reused=True))
+                self._store(asked, LlmReply(LlmOutcome.ANSWERED, reply.labels, is_reused=True))
 
     def keep(self, number: int, answer: LlmReply) -> None:
         """Store the answer. A failure that cost nothing is left out, so the text is asked about again."""
@@ -157,8 +156,8 @@ class _Slice:
             "key": asked.key,
             "model": settings.LLM_MODEL,
             "outcome": answer.outcome,
-            "names": list(answer.labels),
-            "labels": [self._prompts.label_ids[name] for name in answer.labels],
+            "reply": Answer(answer.labels),
+            "answer": Answer(tuple(self._prompts.label_ids[name] for name in answer.labels)),
             "note": answer.note,
             "is_reused": answer.is_reused,
             "calls": len(answer.calls),

@@ -15,7 +15,7 @@ from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
-from training.types import FloatArray
+from training.types import Answer, FloatArray
 
 logger = logging.getLogger(__name__)
 
@@ -35,14 +35,13 @@ class NothingServes(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextPrediction:
-    """One text's decided labels, and its calibrated scores as (label id, score), best first.
+    """One text's answer: the decided labels, and the calibrated scores of all, best first.
 
     `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
     not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
     """
 
-    label_ids: tuple[int, ...]
-    scores: tuple[tuple[int, float], ...]
+    answer: Answer
     reasons: tuple[LabelReason, ...] | None = None
     answered_by: str = ""
 
@@ -75,7 +74,8 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     else:
         answers = _read(predictor, predictor.predict_proba(list(texts)), columns)
     if explain:
-        asked = [text.label_ids or tuple(pk for pk, _score in text.scores[:1]) for text in answers]
+        said = [text.answer for text in answers]
+        asked = [[int(pk) for pk in answer.labels or dict(answer.scores[:1])] for answer in said]
         told = reasons(
             predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
         )
@@ -163,8 +163,10 @@ def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None])
         best = [(columns[j], float(row[j])) for j in (-row).argsort(kind="stable")]
         rows.append(
             TextPrediction(
-                label_ids=tuple(pk for j in decided if (pk := columns[j]) is not None),
-                scores=tuple((pk, score) for pk, score in best if pk is not None),
+                Answer(
+                    labels=tuple(pk for j in decided if (pk := columns[j]) is not None),
+                    scores=tuple((pk, score) for pk, score in best if pk is not None),
+                )
             )
         )
     return rows

@@ -13,12 +13,12 @@ from annotate.services.corpus import vector_store
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
 from training.registry import FAMILIES
-from training.types import Embedder, TrainingError
+from training.types import Answer, Embedder, TrainingError
 
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 KEPT_SCORES = 5
-FIELDS = ["version", "scores", "decided", "margin"]
+FIELDS = ["version", "answer"]
 
 
 def prelabel(*, version: ModelVersion) -> int:
@@ -71,25 +71,20 @@ def _predictions(
 ) -> list[Prediction]:
     texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
-    # The margin of a document is how far it is from being decided otherwise.
-    if predictor.schema.task.has_thresholds:
-        margins = np.abs(scores - predictor.thresholds).min(axis=1).astype(np.float32)
-    elif scores.shape[1] < 2:
-        margins = np.ones(len(scores), np.float32)
-    else:
-        ordered = np.sort(scores, axis=1)
-        margins = ordered[:, -1] - ordered[:, -2]
     labels = [int(key) for key in predictor.schema.keys]
     top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
     return [
         Prediction(
             document_id=key,
             version=version,
-            scores=[[labels[j], round(float(row[j]), 4)] for j in best],
-            decided=[labels[j] for j in decided],
-            margin=float(margin),
+            answer=Answer(
+                labels=tuple(labels[j] for j in decided),
+                # A decided label keeps its score where it is not among the best few.
+                scores=tuple(
+                    (labels[j], round(float(row[j]), 4))
+                    for j in [*best, *sorted({*decided} - {*best}, key=lambda j: -row[j])]
+                ),
+            ),
         )
-        for key, row, best, decided, margin in zip(
-            texts, scores, top, predictor.decide(scores), margins, strict=True
-        )
+        for key, row, best, decided in zip(texts, scores, top, predictor.decide(scores), strict=True)
     ]

@@ -17,6 +17,7 @@ from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
 from annotate.services.versions import publication
 from tests.annotate.interleaving import hurry, interleave
+from training.types import Answer
 
 pytestmark = [
     pytest.mark.postgres,
@@ -61,12 +62,12 @@ class Site:
             queue.deal_from_filled(project=self.project, annotator=self.annotator)
 
     def decide_without_a_place(self) -> None:
-        api_decisions.answer(
+        api_decisions.submit(
             document=Document.objects.select_related("project").get(pk=self.documents[0].pk),
             annotator=User.objects.get(username="lena"),
             key=uuid.uuid4(),
             outcome="answered",
-            label_ids=[label.pk for label in self.labels],
+            answer=Answer(tuple(label.pk for label in self.labels)),
         )
 
     def refill(self) -> None:
@@ -94,7 +95,9 @@ class Site:
 
     def import_again(self) -> None:
         rows = [
-            IncomingDocument(document.text + " anew", external_id=document.external_id or "", labels=("new",))
+            IncomingDocument(
+                document.text + " anew", external_id=document.external_id or "", answer=Answer(("new",))
+            )
             for document in reversed(self.documents)
         ]
         store_rows(project=self.project, rows=rows, create_labels=True)

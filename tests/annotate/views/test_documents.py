@@ -11,6 +11,7 @@ from annotate.models import (
     AnnotationLabel,
     Assignment,
     Document,
+    Label,
     ModelVersion,
     Prediction,
     Project,
@@ -22,6 +23,7 @@ from annotate.services.documents import filters
 from annotate.services.documents.filters import FILTERS, Kind
 from annotate.services.documents.pages import PAGE
 from annotate.services.labeling import queue
+from training.types import Answer
 
 
 def _answer(document: Document, user: User, label: str = "", outcome: str = "answered") -> Annotation:
@@ -41,7 +43,7 @@ def _predict(document: Document, *labels: str) -> None:
     )
     ids = [document.project.labels.get(name=label).pk for label in labels]
     Prediction.objects.create(
-        document=document, version=version, scores=[[pk, 0.8] for pk in ids], decided=ids, margin=0.5
+        document=document, version=version, answer=Answer(tuple(ids), scores=tuple((pk, 0.8) for pk in ids))
     )
 
 
@@ -151,6 +153,23 @@ def test_labels_find_what_people_and_what_the_model_said(
     assert shown(missed=green) == ["wrong"]
     assert shown(wrong=red) == ["wrong"]
     assert shown(annotator=annotator.pk, outcome="answered") == ["right", "wrong"]
+
+
+def test_a_label_is_found_by_its_whole_key_among_those_decided(
+    project: Project, shown: Callable[..., list[str]], add_documents: Callable[..., list[Document]]
+) -> None:
+    """In the JSON of each database: SQLite and PostgreSQL write blanks at different places."""
+    version = ModelVersion.objects.create(
+        project=project, number=1, family="tfidf", labelled=1, holdout_documents=0
+    )
+    Label.objects.bulk_create(Label(pk=pk, project=project, name=str(pk)) for pk in (901, 9011, 8901))
+    decided = {"alone": (901,), "first": (901, 9011), "last": (8901, 901), "others": (9011, 8901), "none": ()}
+    for text, labels in decided.items():
+        (document,) = add_documents(project, text)
+        scores = ((901, 0.9), (9011, 0.5), (8901, 0.5))
+        Prediction.objects.create(document=document, version=version, answer=Answer(labels, scores=scores))
+    assert shown(decided=901) == ["alone", "first", "last"]
+    assert shown(decided=9011) == ["first", "others"]
 
 
 def test_a_gold_answer_decides_what_counts_as_wrong(

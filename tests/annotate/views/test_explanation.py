@@ -11,6 +11,7 @@ from django.test import Client
 from annotate.models import Card, Document, ModelVersion, Prediction, Project, User
 from annotate.services.versions import explanations, predictions
 from tests.annotate.made_bundles import add_version
+from training.types import Answer
 
 SignIn = Callable[[User], Client]
 AddDocuments = Callable[..., list[Document]]
@@ -42,9 +43,9 @@ def suggested(
     project: Project, version: ModelVersion, document: Document, *scores: tuple[str, float]
 ) -> None:
     pks = dict(project.labels.values_list("name", "pk"))
-    pairs = [[pks[name], score] for name, score in scores]
-    decided = [pk for pk, score in pairs if score >= 0.5]
-    Prediction.objects.create(document=document, version=version, scores=pairs, decided=decided, margin=0.1)
+    pairs = tuple((pks[name], score) for name, score in scores)
+    decided = tuple(pk for pk, score in pairs if score >= 0.5)
+    Prediction.objects.create(document=document, version=version, answer=Answer(decided, scores=pairs))
 
 
 def why_url(project: Project, card: Card | None = None) -> str:

@@ -15,6 +15,7 @@ from annotate import hotkeys
 from annotate.models import Annotation, Card, Decision, Document, ModelVersion, Prediction, Project, User
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
+from training.types import Answer
 
 SignIn = Callable[[User], Client]
 AddDocuments = Callable[..., list[Document]]
@@ -69,9 +70,9 @@ def suggest(project: Project, document: Document, *scores: tuple[str, float]) ->
             "holdout_documents": 0,
         },
     )
-    pairs = [[label_pk(project, name), score] for name, score in scores]
-    decided = [key for key, score in pairs if score >= 0.5]
-    Prediction.objects.create(document=document, version=version, scores=pairs, decided=decided, margin=0.1)
+    pairs = tuple((label_pk(project, name), score) for name, score in scores)
+    decided = tuple(key for key, score in pairs if score >= 0.5)
+    Prediction.objects.create(document=document, version=version, answer=Answer(decided, scores=pairs))
     return version
 
 
@@ -178,7 +179,8 @@ def test_a_suggestion_is_shown_and_recorded_with_the_answer(
     send(client, project, card_in(html), labels=[label_pk(project, "red")])
     kept = Annotation.objects.get()
     assert kept.shown_version == version
-    assert kept.shown[0] == [label_pk(project, "blue"), 0.82]
+    blue, red = label_pk(project, "blue"), label_pk(project, "red")
+    assert kept.shown == Answer((blue,), scores=((blue, 0.82), (red, 0.1)))
 
 
 def test_holdout_documents_have_no_suggestion(
@@ -189,7 +191,7 @@ def test_holdout_documents_have_no_suggestion(
     html = client.get(url(project)).content.decode()
     assert 'id="suggestion"' not in html
     send(client, project, card_in(html), labels=[label_pk(project, "red")])
-    assert not Annotation.objects.get().shown
+    assert Annotation.objects.get().shown is None
 
 
 def test_a_project_without_suggestions_shows_none(
@@ -214,7 +216,7 @@ def test_a_suggestion_after_the_choice_is_recorded_only_where_it_was_shown(
     html = client.get(url(project)).content.decode()
     assert re.search(r'id="suggestion"[^>]* hidden', html)
     send(client, project, card_in(html), labels=[label_pk(project, "red")], revealed=revealed)
-    assert bool(Annotation.objects.get().shown) is is_recorded
+    assert (Annotation.objects.get().shown is not None) is is_recorded
 
 
 def test_back_shows_the_previous_decision_and_an_answer_changes_it(

@@ -150,7 +150,7 @@ def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -
     annotation = Annotation.objects.get()
     assert annotation.labels.get().name == "blue"
     assert annotation.is_gold
-    assert Decision.objects.get().label_ids == [red.pk]
+    assert Decision.objects.get().answer == Answer((red.pk,))
 
 
 def test_an_unknown_label_is_reported_or_created_as_asked(project: Project) -> None:

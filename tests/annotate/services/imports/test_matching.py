@@ -127,7 +127,7 @@ def test_a_prediction_goes_with_the_text_that_it_was_made_for(project: Project, 
         project=project, number=1, family="tfidf", labelled=0, holdout_documents=0
     )
     for document in project.documents.all():
-        Prediction.objects.create(document=document, version=version, scores=[], decided=[], margin=0.5)
+        Prediction.objects.create(document=document, version=version, answer=Answer())
     store(IncomingDocument("new", external_id="1"), IncomingDocument("same", external_id="2", meta={"n": 1}))
     assert Prediction.objects.get().document.text == "same"
 

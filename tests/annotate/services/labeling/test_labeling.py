@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotate.models import Annotation, Assignment, Card, Decision, Document, Project, User
 from annotate.services.labeling import decisions, queue
+from training.types import Answer
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +29,7 @@ def claimed(project: Project, annotator: User) -> uuid.UUID:
 
 def answer(project: Project, annotator: User, card: uuid.UUID, *names: str, **fields: object) -> Annotation:
     labels = [project.labels.get(name=name).pk for name in names]
-    values = {"outcome": "answered", "label_ids": labels} | fields
+    values = {"outcome": "answered", "answer": Answer(tuple(labels))} | fields
     return decisions.submit(project=project, annotator=annotator, card=card, **values)  # type: ignore[arg-type]
 
 
@@ -40,7 +41,7 @@ def test_it_keeps_a_decision(project: Project, annotator: User, card: uuid.UUID)
     kept = answer(project, annotator, card, "red", seconds=2.5)
     assert (names(kept), kept.seconds, kept.guidelines_version) == (["red"], 2.5, 1)
     assert Assignment.objects.get(card=card).state == "done"
-    assert Decision.objects.get().label_ids == [project.labels.get(name="red").pk]
+    assert Decision.objects.get().answer == Answer((project.labels.get(name="red").pk,))
 
 
 def test_the_same_answer_to_a_card_again_changes_nothing(
@@ -90,7 +91,7 @@ def test_labels_sent_with_a_skip_are_no_part_of_it(
     for _ in range(2):
         skipped = answer(project, annotator, card, "red", outcome="skipped")
         assert (skipped.outcome, names(skipped)) == ("skipped", [])
-    assert Decision.objects.get().label_ids == []
+    assert Decision.objects.get().answer == Answer()
 
 
 def test_it_keeps_both_decisions_when_one_is_revised(
@@ -133,7 +134,7 @@ def test_it_rejects_a_label_of_another_project(
     project: Project, multi_project: Project, annotator: User, card: uuid.UUID
 ) -> None:
     with pytest.raises(decisions.Rejected, match="no longer"):
-        answer(project, annotator, card, label_ids=[multi_project.labels.all()[0].pk])
+        answer(project, annotator, card, answer=Answer((multi_project.labels.all()[0].pk,)))
 
 
 def test_it_rejects_the_card_of_another_person(project: Project, lead: User, card: uuid.UUID) -> None:

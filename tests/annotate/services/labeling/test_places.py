@@ -12,6 +12,7 @@ import pytest
 from annotate.models import Annotation, Assignment, Document, Project, User
 from annotate.services.labeling import api_decisions, decisions, places, queue
 from annotate.services.projects.projects import change_settings
+from training.types import Answer
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -44,8 +45,8 @@ def claim(project: Project, annotator: User) -> Assignment:
 def decide(project: Project, annotator: User, outcome: str = "answered") -> Document:
     place = claim(project, annotator)
     assert place.card is not None
-    labels = [project.labels.all()[0].pk] if outcome == "answered" else []
-    decisions.submit(project=project, annotator=annotator, card=place.card, outcome=outcome, label_ids=labels)
+    said = Answer((project.labels.all()[0].pk,)) if outcome == "answered" else Answer()
+    decisions.submit(project=project, annotator=annotator, card=place.card, outcome=outcome, answer=said)
     return place.document
 
 
@@ -130,9 +131,9 @@ def test_other_projects_keep_their_places(
 
 
 def answer_by_api(document: Document, annotator: User, outcome: str = "answered") -> Annotation:
-    labels = [document.project.labels.all()[0].pk] if outcome == "answered" else []
-    return api_decisions.answer(
-        document=document, annotator=annotator, key=uuid.uuid4(), outcome=outcome, label_ids=labels
+    said = Answer((document.project.labels.all()[0].pk,)) if outcome == "answered" else Answer()
+    return api_decisions.submit(
+        document=document, annotator=annotator, key=uuid.uuid4(), outcome=outcome, answer=said
     )
 
 
@@ -155,8 +156,8 @@ def test_a_late_answer_uses_up_a_waiting_place(
     assert mine.card is not None
     key = mine.card
     Assignment.objects.filter(pk=mine.pk).update(annotator=lead, card=uuid.uuid4())
-    labels = [project.labels.all()[0].pk]
-    decisions.submit(project=project, annotator=annotator, card=key, outcome="answered", label_ids=labels)
+    said = Answer((project.labels.all()[0].pk,))
+    decisions.submit(project=project, annotator=annotator, card=key, outcome="answered", answer=said)
     assert sorted(mine.document.assignments.values_list("state", "annotator")) == sorted(
         [("leased", lead.pk), ("done", annotator.pk)]
     )

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from annotate.models import Assignment, Card, Document, ModelVersion, Project, User, WorkerPulse
 from annotate.services.labeling import decisions, hot_queries, queue
+from training.types import Answer
 
 pytestmark = pytest.mark.django_db
 AddDocuments = Callable[..., list[Document]]
@@ -157,9 +158,9 @@ def test_it_takes_few_queries_to_decide_and_claim(
     place = claim(project, annotator)
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
-    answer = decisions.Submission(card=place.card, outcome="answered", label_ids=chosen)
+    sent = decisions.Submission(card=place.card, outcome="answered", answer=Answer(tuple(chosen)))
     with django_assert_max_num_queries(10):
-        decisions.keep(project=project, annotator=annotator, answer=answer, offered=chosen)
+        decisions.keep(project=project, annotator=annotator, submission=sent, offered=chosen)
         assert queue.deal(project=project, annotator=annotator)
 
 
@@ -264,13 +265,13 @@ def test_it_records_the_suggestion_with_the_card_but_never_on_holdout_documents(
         project=project, number=1, family="tfidf", bundle="x", labelled=1, holdout_documents=0
     )
     for document in documents:
-        version.predictions.create(document=document, scores=[[1, 0.9]], decided=[1], margin=0.8)
+        version.predictions.create(document=document, answer=Answer((1,), scores=((1, 0.9),)))
     finish(project, annotator)
     finish(project, annotator)
     by_lane = {card.document.lane: card.shown for card in Card.objects.select_related("document")}
-    assert by_lane == {"pool": [[1, 0.9]], "holdout": None}
+    assert by_lane == {"pool": Answer((1,), scores=((1, 0.9),)), "holdout": None}
     kept = project.annotations.get(document=documents[0])
-    assert (kept.shown, kept.shown_version) == ([[1, 0.9]], version)
+    assert (kept.shown, kept.shown_version) == (Answer((1,), scores=((1, 0.9),)), version)
 
 
 def test_it_does_not_offer_an_expired_place_of_a_document_that_the_person_has_decided_on(
@@ -309,7 +310,7 @@ def test_a_card_names_the_version_that_suggests_or_else_the_one_that_chose_it(
     version: ModelVersion,
 ) -> None:
     suggested, bare = texts[:2]
-    version.predictions.create(document=suggested, scores=[[1, 0.9]], decided=[1], margin=0.8)
+    version.predictions.create(document=suggested, answer=Answer((1,), scores=((1, 0.9),)))
     queue.refill(project=project, strategy="margin", version=None, documents=[suggested.pk, bare.pk])
     for person, number in ((annotator, 4), (lead, None)):
         for _ in range(2):  # dealt, and shown again
@@ -332,7 +333,7 @@ def test_it_shows_no_suggestion_where_the_project_wants_none(
 ) -> None:
     project.suggestions = "never"
     for document in texts:
-        version.predictions.create(document=document, scores=[[1, 0.9]], decided=[1], margin=0.8)
+        version.predictions.create(document=document, answer=Answer((1,), scores=((1, 0.9),)))
     dealt = queue.deal_from_filled(project=project, annotator=annotator)
     assert dealt is not None
     assert (dealt.card.shown, dealt.card.shown_version_id) == (None, None)

@@ -26,6 +26,7 @@ from tests.annotate.services.llm.llm_site import configured as configured
 from tests.training.llm.conftest import KEY, Act, Server, after, labels, replies, says, until
 from tests.training.llm.conftest import ctrl_c as ctrl_c
 from tests.training.llm.conftest import server as server
+from training.types import Answer
 
 
 def texts(server: Server) -> list[str]:
@@ -38,7 +39,7 @@ def test_pool_documents_of_the_queue_are_answered_and_holdout_ones_never(
     assert answers.suggest(project=asking) == 3
     assert sorted(texts(server)) == ["leaf", "lime", "moss"]
     green = asking.labels.get(name="green").pk
-    assert list(asking.llm_answers.values_list("labels", "outcome")) == [([green], "answered")] * 3
+    assert list(asking.llm_answers.values_list("answer", "outcome")) == [(Answer((green,)), "answered")] * 3
     assert answers.suggest(project=asking) == 0
     assert len(server.requests) == 3
 
@@ -157,7 +158,7 @@ def test_an_invented_label_is_kept_as_an_outcome_and_never_shown(
     server.plan = [labels("purple")]
     answers.suggest(project=asking)
     kept = LlmAnswer.objects.all()
-    assert {(row.outcome, tuple(row.labels), row.calls) for row in kept} == {
+    assert {(row.outcome, row.answer.labels, row.calls) for row in kept} == {
         ("a label that does not exist", (), 2)
     }
     assert all(answers.suggested(project=asking, document=row.document) is None for row in kept)
@@ -240,14 +241,18 @@ def test_the_card_says_that_an_llm_suggests(
     assert "An LLM suggests" in page
     assert "Confidence" not in page
     card = Card.objects.get()
-    assert card.shown == [[asking.labels.get(name="green").pk, 1.0]]
+    assert card.shown == Answer((asking.labels.get(name="green").pk,))
     assert card.shown_version is None
 
 
 def test_a_holdout_card_shows_nothing_even_where_there_is_an_answer(asking: Project, annotator: User) -> None:
     holdout = asking.documents.get(lane="holdout")
     LlmAnswer.objects.create(
-        project=asking, document=holdout, model="m", outcome="answered", labels=[asking.labels.first().pk]
+        project=asking,
+        document=holdout,
+        model="m",
+        outcome="answered",
+        answer=Answer((asking.labels.first().pk,)),
     )
     assert answers.suggested(project=asking, document=holdout) is None
 

@@ -23,7 +23,7 @@ from tests.annotate.services.llm.llm_site import asking as asking
 from tests.annotate.services.llm.llm_site import configured as configured
 from tests.training.llm.conftest import Server, says
 from tests.training.llm.conftest import server as server
-from training.types import FloatArray
+from training.types import Answer, FloatArray
 
 Make = Callable[..., Project]
 
@@ -62,9 +62,9 @@ def test_an_equal_text_of_a_later_slice_is_not_asked_about_again(asking: Project
     assert answers.suggest(project=asking) == 2
     assert server.texts.count("leaf") == 1
     again = asking.llm_answers.get(document__external_id="again leaf")
-    assert answers.suggested(project=asking, document=again.document) == [
-        [asking.labels.get(name="green").pk, 1.0]
-    ]
+    assert answers.suggested(project=asking, document=again.document) == Answer(
+        (asking.labels.get(name="green").pk,)
+    )
     assert (again.is_reused, again.calls, again.tokens, again.cost, again.seconds) == (True, 0, 0, 0.0, 0.0)
     assert asking.llm_answers.filter(is_reused=True).count() == 1
 
@@ -88,7 +88,7 @@ def test_a_project_with_the_same_question_gets_the_answer_in_its_own_labels(
     assert answers.suggest(project=similar) == 1
     assert len(server.requests) == 3
     (answer,) = similar.llm_answers.all()
-    assert (answer.labels, answer.is_reused) == ([similar.labels.get(name="green").pk], True)
+    assert (answer.answer.labels, answer.is_reused) == ((similar.labels.get(name="green").pk,), True)
     found = answers.spent(project=similar)
     assert found is not None
     assert (found.tokens, found.cost, found.seconds) == (0, 0.0, 0.0)
@@ -251,7 +251,7 @@ def test_answers_of_before_get_the_digest_of_the_text_that_they_are_of(asking: P
     answers.suggest(project=asking)
     LlmAnswer.objects.update(sha256="", key="")
     outdated = asking.llm_answers.get(document__text="leaf")
-    LlmAnswer.objects.filter(pk=outdated.pk).update(outcome="of an earlier text", labels=[])
+    LlmAnswer.objects.filter(pk=outdated.pk).update(outcome="of an earlier text", answer=Answer())
     importlib.import_module("annotate.migrations.0008_llm_answers_by_question").note_texts(apps, None)
     current = LlmAnswer.objects.current()
     assert sorted(current.values_list("document__text", flat=True)) == ["lime", "moss"]

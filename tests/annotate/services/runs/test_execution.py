@@ -77,8 +77,8 @@ def test_it_predicts_every_document_once(colours: Project, add_documents: AddDoc
     rescore.rescore(project=colours, version=version)
     assert Prediction.objects.count() == colours.documents.count()
     red = colours.labels.get(name="red").pk
-    assert rose.prediction.decided == [red]
-    assert rose.prediction.scores[0][0] == red
+    assert rose.prediction.answer.labels == (red,)
+    assert rose.prediction.answer.scores[0][0] == red
 
 
 def test_it_stops_predicting_when_another_version_was_published(colours: Project) -> None:
