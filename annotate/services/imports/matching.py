@@ -90,13 +90,13 @@ class Known:
             for entry in entries
             if entry.external_id in self.by_id and self.by_id[entry.external_id].sha256 != entry.sha256
         ]
-        self.fixed: set[int] = set()
-        if moved:
-            # NB: first who has them, then who has decided: a decision committed between the two is seen.
-            held = Assignment.objects.leased().filter(document__in=moved, expires_at__gt=timezone.now())
-            decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
-            self.fixed.update(held.values_list("document_id", flat=True))
-            self.fixed.update(decided.values_list("document_id", flat=True))
+        held = Assignment.objects.leased().filter(document__in=moved, expires_at__gt=timezone.now())
+        decided = Annotation.objects.filter(document__in=moved, annotator__is_machine=False)
+        # NB: first who has them, then who has decided: a decision that is committed between the two is seen.
+        self.fixed = {
+            *held.values_list("document_id", flat=True),
+            *decided.values_list("document_id", flat=True),
+        }
         self.created: list[Document] = []
         self.changed: dict[int, Document] = {}
         self.retexted: set[int] = set()
