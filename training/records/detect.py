@@ -63,7 +63,20 @@ def detect_format(file: BinaryIO, name: str) -> str:
     if start[:20].decode("latin-1").lower().startswith(HTML):
         raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
     said = SUFFIXES.get(Path(name).suffix.lower(), "")
-    found = _packed_format(file, head, name)
+    found = ""
+    if head.startswith(b"PAR1"):
+        found = "parquet"
+    elif head.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(file) as archive:
+                members = archive.namelist()
+        except zipfile.BadZipFile as error:
+            raise FileError(
+                f"{name} is a damaged or incomplete workbook; save or upload it again."
+            ) from error
+        if "xl/workbook.xml" not in members:
+            raise FileError(f"{name} is a ZIP archive; unpack it first.")
+        found = "xlsx"
     if found and said and found != said:
         raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")
     if said in PACKED and not found:
@@ -78,20 +91,6 @@ def detect_format(file: BinaryIO, name: str) -> str:
 def _head(file: BinaryIO, size: int) -> bytes:
     file.seek(0)
     return file.read(size)
-
-
-def _packed_format(file: BinaryIO, head: bytes, name: str) -> str:
-    if head.startswith(b"PAR1"):
-        return "parquet"
-    if not head.startswith(b"PK\x03\x04"):
-        return ""
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if "xl/workbook.xml" in archive.namelist():
-                return "xlsx"
-    except zipfile.BadZipFile as error:
-        raise FileError(f"{name} is a damaged or incomplete workbook; save or upload it again.") from error
-    raise FileError(f"{name} is a ZIP archive; unpack it first.")
 
 
 def detect_encoding(file: BinaryIO, name: str) -> str:
@@ -113,8 +112,16 @@ def detect_encoding(file: BinaryIO, name: str) -> str:
         return "utf-16-be"
     if len(head) - len(head.translate(None, CONTROL)) > len(head) // 50:
         raise FileError(f"{name} is not a text file.")
-    sample = _not_utf8(file)
-    if sample is None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    scanned = file.seek(0)
+    sample = b""  # bytes from around the first place that is not UTF-8
+    while not sample and scanned < SCAN and (block := file.read(SAMPLE)):
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError:
+            sample = block + file.read(SAMPLE)
+        scanned += len(block)
+    if not sample:
         return "utf-8"
     # A file in UTF-8 may have a few damaged bytes; most of its characters beyond ASCII are still whole.
     text = sample.decode("utf-8", "replace")
@@ -123,16 +130,3 @@ def detect_encoding(file: BinaryIO, name: str) -> str:
         return "utf-8"
     best = from_bytes(sample, cp_isolation=LEGACY).best()
     return best.encoding if best else "cp1252"
-
-
-def _not_utf8(file: BinaryIO) -> bytes | None:
-    """Return bytes from around the first place that is not UTF-8, or None where the scanned part is UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    scanned = file.seek(0)
-    while scanned < SCAN and (block := file.read(SAMPLE)):
-        try:
-            decoder.decode(block)
-        except UnicodeDecodeError:
-            return block + file.read(SAMPLE)
-        scanned += len(block)
-    return None
