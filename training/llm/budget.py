@@ -86,7 +86,7 @@ class BudgetMeter:
                     taken = (most.input_tokens, most.output_tokens)
                     self._add(self._call(*taken, time.monotonic() - started, is_bound=True), calls)
                 raise
-            # The endpoint counts tokens, or bytes stand in their place.
+            # Where the endpoint does not count tokens, bytes stand in their place as an upper bound.
             sent, received = completion.input_tokens, completion.output_tokens
             call = self._call(
                 most.input_tokens if sent is None else sent,

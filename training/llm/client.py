@@ -87,10 +87,6 @@ class Completion:
 Attempt = Callable[[], Completion]
 
 
-def _free(attempt: Attempt) -> Completion:
-    return attempt()
-
-
 class Chat:
     """Connections that are kept between questions, for any number of threads; use it as a context manager."""
 
@@ -116,7 +112,10 @@ class Chat:
         self._gate.close()
 
     def ask(
-        self, messages: Sequence[Message], schema: Json, charge: Callable[[Attempt], Completion] = _free
+        self,
+        messages: Sequence[Message],
+        schema: Json,
+        charge: Callable[[Attempt], Completion] = lambda attempt: attempt(),
     ) -> Completion:
         """Return the answer; raises an `LlmError` once repeating it has not helped or cannot help.
 
