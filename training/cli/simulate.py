@@ -141,7 +141,16 @@ def run(arguments: argparse.Namespace) -> None:
         content = {"curves": curves, "mean": mean_points(curves)}
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
     if arguments.plot:
-        _plot(arguments, {f"{plan.spec.family}, {plan.strategy}": mean_points(curves)})
+        pictured = {f"{plan.spec.family}, {plan.strategy}": mean_points(curves)}
+        for pair in arguments.beside:
+            name, equals, path = pair.partition("=")
+            if not equals:
+                raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
+            try:
+                pictured[name] = json.loads(Path(path).read_text(encoding="utf-8"))["mean"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
+        arguments.plot.write_text(draw(pictured), encoding="utf-8")
     print(json.dumps({"mean": mean_points(curves)}))
 
 
@@ -224,18 +233,6 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
     macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
     point = CurvePoint(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
     return model, Round(point, pool, thresholds)
-
-
-def _plot(arguments: argparse.Namespace, curves: dict[str, list[dict[str, float]]]) -> None:
-    for pair in arguments.beside:
-        name, equals, path = pair.partition("=")
-        if not equals:
-            raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
-        try:
-            curves[name] = json.loads(Path(path).read_text(encoding="utf-8"))["mean"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
-    arguments.plot.write_text(draw(curves), encoding="utf-8")
 
 
 def _seeds(text: str) -> tuple[int, ...]:
