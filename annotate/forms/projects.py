@@ -6,6 +6,7 @@ from django import forms
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from annotate import task_types
 from annotate.models import Project
 from annotate.models.projects import MOST_SHARE, Role
 from annotate.services.runs.schedule import able_families
@@ -41,6 +42,13 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     field_order = ["name", "slug", "task", "labels", "guidelines"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django reads a model's choices once, when this class is made: the names would be of one language.
+        task = self.fields["task"]
+        assert isinstance(task, forms.ChoiceField)
+        task.choices = task_types.choices()
 
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = parse_labels(self.cleaned_data["labels"])
