@@ -59,6 +59,9 @@ NEAREST: dict[str, tuple[str, ...]] = {
     ),
     "annotate/services/runs/schedule.py": (f"{SERVICES}/runs/test_schedule.py", f"{SERVICES}/runs"),
     "annotate/services/work/lease.py": (f"{SERVICES}/work/test_lease.py", f"{SERVICES}/work"),
+    "annotate/services/work/jobs.py": (f"{SERVICES}/work/test_jobs.py", f"{SERVICES}/work"),
+    "annotate/services/work/perform.py": (f"{SERVICES}/work/test_perform.py", f"{SERVICES}/work"),
+    "annotate/models/work.py": (f"{SERVICES}/work/test_lease.py", f"{SERVICES}/work"),
     "annotate/services/versions/publication.py": (
         f"{SERVICES}/versions/test_publication.py",
         f"{SERVICES}/versions",

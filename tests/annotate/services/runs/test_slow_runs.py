@@ -12,8 +12,8 @@ from annotate import tasks
 from annotate.models import Project, TrainingRun, User
 from annotate.services.pages import overview, status_line
 from annotate.services.runs import execution, fit, schedule, scratch
-from annotate.services.work import lease, progress
-from annotate.services.work.progress import ProgressMeter, Superseded
+from annotate.services.work import lease
+from annotate.services.work.progress import Superseded
 from training.registry import slow_families
 from training.types import Dataset, RunSpec, TrainingError
 
@@ -104,30 +104,6 @@ def test_a_run_that_is_over_leaves_no_scratch_folder(
     assert not scratch.folder(run).exists()
 
 
-def test_a_cancelled_run_ends_at_the_next_thing_told(
-    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(progress, "NOTED_SECONDS", 0.0)
-    tell = ProgressMeter(lease.claim(TrainingRun, run.pk) or run)
-    tell("fit", 0.25)
-    run.refresh_from_db()
-    assert (run.stage, run.progress) == ("fit", 0.25)
-    lease.cancel(row=run)
-    with pytest.raises(Superseded):
-        tell("fit", 0.3)
-
-
-def test_the_row_is_not_written_at_every_step(run: TrainingRun) -> None:
-    tell = ProgressMeter(lease.claim(TrainingRun, run.pk) or run)
-    tell("fit", 0.25)
-    tell("fit", 0.26)
-    run.refresh_from_db()
-    assert run.progress == 0.25
-    tell("tune", 0.4)
-    run.refresh_from_db()
-    assert (run.stage, run.progress) == ("tune", 0.4)
-
-
 def test_a_slow_family_scores_a_part_of_the_pool(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(lambda: TrainingError("It cannot."))
     monkeypatch.setattr(fit, "train_and_package", trainer)
@@ -144,22 +120,3 @@ def test_nobody_waits_for_a_slow_run(run: TrainingRun, annotator: User) -> None:
     quick = TrainingRun.objects.create(project=run.project, family="tfidf", reason="lead")
     assert status_line.of(project=run.project, annotator=annotator).run == quick
     assert not overview.learning(run.project).is_waiting_for_labels
-
-
-def test_work_before_the_fit_takes_its_share_of_the_way(
-    run: TrainingRun, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told: list[tuple[str, float]] = []
-
-    def beat(row: TrainingRun, stage: str, progress: float) -> bool:
-        told.append((stage, round(progress, 3)))
-        return True
-
-    monkeypatch.setattr(lease, "beat", beat)
-    tell = ProgressMeter(run)
-    tell("read", 0.0)
-    before = tell.until(0.7)
-    before("vectors", 0.5)
-    tell("fit", 0.0)
-    tell("done", 1.0)
-    assert told == [("read", 0.0), ("vectors", 0.35), ("fit", 0.7), ("done", 1.0)]

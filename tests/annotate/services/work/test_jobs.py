@@ -87,7 +87,7 @@ def test_what_is_asked_for_before_a_job_begins_is_done_by_it(project: Project) -
     jobs.ask(kind=VECTORS, project=project)
     assert jobs.do(job.pk, lambda row: Turn()) == ()
     job.refresh_from_db()
-    assert job.state == "succeeded"
+    assert (job.state, job.is_anew) == ("succeeded", False)
 
 
 def test_a_job_that_was_cancelled_in_its_turn_does_not_give_way(project: Project) -> None:

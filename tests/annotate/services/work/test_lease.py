@@ -177,4 +177,6 @@ def test_a_cancelled_row_ends_at_the_next_step_and_says_who_did_it(row: Work, le
     assert not lease.cancel(row=row)
     row.refresh_from_db()
     assert (row.state, row.cancelled_by) == ("cancelled", lead)
+    assert mine.is_live
+    assert not row.is_live
     assert recovered(row) == []
