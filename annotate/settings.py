@@ -44,11 +44,11 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "annotate.middleware.KeepNothing",
+    "annotate.views.middleware.KeepNothing",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "annotate.middleware.LimitBodies",  # before the next one, which reads bodies
+    "annotate.views.middleware.LimitBodies",  # before the next one, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -114,7 +114,7 @@ STORAGES = {
 IMPORT_MAX_BYTES = env_int("WINNOW_IMPORT_MAX_MB", 2048) * 1024 * 1024
 IMPORT_MAX_CELL = env_int("WINNOW_IMPORT_MAX_CELL", 1_000_000)
 IMPORT_MAX_COLUMNS = env_int("WINNOW_IMPORT_MAX_COLUMNS", 500)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # of a request to the API; see annotate/middleware.py
+DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024  # of a request to the API; see annotate/views/middleware.py
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
 

@@ -23,7 +23,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.people import api_keys
 from annotate.services.versions import predictions
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from training.types import Answer
 
 ROOT = Path(__file__).resolve().parent.parent

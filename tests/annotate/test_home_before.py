@@ -39,7 +39,7 @@ from annotate.models import (
 from annotate.services.corpus import vector_store
 from annotate.services.versions import predictions
 from annotate.settings import SQLITE_OPTIONS
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 
 OLD = Path(__file__).resolve().parent.parent / "homes" / "135c32a"
 OLD_STATE = ("annotate", "0008")

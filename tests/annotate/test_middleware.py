@@ -11,8 +11,8 @@ from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 from django.urls import reverse
 
-from annotate.middleware import PAGE_BYTES
 from annotate.models import Document, Project, User
+from annotate.views.middleware import PAGE_BYTES
 
 SignIn = Callable[[User], Client]
 IMPORTS = "/projects/colours/imports/"

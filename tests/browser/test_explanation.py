@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Annotation, Document, Prediction, Project, User
 from annotate.services.versions import explanations, predictions
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -10,7 +10,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from annotate.models import Project, User
-from tests.annotate.cards import add_card
+from tests.annotate.made.cards import add_card
 from tests.browser.test_labeling import violations
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

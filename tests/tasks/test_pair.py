@@ -20,7 +20,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.people import api_keys
 from annotate.services.versions import predictions
 from annotate.task_types import TASK_TYPES
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from tests.tasks import pair, pair_type
 from training.tasks import TASKS
 from training.types import Answer

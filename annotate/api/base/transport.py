@@ -28,7 +28,7 @@ class FirstRenderer(BaseContentNegotiation):
 
 
 class LimitedJSONParser(JSONParser):
-    """Limits the depth. The length is limited before anything is read: see `annotate.middleware`."""
+    """Limits the depth. The length is limited before anything is read: see `annotate.views.middleware`."""
 
     def parse(
         self,

@@ -15,7 +15,7 @@ from annotate import tasks
 from annotate.models import Annotation, ClassMetric, Document, Project, User
 from annotate.models.versions import Stage
 from annotate.services.labeling import queue
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 
 Api = Callable[..., Client]
 BASE = "/api/v1/projects/colours"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.annotate.made_bundles import write_bundle
+from tests.annotate.made.bundles import write_bundle
 from tests.test_architecture import HEAVY
 from training.tasks import SINGLE
 from training.types import LabelSchema, LabelSpec

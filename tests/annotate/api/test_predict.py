@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from annotate.models import Label, Project, User
 from annotate.models.versions import ModelVersion, Stage
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 
 Api = Callable[..., Client]
 

@@ -13,7 +13,7 @@ WORDS = {
     "green": ("leaf", "moss", "lime", "grass"),
     "blue": ("sky", "sea", "ink", "ice"),
 }
-FAKES = "tests.annotate.fakes"
+FAKES = "tests.annotate.made.fakes"
 
 
 @pytest.fixture

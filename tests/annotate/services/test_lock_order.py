@@ -16,7 +16,7 @@ from annotate.services.projects import labels, members, projects
 from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
 from annotate.services.versions import publication
-from tests.annotate.interleaving import hurry, interleave
+from tests.annotate.made.interleaving import hurry, interleave
 from training.types import Answer
 
 pytestmark = [

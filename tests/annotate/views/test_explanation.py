@@ -10,7 +10,7 @@ from django.test import Client
 
 from annotate.models import Card, Document, ModelVersion, Prediction, Project, User
 from annotate.services.versions import explanations, predictions
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 from training.types import Answer
 
 SignIn = Callable[[User], Client]

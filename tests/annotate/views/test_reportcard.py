@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from annotate import tasks
 from annotate.models import Project, ReportCard, User
-from tests.annotate.cards import TWIN, add_card, row
+from tests.annotate.made.cards import TWIN, add_card, row
 
 
 @pytest.fixture

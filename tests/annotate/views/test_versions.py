@@ -14,8 +14,8 @@ from annotate.models import ModelVersion, Project, TrainingRun, User
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
 from annotate.services.versions import predictions
-from tests.annotate.cards import TWIN
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
+from tests.annotate.made.cards import TWIN
 from tests.training.families.toy import TOY
 from training.registry import FAMILIES
 

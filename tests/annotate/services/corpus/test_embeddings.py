@@ -9,7 +9,7 @@ from annotate.models import Assignment, Document, Embedding, Project
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
 from annotate.services.runs import first_batch
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from training.registry import STRATEGIES, Strategy
 
 pytestmark = pytest.mark.django_db
@@ -77,7 +77,7 @@ def test_it_forgets_old_vectors_rather_than_fill_the_memory(
 def test_it_chooses_the_first_batch_by_the_vectors_and_learns_from_names(
     project: Project, add_documents: AddDocuments, encoder: SiteEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = "tests.annotate.fakes:first_rows"
+    path = "tests.annotate.made.fakes:first_rows"
     monkeypatch.setitem(STRATEGIES, "kmeans", Strategy("kmeans", "K", path, reads_vectors=True))
     add_documents(project, "one", "two")
     vector_store.embed(project=project, encoder=encoder)

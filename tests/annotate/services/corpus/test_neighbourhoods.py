@@ -8,7 +8,7 @@ import pytest
 from annotate.models import Document, Neighbourhood, Project
 from annotate.services.corpus import neighbourhoods
 from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from training.encoders.neighbours import nearest
 
 pytestmark = pytest.mark.django_db

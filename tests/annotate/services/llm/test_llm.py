@@ -19,7 +19,7 @@ from annotate.models import Annotation, Card, LlmAnswer, ModelVersion, Project, 
 from annotate.models.versions import Stage
 from annotate.services.corpus import vector_store
 from annotate.services.llm import answers
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from tests.annotate.services.llm.llm_site import Add
 from tests.annotate.services.llm.llm_site import asking as asking
 from tests.annotate.services.llm.llm_site import configured as configured

@@ -17,7 +17,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import queue
 from annotate.services.llm import answers
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from tests.annotate.services.llm.llm_site import Add
 from tests.annotate.services.llm.llm_site import asking as asking
 from tests.annotate.services.llm.llm_site import configured as configured

@@ -18,6 +18,7 @@ from annotate.models import (
     TrainingRun,
     User,
 )
+from annotate.services.imports.labels import machine_annotator
 from annotate.services.pages import overview
 from annotate.services.runs import execution, schedule
 
@@ -146,7 +147,7 @@ def test_a_label_without_a_holdout_document_is_not_measurable_yet_and_not_zero(
 def test_annotators_come_by_what_they_did_and_machines_last(
     project: Project, annotator: User, lead: User, add_documents: AddDocuments, annotate: Annotate
 ) -> None:
-    robot = User.objects.create_user("import", is_machine=True)
+    robot = machine_annotator()
     documents = add_documents(project, *(f"text {n}" for n in range(5)))
     for document, seconds in zip(documents[:3], (2.0, 4.0, 90.0), strict=True):
         annotate(document, annotator, "red", seconds=seconds)

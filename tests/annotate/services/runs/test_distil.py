@@ -13,7 +13,7 @@ from annotate.services.corpus import snapshots
 from annotate.services.runs import distil, execution, fit, schedule
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work.progress import Superseded
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 from training.types import Dataset, RunSpec
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("only_tfidf")]

@@ -14,7 +14,7 @@ from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
 from annotate.services.runs import execution, fit, next_batch, schedule
 from annotate.services.versions import publication, rescore
 from annotate.services.work import lease
-from tests.annotate.fakes import HashEmbedder
+from tests.annotate.made.fakes import HashEmbedder
 from training.bundles.bundle import BundleDraft, open_bundle
 from training.families.shared.graphs import write_vector_graph
 from training.preprocess.encoder import EncoderPreprocessor

@@ -13,7 +13,7 @@ from annotate.services.runs import next_batch
 from training.registry import STRATEGIES, Strategy
 
 pytestmark = pytest.mark.django_db
-FAKES = "tests.annotate.fakes"
+FAKES = "tests.annotate.made.fakes"
 
 
 @pytest.fixture(autouse=True)

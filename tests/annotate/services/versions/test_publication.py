@@ -15,7 +15,7 @@ from annotate.models import Label, ModelVersion, Project, Publication, TrainingR
 from annotate.models.versions import Stage
 from annotate.services.versions import publication
 from annotate.services.versions.publication import Verdict
-from tests.annotate.made_bundles import add_version, write_bundle
+from tests.annotate.made.bundles import add_version, write_bundle
 from training.tasks import SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from annotate.services.versions.record import VersionReport
-from tests.annotate.cards import TWIN
+from tests.annotate.made.cards import TWIN
 from training.reportcard.card import Speed
 from training.types import GraphFigures, Int8Twin, Parity
 

@@ -18,8 +18,8 @@ from annotate.models.versions import Stage
 from annotate.services.pages import reportcard_rows
 from annotate.services.versions import publication, reportcards
 from annotate.services.work import jobs
-from tests.annotate.cards import TWIN
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
+from tests.annotate.made.cards import TWIN
 from training.reportcard import measurement
 
 pytestmark = pytest.mark.django_db

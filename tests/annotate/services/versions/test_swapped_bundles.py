@@ -12,7 +12,7 @@ import pytest
 from annotate.models import ModelVersion, Project, User
 from annotate.services.versions import predictions, publication, rescore
 from annotate.services.versions.loaded_bundles import tried
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 from training.bundles.bundle import MANIFEST, BundleError, file_checksum
 
 

@@ -12,7 +12,7 @@ from annotate.models.work import WorkState
 from annotate.services.runs import schedule
 from annotate.services.versions import publication, reportcards
 from annotate.services.versions.variants import RunConfig, Variant
-from tests.annotate.made_bundles import add_version
+from tests.annotate.made.bundles import add_version
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 LEAD = schedule.RunReason.LEAD
