@@ -10,10 +10,12 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands
 
+from annotate import middleware
 from annotate.api import documents, predict
 from annotate.api.base.pagination import Keyset
 from annotate.models import Project
 from annotate.models.workers import SILENT_AFTER
+from annotate.services.people import addresses, guessing
 from annotate.services.versions import predictions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,6 +97,13 @@ NUMBERS = [
     ("docs/api.md", "up to {:,} documents;", documents.MAX_DOCUMENTS),
     ("docs/api.md", "`limit` is at most {:,}", Keyset.max_page_size),
     ("docs/api.md", "A body has at most {} MB", settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2),
+    ("docs/security.md", "After {} for one account from one address", settings.AXES_FAILURE_LIMIT),
+    ("docs/security.md", "{} from one address", guessing.OF_AN_ADDRESS * settings.AXES_FAILURE_LIMIT),
+    ("docs/security.md", "{} for one account from all", guessing.OF_AN_ACCOUNT * settings.AXES_FAILURE_LIMIT),
+    ("docs/security.md", "for {:.0f} minutes", settings.AXES_COOLOFF_TIME.total_seconds() / 60),
+    ("docs/security.md", "a page takes {} MB", middleware.PAGE_BYTES // 1024**2),
+    ("docs/security.md", "the API {} MB", settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 1024**2),
+    ("docs/security.md", "its network of {} bits", addresses.NETWORK_BITS),
     ("docs/deployment.md", "was not seen for {:.0f} seconds", SILENT_AFTER.total_seconds()),
 ]
 

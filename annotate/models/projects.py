@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -67,6 +68,9 @@ class Project(models.Model):
     guidelines = models.TextField(_("guidelines"), blank=True)
     guidelines_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
 
     # Who labels what.
     annotators_per_document = models.PositiveSmallIntegerField(

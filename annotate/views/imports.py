@@ -21,6 +21,8 @@ from annotate.models.imports import UPLOADED
 from annotate.services.exports import formats
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
+from annotate.services.projects import quotas
+from annotate.services.projects.refused import Refused
 from annotate.services.work import lease
 from training.records import FileError
 
@@ -30,12 +32,11 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     form = FileForm(request.POST or None, request.FILES or None)
     if form.is_valid():
-        file = form.cleaned_data["file"]
+        file, user = form.cleaned_data["file"], signed_in(request.user)
         try:
-            upload = job.begin(
-                project=project, user=signed_in(request.user), file=file, name=file.name or "file"
-            )
-        except FileError as error:
+            quotas.check_uploads(user)
+            upload = job.begin(project=project, user=user, file=file, name=file.name or "file")
+        except (Refused, FileError) as error:
             form.add_error("file", str(error))
         else:
             return redirect("import", slug, upload.pk)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from annotate.models import Membership, Project, User
 from annotate.models.projects import Role
 from annotate.services.labeling import places
+from annotate.services.projects import quotas
 from annotate.services.projects.labels import add_labels
 from annotate.services.projects.refused import Refused
 
@@ -26,12 +27,18 @@ def create_project(
     constraints: Mapping[str, object] | None = None,
 ) -> Project:
     """Create a project led by `by`; `labels` are (name, description) in the order people see them."""
+    quotas.check_projects(by)
     if Project.objects.filter(slug=slug).exists():
         raise Refused(
             _("A project with the short name “%(slug)s” exists already; choose another.") % {"slug": slug}
         )
     project = Project.objects.create(
-        name=name, slug=slug, task=task, guidelines=guidelines, constraints=dict(constraints or {})
+        name=name,
+        slug=slug,
+        task=task,
+        guidelines=guidelines,
+        constraints=dict(constraints or {}),
+        created_by=by,
     )
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
     add_labels(project=project, labels=labels)
