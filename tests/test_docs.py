@@ -10,13 +10,13 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands
 
-from annotate import middleware
 from annotate.api import documents, predict
 from annotate.api.base.pagination import Keyset
 from annotate.models import Project
 from annotate.models.workers import SILENT_AFTER
 from annotate.services.people import addresses, guessing
 from annotate.services.versions import predictions
+from annotate.views import middleware
 
 ROOT = Path(__file__).resolve().parent.parent
 OF_BUILDERS = [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "architecture.md"]
