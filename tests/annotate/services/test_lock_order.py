@@ -54,9 +54,10 @@ class Site:
         place = self.places[0]
         assert place is not None
         assert place.card is not None
-        answer = decisions.Submission(place.card, "answered", [label.pk for label in reversed(self.labels)])
+        said = Answer(tuple(label.pk for label in reversed(self.labels)))
+        sent = decisions.Submission(place.card, "answered", said)
         with transaction.atomic():
-            decisions.keep(project=self.project, annotator=self.annotator, answer=answer)
+            decisions.keep(project=self.project, annotator=self.annotator, submission=sent)
             dealt = queue.deal(project=self.project, annotator=self.annotator)
         if dealt is None:
             queue.deal_from_filled(project=self.project, annotator=self.annotator)
