@@ -269,7 +269,7 @@ class Copy:
         return all(self._pass(path, end - time.monotonic()) for path in tests)
 
     def _pass(self, path: str, seconds: float) -> bool:
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", path]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", path]
         scratch = self.folder / "scratch"
         scratch.mkdir(exist_ok=True)
         environment = os.environ | {
