@@ -27,7 +27,7 @@ def main() -> None:
     Project.objects.update(retrain_after=1_000, retrain_idle_seconds=IDLE_SECONDS)
     project.refresh_from_db()
     seconds = [wait_for("the model of the names", lambda: is_served(project, 1))]
-    loop_driver.label(project, User.objects.create_user("oracle"), truth, pool_answers=ANSWERS)
+    loop_driver.label(project, User.objects.create_user("olga"), truth, pool_answers=ANSWERS)
     seconds.append(wait_for("a model of the labels", lambda: is_learned(project)))
     version = project.versions.published().get()
     runs = project.runs.order_by("pk")

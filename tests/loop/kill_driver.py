@@ -46,7 +46,7 @@ def end(how: str, workers: list[int], trainer: int) -> None:
 def main(how: str, workers: list[int]) -> None:
     call_command("migrate", verbosity=0)
     project, truth = loop_driver.make_project(random.Random(0))
-    person = User.objects.create_user("oracle")
+    person = User.objects.create_user("olga")
     loop_driver.label(project, person, truth, pool_answers=9)
     fitting = Path(settings.HOME) / FITTING
     wait_for("the middle of a run", lambda: fitting.exists() and bool(fitting.read_text()))

@@ -101,7 +101,7 @@ def main() -> None:
     call_command("migrate", verbosity=0)
     rng = random.Random(0)
     project, truth = make_project(rng)
-    person = User.objects.create_user("oracle")
+    person = User.objects.create_user("olga")
     label(project, person, truth, pool_answers=12)
     seconds = [wait_for("the first version", lambda: is_served(project, 1))]
     first = accuracy(project, random.Random(1))
