@@ -10,10 +10,11 @@ import onnxruntime as ort
 
 from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
 from training.figures import calibration
-from training.preprocess import Feed, FindsParts, load_preprocessor
+from training.preprocess import load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
 from training.preprocess.explaining import by_place, contributions, weightiest
 from training.preprocess.places import TextParts
+from training.preprocess.protocol import Feed, FindsParts
 from training.types import Embedder, FloatArray, LabelSchema, NgramWeight
 
 __all__ = ["BROKEN_GRAPH", "Predictor", "session_options"]

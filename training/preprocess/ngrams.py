@@ -14,8 +14,8 @@ from typing import Self
 
 import numpy as np
 
-from training.preprocess import Feed
 from training.preprocess.places import Place, TextParts, char_places, original_spans, placed, word_places
+from training.preprocess.protocol import Feed
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "ngrams.json"

@@ -13,9 +13,9 @@ from typing import Self
 
 import numpy as np
 
-from training.preprocess import Feed
 from training.preprocess.ngrams import normalise
 from training.preprocess.places import Span, TextParts, original_spans, placed, word_places
+from training.preprocess.protocol import Feed
 from training.types import Embedder, FloatArray, IntArray
 
 FILE = "subwords.json"

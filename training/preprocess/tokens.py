@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from tokenizers import Tokenizer
 
-from training.preprocess import Feed
+from training.preprocess.protocol import Feed
 from training.types import Embedder, TrainingError
 
 TOKENIZER_FILE = "tokenizer.json"
