@@ -9,6 +9,8 @@ from typing import Any
 import dj_database_url
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from annotate import environment, queues
 from annotate.environment import env, env_bool, env_float, env_int, env_list
@@ -97,7 +99,22 @@ DATABASES = {"default": _database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = environment.redis_url(HOME)
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# A request waits for Redis at most this long, once in a few seconds: see annotate/outages/breaker.py.
+REDIS_SECONDS = 0.5
+CACHES = {
+    "default": {
+        "BACKEND": "annotate.outages.cache.ForgettingCache",
+        "LOCATION": REDIS_URL,
+        "VERSION": 2,  # the keys of the first version hold pickles, which nothing reads any more
+        "OPTIONS": {
+            "serializer": "annotate.outages.cache.JsonSerializer",
+            "socket_connect_timeout": REDIS_SECONDS,
+            "socket_timeout": REDIS_SECONDS,
+            # Once and at once: a connection of before a restart of Redis fails, the next one works.
+            "retry": Retry(NoBackoff(), 1),
+        },
+    }
+}
 
 BUNDLE_ROOT = HOME / "bundles"
 ENCODER_ROOT = HOME / "encoders"
@@ -148,8 +165,10 @@ AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contri
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "projects"
 LOGOUT_REDIRECT_URL = "login"
-# Signed cookies would need no table, but a session in the database can be ended from the server.
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# A session in the database is ended from the server. NB: a copy in the cache would come back to life where
+# it was ended while Redis was away.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # With this prefix a browser takes a cookie from this very host over HTTPS only, not from its neighbours.
 COOKIE_PREFIX = "__Host-" if HTTPS else ""
@@ -192,7 +211,8 @@ AXES_VERBOSE = False
 CELERY_BROKER_URL = environment.celery_broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
+CELERY_RESULT_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -202,8 +222,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     # NB: without these two a killed worker's message comes back only after 100 seconds (kombu 5.7).
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,
+    # Whoever sends a message gives up at once where Redis is away: the tick sends it again.
+    "max_retries": 0,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,  # of a server that is there but stands still
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis as long as it takes
 CELERY_TASK_DEFAULT_QUEUE = queues.INTERACTIVE
 # A tick that waited in the queue may be dropped, because the next one is behind it.
 CELERY_BEAT_SCHEDULE = {

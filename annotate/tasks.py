@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from functools import partial
 
 from celery import shared_task
 from django.core.cache import cache
-from kombu.exceptions import OperationalError
 
 from annotate import kinds, pulse
 from annotate.kinds import WorkKind
 from annotate.models import ModelVersion, Project
 from annotate.models.jobs import JobKind
 from annotate.models.work import Work
+from annotate.outages.breaker import REDIS
 from annotate.services.work import jobs, lease
 
 logger = logging.getLogger(__name__)
@@ -28,10 +29,8 @@ def wake(rows: Iterable[Work]) -> None:
 
 def send(kind: WorkKind, pk: int) -> None:
     """Send a message to the queue of a kind; with the broker away the tick sends it again."""
-    try:
-        work.apply_async((kind.name, pk), queue=kind.queue, retry=False)
-    except OperationalError as error:
-        logger.warning("The broker is away (%s): %s %s waits for the next tick.", error, kind.name, pk)
+    message = partial(work.apply_async, (kind.name, pk), queue=kind.queue, retry=False)
+    REDIS.attempt(message, None)
 
 
 @shared_task

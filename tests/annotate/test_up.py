@@ -87,10 +87,10 @@ class Up:
     def ticks(self) -> bool:
         """Take away what the tick notes down once a minute, and see whether it comes back."""
         with redis.Redis(unix_socket_path=str(environment.embedded_socket(self.home))) as client:
-            client.delete(":1:due-vectors")
+            client.delete(":2:due-vectors")
             deadline = time.monotonic() + 6
             while time.monotonic() < deadline:
-                if client.exists(":1:due-vectors"):
+                if client.exists(":2:due-vectors"):
                     return True
                 time.sleep(0.1)
         return False

@@ -53,9 +53,13 @@ class TextThrottle(RequestThrottle):
 
 
 def spend(key: str, cost: int) -> int:
-    """Add to a counter that ends with its minute, and return its new value."""
-    try:
-        return int(cache.incr(key, cost))
-    except ValueError:
-        cache.add(key, 0, timeout=2 * WINDOW)
-        return int(cache.incr(key, cost))
+    """Add to a counter that ends with its minute, and return its new value.
+
+    Nothing is counted while Redis is away: a program is rather answered too often than not at all.
+    """
+    for _attempt in range(2):
+        try:
+            return int(cache.incr(key, cost))
+        except ValueError:
+            cache.add(key, 0, timeout=2 * WINDOW)
+    return cost
