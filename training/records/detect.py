@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from charset_normalizer import from_bytes
 
+from training.records.alphabets import by_alphabet
 from training.records.rows import FileError
 
 SAMPLE = 64 * 1024
@@ -26,11 +27,14 @@ BOMS = [
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 ]
+MULTI_BYTE = ("shift_jis", "gb18030", "big5", "euc_kr", "euc_jp")
+HALF_WIDTH = frozenset(map(chr, range(0xFF61, 0xFFA0)))
 # The single-byte encodings that people still save files in, and the common East Asian ones.
 LEGACY = [
-    "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "cp866", "mac_cyrillic",
-    "shift_jis", "gb18030", "big5", "euc_kr", "euc_jp",
+    "cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "koi8_r", "cp866",
+    "mac_cyrillic", *MULTI_BYTE,
 ]  # fmt: skip
+IMAGES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
 FOREIGN = [
     (b"\x1f\x8b", "is compressed with gzip; unpack it first"),
     (b"BZh", "is compressed with bzip2; unpack it first"),
@@ -40,11 +44,14 @@ FOREIGN = [
     (b"%PDF", "is a PDF; export its table as CSV or XLSX"),
     (b"\xd0\xcf\x11\xe0", "is a workbook of Excel 97-2003; save it as .xlsx"),
     (b"SQLite format 3", "is an SQLite database; export the table as CSV"),
-    (b"\x89PNG", "is an image"),
-    (b"\xff\xd8\xff", "is an image"),
+    (b"Rar!", "is a RAR archive; unpack it first"),
+    *((magic, "is an image, whatever its name says; choose a file with rows of text") for magic in IMAGES),
 ]
 PACKED = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}  # formats that are no text
-CONTROL = bytes(set(range(32)) - set(b"\t\n\f\r\x1a\x1b"))  # bytes that text hardly ever holds
+# Bytes that text hardly ever holds. Vertical tabs, form feeds and the separators from 0x1C on come from old
+# databases and page layouts.
+CONTROL = bytes(set(range(0x1C)) - set(b"\t\n\v\f\r\x1a\x1b"))
+FEW_CONTROL = 4  # so many are no proof, however short the file is
 HTML = ("<!doctype html", "<html", "<head", "<body")
 
 
@@ -110,8 +117,10 @@ def detect_encoding(file: BinaryIO, name: str) -> str:
         return "utf-16-le"
     if even > few and odd < even / 20:
         return "utf-16-be"
-    if len(head) - len(head.translate(None, CONTROL)) > len(head) // 50:
-        raise FileError(f"{name} is not a text file.")
+    if len(head) - len(head.translate(None, CONTROL)) > max(FEW_CONTROL, len(head) // 50):
+        raise FileError(
+            f"{name} is not a text file. Tables are read from CSV, TSV, JSONL, JSON, XLSX and Parquet files."
+        )
     decoder = codecs.getincrementaldecoder("utf-8")()
     scanned = file.seek(0)
     sample = b""  # bytes from around the first place that is not UTF-8
@@ -129,4 +138,10 @@ def detect_encoding(file: BinaryIO, name: str) -> str:
     if damaged * 10 < sum(not char.isascii() for char in text) - damaged:
         return "utf-8"
     best = from_bytes(sample, cp_isolation=LEGACY).best()
-    return best.encoding if best else "cp1252"
+    likeliest = best.encoding if best else "cp1252"
+    if likeliest in MULTI_BYTE:
+        found = [char for char in sample.decode(likeliest, "replace") if not char.isascii()]
+        # Half-width katakana alone are what Shift JIS makes of another alphabet; people hardly write them.
+        if sum(char in HALF_WIDTH for char in found) * 2 < len(found):
+            return likeliest
+    return by_alphabet(sample) or likeliest
