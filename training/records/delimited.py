@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import BinaryIO, TextIO
 
 from training.records.detect import SAMPLE
@@ -15,19 +17,41 @@ from training.records.rows import FileError, Options, Row, fill_row
 DELIMITERS = ",;\t|"
 NO_DELIMITER = "\x1f"  # stands for a table of one column, whose texts may hold commas
 REPLAYS = 1000
+REPLAYED = 64_000_000  # characters; a broken record may be long, and each of its lines is tried anew
+# The first line by which Excel is told the delimiter of a file; it is no row.
+SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[,;\t]*[\r\n]*', re.IGNORECASE)
 # What the csv module says is wrong, by a part of its message, and what a person is told.
 FAULTS = {
+    "record limit": "The row is longer than is read, or a quote is opened here and never closed.",
     "field limit": "A cell is too long, or a quote is opened here and never closed.",
     "unexpected end": "A quote is opened here and never closed.",
     "": "A quote inside a quoted cell is not doubled.",
 }
 
 
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Make a lone surrogate of each byte that does not decode, by which its cell is known to be broken.
+
+    NB: Python's own "surrogateescape" gives up at bytes below 128, which half a character of UTF-16 has.
+    """
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("training.records.escape", _escape)
+
+
 def decoded(file: BinaryIO, options: Options) -> TextIO:
     """Return an open file as text in its encoding; bytes that do not decode become surrogates."""
     file.seek(0)
+    has_mark = file.read(3) == codecs.BOM_UTF8
+    file.seek(0)
     try:
-        text = TextIOWrapper(file, encoding=options.encoding, errors="surrogateescape", newline="")
+        name = codecs.lookup(options.encoding).name
+        name = (
+            "utf-8-sig" if has_mark and name == "utf-8" else name
+        )  # somebody said UTF-8, which it is as well
+        text = TextIOWrapper(file, encoding=name, errors="training.records.escape", newline="")
     except LookupError as error:
         raise FileError(f"There is no encoding called {options.encoding!r}.") from error
     if options.meter:
@@ -57,13 +81,21 @@ def read_delimited(file: BinaryIO, name: str, options: Options) -> Iterator[Row]
     with decoded(file, options) as text:
         sample = text.read(SAMPLE)
         text.seek(0)
-        delimiter = options.delimiter or guess_delimiter(sample, options.format)
+        told = SEPARATOR.fullmatch(next(iter(split_lines(sample)), ""))
+        if told:
+            sample = sample[len(told[0]) :]
+        delimiter = options.delimiter or (told[1] if told else guess_delimiter(sample, options.format))
+        if len(delimiter) != 1 or delimiter in '\r\n"':
+            raise FileError(f"The delimiter has to be one character, and not {delimiter!r}.")
         quoting = guess_quoting(sample, delimiter)
         csv.field_size_limit(options.max_cell + 1)  # NB: the csv module has one limit for the whole process
         has_header = options.header
         if has_header is None:
             has_header = looks_like_header(_sample_rows(sample, delimiter, quoting))
-        lines = _Lines(text, options.max_cell)
+        lines = _Lines(text, options)
+        if told:
+            next(lines)
+            lines.done()
         # The stub's literal type for `quoting` is narrower than what the constants are typed as.
         reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)  # type: ignore[arg-type]
         names: list[str] = []
@@ -89,12 +121,14 @@ def read_delimited(file: BinaryIO, name: str, options: Options) -> Iterator[Row]
 class _Lines:
     """The lines of a file. Those of the present record are kept, so that they can be read once more."""
 
-    def __init__(self, file: TextIO, limit: int) -> None:
-        self.source = bounded_lines(file, limit + 2)
+    def __init__(self, file: TextIO, options: Options) -> None:
+        self.source = bounded_lines(file, options.max_row + 1)
+        self.longest = options.max_row
         self.ahead: deque[str] = deque()
         self.record: list[str] = []
+        self.length = 0  # of the present record
         self.number = 1  # of the line on which the present record starts
-        self.replays = 0
+        self.replays = self.replayed = 0
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -102,16 +136,21 @@ class _Lines:
     def __next__(self) -> str:
         line = self.ahead.popleft() if self.ahead else next(self.source)
         self.record.append(line)
+        self.length += len(line)
+        if self.length > self.longest:
+            raise csv.Error("record limit")
         return line
 
     def done(self) -> None:
         self.number += len(self.record)
         self.record.clear()
+        self.length = 0
 
     def give_up_first(self) -> None:
         """Drop the first line of a broken record and read the rest anew: its quote may never have closed."""
         self.replays += len(self.record) > 1
-        if self.replays > REPLAYS:
+        self.replayed += sum(map(len, self.record[1:]))
+        if self.replays > REPLAYS or self.replayed > REPLAYED:
             raise FileError(
                 f"From line {self.number} on, too many quotes are opened and never closed. "
                 "Check the delimiter, or save the file anew."
@@ -121,11 +160,16 @@ class _Lines:
         self.done()
 
 
+def split_lines(text: str) -> list[str]:
+    """Return lines as files have them; `str.splitlines` also cuts at form feeds and other marks in texts."""
+    return list(StringIO(text, newline=""))
+
+
 def guess_delimiter(sample: str, format: str = "csv") -> str:
     """Return the delimiter that cuts the sample's rows into the same number of cells most often."""
     if format == "tsv":
         return "\t"
-    lines = sample.splitlines()[:200]
+    lines = split_lines(sample)[:200]
     best, best_score = NO_DELIMITER, 0.0
     for delimiter in DELIMITERS:
         widths = [len(cells) for cells in _lenient(lines, delimiter) if cells][:100]
@@ -158,7 +202,7 @@ def guess_quoting(sample: str, delimiter: str) -> int:
 
 
 def _sample_rows(sample: str, delimiter: str, quoting: int) -> list[list[str]]:
-    lines = sample.splitlines()[:100]
+    lines = split_lines(sample)[:100]
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     try:
         return [cells for cells in reader if cells]

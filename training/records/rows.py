@@ -75,3 +75,8 @@ class Options:
     max_columns: int = 500
     max_bytes: int = 2 * 1024**3
     meter: ReadMeter | None = None
+
+    @property
+    def max_row(self) -> int:
+        """The most characters of all cells of a row together."""
+        return 4 * self.max_cell

@@ -26,7 +26,7 @@ DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finit
 
 def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield one row for each line; a line that is no object becomes a row with a problem."""
-    longest = options.max_cell * 4
+    longest = options.max_row
     with decoded(file, options) as text:
         for number, line in enumerate(bounded_lines(text, longest + 1), start=1):
             if len(line) > longest:
@@ -57,7 +57,7 @@ def _row(number: int, value: Json) -> Row:
 def read_json(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the items of a list of objects (or of objects one after another) without holding the list."""
     with decoded(file, options) as text:
-        yield from _Stream(text, options.max_cell * 4 + CHUNK).rows()
+        yield from _Stream(text, options.max_row + CHUNK).rows()
 
 
 class _Stream:

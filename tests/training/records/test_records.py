@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Options, ReadMeter, Row, read, reading, sample
+from training.records import FileError, Options, ReadMeter, Row, delimited, read, reading, sample
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -322,3 +322,48 @@ def test_what_a_sample_found_out_is_not_looked_for_again(
     _rows, settled = sample(path, 1)
     monkeypatch.setattr(reading, "detect_encoding", lambda *_: pytest.fail("looked for the encoding again"))
     assert cells(list(read(path, settled))) == [{"id": "1", "text": RUSSIAN}]
+
+
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "sep=;;;", "\ufeffsep=;"])
+def test_excels_line_with_the_delimiter_names_it_and_is_no_row(tmp_path: Path, first: str) -> None:
+    found = rows(tmp_path, f"{first}\r\nid;text;label\r\n1;well, hello;a\r\n2;good, bye;b\r\n")
+    assert [(row.number, dict(row.cells)) for row in found] == [
+        (3, {"id": "1", "text": "well, hello", "label": "a"}),
+        (4, {"id": "2", "text": "good, bye", "label": "b"}),
+    ]
+
+
+def test_a_declared_delimiter_wins_over_excels_line(tmp_path: Path) -> None:
+    assert cells(rows(tmp_path, "sep=;\ntext,label\na;b,c\n", delimiter=",")) == [
+        {"text": "a;b", "label": "c"}
+    ]
+
+
+def test_a_text_that_only_starts_like_excels_line_is_a_row(tmp_path: Path) -> None:
+    assert cells(rows(tmp_path, "sep=september\nother\n"))[0] == {"column 1": "sep=september"}
+
+
+@pytest.mark.parametrize("delimiter", ["ab", "\n", '"'])
+def test_a_delimiter_that_cannot_be_one_is_a_sentence(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(FileError, match="has to be one character"):
+        rows(tmp_path, "text\na\n", delimiter=delimiter)
+
+
+def test_a_long_line_of_whole_cells_is_not_cut(tmp_path: Path) -> None:
+    found = rows(tmp_path, f"text,more\n{'a' * 90},{'b' * 90}\n", max_cell=100)
+    assert cells(found) == [{"text": "a" * 90, "more": "b" * 90}]
+
+
+def test_a_row_of_many_long_cells_costs_itself_only(tmp_path: Path) -> None:
+    lines = ",".join(f'"{"a" * 45}\n{"b" * 45}"' for _ in range(5))
+    found = rows(tmp_path, f"text,b,c,d,e\n{lines}\n1,2,3,4,5\n", max_cell=100)
+    assert "longer than is read" in found[0].problem
+    assert found[-1].cells == {"text": "1", "b": "2", "c": "3", "d": "4", "e": "5"}
+
+
+def test_long_rows_with_open_quotes_are_not_tried_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "REPLAYED", 5_000)
+    with pytest.raises(FileError, match="too many quotes"):
+        rows(tmp_path, "id,text\n" + f'1,"{"a" * 90}\n' * 101, max_cell=1000)
