@@ -15,12 +15,14 @@ from annotate.models.versions import Stage
 from annotate.models.work import Work
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, schedule
 from annotate.services.versions import reportcards, rescore
 from annotate.services.work import jobs
-from annotate.services.work.jobs import Turn
+from annotate.services.work.jobs import Turn, TurnWork
+from annotate.services.work.progress import ProgressMeter
 
 MINUTE = 60
 
@@ -66,21 +68,24 @@ def import_file(import_id: int) -> Iterable[Work]:
         yield from jobs.ask(kind=JobKind.VECTORS, project=upload.project)
 
 
-def make_vectors(job: Job) -> Turn:
+def make_vectors(job: Job, meter: ProgressMeter) -> Turn:
     """Embed for a while, by the site's own encoder first; with enough vectors choose the first batch."""
+    meter("vectors", 0.0)
     site = vector_store.embedder()
-    is_complete = _embed_for_a_while(job.project, site)
+    is_complete = _embed_for_a_while(job.project, site, meter)
     opened = first_batch.begin(project=job.project, encoder=site, is_complete=is_complete)
     for fingerprint in encoders.in_use(project=job.project):
-        is_complete = is_complete and _embed_for_a_while(job.project, vector_store.embedder(fingerprint))
+        encoder = vector_store.embedder(fingerprint)
+        is_complete = is_complete and _embed_for_a_while(job.project, encoder, meter)
     return Turn(is_complete, opened)
 
 
-def _embed_for_a_while(project: Project, encoder: vector_store.SiteEmbedder) -> bool:
+def _embed_for_a_while(project: Project, encoder: SiteEmbedder, meter: ProgressMeter) -> bool:
     """Embed for a while; once all texts have their vectors, find their neighbours and return True."""
-    vector_store.embed(project=project, encoder=encoder)
+    vector_store.embed(project=project, encoder=encoder, tell=partial(meter, "vectors"))
     is_complete = vector_store.is_complete(project=project, encoder=encoder)
     if is_complete:
+        meter("neighbours", 0.9)
         neighbourhoods.find(project=project, encoder=encoder)
     return is_complete
 
@@ -91,9 +96,9 @@ def vectors_due() -> Iterable[Work]:
             yield from jobs.ask_if_rested(kind=JobKind.VECTORS, project=project)
 
 
-def predict_all(job: Job) -> Turn:
+def predict_all(job: Job, meter: ProgressMeter) -> Turn:
     assert job.version is not None
-    rescore.prelabel(version=job.version)
+    rescore.prelabel(version=job.version, tell=partial(meter, "predict"))
     return Turn()
 
 
@@ -105,9 +110,10 @@ def predictions_due() -> Iterable[Work]:
         yield from jobs.ask_if_rested(kind=JobKind.RESCORE, project=version.project, version=version)
 
 
-def ask_llm(job: Job) -> Turn:
+def ask_llm(job: Job, meter: ProgressMeter) -> Turn:
+    meter("ask", 0.0)
     encoder = vector_store.embedder() if vector_store.any_for(project=job.project) else None
-    done = answers.suggest(project=job.project, embedder=encoder)
+    done = answers.suggest(project=job.project, embedder=encoder, tell=partial(meter, "ask"))
     return Turn(is_last=not (done and answers.is_wanted(project=job.project)))
 
 
@@ -117,9 +123,9 @@ def answers_due() -> Iterable[Work]:
             yield from jobs.ask_if_rested(kind=JobKind.ASK_LLM, project=project)
 
 
-def measure(job: Job) -> Turn:
+def measure(job: Job, meter: ProgressMeter) -> Turn:
     """Measure the project's models; where it publishes what is recommended, predict by that."""
-    card = reportcards.make(project=job.project, anew=job.is_anew)
+    card = reportcards.make(project=job.project, anew=job.is_anew, tell=partial(meter, "measure"))
     version = reportcards.publish_recommended(card=card) if card else None
     if version is None:
         return Turn()
@@ -131,9 +137,7 @@ def measuring_due() -> Iterable[Work]:
         yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
 
 
-def of_jobs(
-    kind: JobKind, queue: str, turn: Callable[[Job], Turn], due: Callable[[], Iterable[Work]]
-) -> WorkKind:
+def of_jobs(kind: JobKind, queue: str, turn: TurnWork, due: Callable[[], Iterable[Work]]) -> WorkKind:
     return WorkKind(kind.value, queue, Job, partial(jobs.do, work=turn), {"kind": kind.value}, due, MINUTE)
 
 

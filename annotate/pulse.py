@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from annotate import kinds
 from annotate.models import WorkerPulse
-from annotate.services.work import lease
+from annotate.services.work import lease, watch
 
 logger = logging.getLogger(__name__)
 
@@ -36,13 +36,17 @@ def record(queues: list[str]) -> None:
 
 @heartbeat_sent.connect
 def beat(**_: Any) -> None:
-    """Celery sends this every two seconds from the worker's main process, which must not stop for it."""
+    """Note that this worker lives, and end what hangs in it.
+
+    Celery sends this every two seconds from the worker's main process, which must not stop for it.
+    """
     global _last
     if time.monotonic() - _last < EVERY_SECONDS:
         return
     _last = time.monotonic()
     try:
         record(list(current_app.amqp.queues.consume_from))
+        watch.look_after_children({model.__name__: model for model in kinds.MODELS})
     except Error:  # the database is away or busy: the next pulse comes in ten seconds
         return
     finally:

@@ -119,6 +119,7 @@ CACHES = {
 BUNDLE_ROOT = HOME / "bundles"
 ENCODER_ROOT = HOME / "encoders"
 SCRATCH_ROOT = HOME / "scratch"  # where a run keeps the state from which its successor goes on
+WORKER_ROOT = HOME / "run" / "workers"  # a file for each process that works on rows
 MEDIA_ROOT = HOME / "uploads"
 STATIC_ROOT = HOME / "static"
 STATIC_URL = "static/"
@@ -143,6 +144,7 @@ ENCODER = env("WINNOW_ENCODER", "sentence-transformers/all-MiniLM-L6-v2")
 CHECKPOINTS = env_list("WINNOW_CHECKPOINTS")
 RUN_LEASE_SECONDS = env_int("WINNOW_RUN_LEASE_SECONDS", 25)
 RUN_HARD_LIMIT_SECONDS = env_int("WINNOW_RUN_HARD_LIMIT_SECONDS", 3600)
+STAGE_LIMIT_FACTOR = env_float("WINNOW_STAGE_LIMIT_FACTOR", 1.0)
 
 # Suggestions by an LLM before the first model; off without an address. Prices are of a million tokens.
 LLM_URL = env("WINNOW_LLM_URL")
@@ -216,7 +218,8 @@ CELERY_RESULT_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_TIME_LIMIT = RUN_HARD_LIMIT_SECONDS
+# Work that takes too long is ended before, with a sentence on its row; this is for what has no row.
+CELERY_TASK_TIME_LIMIT = RUN_HARD_LIMIT_SECONDS + 120
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": RUN_HARD_LIMIT_SECONDS + 600,
     # NB: without these two a killed worker's message comes back only after 100 seconds (kombu 5.7).

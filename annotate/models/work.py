@@ -47,7 +47,8 @@ class Work(models.Model):
     `token` grows with every claim: a worker that lost its lease holds an old token, so that nothing it
     writes under that token is kept. `attempt` counts the claims that ended without the work being done; a
     worker that is told to stop, and a job that gives way to others, take theirs back. `worker` names the
-    process that holds the lease. `error` is a sentence for the lead; the traceback is in the worker's log.
+    process that holds the lease. `heartbeat_at` tells that it lives, `noted_at` that its work goes on.
+    `error` is a sentence for the lead; the traceback is in the worker's log.
     """
 
     state = models.CharField(max_length=10, choices=WorkState, default=WorkState.QUEUED)
@@ -56,6 +57,7 @@ class Work(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     lease_expires_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
+    noted_at = models.DateTimeField(null=True)
     woken_at = models.DateTimeField(null=True)
     stage = models.CharField(max_length=100, blank=True)
     progress = models.FloatField(default=0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -113,10 +113,17 @@ def any_for(*, project: Project) -> bool:
     return Embedding.objects.filter(sha256__in=first).exists()
 
 
-def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SECONDS) -> int:
+def embed(
+    *,
+    project: Project,
+    encoder: SiteEmbedder,
+    seconds: float = SLICE_SECONDS,
+    tell: Callable[[float], None] = lambda done: None,
+) -> int:
     """Embed texts that have no vector yet, for about `seconds`; return how many were found.
 
-    Less than a chunk at the end means that all are done. Stopping it anywhere loses one chunk at most.
+    Less than a chunk at the end means that all are done. Stopping it anywhere loses one chunk at most; `tell`
+    hears after each which share of the time is over.
     """
     deadline, done = time.monotonic() + seconds, 0
     # The hashes are in random order, so the texts that come first are a fair sample.
@@ -126,8 +133,10 @@ def embed(*, project: Project, encoder: SiteEmbedder, seconds: float = SLICE_SEC
         encoder.store.forget(encoder.fingerprint, [text_key(text) for text in texts])
         encoder.embed(texts)
         done += len(texts)
-        if time.monotonic() > deadline:
+        left = deadline - time.monotonic()
+        if left < 0:
             break
+        tell(1.0 - left / seconds)
     return done
 
 

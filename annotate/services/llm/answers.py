@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -56,14 +56,21 @@ def is_wanted(*, project: Project) -> bool:
     return _may_ask(project) and _next(project) is not None
 
 
-def suggest(*, project: Project, embedder: Embedder | None = None, seconds: float = SLICE_SECONDS) -> int:
+def suggest(
+    *,
+    project: Project,
+    embedder: Embedder | None = None,
+    seconds: float = SLICE_SECONDS,
+    tell: Callable[[float], None] = lambda done: None,
+) -> int:
     """Answer waiting pool documents, the next ones first, for about `seconds`; return how many.
 
     Several questions are under way at once, each in a thread of its own; the database is used by this one
     only. With an `embedder` each question shows the answered documents that are most like its own. An
-    answer to an equal question about an equal text is used again.
+    answer to an equal question about an equal text is used again. `tell` hears before each question which
+    share of the time is over; where it raises, what is under way is still kept.
     """
-    asking = _Slice(project, embedder, time.monotonic() + seconds)
+    asking = _Slice(project, embedder, seconds, tell)
     try:
         # The timeouts are short because a worker that waits serves nobody, and a tick asks again.
         endpoint = Endpoint(
@@ -121,17 +128,21 @@ class _Asked:
 class _Slice:
     """The documents that are asked about within one slice of time, in their order."""
 
-    def __init__(self, project: Project, embedder: Embedder | None, deadline: float) -> None:
+    def __init__(
+        self, project: Project, embedder: Embedder | None, seconds: float, tell: Callable[[float], None]
+    ) -> None:
         self.done = 0
+        self._seconds, self._tell = seconds, tell
         self._project = project
         self._prompts = _Prompts(project, embedder)
-        self._deadline = deadline
+        self._deadline = time.monotonic() + seconds
         self._reusable = LlmAnswer.objects.answered().filter(project__in=_open_to_leads_of(project))
         self._asked: list[_Asked] = []
 
     def questions(self, labeller: Labeller) -> Iterator[Question]:
         """Yield questions; before each, look whether a model was published or the queue has changed."""
-        while time.monotonic() < self._deadline and _may_ask(self._project):
+        while (left := self._deadline - time.monotonic()) > 0 and _may_ask(self._project):
+            self._tell(1.0 - left / self._seconds)
             document = _next(self._project, besides=[asked.document.pk for asked in self._asked])
             if document is None:
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.conf import settings
@@ -39,13 +40,22 @@ def name_of(version: ModelVersion) -> str:
     return f"{version.family} v{version.number}"
 
 
-def make(*, project: Project, anew: bool = False) -> ReportCard | None:
-    """Measure and store; speeds that are known already are kept unless `anew`. None without any version."""
+def make(
+    *, project: Project, anew: bool = False, tell: Callable[[float], None] = lambda done: None
+) -> ReportCard | None:
+    """Measure and store; speeds that are known already are kept unless `anew`. None without any version.
+
+    `tell` hears before each version which share is done, and may raise to end it.
+    """
     versions = newest(project)
     if not versions:
         return None
     snapshot = snapshots.take(project=project)
-    rows = [_row(version, snapshot, anew=anew) for version in versions]
+    rows = []
+    for done, version in enumerate(versions):
+        tell(done / len(versions))
+        rows.append(_row(version, snapshot, anew=anew))
+    tell(1.0)
     candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
     documents, asked = len(snapshot.reporting), project.asked

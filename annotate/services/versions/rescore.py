@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from django.conf import settings
@@ -21,7 +22,7 @@ KEPT_SCORES = 5
 FIELDS = ["version", "answer"]
 
 
-def prelabel(*, version: ModelVersion) -> int:
+def prelabel(*, version: ModelVersion, tell: Callable[[float], None] = lambda done: None) -> int:
     """Predict every document by a published version; return how many.
 
     Raises `TrainingError` where its bundle or its encoder is broken: the predictions of the version before
@@ -33,7 +34,7 @@ def prelabel(*, version: ModelVersion) -> int:
         embedder = None
         if not needs_none and vector_store.any_for(project=version.project):
             embedder = vector_store.embedder(version.encoder)
-        return rescore(project=version.project, version=version, embedder=embedder)
+        return rescore(project=version.project, version=version, embedder=embedder, tell=tell)
     except TrainingError as error:
         sentence = _(
             "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
@@ -43,10 +44,17 @@ def prelabel(*, version: ModelVersion) -> int:
         raise TrainingError(told) from error
 
 
-def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | None = None) -> int:
+def rescore(
+    *,
+    project: Project,
+    version: ModelVersion,
+    embedder: Embedder | None = None,
+    tell: Callable[[float], None] = lambda done: None,
+) -> int:
     """Write the version's prediction of every document, those in the queue first; return how many.
 
-    Stops where another version has been published meanwhile: that one writes its own.
+    `tell` hears before each chunk which share is done, and may raise to end it. Stops where another version
+    has been published meanwhile: that one writes its own.
     """
     predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     fitting = suited(predictor, embedder)
@@ -55,6 +63,7 @@ def rescore(*, project: Project, version: ModelVersion, embedder: Embedder | Non
     keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
     written = 0
     for start in range(0, len(keys), CHUNK):
+        tell(start / len(keys))
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             break
         rows = _predictions(predictor, version, keys[start : start + CHUNK], fitting)

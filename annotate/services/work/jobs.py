@@ -15,7 +15,7 @@ from annotate.models.jobs import JobKind
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
-from annotate.services.work.progress import Superseded
+from annotate.services.work.progress import ProgressMeter, Superseded
 from training.types import TrainingError
 
 REST_SECONDS = 600  # after a job that failed the tick asks for none like it; people and other work still may
@@ -28,6 +28,9 @@ class Turn:
 
     is_last: bool = True
     opened: Sequence[Work] = ()
+
+
+TurnWork = Callable[[Job, ProgressMeter], Turn]
 
 
 def ask(
@@ -74,15 +77,18 @@ def failed(*, project: Project) -> list[Job]:
     return [job for job in latest.values() if job.state == WorkState.FAILED]
 
 
-def do(job_id: int, work: Callable[[Job], Turn]) -> Sequence[Work]:
-    """Do one turn of a job if it is free; return the rows to wake a worker for, itself if it is not done."""
+def do(job_id: int, work: TurnWork) -> Sequence[Work]:
+    """Do one turn of a job if it is free; return the rows to wake a worker for, itself if it is not done.
+
+    `work` tells the meter at each step, which ends it where the job was cancelled or is another worker's.
+    """
     return perform(Job, job_id, partial(_take_turn, work), refusals=(TrainingError,)) or ()
 
 
-def _take_turn(work: Callable[[Job], Turn], job: Job) -> Sequence[Work]:
+def _take_turn(work: TurnWork, job: Job) -> Sequence[Work]:
     if not lease.beat(row=job, is_asked_again=False):  # this turn does all that was asked for until now
         raise Superseded
-    turn = work(job)
+    turn = work(job, ProgressMeter(job))
     if turn.is_last and lease.succeed(row=job, is_asked_again=False):
         return turn.opened
     return [*turn.opened, job] if lease.give_way(row=job) else turn.opened

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import logging
+import time
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import F, Q, Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import User
 from annotate.models.work import MOST_ATTEMPTS, W, Work, WorkQuerySet, WorkState
+from annotate.services.work import workers
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 WAKE_SECONDS = 5  # between two messages for one row, so that a busy queue does not fill with copies
-# A worker's children are forked after this is read, so that all go by the name of its main process.
-THIS_WORKER = f"{socket.gethostname()[:80]}:{os.getpid()}"
+AWAY = (OperationalError, InterfaceError)  # the database is busy or away, and may be back in a moment
+AGAIN_SECONDS = 0.5  # between two trials while it is
 # What a row that waits has left of its last worker.
 FREE = {"worker": "", "lease_expires_at": None, "stage": ""}
 
@@ -42,9 +49,10 @@ def claim(model: type[W], pk: int) -> W | None:
             state=WorkState.RUNNING,
             attempt=F("attempt") + 1,
             token=F("token") + 1,
-            worker=THIS_WORKER,
+            worker=workers.this_worker(),
             lease_expires_at=_lease_end(),
             heartbeat_at=now,
+            noted_at=now,
             started_at=now,
             progress=0.0,
             stage="",
@@ -57,9 +65,32 @@ def _lease_end() -> Any:
     return timezone.now() + timedelta(seconds=settings.RUN_LEASE_SECONDS)
 
 
+def outlasting(call: Callable[[], T]) -> T:
+    """Do what the database refuses again until it is back, for as long as a lease lasts.
+
+    A server that starts again has cut the connection, so each trial opens its own. Within a transaction there
+    is nothing to try again: what was begun is lost with the connection.
+    """
+    deadline = time.monotonic() + settings.RUN_LEASE_SECONDS
+    while True:
+        try:
+            return call()
+        except AWAY as error:
+            if connection.in_atomic_block or time.monotonic() > deadline:
+                raise
+            logger.warning("The database is away or busy; trying again: %s", error)
+        connection.close()
+        time.sleep(AGAIN_SECONDS)
+
+
 def beat(*, row: Work, **noted: object) -> bool:
-    """Extend the lease and note fields of the row with it; False where it is no longer this worker's."""
-    return bool(held(row).update(heartbeat_at=timezone.now(), lease_expires_at=_lease_end(), **noted))
+    """Extend the lease and note fields of the row with it; False where it is no longer this worker's.
+
+    What is noted comes from the work itself, so it goes on; without it only the process is known to live.
+    """
+    now = timezone.now()
+    told = noted | ({"noted_at": now} if noted else {})
+    return bool(held(row).update(heartbeat_at=now, lease_expires_at=_lease_end(), **told))
 
 
 def succeed(*, row: Work, **only: object) -> bool:
@@ -102,11 +133,12 @@ def _queue(row: Work, **fields: object) -> bool:
 def pardon(model: type[Work]) -> int:
     """Take back the attempts that this worker is in the middle of, as it has been told to stop.
 
-    Its rows stay its own, by their tokens: what it still finishes counts. What is killed instead comes back
-    when its lease ends, and has as many attempts left as before. Return how many rows it works on.
+    Its rows stay its own, by their tokens: what it still finishes counts. What is killed instead is taken up
+    again as from any dead worker, and has as many attempts left as before. Return how many rows it works on.
     """
-    rows = rows_of(model).filter(worker=THIS_WORKER, state=WorkState.RUNNING, attempt__gt=0)
-    return rows.update(attempt=F("attempt") - 1, worker="")  # without its name: to be told twice is once
+    rows = rows_of(model).filter(worker__startswith=workers.MAIN, state=WorkState.RUNNING, attempt__gt=0)
+    untold = rows.exclude(worker__endswith=workers.PARDONED)  # to be told twice is once
+    return untold.update(attempt=F("attempt") - 1, worker=Concat("worker", Value(workers.PARDONED)))
 
 
 def cancel(*, row: Work, by: User | None = None) -> bool:
@@ -117,15 +149,26 @@ def cancel(*, row: Work, by: User | None = None) -> bool:
 
 
 def recover(rows: WorkQuerySet[W]) -> list[W]:
-    """Fail what was lost too often, and return those of the rows that need a worker woken (again)."""
+    """Fail what was lost too often, and return those of the rows that need a worker woken (again).
+
+    What a dead process of this machine holds is lost at once, without waiting for the end of its lease.
+    """
     now = timezone.now()
-    rows.lost().filter(attempt__gte=MOST_ATTEMPTS).update(
-        state=WorkState.FAILED,
-        finished_at=now,
-        error=_("The worker was killed three times in the middle of this work; its log says why."),
-        **FREE,
-    )
+    for row in rows.filter(state=WorkState.RUNNING, lease_expires_at__gte=now).exclude(worker=""):
+        if workers.is_dead(row.worker):
+            held(row).update(lease_expires_at=now, woken_at=None)
+    for row in rows.lost().filter(attempt__gte=MOST_ATTEMPTS):
+        ended = {"state": WorkState.FAILED, "finished_at": now, "error": _killed(row)}
+        rows.lost().filter(pk=row.pk, token=row.token).update(**FREE, **ended)
     stale = now - timedelta(seconds=WAKE_SECONDS)
     wanted = list(rows.free().filter(Q(woken_at=None) | Q(woken_at__lt=stale)))
     rows.filter(pk__in=[row.pk for row in wanted]).update(woken_at=now)
     return wanted
+
+
+def _killed(row: Work) -> str:
+    return _(
+        "The process that did this work was killed three times in the middle of it, the last time in the "
+        "stage “%(stage)s”. That is what happens when a machine's memory runs out: give it more memory, or "
+        "this work less to do at once."
+    ) % {"stage": row.stage or _("start")}

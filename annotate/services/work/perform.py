@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Event, Thread
 from typing import TypeVar
 
@@ -13,7 +14,7 @@ from django.db import Error, connection
 from django.utils.translation import gettext as _
 
 from annotate.models.work import W, Work
-from annotate.services.work import lease
+from annotate.services.work import lease, workers
 from annotate.services.work.progress import Superseded
 
 logger = logging.getLogger(__name__)
@@ -36,23 +37,23 @@ def perform(
     row = lease.claim(model, pk)
     if row is None:
         return None
-    with _kept(row):
+    with workers.busy(model.__name__, pk, row.token), _kept(row):
         try:
             result = work(row)
         except Superseded:
             logger.info("%s %s was cancelled or taken over.", model.__name__, pk)
         except refusals as error:
-            lease.fail(row=row, error=str(error))
+            lease.outlasting(partial(lease.fail, row=row, error=str(error)))
         except Exception as error:
             logger.exception("%s %s broke off in attempt %s.", model.__name__, pk, row.attempt)
             sentence = _("An unforeseen error stopped this work: %(why)s. The worker's log has its details.")
             why = f"{type(error).__name__}: {error}".rstrip(". ")
-            lease.retry_or_fail(row=row, error=sentence % {"why": why})
+            lease.outlasting(partial(lease.retry_or_fail, row=row, error=sentence % {"why": why}))
         except BaseException:
             lease.give_back(row=row)
             raise
         else:
-            lease.succeed(row=row)
+            lease.outlasting(partial(lease.succeed, row=row))
             return result
     return None
 
@@ -71,12 +72,15 @@ def _kept(row: Work) -> Iterator[None]:
 
 
 def _beat(row: Work, done: Event) -> None:
-    """Extend the lease until the work is done or lost. A lease lasts for two heartbeats that fail."""
-    while not done.wait(settings.RUN_LEASE_SECONDS / 3):
+    """Extend the lease until the work is done or lost; what the database refuses is tried again at once."""
+    wait = settings.RUN_LEASE_SECONDS / 3
+    while not done.wait(wait):
+        wait = settings.RUN_LEASE_SECONDS / 3
         try:
             if not lease.beat(row=row):
                 return
-        except Error as error:  # the database is busy or away: the next heartbeat may come through
+        except Error as error:  # the database is busy or away
             logger.warning("A heartbeat of %s %s was missed: %s", type(row).__name__, row.pk, error)
+            wait = min(wait, lease.AGAIN_SECONDS)
         finally:
             connection.close()

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from functools import partial
+
+from django.db import connection
 
 from annotate.models.work import Work
 from annotate.services.work import lease
 from training.types import ProgressCallback
+
+logger = logging.getLogger(__name__)
 
 NOTED_SECONDS = 1.0
 
@@ -36,9 +42,18 @@ class ProgressMeter:
         self._note(stage, self._start + (1.0 - self._start) * done)
 
     def _note(self, stage: str, done: float) -> None:
+        """Note it. Within a stage a database that is away is no reason to stop; a new stage waits for it."""
         now = time.monotonic()
-        if stage == self._stage and now - self._noted < NOTED_SECONDS:
+        is_new = stage != self._stage
+        if not is_new and now - self._noted < NOTED_SECONDS:
             return
-        if not lease.beat(row=self._row, stage=stage, progress=done):
-            raise Superseded
+        noted = partial(lease.beat, row=self._row, stage=stage, progress=done)
+        try:
+            if not (lease.outlasting(noted) if is_new else noted()):
+                raise Superseded
+        except lease.AWAY as error:
+            if is_new or connection.in_atomic_block:
+                raise
+            logger.warning("How far %s is was not noted: %s", self._row, error)
+            connection.close()
         self._stage, self._noted = stage, now

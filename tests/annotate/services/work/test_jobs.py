@@ -9,6 +9,7 @@ from annotate.models import Job, ModelVersion, Project
 from annotate.models.jobs import JobKind
 from annotate.services.work import jobs, lease
 from annotate.services.work.jobs import Turn
+from annotate.services.work.progress import ProgressMeter
 from training.types import TrainingError
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +28,7 @@ def ask(project: Project) -> Job:
     return job
 
 
-def never(job: Job) -> Turn:
+def never(job: Job, meter: ProgressMeter) -> Turn:
     raise AssertionError("Nothing was to be done.")
 
 
@@ -50,7 +51,7 @@ def test_a_job_is_done_and_may_be_asked_for_again(project: Project, multi_projec
     job, other = ask(project), ask(multi_project)
     assert jobs.is_live(kind=VECTORS, project=project)
     assert not jobs.is_live(kind=JobKind.REPORTCARD, project=project)
-    assert jobs.do(job.pk, lambda row: Turn(opened=[other])) == [other]
+    assert jobs.do(job.pk, lambda row, meter: Turn(opened=[other])) == [other]
     assert not jobs.is_live(kind=VECTORS, project=project)
     assert jobs.do(job.pk, never) == ()
     assert ask(project).pk != job.pk
@@ -59,10 +60,10 @@ def test_a_job_is_done_and_may_be_asked_for_again(project: Project, multi_projec
 def test_a_job_that_is_not_done_gives_way_and_is_woken_again_without_an_attempt(project: Project) -> None:
     job = ask(project)
     for _ in range(5):
-        assert jobs.do(job.pk, lambda row: Turn(is_last=False)) == [job]
+        assert jobs.do(job.pk, lambda row, meter: Turn(is_last=False)) == [job]
         job.refresh_from_db()
         assert (job.state, job.attempt) == ("queued", 0)
-    assert jobs.do(job.pk, lambda row: Turn()) == ()
+    assert jobs.do(job.pk, lambda row, meter: Turn()) == ()
     job.refresh_from_db()
     assert job.state == "succeeded"
 
@@ -70,14 +71,14 @@ def test_a_job_that_is_not_done_gives_way_and_is_woken_again_without_an_attempt(
 def test_what_is_asked_for_while_a_job_runs_is_done_after_it(project: Project) -> None:
     job = ask(project)
 
-    def asked_meanwhile(row: Job) -> Turn:
+    def asked_meanwhile(row: Job, meter: ProgressMeter) -> Turn:
         assert jobs.ask(kind=VECTORS, project=project, anew=True) == []
         return Turn()
 
     assert jobs.do(job.pk, asked_meanwhile) == [job]
     job.refresh_from_db()
     assert (job.state, job.is_anew) == ("queued", True)
-    assert jobs.do(job.pk, lambda row: Turn()) == ()
+    assert jobs.do(job.pk, lambda row, meter: Turn()) == ()
     job.refresh_from_db()
     assert job.state == "succeeded"
 
@@ -85,7 +86,7 @@ def test_what_is_asked_for_while_a_job_runs_is_done_after_it(project: Project) -
 def test_what_is_asked_for_before_a_job_begins_is_done_by_it(project: Project) -> None:
     job = ask(project)
     jobs.ask(kind=VECTORS, project=project)
-    assert jobs.do(job.pk, lambda row: Turn()) == ()
+    assert jobs.do(job.pk, lambda row, meter: Turn()) == ()
     job.refresh_from_db()
     assert (job.state, job.is_anew) == ("succeeded", False)
 
@@ -93,7 +94,7 @@ def test_what_is_asked_for_before_a_job_begins_is_done_by_it(project: Project) -
 def test_a_job_that_was_cancelled_in_its_turn_does_not_give_way(project: Project) -> None:
     job = ask(project)
 
-    def cancelled(row: Job) -> Turn:
+    def cancelled(row: Job, meter: ProgressMeter) -> Turn:
         lease.cancel(row=row)
         return Turn(is_last=False)
 
@@ -108,7 +109,7 @@ def test_any_error_ends_a_job_of_each_kind_after_three_attempts(
 ) -> None:
     (job,) = jobs.ask(kind=kind, project=project, version=version if kind is JobKind.RESCORE else None)
 
-    def broken(row: Job) -> Turn:
+    def broken(row: Job, meter: ProgressMeter) -> Turn:
         raise ZeroDivisionError("by nothing")
 
     for attempt in (1, 2, 3):
@@ -123,7 +124,7 @@ def test_any_error_ends_a_job_of_each_kind_after_three_attempts(
 def test_a_job_that_failed_rests_before_the_tick_opens_another(project: Project) -> None:
     job = ask(project)
 
-    def refused(row: Job) -> Turn:
+    def refused(row: Job, meter: ProgressMeter) -> Turn:
         raise TrainingError("There is no such encoder.")
 
     jobs.do(job.pk, refused)

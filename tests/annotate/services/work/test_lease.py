@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotate.models import Import, Project, TrainingRun, User
 from annotate.models.work import MOST_ATTEMPTS, Work
-from annotate.services.work import lease
+from annotate.services.work import lease, workers
 
 pytestmark = pytest.mark.django_db
 
@@ -156,7 +156,7 @@ def test_a_worker_that_will_be_killed_is_pardoned_once(row: Work) -> None:
 
 def test_a_pardon_is_for_the_rows_of_this_worker_alone(row: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     claimed(row)
-    monkeypatch.setattr(lease, "THIS_WORKER", "another:1")
+    monkeypatch.setattr(workers, "MAIN", "another.1.ab")
     assert lease.pardon(type(row)) == 0
 
 

@@ -143,3 +143,52 @@ def test_a_heartbeat_that_the_database_refuses_is_missed_and_not_the_last(
         done(run, long)
     assert len(beats) > 1
     assert "was missed: database is locked" in caplog.text
+
+
+@pytest.mark.parametrize("ending", ["succeed", "fail", "retry_or_fail"])
+def test_a_row_is_ended_as_soon_as_the_database_is_back(
+    ending: str, run: TrainingRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It restarts just as the work ends: the work is neither lost nor done twice."""
+    monkeypatch.setattr(lease, "AGAIN_SECONDS", 0.0)
+    real, refused = getattr(lease, ending), []
+
+    def away(**given: object) -> object:
+        if len(refused) < 3:
+            refused.append(ending)
+            raise OperationalError("the database system is starting up")
+        return real(**given)
+
+    monkeypatch.setattr(lease, ending, away)
+    work: dict[str, Callable[[TrainingRun], str]] = {
+        "succeed": lambda row: "done",
+        "fail": raising(Refused("There is nothing to learn from.")),
+        "retry_or_fail": raising(ZeroDivisionError()),
+    }
+    done(run, work[ending])
+    assert len(refused) == 3
+    assert run.state == {"succeed": "succeeded", "fail": "failed", "retry_or_fail": "queued"}[ending]
+
+
+def test_after_a_heartbeat_that_was_refused_the_next_one_comes_at_once(
+    run: TrainingRun, settings: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease has room for two heartbeats that are missed, and an outage of some seconds takes more."""
+    settings.RUN_LEASE_SECONDS = 3  # type: ignore[attr-defined]
+    monkeypatch.setattr(lease, "AGAIN_SECONDS", 0.01)
+    beats: list[int] = []
+
+    def beat(**given: object) -> bool:
+        beats.append(1)
+        if len(beats) <= 20:
+            raise OperationalError("database is locked")
+        return True
+
+    def long(row: TrainingRun) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(lease, "beat", beat)
+            time.sleep(1.8)
+        return "done"
+
+    done(run, long)
+    assert len(beats) > 20

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 
 from annotate.models import Project, TrainingRun
 from annotate.services.work import lease, progress
@@ -68,3 +69,58 @@ def test_a_second_later_the_same_stage_is_noted_again(
         note("fit", done)
         run.refresh_from_db()
         assert run.progress == expected
+
+
+class Away:
+    """A database that refuses what a worker notes, as many times as `times` says."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def beat(self, **given: object) -> bool:
+        self.left -= 1
+        if self.left >= 0:
+            raise OperationalError("the database system is shutting down")
+        return True
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "NOTED_SECONDS", 0.0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_for_a_moment_does_not_end_a_run(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch, no_pause: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    note = ProgressMeter(run)
+    away = Away(3)
+    monkeypatch.setattr(lease, "beat", away.beat)
+    note("fit", 0.0)
+    assert away.left < 0  # a new stage has waited: what follows needs the database
+    away.left = 1
+    note("fit", 0.5)
+    assert away.left == 0  # within a stage nobody waits
+    assert "was not noted" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_stage_waits_for_the_database_no_longer_than_a_lease(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch, no_pause: None, settings: pytest.FixtureRequest
+) -> None:
+    settings.RUN_LEASE_SECONDS = 0.05  # type: ignore[attr-defined]
+    monkeypatch.setattr(lease, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(lease, "beat", Away(10_000).beat)
+    with pytest.raises(OperationalError):
+        ProgressMeter(run)("fit", 0.0)
+
+
+def test_inside_a_transaction_nothing_is_tried_again(
+    run: TrainingRun, monkeypatch: pytest.MonkeyPatch, no_pause: None
+) -> None:
+    away = Away(2)
+    monkeypatch.setattr(lease, "beat", away.beat)
+    with pytest.raises(OperationalError):  # the test's own transaction
+        ProgressMeter(run)("fit", 0.0)
+    assert away.left == 1
