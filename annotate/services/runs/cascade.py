@@ -61,6 +61,12 @@ class CascadePlan:
         is_kept = bool(reads) and vector_store.any_for(project=run.project)
         return Prepared(snapshot, vector_store.embedder(reads) if is_kept else None)
 
+    def resume(
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+    ) -> tuple[Prepared, Made]:
+        """Find the encoder again; nothing else is needed to judge a cascade."""
+        return self.prepare(run, snapshot, meter), Made(version)
+
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
         """Find the split on the tuning half, and measure the cascade on the reporting half."""
         meter("tune", 0.1)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, TrainingRun
 from annotate.models.runs import RunKind
+from annotate.models.versions import Stage
 from annotate.services.corpus import snapshots
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import encoders, scratch
@@ -43,9 +44,13 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     run.snapshot = replace(snapshot.summary(), encoder=before.encoder).dump()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
 
+    recorded = run.versions.first()
     try:
-        prepared = plan.prepare(run, snapshot, meter)
-        made = plan.make(run, prepared, meter)
+        if recorded is None:
+            prepared = plan.prepare(run, snapshot, meter)
+            made = plan.make(run, prepared, meter)
+        else:  # an attempt was killed after it had stored its version: a run makes no second one
+            prepared, made = plan.resume(run, recorded, snapshot, meter)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -54,18 +59,23 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         )
         raise TrainingError(sentence % {"folder": settings.BUNDLE_ROOT}) from error
 
-    verdict = plan.judge(made, prepared)
-    made.version.verdict = verdict.reason
-    made.version.save(update_fields=["verdict"])
-    if verdict.publish:
-        try:
-            publication.publish(version=made.version, token=run.token)
-        except publication.TakenOver as error:
-            raise Superseded from error
+    version = made.version
+    if version.published_at is None:
+        meter("judge", 1.0)
+        verdict = plan.judge(made, prepared)
+        version.verdict = verdict.reason
+        version.save(update_fields=["verdict"])
+        if verdict.publish:
+            try:
+                publication.publish(version=version, token=run.token)
+            except publication.TakenOver as error:
+                raise Superseded from error
+    if version.stage == Stage.PUBLISHED:
+        meter("choose", 1.0)
         plan.after(run, made, prepared)
 
     # The run is over for the pages and for the next run; nobody waits for the removal of old files.
     lease.succeed(row=run)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
-    return made.version if verdict.publish else None
+    return version if version.stage == Stage.PUBLISHED else None

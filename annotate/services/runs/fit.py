@@ -11,17 +11,19 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import TrainingRun
+from annotate.models import ModelVersion, TrainingRun
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.runs import distil, encoders, next_batch, scratch
 from annotate.services.runs.plan import Made, Prepared, bundle_of
 from annotate.services.runs.schedule import RunReason
 from annotate.services.versions import publication, record
+from annotate.services.versions.loaded_bundles import suited
 from annotate.services.versions.publication import Verdict
 from annotate.services.versions.record import VersionReport
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work.progress import ProgressMeter
+from training.bundles.cascade import open_predictor
 from training.registry import FAMILIES, entry
 from training.runs.pipeline import train_and_package
 from training.types import Objective, Pool, RunSpec, TrainingError
@@ -111,6 +113,21 @@ class FitPlan:
             ),
         )
         return Made(version, report.pool_scores, report.thresholds)
+
+    def resume(
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+    ) -> tuple[Prepared, Made]:
+        """Score the pool by the bundle, as the model that it was exported from is gone."""
+        meter("evaluate", 0.8)
+        if entry(FAMILIES, run.family).is_slow:
+            snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < SLOW_POOL)
+        encoder = vector_store.embedder(version.encoder) if version.encoder else None
+        if encoder is not None:
+            snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
+        predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+        scores = predictor.predict_proba(snapshot.pool_texts, embedder=suited(predictor, encoder))
+        thresholds = tuple(np.asarray(predictor.thresholds).tolist())
+        return Prepared(snapshot, encoder), Made(version, scores, thresholds)
 
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         """Compare the version with the published one on the reporting documents."""

@@ -47,6 +47,11 @@ class RunPlan(Protocol):
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
         """Leave a checked bundle in its folder, and store the version with its figures."""
 
+    def resume(
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+    ) -> tuple[Prepared, Made]:
+        """Bring together what follows a version that a killed attempt has stored."""
+
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         """Say whether the version is to be published, and why."""
 

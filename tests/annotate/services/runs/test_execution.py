@@ -313,3 +313,53 @@ def test_the_pool_s_vectors_are_looked_at_only_where_all_are_there(
     add_documents(colours, "no vector yet")
     assert train(colours) is not None
     assert chosen[1] is None
+
+
+Killed = type("Killed", (BaseException,), {})
+
+
+def killed(*args: object, **kwargs: object) -> Any:
+    raise Killed
+
+
+@pytest.mark.parametrize("where", ["before it is judged", "before it is published", "before the next batch"])
+def test_a_run_that_was_killed_after_its_version_was_stored_goes_on_with_it_and_makes_no_second_one(
+    where: str, colours: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_documents(colours, "rose ruby", "leaf moss", "sky sea")
+    (run,) = schedule.open_if_due(project=colours, reason=schedule.RunReason.LEAD)
+    module, name = {
+        "before it is judged": (publication, "judge"),
+        "before it is published": (publication, "publish"),
+        "before the next batch": (next_batch, "choose"),
+    }[where]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, killed)
+        with pytest.raises(Killed):
+            execution.execute(run_id=run.pk)
+    stored = colours.versions.get()
+    assert stored.stage == ("published" if where == "before the next batch" else "candidate")
+    monkeypatch.setattr(fit, "train_and_package", killed)  # nothing is learned a second time
+    assert execution.execute(run_id=run.pk) == stored
+    stored.refresh_from_db()
+    assert stored.stage == "published"
+    assert stored.verdict == "The project's first published model."
+    assert colours.publications.count() == 1
+    run.refresh_from_db()
+    assert run.state == "succeeded"
+    assert {place.batch.version for place in colours.assignments.select_related("batch__version")} == {stored}
+
+
+def test_a_run_that_was_killed_after_another_version_took_its_place_publishes_nothing(
+    colours: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = schedule.open_if_due(project=colours, reason=schedule.RunReason.LEAD)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.FitPlan, "after", killed)
+        with pytest.raises(Killed):
+            execution.execute(run_id=run.pk)
+    TrainingRun.objects.filter(pk=run.pk).update(is_slow=True)  # so that another may be live beside it
+    second = train(colours)
+    assert execution.execute(run_id=run.pk) is None
+    assert colours.versions.published().get() == second
+    assert colours.versions.count() == 2
