@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -50,14 +50,24 @@ class Answer:
     """What somebody says of one document: a person's decision, a model's prediction, an LLM's reply.
 
     `labels` are keys of labels: strings in a schema, integers in the site's database. `scores` gives a
-    model's (label, score) pairs, best first, and is empty where people answer. No label and no span is an
+    model's (label, score) pairs, best first, and is empty where people answer; a score is None where the
+    model's scores only rank (see `told`). No label and no span is an
     answer as well: nothing applies. This is the one form that decisions, predictions, suggestions, cards, the
     API and exports share; `dump` and `load` are its JSON, from which empty parts but `labels` are left out.
     """
 
     labels: tuple[str | int, ...] = ()
     spans: tuple[Span, ...] = ()
-    scores: tuple[tuple[str | int, float], ...] = ()
+    scores: tuple[tuple[str | int, float | None], ...] = ()
+
+    def told(self, *, calibrated: bool) -> Self:
+        """Return what people and programs may be told of it: scores that were not calibrated only rank.
+
+        Such a score says nothing of how often it is right, so no page and no API may show it as a share.
+        """
+        if calibrated:
+            return self
+        return replace(self, scores=tuple((label, None) for label, _score in self.scores))
 
     def dump(self) -> dict[str, Json]:
         content: dict[str, Json] = {"labels": list(self.labels)}
@@ -75,7 +85,9 @@ class Answer:
         return cls(
             labels=tuple(content.get("labels", ())),
             spans=tuple(Span(start, end, label) for start, end, label in content.get("spans", ())),
-            scores=tuple((label, float(score)) for label, score in content.get("scores", ())),
+            scores=tuple(
+                (label, None if score is None else float(score)) for label, score in content.get("scores", ())
+            ),
         )
 
     @property

@@ -62,7 +62,9 @@ class PredictRequest(serializers.Serializer[Any]):
 
 class LabelScore(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]
-    score = serializers.FloatField(help_text="Calibrated, 0 to 1.")
+    score = serializers.FloatField(
+        allow_null=True, help_text="Calibrated, 0 to 1; null where the version only ranks (see `guess`)."
+    )
 
 
 class Ngram(serializers.Serializer[Any]):
@@ -80,6 +82,10 @@ class Explanation(serializers.Serializer[Any]):
 class PredictedText(serializers.Serializer[Any]):
     labels = serializers.ListField(child=serializers.CharField())
     scores = LabelScore(many=True, help_text="Best first.")
+    silent = serializers.BooleanField(
+        help_text="The version only guesses, and the text is in a language or about things that it does not "
+        "know: it gives no answer."
+    )
     answered_by = serializers.ChoiceField(
         choices=["cheap", "strong"],
         required=False,
@@ -99,7 +105,12 @@ class PredictResponse(serializers.Serializer[Any]):
     family = serializers.CharField()
     thresholds = serializers.DictField(
         child=serializers.FloatField(),
-        help_text="The threshold applied to each label; empty where the best score alone decides.",
+        help_text="The threshold applied to each label; empty where the best score alone decides, and where "
+        "scores only rank.",
+    )
+    guess = serializers.CharField(
+        help_text="What the answers are while too few labels calibrate the scores, as in “guess from label "
+        "names”; empty where scores are calibrated."
     )
     predictions = PredictedText(many=True)
     warning = serializers.CharField(help_text="Why not the published version answered; mostly empty.")
@@ -131,6 +142,7 @@ class PredictView(APIView):
             "version": answer.version,
             "family": answer.family,
             "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
+            "guess": answer.guess,
             "predictions": [_told(answer, text, asked["top"], asked["explain"]) for text in answer.texts],
             "warning": answer.warning,
         }
@@ -145,6 +157,7 @@ def _told(answer: Predictions, text: TextPrediction, top: int, explain: bool) ->
     told: dict[str, Any] = {
         "labels": [answer.labels[pk] for pk, _score in kept if pk in decided],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],
+        "silent": text.is_silent,
     }
     if text.answered_by:
         told["answered_by"] = text.answered_by

@@ -28,7 +28,7 @@ class ModelVersion(models.Model):
     `bundle_digest` is the checksum of its manifest, which holds those of its files; a version of an earlier
     site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
     holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
-    reads, where it does.
+    reads, where it does. Scores of a version that is not `calibrated` only rank labels.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -41,6 +41,7 @@ class ModelVersion(models.Model):
     bundle_digest = models.CharField(max_length=64, blank=True)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     verdict = models.TextField(_("why it was published or not"), blank=True)
+    calibrated = models.BooleanField(default=False)
     label_ids = models.JSONField(default=list)
     labelled = models.PositiveIntegerField(_("labels learned from"))
     holdout_documents = models.PositiveIntegerField(_("holdout documents reported on"))

@@ -53,8 +53,9 @@ class TaskType(ABC):
     def suggested(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
         """Return the labels that a card suggests, the best first, each with its score where one is known."""
         scores = dict(shown.scores)
-        found = [(int(label), scores.get(label)) for label in shown.labels if label in offered]
-        return sorted(found, key=lambda pair: pair[1] is None or -pair[1])
+        rank = {label: place for place, label in enumerate(scores)}
+        chosen = sorted(shown.labels, key=lambda label: rank.get(label, len(rank)))
+        return [(int(label), scores.get(label)) for label in chosen if label in offered]
 
     def read_cell(self, value: Any, separator: str) -> Answer:
         """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Project, TrainingRun
+from annotate.models import ModelVersion, Prediction, Project, TrainingRun
 from annotate.models.runs import family_title
 from annotate.models.workers import SILENT_AFTER
 from annotate.queues import QUEUES
 from annotate.services.documents import filters
+from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 
 register = template.Library()
@@ -90,12 +91,14 @@ def seconds_taken(run: TrainingRun) -> str:
     return _("%(seconds)s s") % {"seconds": rounded(taken.total_seconds(), 0)}
 
 
+register.filter("guess", guesses.called)
+
+
 @register.filter
-def named_scores(
-    scores: Sequence[tuple[int, float]], labels: Mapping[int, str]
-) -> list[tuple[int, str, float]]:
-    """Return (label id, name, score) of a prediction's scores, without labels that are gone."""
-    return [(pk, labels[pk], score) for pk, score in scores if pk in labels]
+def named_scores(prediction: Prediction, labels: Mapping[int, str]) -> list[tuple[int, str, float | None]]:
+    """Return (label id, name, score) of a prediction, without labels that are gone; None for a mere rank."""
+    scores = prediction.answer.told(calibrated=prediction.version.calibrated).scores
+    return [(int(pk), labels[int(pk)], score) for pk, score in scores if pk in labels]
 
 
 @register.simple_tag

@@ -18,8 +18,9 @@ from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import decisions, queue, write_lock
-from annotate.services.versions import explanations
+from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
+from training.types import Answer
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,20 @@ class CardView:
         known = {choice.label.pk: choice.label for choice in self.choices}
         return [
             Suggested(known[pk], None if score is None else round(score * 100))
-            for pk, score in self.task_type.suggested(self.card.shown, known)
+            for pk, score in self.task_type.suggested(self._told(self.card.shown), known)
         ]
+
+    def _told(self, shown: Answer) -> Answer:
+        version = self.card.shown_version_id if self.card else None
+        return shown if version is None else guesses.told(shown, version)
+
+    @property
+    def guess(self) -> str:
+        """Return what the suggestion is called where the model's scores are no confidences; else ""."""
+        version = self.card.shown_version_id if self.card else None
+        if version is None or self.card is None or guesses.is_calibrated(version):
+            return ""
+        return guesses.called(self.card.shown_version) if self.card.shown_version else ""
 
     @property
     def can_explain(self) -> bool:

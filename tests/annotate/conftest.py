@@ -8,6 +8,15 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from annotate.services.versions import guesses
+
+
+@pytest.fixture(autouse=True)
+def _versions_are_new() -> Iterator[None]:
+    """Forget what was known of versions: a database that is rolled back gives their keys out again."""
+    yield
+    guesses.is_calibrated.cache_clear()
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_deadlock(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:

@@ -205,9 +205,10 @@ def test_the_published_bundle_predicts_as_before(home: Path, slug: str) -> None:
     names = dict(Label.objects.filter(project__slug=slug).values_list("pk", "name"))
     for text, labels, scores in zip(answer["predictions"], before["labels"], before["scores"], strict=True):
         assert set(text["labels"]) == {names[pk] for pk in labels}
-        found = [(score["label"], score["score"]) for score in text["scores"]]
-        assert [label for label, _ in found] == [names[pk] for pk, _ in scores]
-        assert [score for _, score in found] == pytest.approx([score for _, score in scores], abs=1e-4)
+        assert [score["label"] for score in text["scores"]] == [names[pk] for pk, _ in scores]
+        # Too few labels calibrated it for scores to be confidences; the old code told them all the same.
+        assert {score["score"] for score in text["scores"]} == {None}
+    assert answer["guess"] == "guess from few labels"
 
 
 def test_the_pages_show_what_people_said(home: Path) -> None:
@@ -257,11 +258,11 @@ def test_an_open_card_shows_the_suggestion_that_it_was_dealt_with(
 ) -> None:
     place = next(row for row in old_rows["annotate_assignment"] if row["state"] == "leased")
     card = next(row for row in old_rows["annotate_card"] if row["key"] == place["card"])
-    label, score = card["shown"][0]
+    label, _score = card["shown"][0]
     Assignment.objects.filter(state="leased").update(expires_at=timezone.now() + timedelta(minutes=5))
     html = signed_in("anton").get("/projects/tickets/label/").content.decode()
     assert uuid.UUID(card["key"]) == uuid.UUID(re.findall(r'data-card="([^"]+)"', html)[0])
-    assert f"The model suggests {Label.objects.get(pk=label).name} {round(100 * score)} %" in plain(html)
+    assert f"Guess from few labels {Label.objects.get(pk=label).name} Accept" in plain(html)
 
 
 def test_a_decision_gone_back_to_shows_what_an_llm_had_suggested(
@@ -291,10 +292,11 @@ def test_the_documents_page_shows_what_the_version_said(
             page.content.decode(),
             re.DOTALL,
         )
-        label, score = row["scores"][0]
+        label, _score = row["scores"][0]
         decided = " decided" if label in row["decided"] else ""
-        said = f"{Label.objects.get(pk=label).name} {round(100 * score)} %{decided}"
-        assert said in plain(article)
+        assert f"{Label.objects.get(pk=label).name}{decided}" in plain(article)
+        assert "(guess from few labels)" in plain(article)
+        assert "%" not in plain(article)
         checked += 1
     assert checked > 5
 

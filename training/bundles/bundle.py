@@ -34,7 +34,8 @@ class Manifest:
 
     `thresholds` (labels,) are in schema order. `calibration` is what `training.figures.calibration` stores.
     `note` says why `precision` is not the one that was asked for. `encoder` is the fingerprint of the encoder
-    that the bundle needs. `files` holds the SHA-256 of each file of the bundle.
+    that the bundle needs. `files` holds the SHA-256 of each file of the bundle. Scores that are not
+    `calibrated` only rank: enough labelled documents were not there yet (see `calibration.holds`).
     """
 
     family: str
@@ -50,6 +51,7 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     parts: Mapping[str, str] = field(default_factory=dict)
     split: float = 0.0
+    calibrated: bool = False
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it is stored, with a checksum over itself."""
@@ -86,6 +88,8 @@ def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != "format"} | {
         "schema": LabelSchema(tasks.find(schema["task"]), labels),
         "thresholds": tuple(body["thresholds"]),
+        # A bundle of before this was noted has a method where there was anything to learn it from.
+        "calibrated": bool(body.get("calibrated", body["calibration"].get("method") != "none")),
     }
 
 

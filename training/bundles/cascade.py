@@ -62,6 +62,13 @@ class CascadePredictor:
         """Return calibrated scores (texts, labels)."""
         return self.answer(texts, embedder=embedder).scores
 
+    def knows(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> NDArray[np.bool_]:
+        """Tell (texts,) what both parts may speak about."""
+        cheap, strong = (
+            part.knows(texts, embedder=fitting(part, embedder)) for part in (self.cheap, self.strong)
+        )
+        return np.asarray(cheap & strong, np.bool_)
+
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row, by the cascade's own thresholds."""
         chosen = self.schema.task.decide(scores, self.thresholds)

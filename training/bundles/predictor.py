@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 
 from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
+from training.bundles.familiar import Familiar
 from training.figures import calibration
 from training.preprocess import load_preprocessor
 from training.preprocess.broken import BROKEN_GRAPH
@@ -44,6 +46,9 @@ class Predictor:
             )
             self._session = ort.InferenceSession(
                 bundle / GRAPH, session_options(threads), providers=["CPUExecutionProvider"]
+            )
+            self._familiar = (
+                Familiar.load(bundle, encoder=encoder) if Familiar.FILE in self.manifest.files else None
             )
             self._scores, *self._more = (output.name for output in self._session.get_outputs())
         except UNLOADABLE as error:
@@ -82,6 +87,14 @@ class Predictor:
         A given `embedder` replaces the bundle's encoder, so that stored vectors can be used.
         """
         return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
+
+    def knows(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> NDArray[np.bool_]:
+        """Tell (texts,) what the bundle may speak about: all, unless it only guesses from label names."""
+        if self._familiar is None or not texts:
+            return np.ones(len(texts), np.bool_)
+        (feed,) = self._preprocessor.feeds(texts, embedder=embedder)
+        vectors = np.asarray(feed["vectors"], np.float32)
+        return self._familiar.knows(self.schema.task, texts, vectors)
 
     @property
     def explains(self) -> bool:

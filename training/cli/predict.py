@@ -8,6 +8,7 @@ from pathlib import Path
 
 from training.bundles.predictor import Predictor
 from training.cli.inputs import read_texts
+from training.types import Answer
 
 _ROWS = 256
 
@@ -23,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print labels and calibrated scores, in the order of the file."""
+    """Print labels and calibrated scores in the order of the file; scores that only rank are null."""
     predictor = Predictor(arguments.bundle, threads=arguments.threads)
     texts = read_texts(arguments.file, arguments.text)
     keys = predictor.schema.keys
@@ -31,6 +32,10 @@ def run(arguments: argparse.Namespace) -> None:
         rows = texts[start : start + _ROWS]
         scores = predictor.predict_proba(rows)  # (texts, labels)
         for text, row, chosen in zip(rows, scores.tolist(), predictor.decide(scores), strict=True):
-            by_key = {key: round(score, 6) for key, score in zip(keys, row, strict=True)}
-            line = {"text": text, "labels": [keys[j] for j in chosen], "scores": by_key}
+            scored = sorted(zip(keys, row, strict=True), key=lambda pair: -pair[1])
+            answer = Answer(tuple(keys[j] for j in chosen), scores=tuple(scored)).told(
+                calibrated=predictor.manifest.calibrated
+            )
+            by_key = {key: score if score is None else round(score, 6) for key, score in answer.scores}
+            line = {"text": text, "labels": list(answer.labels), "scores": by_key}
             print(json.dumps(line, ensure_ascii=False))

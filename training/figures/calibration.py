@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import FloatArray, Json, Task
+from training.types import FloatArray, Json, ScoreKind, Task
 
 IDENTITY: Mapping[str, Json] = {"method": "none"}
 _TINY = 1e-6
@@ -20,6 +20,10 @@ _ISOTONIC_POSITIVES = 100  # fewer make steps that follow the noise (Niculescu-M
 _ISOTONIC_DOCUMENTS = 1_000
 _ISOTONIC_GAIN = 0.75  # the error has to fall to at most this share of itself; a smaller gain may be noise
 _PRIOR = 4.0  # variance of the normal prior that holds the shift of a label near zero
+
+# Documents that a calibration needs before its scores may be told as confidences. With fewer, the mean score
+# of what is said lies too far from the share that is right (`bench/guesses.py`, see docs/benchmarks.md).
+FEWEST = {ScoreKind.EXCLUSIVE: 50, ScoreKind.INDEPENDENT: 200}
 
 Doubles = NDArray[np.float64]
 
@@ -75,6 +79,11 @@ def fit_independent(scores: FloatArray, targets: FloatArray) -> Mapping[str, Jso
         is_enough = min(positives, len(true) - positives) >= _ISOTONIC_POSITIVES
         curves.append(_isotonic(own, true) if is_enough and len(true) >= _ISOTONIC_DOCUMENTS else None)
     return {"method": "sigmoid", "temperature": temperature, "shifts": shifts.tolist(), "isotonic": curves}
+
+
+def holds(task: Task, documents: int) -> bool:
+    """Tell whether a calibration by so many documents makes scores of the task confidences."""
+    return documents >= FEWEST[task.score_kind]
 
 
 def apply(calibration: Mapping[str, Json], scores: FloatArray) -> FloatArray:

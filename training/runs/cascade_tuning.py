@@ -123,7 +123,9 @@ def build_cascade(
             source = encoder_folder(part.bundle, part.manifest, encoder_root)
             if source is not None and source != part.bundle / ENCODER:
                 draft.add_encoder(source, name)
-        draft.write_manifest(_manifest(parts[1].manifest, split, cuts, sums))
+        manifest = _manifest(parts[1].manifest, split, cuts, sums)
+        calibrated = all(part.manifest.calibrated for part in parts)
+        draft.write_manifest(replace(manifest, calibrated=calibrated))
         draft.publish(replace=replace_bundle)
     return split
 

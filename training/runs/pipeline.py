@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from training.bundles.bundle import BundleDraft, BundleError, bundle_bytes, encoder_folder
+from training.bundles.familiar import Familiar
 from training.bundles.predictor import Predictor
 from training.encoders.vectors import knows_labels
 from training.export.onnx import check_parity, export_model, prefer_int8, scored_in_parts
 from training.families.build import build_model
+from training.families.shared.names import name_vectors
 from training.families.shared.teaching import fit_taught, with_fewer
 from training.figures import calibration
 from training.figures.evaluate import evaluate
@@ -91,8 +93,13 @@ def train_and_package(
 
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
-        decided_by = {"thresholds": cuts, "calibration": tuned.calibration}
+        calibrated = calibration.holds(dataset.schema.task, tuned.documents)
+        decided_by = {"thresholds": cuts, "calibration": tuned.calibration, "calibrated": calibrated}
         manifest = export_model(model, draft, {"family": spec.family, "schema": dataset.schema, **decided_by})
+        if not calibrated and embedder is not None and manifest.encoder is not None:
+            # What only guesses has to be silent where a text is like nothing that it knows.
+            Familiar(name_vectors(dataset.schema, embedder)).save(draft.folder)
+            manifest = draft.write_manifest(manifest)
         if self_contained and manifest.encoder is not None:
             encoder = encoder_folder(draft.folder, manifest, encoder_root)
             if encoder is None:

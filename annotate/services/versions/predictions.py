@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Label, ModelVersion, Project
-from annotate.services.versions import publication
+from annotate.services.versions import guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
@@ -39,16 +39,20 @@ class TextPrediction:
 
     `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
     not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
+    The answer is empty where the version is silent, as one that only guesses is about a strange text.
     """
 
     answer: Answer
     reasons: tuple[LabelReason, ...] | None = None
     answered_by: str = ""
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
     """`thresholds` is empty where none is applied: a single-label decision is the best score.
+
+    `guess` says what answers without a calibrated score are called; it is empty where scores are confidences.
 
     `warning` tells why an earlier version answered in place of the published one.
     """
@@ -58,6 +62,7 @@ class Predictions:
     labels: dict[int, str]
     thresholds: dict[int, float]
     texts: tuple[TextPrediction, ...]
+    guess: str = ""
     warning: str = ""
 
 
@@ -73,6 +78,12 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
         ]
     else:
         answers = _read(predictor, predictor.predict_proba(list(texts)), columns)
+    answers = [
+        replace(text, answer=text.answer.told(calibrated=version.calibrated))
+        if is_known
+        else replace(text, answer=Answer(), is_silent=True)
+        for text, is_known in zip(answers, predictor.knows(texts), strict=True)
+    ]
     if explain:
         said = [text.answer for text in answers]
         asked = [[int(pk) for pk in answer.labels or dict(answer.scores[:1])] for answer in said]
@@ -82,7 +93,7 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
         if told is not None:
             answers = [replace(text, reasons=why) for text, why in zip(answers, told, strict=True)]
     thresholds = {}
-    if predictor.schema.task.has_thresholds:
+    if predictor.schema.task.has_thresholds and version.calibrated:
         thresholds = {
             pk: float(threshold)
             for pk, threshold in zip(columns, predictor.thresholds, strict=True)
@@ -94,6 +105,7 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
         labels=labels,
         thresholds=thresholds,
         texts=tuple(answers),
+        guess=guesses.called(version),
         warning=warning,
     )
 

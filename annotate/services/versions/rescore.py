@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from django.conf import settings
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, ModelVersion, Prediction, Project, TrainingRun
@@ -53,6 +54,7 @@ def rescore(
 ) -> int:
     """Write the version's prediction of every document, those in the queue first; return how many.
 
+    A version that only guesses is silent about some texts (see `bundles.familiar`): they have no prediction.
     `tell` hears before each chunk which share is done, and may raise to end it. Stops where another version
     has been published meanwhile: that one writes its own.
     """
@@ -66,7 +68,9 @@ def rescore(
         tell(start / len(keys))
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             break
-        rows = _predictions(predictor, version, keys[start : start + CHUNK], fitting)
+        chunk = keys[start : start + CHUNK]
+        rows = _predictions(predictor, version, chunk, fitting)
+        _forget({*chunk} - {row.document_id for row in rows})
         Prediction.objects.bulk_create(
             rows, update_conflicts=True, unique_fields=["document"], update_fields=FIELDS
         )
@@ -79,6 +83,8 @@ def _predictions(
     predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
 ) -> list[Prediction]:
     texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
+    known = predictor.knows(list(texts.values()), embedder=embedder)
+    texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
     labels = [int(key) for key in predictor.schema.keys]
     top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
@@ -93,7 +99,16 @@ def _predictions(
                     (labels[j], round(float(row[j]), 4))
                     for j in [*best, *sorted({*decided} - {*best}, key=lambda j: -row[j])]
                 ),
-            ),
+            ).told(calibrated=version.calibrated),
         )
         for key, row, best, decided in zip(texts, scores, top, predictor.decide(scores), strict=True)
     ]
+
+
+@transaction.atomic
+def _forget(documents: set[int]) -> None:
+    """Remove what an earlier version said of documents that this one is silent about."""
+    stale = Prediction.objects.filter(document__in=documents)
+    # In the order of their keys, as new ones are written.
+    list(stale.select_for_update().order_by("pk").values_list("pk"))
+    stale.delete()

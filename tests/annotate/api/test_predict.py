@@ -33,6 +33,32 @@ def test_an_annotator_gets_label_scores_and_version(
     assert answer["warning"] == ""
 
 
+def test_an_uncalibrated_version_tells_an_order_and_no_scores(
+    project: Project, annotator: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(project, bundle_root, calibrated=False)
+    answer = ask(api(annotator), text="a green tree").json()
+    assert answer["guess"] == "guess from few labels"
+    (text,) = answer["predictions"]
+    assert (text["labels"], text["silent"]) == (["green"], False)
+    assert text["scores"][0] == {"label": "green", "score": None}
+    assert {score["score"] for score in text["scores"]} == {None}
+
+
+def test_an_uncalibrated_version_tells_no_thresholds(
+    multi_project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    add_version(multi_project, bundle_root, thresholds=(0.1, 0.9, 0.999), calibrated=False)
+    answer = ask(api(lead), "topics", texts=["red"]).json()
+    assert answer["thresholds"] == {}
+    assert answer["predictions"][0]["labels"] == ["red"]
+
+
+def test_a_calibrated_version_is_no_guess(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
+    add_version(project, bundle_root)
+    assert ask(api(lead), text="red").json()["guess"] == ""
+
+
 def test_many_texts_come_back_in_order(project: Project, lead: User, api: Api, bundle_root: Path) -> None:
     add_version(project, bundle_root)
     texts = ["red", "blue", "", "green"] * 250

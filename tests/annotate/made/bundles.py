@@ -24,6 +24,7 @@ def write_bundle(
     thresholds: tuple[float, ...] | None = None,
     *,
     explains: bool = True,
+    calibrated: bool = True,
 ) -> Path:
     """Write a bundle that decides for the labels whose names are in the text."""
     ngrams = NgramPreprocessor.fit(
@@ -42,6 +43,7 @@ def write_bundle(
                 thresholds=thresholds or (0.5,) * len(schema),
                 calibration={"method": "none"},
                 preprocessing="ngrams",
+                calibrated=calibrated,
             )
         )
         return draft.publish()
@@ -96,6 +98,7 @@ def add_version(
     thresholds: tuple[float, ...] | None = None,
     explains: bool = True,
     family: str = "tfidf",
+    calibrated: bool = True,
 ) -> ModelVersion:
     labels = list(Label.objects.filter(project=project))
     specs = tuple(LabelSpec(str(label.pk), label.name) for label in labels)
@@ -104,13 +107,14 @@ def add_version(
     if family == "fasttext":
         write_fasttext_bundle(root / folder, schema)
     else:
-        write_bundle(root / folder, schema, thresholds, explains=explains)
+        write_bundle(root / folder, schema, thresholds, explains=explains, calibrated=calibrated)
     version = ModelVersion.objects.create(
         project=project,
         number=number,
         family=family,
         bundle=folder,
         stage=stage,
+        calibrated=calibrated,
         label_ids=[label.pk for label in labels],
         labelled=10,
         holdout_documents=0,

@@ -58,7 +58,9 @@ def send(client: Client, project: Project, card: str, **fields: Any) -> Any:
     return client.post(url(project), sent, headers=HTMX)
 
 
-def suggest(project: Project, document: Document, *scores: tuple[str, float]) -> ModelVersion:
+def suggest(
+    project: Project, document: Document, *scores: tuple[str, float], **of_version: Any
+) -> ModelVersion:
     version, _ = ModelVersion.objects.get_or_create(
         project=project,
         number=3,
@@ -68,6 +70,8 @@ def suggest(project: Project, document: Document, *scores: tuple[str, float]) ->
             "stage": Stage.PUBLISHED,
             "labelled": 1,
             "holdout_documents": 0,
+            "calibrated": True,
+            **of_version,
         },
     )
     pairs = tuple((label_pk(project, name), score) for name, score in scores)
@@ -181,6 +185,25 @@ def test_a_suggestion_is_shown_and_recorded_with_the_answer(
     assert kept.shown_version == version
     blue, red = label_pk(project, "blue"), label_pk(project, "red")
     assert kept.shown == Answer((blue,), scores=((blue, 0.82), (red, 0.1)))
+
+
+@pytest.mark.parametrize(
+    ("labelled", "family", "called"),
+    [(0, "embedding", "Guess from label names"), (9, "embedding", "Guess from few labels")]
+    + [(9, "zero_shot", "Guess from label names")],
+)
+def test_an_uncalibrated_suggestion_is_called_a_guess_and_has_no_percentage(
+    client: Client, project: Project, add_documents: AddDocuments, labelled: int, family: str, called: str
+) -> None:
+    (document,) = add_documents(project, "one")
+    version = {"labelled": labelled, "family": family, "calibrated": False}
+    suggest(project, document, ("blue", 0.82), ("red", 0.1), **version)
+    html = client.get(url(project)).content.decode()
+    aside = re.search(r'<aside id="suggestion".*?</aside>', html, re.DOTALL)
+    assert aside
+    assert called in aside[0]
+    assert "blue" in aside[0]
+    assert not re.search(r"%|meter|Confidence|The model suggests", aside[0])
 
 
 def test_holdout_documents_have_no_suggestion(
