@@ -20,6 +20,7 @@ from training.families.shared.teaching import fit_taught, with_fewer
 from training.figures import calibration
 from training.figures.evaluate import evaluate
 from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, ScoresPool, TextModel
+from training.registry import FAMILIES, entry
 from training.runs.stages import Stages
 from training.splits import assign_folds
 from training.types import (
@@ -96,8 +97,9 @@ def train_and_package(
         calibrated = calibration.holds(dataset.schema.task, tuned.documents)
         decided_by = {"thresholds": cuts, "calibration": tuned.calibration, "calibrated": calibrated}
         manifest = export_model(model, draft, {"family": spec.family, "schema": dataset.schema, **decided_by})
-        if not calibrated and embedder is not None and manifest.encoder is not None:
-            # What only guesses has to be silent where a text is like nothing that it knows.
+        by_names = not (len(dataset) and entry(FAMILIES, spec.family).learns)
+        if by_names and not calibrated and embedder is not None and manifest.encoder is not None:
+            # What guesses from names alone has to be silent where a text is like none of them.
             Familiar(name_vectors(dataset.schema, embedder)).save(draft.folder)
             manifest = draft.write_manifest(manifest)
         if self_contained and manifest.encoder is not None:

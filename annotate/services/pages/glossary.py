@@ -160,7 +160,8 @@ TERMS: dict[str, Term] = {
         _("calibration"),
         _(
             "Makes a score mean what it says: of all texts with a score of 0.8, about 80 % are right. The "
-            "calibration error is how far it is from that on average."
+            "calibration error is how far it is from that on average. Until enough labels are there to learn "
+            "it from, scores only rank labels and are shown as guesses, without a percentage."
         ),
     ),
     "macro-f1": Term(

@@ -57,11 +57,11 @@ def test_a_text_in_a_language_that_the_encoder_cuts_to_pieces_is_not_known(tmp_p
     assert words.knows(SINGLE, texts, near).tolist() == [True, False, False, True]
 
 
-def guessing(folder: Path, data: Dataset, documents: int) -> Predictor:
+def guessing(folder: Path, data: Dataset, documents: int, family: str = "embedding") -> Predictor:
     rows = Dataset(data.schema, data.texts[:documents], data.targets[:documents])
     none = Dataset(data.schema, (), data.targets[:0])
     given = {"tuning": none, "reporting": none, "embedder": WordEmbedder()}
-    return Predictor(train_and_package(RunSpec("embedding"), rows, folder / "one", **given).bundle)
+    return Predictor(train_and_package(RunSpec(family), rows, folder / "one", **given).bundle)
 
 
 def test_a_bundle_of_names_alone_is_silent_about_strange_texts(task: Task, tmp_path: Path) -> None:
@@ -73,15 +73,24 @@ def test_a_bundle_of_names_alone_is_silent_about_strange_texts(task: Task, tmp_p
     assert predictor.knows([], embedder=WordEmbedder()).tolist() == []
 
 
-@pytest.mark.parametrize(("documents", "calibrated"), [(0, False), (49, False), (50, True)])
-def test_a_calibration_holds_from_its_fewest_documents_on(
-    tmp_path: Path, documents: int, calibrated: bool
+@pytest.mark.parametrize(
+    ("family", "documents", "calibrated", "speaks"),
+    [
+        ("embedding", 0, False, False),
+        ("embedding", 1, False, True),  # it learned from people, so names no longer say what it knows
+        ("embedding", 49, False, True),
+        ("embedding", 50, True, True),
+        ("zero_shot", 49, False, False),
+        ("zero_shot", 50, True, True),
+    ],
+)
+def test_names_speak_about_strange_texts_once_labels_calibrate_them(
+    tmp_path: Path, family: str, documents: int, calibrated: bool, speaks: bool
 ) -> None:
-    predictor = guessing(tmp_path, make_dataset(SINGLE, 90), documents)
+    predictor = guessing(tmp_path, make_dataset(SINGLE, 90), documents, family)
     assert predictor.manifest.calibrated is calibrated
-    assert (Familiar.FILE in predictor.manifest.files) is not calibrated
-    strange = predictor.knows(["zzzz qqqq"], embedder=WordEmbedder())
-    assert strange.tolist() == [calibrated]  # what was calibrated on people's labels speaks about every text
+    assert (Familiar.FILE in predictor.manifest.files) is not speaks
+    assert predictor.knows(["zzzz qqqq"], embedder=WordEmbedder()).tolist() == [speaks]
 
 
 def test_a_manifest_of_before_tells_by_its_method_whether_it_is_calibrated(tmp_path: Path) -> None:
