@@ -27,7 +27,7 @@ def note_calibrated(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0016_project_created_by"),
+        ("annotate", "0017_work_noted"),
     ]
 
     operations = [
