@@ -65,6 +65,11 @@ class Site:
             sys.stderr.write("".join(self._log.read_text(errors="replace").splitlines(keepends=True)[-40:]))
         shutil.rmtree(self.home, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def _answers(self) -> bool:
         try:
             return httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200

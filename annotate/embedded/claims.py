@@ -13,7 +13,10 @@ class Taken(Exception):
 
 
 class FolderLock:
-    """A lock on the folder, held until the process ends in any way. Its file says which process holds it."""
+    """A lock on the folder, held until the process ends in any way. Its file says which process holds it.
+
+    The program that this process becomes holds it on.
+    """
 
     def __init__(self, home: Path, *, url: str) -> None:
         path = home / "run" / "up.lock"
@@ -32,6 +35,7 @@ class FolderLock:
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()}, {url}")
         self._file.flush()
+        os.set_inheritable(self._file.fileno(), True)
 
     def close(self) -> None:
         self._file.close()

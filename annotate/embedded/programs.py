@@ -13,16 +13,29 @@ from annotate import environment, queues
 
 # Celery warns root with ten lines at every start. Messages are JSON, so nothing from the broker runs as code.
 ROOT_IS_FINE = "ignore:You're running the worker with superuser privileges"
+MODULE = [sys.executable, "-m"]
+# SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start, and this does
+# not count as an attempt.
+SIGTERM_ENDS_TASKS = {"REMAP_SIGTERM": "SIGQUIT"}
 
 
 @dataclass(frozen=True)
 class Program:
-    """One child process. Without an `essential` one the site is down, so all others stop when it ends."""
+    """One child process. Without an `essential` one the site is down, so all others stop when it ends.
+
+    A higher `nice` lets others go first.
+    """
 
     name: str
     command: list[str]
     environ: dict[str, str] = field(default_factory=dict)
     essential: bool = False
+    nice: int = 0
+
+    @property
+    def module(self) -> list[str]:
+        """Return the Python module that the command runs, with its arguments; empty for other programs."""
+        return self.command[2:] if self.command[:2] == MODULE else []
 
 
 def broker(home: Path) -> Program:
@@ -40,7 +53,7 @@ def web(host: str, port: int) -> Program:
 
     Measured with 20 annotators on 2 cores: 2 x 4 did 91 decisions a second, 4 x 2 did 130.
     """
-    command = [sys.executable, "-m", "gunicorn", "annotate.wsgi", "--bind", f"{bracketed(host)}:{port}"]
+    command = [*MODULE, "gunicorn", "annotate.wsgi", "--bind", f"{bracketed(host)}:{port}"]
     processes = 2 * (os.cpu_count() or 1)
     command += ["--worker-class", "gthread", "--workers", str(processes), "--threads", "2", "--preload"]
     command += [
@@ -59,14 +72,11 @@ def web(host: str, port: int) -> Program:
 
 
 def worker(queue: str, *, processes: int, threads: int = 1, nice: int = 0) -> Program:
-    """Return the worker of a queue. A task computes with `threads`; a higher `nice` lets others go first."""
-    command = ["nice", "-n", str(nice)] if nice else []
-    command += [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
+    """Return the worker of a queue. A task computes with `threads`."""
+    command = [*_celery("worker"), "--queues", queue, "--concurrency", str(processes)]
     command += ["--hostname", f"{queue}@%h", "--without-gossip", "--without-mingle"]
-    # SIGTERM ends a task instead of waiting for it: its row is taken up again at the next start, and this
-    # does not count as an attempt.
-    environ = {"REMAP_SIGTERM": "SIGQUIT", "OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": ROOT_IS_FINE}
-    return Program(queue, command, environ)
+    environ = {"OMP_NUM_THREADS": str(threads), "PYTHONWARNINGS": ROOT_IS_FINE, **SIGTERM_ENDS_TASKS}
+    return Program(queue, command, environ, nice=nice)
 
 
 def spare_cores() -> int:
@@ -89,9 +99,16 @@ def site(home: Path, host: str, port: int) -> list[Program]:
     return [*embedded, web(host, port), *workers, beat(home)]
 
 
+def url_of(host: str, port: int) -> str:
+    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else bracketed(host)
+    return f"http://{shown}:{port}/"
+
+
 def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def _celery(command: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "--app", "annotate", "--quiet", command, "--loglevel", "WARNING"]
+    # `up` and `demo` are commands of Django, which has checked the settings before they begin.
+    own = ["celery", "--app", "annotate", "--quiet", "--skip-checks"]
+    return [*MODULE, *own, command, "--loglevel", "WARNING"]

@@ -1,82 +1,45 @@
-"""One embedded site, from its start until a signal ends it."""
+"""One embedded site: it is made ready, and then this process becomes its supervisor."""
 
 from __future__ import annotations
 
-import http.client
-import time
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
-import redis
-
-from annotate import environment
 from annotate.embedded import claims, preparation, programs
-from annotate.embedded.supervisor import Supervisor
 
-PATIENCE = 60.0
 Write = Callable[[str], object]
+# Read by what the supervisor imports, so they are set before it starts; each program gets its own values.
+ENVIRON = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": programs.ROOT_IS_FINE, **programs.SIGTERM_ENDS_TASKS}
 
 
-def run(home: Path, host: str, port: int, *, write: Write, prepare: Callable[[], str]) -> bool:
-    """Run until a signal; print what `prepare` returns once the site answers. False if a program failed."""
+def run(home: Path, host: str, port: int, *, prepare: Callable[[], str]) -> NoReturn:
+    """Make the site ready and become its supervisor, which says what `prepare` returned once it answers.
+
+    The supervisor is a program of its own, `annotate.embedded`, as its memory is shared by all programs that
+    it starts: what a migration has left behind does not belong there.
+    """
     preparation.close_to_others(home)
-    lock = claims.FolderLock(home, url=url_of(host, port))
+    lock = claims.FolderLock(home, url=programs.url_of(host, port))
     try:
         claims.check_port(host, port)
         preparation.migrate()
         preparation.collect_static()
-        return _supervise(home, host, port, write, prepare())
+        greeting = prepare()
+        sys.stdout.flush()
+        command = [*programs.MODULE, "annotate.embedded", "--host", host, "--port", str(port)]
+        command += ["--greeting", str(_as_pipe(greeting))]
+        os.execve(command[0], command, {**os.environ, **ENVIRON})
     finally:
         lock.close()
 
 
-def url_of(host: str, port: int) -> str:
-    shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else programs.bracketed(host)
-    return f"http://{shown}:{port}/"
-
-
-def _supervise(home: Path, host: str, port: int, write: Write, greeting: str) -> bool:
-    url = url_of(host, port)
-    supervisor = Supervisor(write)
-    supervisor.stop_on_signals()
-    try:
-        for program in programs.site(home, host, port):
-            supervisor.start(program)
-            if program.name == "broker":
-                _wait(supervisor, "The broker", lambda: _broker_answers(home))
-        _wait(supervisor, "The site", lambda: _web_answers(url))
-        if not supervisor.stopping:
-            write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
-        supervisor.run_until(lambda: False)
-    finally:
-        supervisor.stop()
-    return not supervisor.failed
-
-
-def _wait(supervisor: Supervisor, what: str, answers: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    supervisor.run_until(lambda: answers() or time.monotonic() > deadline)
-    if time.monotonic() > deadline:
-        raise preparation.NotStarted(
-            f"{what} did not answer within {PATIENCE:g} seconds; its lines above say why."
-        )
-
-
-def _broker_answers(home: Path) -> bool:
-    try:
-        with redis.Redis(unix_socket_path=str(environment.embedded_socket(home)), socket_timeout=1) as client:
-            return bool(client.ping())
-    except (redis.ConnectionError, redis.TimeoutError):
-        return False
-
-
-def _web_answers(url: str) -> bool:
-    place = url.removeprefix("http://").rstrip("/")
-    connection = http.client.HTTPConnection(place, timeout=1)
-    try:
-        connection.request("GET", "/healthz")
-        return connection.getresponse().status == 200
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+def _as_pipe(text: str) -> int:
+    """Return what the text can be read from. It may hold a password, which no command line may show."""
+    read, write = os.pipe()
+    os.set_inheritable(read, True)
+    with os.fdopen(write, "w", encoding="utf-8") as pipe:
+        pipe.write(text)
+    return read

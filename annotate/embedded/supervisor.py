@@ -86,14 +86,13 @@ class Supervisor:
                 self.failed = self.stopping = True
             return
         delay = self._first_delay * 2**restarts
-        self._say(f"{name} ended with code {child.process.returncode}; it starts again in {delay:g} s.")
+        self._say(f"{name} ended with code {child.exit_code}; it starts again in {delay:g} s.")
         self._due[name] = (time.monotonic() + delay, child.program)
 
     def _forget(self, child: Child) -> None:
         self._show(child)
-        child.end()
         self._selector.unregister(child.output)
-        child.output.close()
+        child.end()
         del self._children[child.program.name]
 
     def stop(self) -> None:

@@ -32,16 +32,11 @@ class Command(BaseCommand):
                 preparation.migrate()
                 self._write(self._prepare(options))
                 return
-            host, port = options["host"], options["port"]
-            stood = site.run(
-                settings.HOME, host, port, write=self._write, prepare=lambda: self._prepare(options)
-            )
+            site.run(settings.HOME, options["host"], options["port"], prepare=lambda: self._prepare(options))
         except (claims.Taken, preparation.NotStarted, texts.Unavailable, seed.Unanswerable) as error:
             raise CommandError(str(error)) from error
         except records.FileError as error:
             raise CommandError(f"{error} Nothing was imported.") from error
-        if not stood:
-            raise CommandError("The site stopped because a program that it needs does not stay up.")
 
     def _prepare(self, options: dict[str, Any]) -> str:
         lead, password = seed.ensure_lead()

@@ -17,12 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, host: str, port: int, **options: Any) -> None:
         try:
-            stood = site.run(settings.HOME, host, port, write=self._write, prepare=lambda: "")
+            site.run(settings.HOME, host, port, prepare=lambda: "")
         except (claims.Taken, preparation.NotStarted) as error:
             raise CommandError(str(error)) from error
-        if not stood:
-            raise CommandError("The site stopped because a program that it needs does not stay up.")
-
-    def _write(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()
