@@ -7,7 +7,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE manage.py ./
 COPY annotate annotate
 COPY training training
 COPY templates templates
-RUN pip install --constraint constraints.txt --editable .
+RUN pip install --constraint constraints.txt --editable ".[parquet]"
 USER winnow
 VOLUME /home/winnow/data
 EXPOSE 8000

@@ -44,7 +44,7 @@ class Renewal(bootsteps.StartStopStep):
         if request.name == HEAVY:
             self._worked_at = time.monotonic()
 
-    def look(self, pool: TaskPool) -> None:
+    def look(self, pool: Any) -> None:
         """Replace the children that have worked, once the last work came long enough ago."""
         children = set(pool.info["processes"])
         if self._worked_at is not None:

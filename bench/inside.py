@@ -14,7 +14,7 @@ django.setup()
 
 from django.db.models import Count  # noqa: E402 (after setup)
 
-from annotate import tasks  # noqa: E402
+from annotate import kinds, tasks  # noqa: E402
 from annotate.models import (  # noqa: E402
     Annotation,
     Card,
@@ -100,6 +100,11 @@ def cancel() -> bool:
     return lease.cancel(row=TrainingRun.objects.filter(project__slug=SLUG)[0])
 
 
+def live_work() -> int:
+    """Tell how many rows of any kind of work are open."""
+    return sum(model._default_manager.live().count() for model in kinds.MODELS)
+
+
 def tally() -> dict[str, Any]:
     """Tell what the database holds after the bench."""
     annotations = Annotation.objects.filter(project__slug=SLUG)
@@ -125,6 +130,6 @@ def _version(version: ModelVersion) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    actions = (seed, answer, train, latest_run, cancel, tally)
+    actions = (seed, answer, train, latest_run, cancel, live_work, tally)
     action = {function.__name__: function for function in actions}[sys.argv[1]]
     json.dump(action(**json.load(sys.stdin)), sys.stdout)

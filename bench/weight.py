@@ -1,4 +1,4 @@
-"""What a site weighs: its memory before the first model and after the last run, and a base install on the disk.
+"""What a site weighs: in memory before the first model and after the last run, and on the disk.
 
     python bench/weight.py --train F --text COL --label COL --labels 60 --install --json OUT
 
@@ -52,7 +52,7 @@ def in_memory(options: argparse.Namespace) -> dict[str, Any]:
             training=True,
             fields={},
         )
-        time.sleep(options.rest)
+        come_to_rest(site, options.rest)
         idle = weigh(site.pid)
         work = Labelling(seeded, truth, options.labels, (0.5, 0.5))
         person = Person(site.url, seeded["slug"], seeded["people"][0], seeded["password"])
@@ -61,7 +61,7 @@ def in_memory(options: argparse.Namespace) -> dict[str, Any]:
         thread.join()
         settle(site, person, work)
         busy = weigh(site.pid)
-        time.sleep(options.rest)
+        come_to_rest(site, options.rest)
         rest = weigh(site.pid)
         versions = site.shell("tally")["versions"]
     return {
@@ -72,6 +72,15 @@ def in_memory(options: argparse.Namespace) -> dict[str, Any]:
         "rest_processes": rest,
         "versions": len(versions),
     }
+
+
+def come_to_rest(site: Site, seconds: float) -> None:
+    """Wait until there was no work for so many seconds."""
+    quiet_since = time.monotonic()
+    while time.monotonic() - quiet_since < seconds:
+        time.sleep(2)
+        if site.shell("live_work"):
+            quiet_since = time.monotonic()
 
 
 def weigh(root: int) -> dict[str, float]:

@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from annotate import environment
+from annotate.embedded.site import _as_pipe
 from annotate.queues import QUEUES
 from tests.deployment.compose import ROOT, free_port
 
@@ -30,12 +31,7 @@ pytestmark = [
 PATIENCE = 120.0  # a loaded machine is slow, not broken
 STOPPED_WITHIN = 15.0
 OURS = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "WINNOW_HOME")
-MAIN = {
-    "broker": "unixsocket:",
-    "web": "gunicorn annotate.wsgi",
-    **{queue: f"--queues {queue}" for queue in QUEUES},
-    "beat": "beat --loglevel",
-}
+PROGRAMS = ["broker", "web", *QUEUES, "beat"]
 
 
 @dataclass
@@ -64,8 +60,9 @@ class Up:
 
     def child(self, name: str) -> int | None:
         """Return the process that the supervisor started under `name`, if it runs."""
-        mine = [pid for pid, line in self.processes().items() if MAIN[name] in line]
-        return next((pid for pid in mine if parent_of(pid) == self.process.pid), None)
+        known_as = {"broker": "valkey-server"}.get(name, f"winnow-{name}"[:15])
+        mine = [pid for pid in self.processes() if parent_of(pid) == self.process.pid]
+        return next((pid for pid in mine if name_of(pid) == known_as), None)
 
     def is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -101,6 +98,13 @@ def parent_of(pid: int) -> int | None:
         return int(re.findall(r"^PPid:\t(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[0])
     except OSError:
         return None
+
+
+def name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def wait_for(what: str, is_so: Callable[[], bool], site: Up, patience: float = PATIENCE) -> None:
@@ -160,7 +164,7 @@ def test_nobody_else_can_read_what_it_makes(site: Up) -> None:
     assert [path for path in made if path.lstat().st_mode & 0o077] == []
 
 
-@pytest.mark.parametrize("name", MAIN)
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_what_is_killed_comes_back_and_the_site_works_again(name: str, site: Up) -> None:
     before, killed_at = site.child(name), time.time()
     assert before is not None
@@ -170,6 +174,22 @@ def test_what_is_killed_comes_back_and_the_site_works_again(name: str, site: Up)
     assert f"{name} ended with code -9; it starts again in 1 s." in site.log
     wait_for("a site that works", lambda: site.works(since=killed_at), site)
     assert set(family) & set(site.processes()) == set()
+
+
+def test_its_programs_share_what_they_have_imported(site: Up) -> None:
+    wait_for("all workers and beat", lambda: site.works(since=0), site)
+    for name in PROGRAMS[1:]:
+        sizes = Path(f"/proc/{site.child(name)}/smaps_rollup").read_text()
+        found = {key: int(size) for key, size in re.findall(r"^(Rss|Pss): +(\d+) kB", sizes, re.MULTILINE)}
+        assert found["Pss"] < found["Rss"] / 2, name
+
+
+def test_the_supervisor_shows_no_password(tmp_path: Path) -> None:
+    """The greeting of the demo holds one; a command line and an environment can be read by others."""
+    pipe = _as_pipe("secret")
+    with os.fdopen(pipe, encoding="utf-8") as read:
+        assert os.get_inheritable(pipe)
+        assert read.read() == "secret"
 
 
 def test_a_second_one_on_the_same_folder_is_refused(site: Up) -> None:
@@ -183,7 +203,7 @@ def test_a_second_one_on_the_same_folder_is_refused(site: Up) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_it_ends_soon_and_leaves_no_process(number: signal.Signals, tmp_path: Path) -> None:
     with running(tmp_path) as site:
-        assert len(site.processes()) > len(MAIN)
+        assert len(site.processes()) > len(PROGRAMS)
         site.process.send_signal(number)
         ended = site.process.wait(timeout=STOPPED_WITHIN)
         assert ended == (-number if number == signal.SIGKILL else 0), site.log

@@ -71,12 +71,22 @@ def _opened(path: str | Path, options: Options | None, name: str) -> Iterator[tu
         options = replace(options, format=options.format or found)
         if options.format not in READERS:
             raise FileError(f"There is no format called {options.format!r}; known are {', '.join(READERS)}.")
-        module, _, attribute = READERS[options.format].partition(":")
-        reader: Reader = getattr(import_module(module), attribute)
+        reader = _reader(options.format)
         if options.format not in PACKED and not options.encoding:
             options = replace(options, encoding=detect_encoding(file, name))
         rows = reader(file, name, options)
         yield options, (_checked(row, options) for row in rows)
+
+
+def _reader(key: str) -> Reader:
+    module, _, attribute = READERS[key].partition(":")
+    try:
+        reader: Reader = getattr(import_module(module), attribute)
+    except ImportError as error:
+        raise FileError(
+            f"Reading {key} needs the package {error.name!r}: run pip install '.[{key}]'."
+        ) from error
+    return reader
 
 
 def _checked(row: Row, options: Options) -> Row:

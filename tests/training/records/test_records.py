@@ -223,6 +223,14 @@ def test_a_workbook_gives_rows_with_the_sheets_numbers(tmp_path: Path) -> None:
     assert found[1].cells == {"id": 2.5, "text": "bye", "day": None}
 
 
+def test_a_reader_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["a"]}), tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "training.records.columnar", raising=False)
+    with pytest.raises(FileError, match=r"'pyarrow': run pip install '\.\[parquet\]'"):
+        list(read(tmp_path / "a.parquet"))
+
+
 def test_a_packed_file_tells_how_far_it_is_read(tmp_path: Path) -> None:
     packed = workbook(tmp_path / "a.xlsx")
     column = pyarrow.table({"text": [f"text {i}" for i in range(2500)]})
