@@ -130,6 +130,7 @@ STORAGES = {
 
 # Imports: what one file may hold.
 IMPORT_MAX_BYTES = env_int("WINNOW_IMPORT_MAX_MB", 2048) * 1024 * 1024
+IMPORT_MEMORY_BYTES = env_int("WINNOW_IMPORT_MEMORY_MB", 512) * 1024 * 1024
 IMPORT_MAX_CELL = env_int("WINNOW_IMPORT_MAX_CELL", 1_000_000)
 IMPORT_MAX_COLUMNS = env_int("WINNOW_IMPORT_MAX_COLUMNS", 500)
 # What one person may add in a day.

@@ -48,6 +48,7 @@ FOREIGN = [
     *((magic, "is an image, whatever its name says; choose a file with rows of text") for magic in IMAGES),
 ]
 PACKED = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}  # formats that are no text
+PACKED_MAGIC = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx"}
 # Bytes that text hardly ever holds. Vertical tabs, form feeds and the separators from 0x1C on come from old
 # databases and page layouts.
 CONTROL = bytes(set(range(0x1C)) - set(b"\t\n\v\f\r\x1a\x1b"))
@@ -70,10 +71,8 @@ def detect_format(file: BinaryIO, name: str) -> str:
     if start[:20].decode("latin-1").lower().startswith(HTML):
         raise FileError(f"{name} is a web page (HTML); perhaps a login page was saved instead of the file.")
     said = SUFFIXES.get(Path(name).suffix.lower(), "")
-    found = ""
-    if head.startswith(b"PAR1"):
-        found = "parquet"
-    elif head.startswith(b"PK\x03\x04"):
+    found = packed_format(file)
+    if found == "xlsx":
         try:
             with zipfile.ZipFile(file) as archive:
                 members = archive.namelist()
@@ -83,7 +82,6 @@ def detect_format(file: BinaryIO, name: str) -> str:
             ) from error
         if "xl/workbook.xml" not in members:
             raise FileError(f"{name} is a ZIP archive; unpack it first.")
-        found = "xlsx"
     if found and said and found != said:
         raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")
     if said in PACKED and not found:
@@ -93,6 +91,12 @@ def detect_format(file: BinaryIO, name: str) -> str:
     if start.startswith(b"["):
         return "json"
     return "jsonl" if start.startswith(b"{") else "csv"
+
+
+def packed_format(file: BinaryIO) -> str:
+    """Return the format of a packed file by its first bytes, without unpacking anything; "" for any other."""
+    head = _head(file, 4)
+    return next((format for magic, format in PACKED_MAGIC.items() if head.startswith(magic)), "")
 
 
 def _head(file: BinaryIO, size: int) -> bytes:

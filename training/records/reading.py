@@ -11,11 +11,14 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from training.records.detect import PACKED, detect_encoding, detect_format
+from training.records.bounded import unpacked
+from training.records.detect import PACKED, detect_encoding, detect_format, packed_format
 from training.records.rows import FileError, Options, Row
 
 Reader = Callable[[BinaryIO, str, Options], Iterator[Row]]
 
+SAMPLE_CHARS = 2_000_000  # a sample is held in a web process
+SAMPLE_SECONDS = 20  # and somebody waits for it
 # Readers are named by dotted path, as in the registry, so that reading CSV does not load PyArrow.
 READERS = {
     "csv": "training.records.delimited:read_delimited",
@@ -44,22 +47,32 @@ def sample(
 ) -> tuple[list[Row], Options]:
     """Return the first `count` rows, and the options with the format and the encoding that were found out.
 
-    There are fewer rows where the file breaks off; raises `FileError` without any. Given these options,
-    `read` does not look for the encoding again.
+    There are fewer rows where they are long, or where the file breaks off; raises `FileError` without any.
+    Given these options, `read` does not look for the encoding again.
     """
     rows: list[Row] = []
-    with _opened(path, options, name) as (settled, found):
+    length = 0
+    options = options or Options()
+    patient = replace(options, max_seconds=min(options.max_seconds, SAMPLE_SECONDS))
+    with _opened(path, patient, name) as (settled, found):
         try:
-            rows.extend(islice(found, count))
+            for row in islice(found, count):
+                rows.append(row)
+                length += len(json.dumps(row.cells, ensure_ascii=False))
+                if length > SAMPLE_CHARS:
+                    break
         except FileError:
             if not rows:
                 raise
-    return rows, settled
+    return rows, replace(settled, max_seconds=options.max_seconds)
 
 
 @contextmanager
 def _opened(path: str | Path, options: Options | None, name: str) -> Iterator[tuple[Options, Iterator[Row]]]:
-    """Open a file, once; give the options with what was found out about it, and its rows."""
+    """Open a file, once; give the options with what was found out about it, and its rows.
+
+    A packed file is opened in a process of its own: what it unpacks to is known only afterwards.
+    """
     path, options = Path(path), options or Options()
     name = name or path.name
     if not path.is_file():
@@ -67,24 +80,33 @@ def _opened(path: str | Path, options: Options | None, name: str) -> Iterator[tu
     if path.stat().st_size > options.max_bytes:
         raise FileError(f"{name} is larger than {options.max_bytes // 1024**2:,} MB, the most that is read.")
     with path.open("rb") as file:
-        found = detect_format(file, name)
-        options = replace(options, format=options.format or found)
-        if options.format not in READERS:
-            raise FileError(f"There is no format called {options.format!r}; known are {', '.join(READERS)}.")
-        reader = _reader(options.format)
-        if options.format not in PACKED and not options.encoding:
-            options = replace(options, encoding=detect_encoding(file, name))
-        rows = reader(file, name, options)
-        yield options, (_checked(row, options) for row in rows)
+        if options.format in PACKED or packed_format(file):
+            with unpacked(file, name, options) as found:
+                yield found
+        else:
+            yield opened(file, name, options)
 
 
-def _reader(key: str) -> Reader:
-    module, _, attribute = READERS[key].partition(":")
+def opened(file: BinaryIO, name: str, options: Options) -> tuple[Options, Iterator[Row]]:
+    """Return the options with what was found out about an open file, and its rows, read in this process."""
+    found = detect_format(file, name)
+    options = replace(options, format=options.format or found)
+    reader = load_reader(options.format)
+    if options.format not in PACKED and not options.encoding:
+        options = replace(options, encoding=detect_encoding(file, name))
+    return options, (_checked(row, options) for row in reader(file, name, options))
+
+
+def load_reader(format: str) -> Reader:
+    """Return the reader of a format; raises `FileError` for one that is not known."""
+    if format not in READERS:
+        raise FileError(f"There is no format called {format!r}; known are {', '.join(READERS)}.")
+    module, _, attribute = READERS[format].partition(":")
     try:
         reader: Reader = getattr(import_module(module), attribute)
     except ImportError as error:
         raise FileError(
-            f"Reading {key} needs the package {error.name!r}: run pip install '.[{key}]'."
+            f"Reading {format} needs the package {error.name!r}: run pip install '.[{format}]'."
         ) from error
     return reader
 
@@ -96,12 +118,14 @@ def _checked(row: Row, options: Options) -> Row:
     if len(row.cells) > options.max_columns:
         problem = f"The row has {len(row.cells):,} columns; at most {options.max_columns:,} are read."
         return Row(row.number, problem=problem)
+    length = 0
     for column, value in row.cells.items():
         if value is None or isinstance(value, bool | int | float):
             continue
         # Nested JSON is checked as one text. Its escaped NULs become characters, so that they are found.
         nested = not isinstance(value, str)
         text = json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0") if nested else value
+        length += len(text)
         fault = ""
         if len(text) > options.max_cell:
             fault = f"has {len(text):,} characters or more; at most {options.max_cell:,} are read"
@@ -114,4 +138,7 @@ def _checked(row: Row, options: Options) -> Row:
                 fault = "holds bytes that are not text in the file's encoding; choose another encoding"
         if fault:
             return Row(row.number, problem=f"The cell in “{column}” {fault}.")
+    if length > options.max_row:
+        problem = f"The row has {length:,} characters; at most {options.max_row:,} are read."
+        return Row(row.number, problem=problem)
     return row

@@ -64,7 +64,8 @@ class Options:
 
     `format` is a key of `reading.READERS`, `delimiter` one character, `header` whether the first row holds
     the column names. `max_cell` is in characters. `max_bytes` limits the file and also what a packed file
-    unpacks to. `meter` is told how far reading has come.
+    unpacks to; `max_memory`, in bytes, and `max_seconds`, until its next rows, limit the process that unpacks
+    it. `meter` is told how far reading has come.
     """
 
     format: str = ""
@@ -74,6 +75,8 @@ class Options:
     max_cell: int = 1_000_000
     max_columns: int = 500
     max_bytes: int = 2 * 1024**3
+    max_memory: int = 512 * 1024**2
+    max_seconds: int = 120
     meter: ReadMeter | None = None
 
     @property

@@ -56,6 +56,7 @@ class ColumnMapping:
             max_cell=settings.IMPORT_MAX_CELL,
             max_columns=settings.IMPORT_MAX_COLUMNS,
             max_bytes=settings.IMPORT_MAX_BYTES,
+            max_memory=settings.IMPORT_MEMORY_BYTES,
         )
 
     def rows(self, source: Iterable[records.Row], task_type: TaskType) -> Iterator[IncomingDocument]:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from unittest.mock import Mock
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
@@ -138,6 +141,36 @@ def test_a_file_over_the_limit_gets_a_sentence(
     settings.IMPORT_MAX_BYTES = 10  # type: ignore[attr-defined]
     answer = client.post(reverse("imports", args=[project.slug]), {"file": SimpleUploadedFile("a.csv", CSV)})
     assert "larger than" in answer.content.decode()
+
+
+PROCESS = Path("/proc/self")
+
+
+def held(figure: str) -> int:
+    """Return how many MB this process holds (VmRSS), or has held at most since `forget` (VmHWM)."""
+    return int((PROCESS / "status").read_text().split(f"{figure}:")[1].split()[0]) // 1024
+
+
+@pytest.mark.skipif(not PROCESS.exists(), reason="asks Linux how much memory this process has held")
+@pytest.mark.parametrize(
+    ("characters", "status", "outcome"), [(1_200_000, 302, ""), (32_000_000, 422, "needs more than 512 MB")]
+)
+def test_a_kilobyte_that_unpacks_to_gigabytes_is_read_outside_of_the_web_process(
+    client: Client, project: Project, tmp_path: Path, characters: int, status: int, outcome: str
+) -> None:
+    texts = pyarrow.array(["x" * characters])
+    shared = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 1000, pyarrow.int32()), texts)
+    pyarrow.parquet.write_table(pyarrow.table({"text": shared}), tmp_path / "a.parquet", compression="zstd")
+    del texts, shared
+    content = (tmp_path / "a.parquet").read_bytes()
+    assert len(content) < 2000
+    address = reverse("imports", args=[project.slug])
+    (PROCESS / "clear_refs").write_text("5")  # from now on, what is held at most counts anew
+    before = held("VmRSS")
+    answer = client.post(address, {"file": SimpleUploadedFile("a.parquet", content)}, follow=False)
+    assert held("VmHWM") - before < 60
+    assert answer.status_code == status
+    assert outcome in answer.content.decode()
 
 
 def test_another_encoding_can_be_declared(client: Client, project: Project) -> None:

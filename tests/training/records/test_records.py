@@ -232,7 +232,13 @@ def test_a_reader_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: py
 
 
 def test_a_packed_file_tells_how_far_it_is_read(tmp_path: Path) -> None:
-    packed = workbook(tmp_path / "a.xlsx")
+    packed = tmp_path / "a.xlsx"
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for number in range(1500):
+        sheet.append([f"text {number}"])
+    book.save(packed)
     column = pyarrow.table({"text": [f"text {i}" for i in range(2500)]})
     pyarrow.parquet.write_table(column, tmp_path / "a.parquet")
     for path in (packed, tmp_path / "a.parquet"):
