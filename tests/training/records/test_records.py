@@ -13,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Options, ReadMeter, Row, delimited, read, reading, sample
+from training.records import FileError, Options, ReadMeter, Row, bounded, delimited, read, reading, sample
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -225,8 +225,8 @@ def test_a_workbook_gives_rows_with_the_sheets_numbers(tmp_path: Path) -> None:
 
 def test_a_reader_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pyarrow.parquet.write_table(pyarrow.table({"text": ["a"]}), tmp_path / "a.parquet")
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "training.records.columnar", raising=False)
+    without = "import sys; sys.modules['pyarrow'] = None; "
+    monkeypatch.setattr(bounded, "START", without + bounded.START)
     with pytest.raises(FileError, match=r"'pyarrow': run pip install '\.\[parquet\]'"):
         list(read(tmp_path / "a.parquet"))
 
