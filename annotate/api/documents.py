@@ -59,6 +59,8 @@ class DocumentsResponse(serializers.Serializer[Any]):
     updated = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     broken = serializers.IntegerField(help_text="Rows that did not go in; the rest did.")
+    pool = serializers.IntegerField(help_text="How many of the created ones models may learn from.")
+    holdout = serializers.IntegerField(help_text="How many of the created ones only measure.")
     problems = RowProblem(many=True)
 
 
@@ -103,6 +105,7 @@ class DocumentsView(APIView):
             tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
             tasks.wake(schedule.open_if_due(project=project))
         told = {name: getattr(counts, name) for name in ("created", "updated", "unchanged", "broken")}
+        told |= {"pool": counts.lanes.pool, "holdout": counts.lanes.holdout}
         problems = [{"index": number, "reason": reason} for number, reason in counts.problems]
         return Response({**told, "problems": problems})
 

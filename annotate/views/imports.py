@@ -19,7 +19,7 @@ from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
 from annotate.services.exports import formats
-from annotate.services.imports import job
+from annotate.services.imports import job, lanes
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
@@ -65,6 +65,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "percent": min(100, 100 * upload.bytes_read // max(1, upload.file.size))
         if upload.bytes_read
         else None,
+        "lanes": lanes.told(upload),
         "problems": upload.problems.all()[:200],
     }
 

@@ -219,13 +219,16 @@ def _out_of_fold(
     if len(dataset) < 2 * FOLDS:
         return None
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
+    filled = np.unique(folds)
+    if len(filled) < 2:
+        return None  # all texts are near duplicates of one
     if isinstance(model, ScoresOutOfFold):
         return model.out_of_fold(folds), dataset.targets
     # Each fold costs one more fit. Without thresholds one number is fitted, for which one fold is enough.
     is_one_enough = not task.has_thresholds and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
     tell = model.on_progress if isinstance(model, ReportsProgress) else None
     kept = []
-    for fold in range(1 if is_one_enough else FOLDS):
+    for fold in filled[:1] if is_one_enough else filled:
         learn, score = with_fewer(rows_of(dataset, folds != fold)), rows_of(dataset, folds == fold)
         if len(score) and int(learn.targets.any(axis=0).sum()) >= 2:
             fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)

@@ -38,16 +38,19 @@ def stock_holdout(*, project: Project) -> int:
 @transaction.atomic
 def _move(project: Project, label: int, count: int) -> int:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # as each chunk of an import does
-    untouched = _untouched(project)
-    candidates = untouched.filter(annotations__choices__label=label).order_by("split_key", "pk").distinct()
-    # Near duplicates come along, so a few more may be moved than are missing.
-    keys = dict.fromkeys(candidates.values_list("split_key", flat=True)[:count])
-    moved = 0
-    for key in keys:
+    of_label = _untouched(project).filter(annotations__choices__label=label)
+    keys = of_label.order_by("split_key").values("split_key").annotate(own=Count("pk", distinct=True))
+    moved, missing = 0, count
+    for key, own in keys.values_list("split_key", "own"):
+        if missing <= 0:
+            break
         group = project.documents.filter(split_key=key, lane=Lane.POOL)
-        # Where a near duplicate is in a queue or was decided on by a person, all of them stay.
-        if group.count() == _untouched(project).filter(split_key=key).count():
+        size = group.count()
+        # Near duplicates go together. Where there are many, the lane would be nearer to its aim without them;
+        # where one is in a queue or was decided on by a person, all of them stay.
+        if size < 2 * missing and size == _untouched(project).filter(split_key=key).count():
             moved += group.update(lane=Lane.HOLDOUT, half=splits.half(key))
+            missing -= own
     return moved
 
 

@@ -21,6 +21,7 @@ from annotate.models import Import, ImportProblem, Project, User
 from annotate.models.work import LIVE_STATES, WorkState
 from annotate.services.imports import holdout
 from annotate.services.imports.columns import ColumnMapping, guess
+from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, store_rows
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
@@ -105,6 +106,7 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             woken_at=timezone.now(),  # by the caller, after the commit
             cancelled_by=None,
             finished_at=None,
+            lanes={},
             **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
         )
     )
@@ -129,7 +131,7 @@ def _store_or_tell(upload: Import) -> Import:
     try:
         with _on_disk(upload) as path:
             read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
-            store_rows(
+            counts = store_rows(
                 project=upload.project,
                 # Rows that an earlier worker stored are skipped: their number was saved together with them.
                 rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
@@ -139,8 +141,10 @@ def _store_or_tell(upload: Import) -> Import:
                 on_chunk=progress.add,
             )
         # Labels that a lost worker stored count as well.
+        moved = counts.lanes.moved
         if upload.rows and mapping.label and not upload.dry_run:
-            holdout.stock_holdout(project=upload.project)
+            moved += holdout.stock_holdout(project=upload.project)
+        progress.note_moved(moved)
         if broken_off:
             raise broken_off[0]
     except records.FileError as error:
@@ -165,11 +169,13 @@ class _Progress:
 
     def __init__(self, upload: Import) -> None:
         self.upload, self.listed = upload, upload.problems.count()
-        self.meter = records.ReadMeter()
+        self.meter, self.lanes = records.ReadMeter(), LaneCounts.load(upload.lanes)
 
     def add(self, counts: Counts) -> None:
+        self.lanes.add(counts.lanes)
         kept = lease.beat(
             row=self.upload,
+            lanes=self.lanes.dump(),
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,
@@ -184,3 +190,9 @@ class _Progress:
         ImportProblem.objects.bulk_create(
             ImportProblem(source=self.upload, row=row, reason=reason) for row, reason in problems
         )
+
+    def note_moved(self, moved: int) -> None:
+        """Keep how many documents went to the holdout afterwards, for their labels."""
+        if moved:
+            self.lanes.moved += moved
+            lease.beat(row=self.upload, lanes=self.lanes.dump())

@@ -83,7 +83,8 @@ class Known:
                 self.by_text[document.sha256] = known
         # Near duplicates lie in one lane, also where a lead has changed the share since.
         split_keys = {entry.split_key for entry in entries}
-        self.lanes = dict(documents.filter(split_key__in=split_keys).values_list("split_key", "lane"))
+        alike = documents.filter(split_key__in=split_keys).values_list("split_key", "lane", "half")
+        self.lanes = {key: (lane, half) for key, lane, half in alike}
         # A text that would change stays where somebody has decided on it or has it before them now.
         moved = [
             self.by_id[entry.external_id].pk

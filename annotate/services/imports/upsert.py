@@ -17,10 +17,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Project
-from annotate.models.documents import Lane
-from annotate.services.imports import holdout
+from annotate.services.imports import holdout, lanes
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
+from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.matching import Known, RowMatch, Seen
 from training import splits
 from training.types import Answer
@@ -55,6 +55,7 @@ class Counts:
     unchanged: int = 0
     broken: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
+    lanes: LaneCounts = field(default_factory=LaneCounts)
 
     def add(self, other: Counts) -> None:
         self.rows += other.rows
@@ -62,6 +63,7 @@ class Counts:
         self.updated += other.updated
         self.unchanged += other.unchanged
         self.broken += other.broken
+        self.lanes.add(other.lanes)
         self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
 
 
@@ -98,7 +100,7 @@ def store_rows(
             on_chunk(counts)
         total.add(counts)
     if labels.used and not dry_run:
-        holdout.stock_holdout(project=project)
+        total.lanes.moved += holdout.stock_holdout(project=project)
     return total
 
 
@@ -111,11 +113,7 @@ def _store_chunk(
     known = Known(project, good, seen)
     for entry in good:
         known.place(entry)
-    for document in known.created:
-        share = project.holdout_share
-        lane = known.lanes.get(document.split_key) or splits.lane(document.split_key, share)
-        document.lane = lane
-        document.half = splits.half(document.split_key) if lane == Lane.HOLDOUT else ""
+    placed = lanes.assign(project, known.created, known.lanes)
     columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
     values = list(map(attrgetter(*columns), known.created))
     keys = insert(Document, values, columns, {"project_id": project.pk, "created_at": timezone.now()})
@@ -125,7 +123,7 @@ def _store_chunk(
     labels.annotate([entry for entry in good if not entry.problem])
     for entry in good:
         seen.note(entry, lasting=not dry_run)
-    counts = Counts(rows=len(entries))
+    counts = Counts(rows=len(entries), lanes=placed)
     for entry in entries:
         if entry.problem:
             counts.broken += 1

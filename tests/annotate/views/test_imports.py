@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest.mock import Mock
 
 import pyarrow
 import pyarrow.parquet
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
 from django.test import Client
@@ -17,6 +18,7 @@ from annotate import kinds, tasks
 from annotate.models import Import, Project, User
 from annotate.models.work import WorkState
 from annotate.services.imports import job
+from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training.records import reading
 from training.types import Answer
@@ -249,3 +251,31 @@ def test_the_export_is_a_stream_of_the_projects_annotations(client: Client, proj
     assert [(row["text"], row["labels"]) for row in rows] == [("hello", ["red"])]
     assert answer["Content-Disposition"] == 'attachment; filename="colours.jsonl"'
     assert client.get(reverse("export", args=[project.slug, "exe"])).status_code == 404
+
+
+def lanes_told(client: Client, project: Project, texts: Iterable[str]) -> str:
+    """Return what the import's page says of the lanes, in one line."""
+    content = "text\n" + "".join(f"{text}\n" for text in texts)
+    upload = job.begin(project=project, user=None, file=ContentFile(content.encode()), name="texts.csv")
+    assert job.start(upload=upload, mapping=ColumnMapping.load(upload.mapping), dry_run=False)
+    assert job.run(import_id=upload.pk)
+    return " ".join(client.get(f"/projects/{project.slug}/imports/{upload.pk}/").content.decode().split())
+
+
+def test_an_import_of_copies_says_why_nothing_is_held_out(client: Client, project: Project) -> None:
+    page = lanes_told(client, project, (f"order {i} is late" for i in range(596)))
+    assert "Of the new documents, 596 are for the pool and 0 for the holdout." in page
+    assert (
+        "All 596 are copies of one text, but for case, digits and punctuation, so they stay together in the "
+        "pool. Nothing can be measured until other texts come." in page
+    )
+    again = lanes_told(client, project, (f"order {i} is late" for i in range(596, 600)))
+    assert "4 are like documents that were stored before them, and went to their lanes." in again
+
+
+def test_an_import_of_different_texts_says_what_went_where(client: Client, project: Project) -> None:
+    texts = [chr(97 + i % 26) * (1 + i // 26) for i in range(100)]
+    page = lanes_told(client, project, texts)
+    assert "Of the new documents, 90 are for the pool and 10 for the holdout." in page
+    assert "copies" not in page
+    assert "Nothing can be measured" not in page

@@ -257,3 +257,16 @@ def test_the_manifest_is_plain_json_with_names_and_descriptions(dataset: Dataset
     assert content["schema"]["labels"][0] == {"key": "card", "name": "Card", "description": ""}
     assert content["format"] == 1
     assert content["created"]
+
+
+@pytest.mark.parametrize("spec", [SPEC, RunSpec("tfidf", {"head": "svm"}), RunSpec("embedding")])
+def test_copies_of_one_text_are_learned_and_calibrate_nothing(spec: RunSpec, tmp_path: Path) -> None:
+    """They are one fold: a model that had seen a copy would seem to know the rest."""
+    data = make_dataset(SINGLE, 60)
+    alike = replace(data, texts=tuple(f"order {i}" for i in range(60)))
+    embedder = WordEmbedder() if spec.family == "embedding" else None
+    none = none_of(alike)
+    given = {"tuning": none, "reporting": none, "embedder": embedder}
+    report = train_and_package(spec, alike, tmp_path / "one", **given)
+    assert report.details["tuned_on"] == "none"
+    assert not Predictor(report.bundle).manifest.calibrated

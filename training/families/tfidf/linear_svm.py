@@ -34,7 +34,8 @@ def folds_to_score(dataset: Dataset, seed: int) -> Iterator[tuple[IntArray, IntA
         return
     folds = assign_folds(dataset, _FOLDS, np.random.default_rng(seed))
     least = 2 if dataset.schema.task.exclusive else 1  # labels that a head can be fitted to
-    for fold in range(1 if len(dataset) >= _FOLDS * _ENOUGH_FOR_ONE_FOLD else _FOLDS):
+    filled = np.unique(folds)  # near duplicates share a fold, so there may be one only
+    for fold in filled[:1] if len(dataset) >= _FOLDS * _ENOUGH_FOR_ONE_FOLD else filled:
         learn, held = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         if len(held) and int(dataset.targets[learn].any(axis=0).sum()) >= least:
             yield learn, held

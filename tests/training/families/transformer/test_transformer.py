@@ -72,6 +72,19 @@ def test_without_valid_a_tenth_is_held_back_scored_unseen_and_then_learned(
     assert not np.array_equal(model.predict_proba(data.texts[:9]), alone.predict_proba(data.texts[:9]))
 
 
+@pytest.mark.parametrize("others", [0, 30])
+def test_texts_that_differ_in_digits_alone_are_learned(
+    params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, others: int
+) -> None:
+    """They share a fold, and nothing was left to learn from where that one was held back."""
+    monkeypatch.setattr(transformer, "_ENOUGH_TO_STOP", 9)
+    data = make_dataset(SINGLE, 120)
+    texts = data.texts[:others] + tuple(f"the card {i} of {i}" for i in range(120 - others))
+    report = packaged(replace(data, texts=texts), params | {"epochs": 1}, tmp_path)
+    assert report.labelled == 120
+    assert bool(report.details["tuned_documents"]) is bool(others)
+
+
 def test_what_was_held_back_saves_the_folds(
     params: Params, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
