@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate.access import led_project_for
 from annotate.forms.documents import FilterForm
 from annotate.models import Annotation
-from annotate.services.documents import filters, pages
+from annotate.services.documents import disagreements, filters, pages
 from annotate.services.labeling import places
 
 
@@ -31,6 +31,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "form": form,
         "is_filtered": bool(form.wanted),
+        "disagreements": None if form.before else disagreements.find(project),
         "rows": rows,
         "labels": {label.pk: label.name for label in project.labels.all()},
         "next_url": next_url,

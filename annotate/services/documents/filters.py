@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import Annotation, AnnotationLabel, Document, Prediction, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
-from annotate.services.documents.disagreements import disagreements
+from annotate.services.documents import disagreements
 
 NOT_DECIDED = "none"
 
@@ -83,9 +83,14 @@ FILTERS = {
         _("Annotator"), Kind.PERSON, lambda project, person: Q(annotator=person), of_annotation=True
     ),
     "disagree": Filter(
-        _("Model and annotators disagree"),
+        _("Holdout only: no annotator answered as the model does"),
         Kind.SWITCH,
-        lambda project, _on: Q(pk__in=disagreements(project)),
+        lambda project, _on: Q(pk__in=disagreements.with_model(project)),
+    ),
+    "split": Filter(
+        _("Either lane: annotators disagree with each other"),
+        Kind.SWITCH,
+        lambda project, _on: Q(pk__in=disagreements.among_annotators(project)),
     ),
     "missed": Filter(
         _("Annotated as this, not predicted"),

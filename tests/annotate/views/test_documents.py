@@ -19,7 +19,7 @@ from annotate.models import (
 )
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
-from annotate.services.documents import filters
+from annotate.services.documents import disagreements, filters
 from annotate.services.documents.filters import FILTERS, Kind
 from annotate.services.documents.pages import PAGE
 from annotate.services.labeling import queue
@@ -182,6 +182,44 @@ def test_a_gold_answer_decides_what_counts_as_wrong(
     assert shown(disagree=1) == ["right", "wrong"]
 
 
+def test_annotators_who_disagree_with_each_other_are_found_in_either_lane(
+    colours: dict[str, Document], shown: Callable[..., list[str]], lead: User, annotator: User
+) -> None:
+    _answer(colours["right"], lead, "blue")
+    pool = colours["skipped"]
+    Annotation.objects.filter(document=pool).delete()
+    for person in (lead, annotator):
+        _answer(pool, person, "red")
+    _answer(colours["wrong"], lead, outcome="skipped")
+    assert shown(split=1) == ["right"]  # a skip is no answer, and two who say the same agree
+    _answer(pool, User.objects.create(username="third"), "green")
+    assert shown(split=1) == ["right", "skipped"]
+    Annotation.objects.filter(document=pool, annotator=lead).update(is_gold=True)
+    assert shown(split=1) == ["right"]
+
+
+def test_labels_of_the_same_answer_may_come_in_any_order(
+    multi_project: Project, lead: User, annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    (document,) = add_documents(multi_project, "both")
+    for person, names in ((lead, ("red", "green")), (annotator, ("green", "red"))):
+        annotation = _answer(document, person, names[0])
+        AnnotationLabel.objects.create(annotation=annotation, label=multi_project.labels.get(name=names[1]))
+    assert disagreements.among_annotators(multi_project) == []
+
+
+def test_the_page_says_what_is_compared_and_counts_it(
+    colours: dict[str, Document], sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    _answer(colours["right"], lead, "blue")
+    _answer(colours["skipped"], lead, "blue")
+    where = reverse("documents", args=[project.slug])
+    page = " ".join(sign_in(lead).get(where).content.decode().split())
+    assert f'<a href="{where}?split=1">1 document whose annotators disagree with each other</a>' in page
+    assert f'<a href="{where}?disagree=1">1 document that no annotator answered as the published' in page
+    assert "(holdout only, as no model learned from it)" in page
+
+
 def test_pages_follow_each_other_without_gap_or_repeat(
     sign_in: Callable[[User], Client],
     lead: User,
@@ -241,5 +279,5 @@ def test_answers_and_predictions_cost_no_query_per_document(
         _answer(document, annotator, "red")
         _predict(document, "red")
     client = sign_in(lead)
-    with django_assert_max_num_queries(13):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
         client.get(reverse("documents", args=[project.slug]))
