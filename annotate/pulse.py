@@ -11,13 +11,13 @@ from types import FrameType
 from typing import Any
 
 from celery import current_app
-from celery.signals import heartbeat_sent, worker_ready
+from celery.signals import heartbeat_sent, worker_init, worker_ready
 from django.db import Error, connection
 from django.utils import timezone
 
 from annotate import kinds
 from annotate.models import WorkerPulse
-from annotate.services.work import lease, watch
+from annotate.services.work import lease, watch, workers
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ def record(queues: list[str]) -> None:
     WorkerPulse.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["queue"], update_fields=["seen_at"]
     )
+
+
+@worker_init.connect
+def take_a_name(**_: Any) -> None:
+    """Celery sends this in the main process, before any child is forked."""
+    workers.begin()
 
 
 @heartbeat_sent.connect

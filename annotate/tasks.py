@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 from django.core.cache import cache
+from django.db import Error, connection
 
 from annotate import kinds, pulse
 from annotate.kinds import WorkKind
@@ -39,11 +42,26 @@ def work(kind: str, pk: int) -> None:
     wake(kinds.BY_NAME[kind].work(pk))
 
 
+def take_up_lost() -> None:
+    for model in kinds.MODELS:
+        wake(lease.recover(lease.rows_of(model)))
+
+
+@worker_ready.connect
+def take_up_at_start(**_: Any) -> None:
+    """Wake workers for what dead processes held when one starts: a tick may have to wait behind long work."""
+    try:
+        take_up_lost()
+    except Error as error:
+        logger.warning("What was left behind waits for the next tick, as the database is away: %s", error)
+    finally:
+        connection.close()  # NB: children are forked from this process, and must not inherit it
+
+
 @shared_task(ignore_result=True)
 def tick() -> None:
     """Wake workers for what was left behind, and open what is due; a kind that fails stops no other."""
-    for model in kinds.MODELS:
-        wake(lease.recover(lease.rows_of(model)))
+    take_up_lost()
     for kind in kinds.KINDS:
         if kind.every and not cache.add(f"due-{kind.name}", 1, kind.every):
             continue

@@ -5,12 +5,13 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from celery import signals
 from django.db import OperationalError
 
 from annotate import kinds, pulse
 from annotate.models import Project, TrainingRun
 from annotate.models.jobs import JobKind
-from annotate.services.work import jobs, lease
+from annotate.services.work import jobs, lease, workers
 
 
 @pytest.fixture
@@ -59,3 +60,9 @@ def test_a_database_that_is_away_keeps_no_worker_from_stopping(
     monkeypatch.setattr(lease, "pardon", away)
     pulse.pardon()
     assert "counts as an attempt" in caplog.text
+
+
+def test_each_worker_takes_a_name_of_its_own_before_its_children_are_forked() -> None:
+    before = workers.main()
+    signals.worker_init.send(sender=None)
+    assert workers.main() != before

@@ -136,7 +136,7 @@ def pardon(model: type[Work]) -> int:
     Its rows stay its own, by their tokens: what it still finishes counts. What is killed instead is taken up
     again as from any dead worker, and has as many attempts left as before. Return how many rows it works on.
     """
-    rows = rows_of(model).filter(worker__startswith=workers.MAIN, state=WorkState.RUNNING, attempt__gt=0)
+    rows = rows_of(model).filter(worker__startswith=workers.main(), state=WorkState.RUNNING, attempt__gt=0)
     untold = rows.exclude(worker__endswith=workers.PARDONED)  # to be told twice is once
     return untold.update(attempt=F("attempt") - 1, worker=Concat("worker", Value(workers.PARDONED)))
 

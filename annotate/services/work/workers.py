@@ -26,8 +26,6 @@ from django.conf import settings
 logger = logging.getLogger(__name__)
 
 _HOST = re.sub(r"[^\w-]", "-", socket.gethostname())[:50]
-# A worker's children are forked after this is read, so that the names of all begin like its main process's.
-MAIN = f"{_HOST}.{os.getpid()}.{secrets.token_hex(4)}"
 PARDONED = "~"  # behind the name of a worker that was told to stop
 ROOM = 200  # bytes of a file, written at once: a note must not need room on a disk that has become full
 
@@ -41,12 +39,33 @@ class Busy:
     token: int
 
 
+def _new_name() -> str:
+    return f"{_HOST}.{os.getpid()}.{secrets.token_hex(4)}"
+
+
+_main = _new_name()
+
+
+def begin() -> None:
+    """Give this process a name of its own, with which the names of the children that it forks will begin.
+
+    NB: a worker may be forked itself, from a process that has imported this module.
+    """
+    global _main, _own
+    _main, _own = _new_name(), None
+
+
+def main() -> str:
+    """Return the name of the worker that this process is, or is a child of."""
+    return _main
+
+
 class _Own:
     """The name and the locked file of one process."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
-        self.name = f"{MAIN}.{self.pid}.{secrets.token_hex(4)}"
+        self.name = f"{main()}.{self.pid}.{secrets.token_hex(4)}"
         self.file: IO[bytes] | None = None
         try:
             folder().mkdir(parents=True, exist_ok=True)
@@ -112,7 +131,7 @@ def is_dead(worker: str) -> bool:
 def children() -> list[tuple[str, Busy]]:
     """Return the living children of this main process that work on something, and on what."""
     found = []
-    for path in folder().glob(f"{MAIN}.*"):
+    for path in folder().glob(f"{main()}.*"):
         with suppress(OSError, ValueError):  # it may have ended meanwhile
             if (text := path.read_bytes().strip(b" \0")) and not is_dead(path.name):
                 found.append((path.name, Busy(**json.loads(text))))

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from annotate.embedded import programs
+from tests.loop.killed.waiting import DEAF
 from tests.loop.started import ROOT, Start, environ_of, starting
-from tests.loop.waiting import DEAF
 
 pytestmark = pytest.mark.loop
 TRAINING = programs.worker("training", processes=1)
@@ -21,7 +21,7 @@ TRAINING = programs.worker("training", processes=1)
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    return environ_of(tmp_path, "tests.loop.kill_settings")
+    return environ_of(tmp_path, "tests.loop.killed.kill_settings")
 
 
 @pytest.fixture
@@ -51,6 +51,18 @@ def test_a_worker_that_is_told_to_stop_costs_its_run_no_attempt(
     assert found["token"] == 2  # it was begun twice all the same
 
 
+def driving(arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
+    command, pipe = [sys.executable, "-m", *arguments], subprocess.PIPE
+    return subprocess.Popen(command, env=environ, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+
+
+def told_by(driver: subprocess.Popen[str]) -> dict[str, Any]:
+    told, why = driver.communicate(timeout=300)
+    assert driver.returncode == 0, why
+    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return found
+
+
 def ended_in_the_middle(
     how: str, start: Start, environ: dict[str, str], home: Path, *, is_whole: bool
 ) -> dict[str, Any]:
@@ -61,16 +73,36 @@ def ended_in_the_middle(
     trainer = start(TRAINING)
     start(programs.beat(home))
     ended = [str(trainer.pid)] if is_whole else []
-    command = [sys.executable, "-m", "tests.loop.kill_driver", how, *ended]
-    pipe = subprocess.PIPE
-    driver = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+    driver = driving(["tests.loop.killed.kill_driver", how, *ended], environ)
     if ended:
         trainer.wait(timeout=120)
         start(TRAINING)  # as the supervisor or the container's restart policy does
-    told, why = driver.communicate(timeout=200)
-    assert driver.returncode == 0, why
-    found: dict[str, Any] = json.loads(told.splitlines()[-1])
+    found = told_by(driver)
     assert found["stages"] == ["published"]
     assert found["published"] == 1
     assert found["bundles"] == found["expected"]
     return found
+
+
+def test_a_job_of_each_kind_whose_process_was_killed_is_done_by_another(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, "tests.loop.killed.jobs_settings")
+    (tmp_path / "run").mkdir()
+    with starting(environ) as start:
+        # The tick opens some of the jobs itself, and needs a process beside those that wait.
+        workers = [programs.worker(queue, processes=3) for queue in ("interactive", "training")]
+        for program in (programs.broker(tmp_path), *workers, programs.beat(tmp_path)):
+            start(program)
+        found = told_by(driving(["tests.loop.killed.jobs_driver"], environ))
+    assert set(found) == {"vectors", "rescore", "ask_llm", "reportcard"}
+    assert {kind: job["attempt"] for kind, job in found.items()} == dict.fromkeys(found, 2)
+
+
+def test_a_run_that_hangs_is_ended_by_its_worker_at_the_limit_of_its_stage(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, "tests.loop.killed.hang_settings")
+    (tmp_path / "run").mkdir()
+    with starting(environ) as start:
+        for program in (programs.broker(tmp_path), TRAINING):
+            start(program)
+        found = told_by(driving(["tests.loop.killed.hang_driver"], environ))
+    assert "hung in the stage “fit”" in found["error"]
+    assert found["attempt"] == 1

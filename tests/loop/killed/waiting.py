@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -25,4 +26,13 @@ class WaitingModel(TfidfModel):
         (home / FITTING).write_text(str(os.getpid()))
         while not (home / GO).exists():
             time.sleep(0.05)
+        return super().fit(dataset, valid=valid)
+
+
+class HangingModel(TfidfModel):
+    """A fit that holds the interpreter for ever, so that no other thread of its process runs any more."""
+
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        (Path(os.environ["WINNOW_HOME"]) / FITTING).write_text(str(os.getpid()))
+        re.match(r"(a+)+$", "a" * 60 + "b")
         return super().fit(dataset, valid=valid)

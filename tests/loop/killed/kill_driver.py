@@ -19,8 +19,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from tests.loop import loop_driver
+from tests.loop.killed.waiting import FITTING, GO
 from tests.loop.loop_driver import Project, User, wait_for
-from tests.loop.waiting import FITTING, GO
 
 GRACE = 4.0  # what is left of a supervisor's patience
 
