@@ -71,4 +71,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/runs/", runs.runs, name="runs"),
     path("projects/<slug:slug>/runs/start/", runs.start_run, name="run-start"),
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", runs.cancel_run, name="run-cancel"),
+    path("projects/<slug:slug>/jobs/<int:pk>/cancel/", runs.cancel_job, name="job-cancel"),
 ]

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Prediction, Project, TrainingRun
 from annotate.models.runs import family_title
+from annotate.models.work import Work
 from annotate.models.workers import SILENT_AFTER
 from annotate.queues import QUEUES
 from annotate.services.documents import filters
@@ -83,8 +84,8 @@ def what_waits(queue: str) -> str:
 
 
 @register.filter
-def seconds_taken(run: TrainingRun) -> str:
-    """Write how long a run took, or has been running."""
+def seconds_taken(run: Work) -> str:
+    """Write how long work took, or has been running."""
     if run.started_at is None:
         return ""
     taken = (run.finished_at or timezone.now()) - run.started_at

@@ -29,6 +29,7 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "runs": rows,
+        "jobs": project.jobs.live().order_by("pk"),
         "form": TrainForm(project=project),
         "automatic": schedule.automatic(project),
         "tab": "runs",
@@ -65,4 +66,15 @@ def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         messages.success(request, _("The run is cancelled; what was published stays."))
     else:
         messages.info(request, _("The run was over already."))
+    return redirect("project", slug)
+
+
+@require_POST
+def cancel_job(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    job = get_object_or_404(led_project_for(request.user, slug).jobs, pk=pk)
+    if lease.cancel(row=job, by=signed_in(request.user)):
+        told = _("“%(kind)s” is cancelled; what is done stays. It starts again when something new needs it.")
+        messages.success(request, told % {"kind": job.get_kind_display()})
+    else:
+        messages.info(request, _("That work was over already."))
     return redirect("project", slug)

@@ -81,7 +81,7 @@ def progress(project: Project) -> LabellingProgress:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What the models are doing: `missing` new labels until the next run, and the runs alive or failed.
+    """What the models are doing: `missing` new labels until the next run, and the work alive or failed.
 
     `missing` is None where no number of labels opens a run.
     """
@@ -89,6 +89,7 @@ class Learning:
     missing: int | None
     live: tuple[TrainingRun, ...]
     failed: tuple[TrainingRun, ...]
+    live_jobs: tuple[Job, ...]
     failed_jobs: tuple[Job, ...]
     silent_queues: tuple[str, ...]
 
@@ -109,6 +110,7 @@ def learning(project: Project) -> Learning:
         missing=schedule.labels_until_next(project=project),
         live=tuple(live),
         failed=tuple(run for run in latest.values() if run.state == WorkState.FAILED),
+        live_jobs=tuple(project.jobs.live().select_related("version").order_by("pk")),
         failed_jobs=tuple(jobs.failed(project=project)),
         silent_queues=tuple(silent_queues()),
     )

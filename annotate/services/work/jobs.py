@@ -18,7 +18,8 @@ from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
 from training.types import TrainingError
 
-REST_SECONDS = 600  # after a job that failed the tick asks for none like it; people and other work still may
+# After a job that failed or was cancelled the tick asks for none like it; people and other work still may.
+REST_SECONDS = 600
 KEPT = 20  # jobs of a kind whose end a project remembers
 
 
@@ -57,10 +58,11 @@ def ask(
 
 
 def ask_if_rested(*, kind: JobKind, project: Project, version: ModelVersion | None = None) -> list[Job]:
-    """Open a job that nobody asked for, unless one like it is live or has failed a short while ago."""
+    """Open a job that nobody asked for, unless one like it is live or has failed or been cancelled lately."""
     alike = _of_subject(kind, project, version)
     since = timezone.now() - timedelta(seconds=REST_SECONDS)
-    if alike.live().exists() or alike.filter(state=WorkState.FAILED, finished_at__gte=since).exists():
+    unwanted = alike.filter(state__in=[WorkState.FAILED, WorkState.CANCELLED], finished_at__gte=since)
+    if alike.live().exists() or unwanted.exists():
         return []
     return ask(kind=kind, project=project, version=version)
 

@@ -10,6 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Annotation, Document, Import, ModelVersion, Project, TrainingRun, User
+from annotate.models.jobs import JobKind
+from annotate.services.work import jobs
 
 PAGES = [
     "project-settings",
@@ -31,6 +33,7 @@ ACTIONS = [
     "version-roll-back",
     "run-start",
     "run-cancel",
+    "job-cancel",
     "import-cancel",
 ]
 
@@ -46,6 +49,7 @@ def address(
     )
     label, member = project.labels.first(), project.memberships.get(user=annotator)
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    (job,) = jobs.ask(kind=JobKind.VECTORS, project=project)
     upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
@@ -59,6 +63,7 @@ def address(
         "version-publish": [version.number],
         "version-roll-back": [version.number],
         "run-cancel": [run.pk],
+        "job-cancel": [job.pk],
         "import-cancel": [upload.pk],
     }
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
