@@ -18,7 +18,7 @@ from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
-from annotate.services.runs import encoders, execution, first_batch, schedule
+from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.versions import reportcards, rescore
 from annotate.services.work import jobs
 from annotate.services.work.jobs import Turn, TurnWork
@@ -132,6 +132,11 @@ def measure(job: Job, meter: ProgressMeter) -> Turn:
     return Turn(opened=jobs.ask(kind=JobKind.RESCORE, project=job.project, version=version))
 
 
+def choose_anew(job: Job, meter: ProgressMeter) -> Turn:
+    rechoice.choose_anew(project=job.project, tell=partial(meter, "choose"))
+    return Turn()
+
+
 def measuring_due() -> Iterable[Work]:
     for project in reportcards.outdated():
         yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
@@ -149,6 +154,7 @@ KINDS = (
     of_jobs(JobKind.RESCORE, INTERACTIVE, predict_all, predictions_due),
     of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),
     of_jobs(JobKind.REPORTCARD, INTERACTIVE, measure, measuring_due),
+    of_jobs(JobKind.RECHOOSE, TRAINING, choose_anew, nothing),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

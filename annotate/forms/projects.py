@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 from annotate import task_types
 from annotate.models import Project
 from annotate.models.projects import MOST_SHARE, Role
-from annotate.services.runs.schedule import able_families
+from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
 from annotate.task_types import TASK_TYPES
 from training.registry import FAMILIES, STRATEGIES, families_in_order
 from training.types import Task
 
+CHOSEN_AGAIN = _("After a change, what waits in the queue is chosen again; open cards stay.")
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
 
 
@@ -142,17 +143,35 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "How many people decide on each document, blind to each other. A change holds for documents "
                 "that are queued or decided on already, too."
             ),
-            "suggestions": _("A suggestion saves time and biases people. Holdout documents never show one."),
-            "lease_seconds": _("After that an unanswered document goes to somebody else."),
+            "suggestions": _(
+                "A suggestion saves time and biases people. Holdout documents never show one. A change holds "
+                "from the next card on; after “Never”, an open card hides its own when it is loaded again."
+            ),
+            "lease_seconds": _(
+                "After that an unanswered document goes to somebody else. A change holds for open cards as "
+                "well, from their next sign of life on."
+            ),
             "holdout_share": format_lazy(
-                _("The part of newly imported documents that only measures, 0 to {most}."), most=MOST_SHARE
+                _(
+                    "The part of all documents that only measures, 0 to {most}. A change holds for documents "
+                    "that are imported from now on, which fill the lane up to it; the others keep theirs."
+                ),
+                most=MOST_SHARE,
             ),
             "holdout_queue_share": format_lazy(
-                _("How much of what annotators get is holdout, 0 to {most}."), most=MOST_SHARE
+                _("How much of what annotators get is holdout, 0 to {most}. {again}"),
+                most=MOST_SHARE,
+                again=CHOSEN_AGAIN,
             ),
-            "strategy": _("How the next documents are chosen from the pool."),
-            "batch_size": _("How many documents are chosen at a time."),
-            "random_share": _("The part of each batch drawn at random, which finds what the model misses."),
+            "strategy": format_lazy(
+                "{} {}", _("How the next documents are chosen from the pool."), CHOSEN_AGAIN
+            ),
+            "batch_size": format_lazy("{} {}", _("How many documents are chosen at a time."), CHOSEN_AGAIN),
+            "random_share": format_lazy(
+                "{} {}",
+                _("The part of each batch drawn at random, which finds what the model misses."),
+                CHOSEN_AGAIN,
+            ),
             "training_enabled": _("Without it, models learn only when you press “Train now”."),
             "families": _(
                 "The best on the holdout is published. Any other family learns when a lead starts it "
@@ -171,7 +190,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 ),
                 enough=reportcards.ENOUGH,
             ),
-            "objective": _("What the threshold of each label is chosen for."),
+            "objective": _(
+                "What the threshold of each label is chosen for. Versions that are there keep theirs; after "
+                "a change, the families that train by themselves learn at once, and get new ones."
+            ),
             "llm_budget": _(
                 "Until a model is published, an LLM suggests labels for what comes next; 0: none is asked. "
                 "Its endpoint is set by the administrator. Texts of the pool and answers leave this site."
@@ -193,9 +215,17 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             choices=family_choices(self.instance.task),
             widget=forms.CheckboxSelectMultiple,
         )
+        if not self.instance.task_type.task.has_thresholds:
+            for name in schedule.TUNED_BY:
+                del self.fields[name]
 
     def groups(self) -> list[tuple[Any, list[forms.BoundField], tuple[str, ...]]]:
-        return [(title, [self[name] for name in names], words) for title, names, words in self.GROUPS]
+        """Return the groups with the fields that this project has; one without any is left out."""
+        shown = [
+            (title, [self[name] for name in names if name in self.fields], words)
+            for title, names, words in self.GROUPS
+        ]
+        return [group for group in shown if group[1]]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -217,4 +247,4 @@ def slow_families_help() -> Any:
 
 
 def family_choices(task: str) -> list[tuple[str, str]]:
-    return [(key, FAMILIES[key].title) for key in able_families(task)]
+    return [(key, FAMILIES[key].title) for key in schedule.able_families(task)]

@@ -14,6 +14,7 @@ class JobKind(models.TextChoices):
     RESCORE = "rescore", _("Predicting every document")
     ASK_LLM = "ask_llm", _("Asking the LLM")
     REPORTCARD = "reportcard", _("Measuring the report card")
+    RECHOOSE = "rechoose", _("Choosing anew what comes next")
 
 
 class Job(Work):

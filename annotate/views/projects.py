@@ -20,11 +20,13 @@ from annotate.forms.projects import LabelForm, LabelsForm, MemberForm, ProjectFo
 from annotate.models import Label, Membership, Project
 from annotate.models.jobs import JobKind
 from annotate.models.projects import Role
+from annotate.models.work import Work
 from annotate.services.projects import labels as label_service
 from annotate.services.projects import members as member_service
 from annotate.services.projects import projects as project_service
 from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
+from annotate.services.runs import schedule
 from annotate.services.work import jobs
 
 
@@ -58,10 +60,16 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     asked = ConstraintsForm(request.POST or None, initial=initial(project.asked))
     if form.is_valid() and asked.is_valid():
         changes = {**form.cleaned_data, "constraints": asked.constraints()}
-        project_service.change_settings(project=project, changes=changes)
-        if changes["constraints"] != project.constraints:
-            opened = jobs.ask(kind=JobKind.REPORTCARD, project=project)
-            transaction.on_commit(partial(tasks.wake, opened))
+        changed = {name for name, value in changes.items() if value != getattr(project, name)}
+        project = project_service.change_settings(project=project, changes=changes)
+        opened: list[Work] = []
+        if "constraints" in changed:
+            opened += jobs.ask(kind=JobKind.REPORTCARD, project=project)
+        if changed.intersection(schedule.CHOSEN_BY):
+            opened += jobs.ask(kind=JobKind.RECHOOSE, project=project)
+        if changed.intersection(schedule.TUNED_BY):
+            opened += schedule.open_to_tune(project=project, by=signed_in(request.user))
+        transaction.on_commit(partial(tasks.wake, opened))
         messages.success(request, _("The settings are saved."))
         return redirect("project-settings", slug)
     context = {"project": project, "form": form, "asked": asked, "tab": "settings"}

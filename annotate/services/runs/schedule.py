@@ -29,6 +29,10 @@ def able_families(task: str) -> list[str]:
     return [family.key for family in families_in_order() if family.suits(tasks.find(task))]
 
 
+CHOSEN_BY = ("strategy", "batch_size", "random_share", "holdout_queue_share")  # settings of the next choice
+TUNED_BY = ("objective", "objective_value")  # settings that thresholds are tuned by
+
+
 def families(project: Project) -> list[str]:
     """Return the families that train by themselves; a key that the registry no longer has is left out."""
     return [key for key in able_families(project.task) if key in project.families]
@@ -66,6 +70,13 @@ def open_if_due(
         if due[seen]:
             opened += open_run(project=project, variant=variant, reason=reason, by=by)
     return opened
+
+
+def open_to_tune(*, project: Project, by: User) -> list[TrainingRun]:
+    """Open the automatic runs at once, so that a changed aim reaches the thresholds; none without a label."""
+    if not project.training_enabled or not project.annotations.answered().exists():
+        return []
+    return open_if_due(project=project, reason=RunReason.LEAD, by=by)
 
 
 def labels_until_next(*, project: Project) -> int | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from annotate.forms.constraints import ConstraintsForm
 from annotate.forms.projects import SettingsForm, strategy_choices
-from annotate.models import Project, User
+from annotate.models import Annotation, Document, Project, User
 from annotate.models.projects import Role
 from tests.training.families.toy import TOY
 from training.registry import FAMILIES
@@ -144,3 +145,83 @@ def test_a_member_is_added_by_user_name(
     where = reverse("project-members", args=[project.slug])
     sign_in(lead).post(where, {"username": "stefan", "role": "annotator"})
     assert project.memberships.get(user=stranger).role == Role.ANNOTATOR
+
+
+@pytest.fixture
+def woken(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    rows: list[Any] = []
+    monkeypatch.setattr("annotate.tasks.wake", rows.extend)
+    return rows
+
+
+def save(client: Client, project: Project, **changes: object) -> None:
+    """Send the settings page as it is shown, but for `changes`."""
+    where = reverse("project-settings", args=[project.slug])
+    form = client.get(where).context["form"]
+    shown = {name: form[name].value() for name in form.fields}
+    sent = {name: value for name, value in shown.items() if value is not None and value is not False}
+    response = client.post(where, {**sent, **changes})
+    assert response.status_code == 302, response.context["form"].errors
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({"batch_size": 7}, ["rechoose"]),
+        ({"strategy": "entropy"}, ["rechoose"]),
+        ({"random_share": 0.5}, ["rechoose"]),
+        ({"holdout_queue_share": 0.5}, ["rechoose"]),
+        ({"name": "Another", "retrain_after": 3}, []),
+    ],
+)
+def test_a_change_of_how_documents_are_chosen_reaches_the_queue(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    woken: list[Any],
+    django_capture_on_commit_callbacks: Any,
+    changes: dict[str, object],
+    kinds: list[str],
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        save(sign_in(lead), project, **changes)
+    assert [row.kind for row in woken] == kinds
+
+
+def test_another_aim_of_thresholds_lets_the_automatic_families_learn(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    multi_project: Project,
+    add_documents: Callable[..., list[Document]],
+    woken: list[Any],
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    client = sign_in(lead)
+    with django_capture_on_commit_callbacks(execute=True):
+        save(client, multi_project, objective="fbeta", objective_value=2)
+    assert woken == []  # nothing was labelled yet
+    (document,) = add_documents(multi_project, "one")
+    Annotation.objects.create(project=multi_project, document=document, annotator=lead, outcome="answered")
+    with django_capture_on_commit_callbacks(execute=True):
+        save(client, multi_project, objective="f1", objective_value=1)
+    assert {run.family for run in woken} == set(multi_project.families)
+
+
+def test_settings_of_thresholds_are_shown_where_there_are_any(
+    sign_in: Callable[[User], Client], lead: User, project: Project, multi_project: Project
+) -> None:
+    client = sign_in(lead)
+    for one, has_thresholds in ((project, False), (multi_project, True)):
+        html = client.get(reverse("project-settings", args=[one.slug])).content.decode()
+        assert ('name="objective"' in html) is has_thresholds
+        assert ("<legend>Thresholds</legend>" in html) is has_thresholds
+
+
+def test_settings_say_what_happens_to_what_is_queued(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    form = sign_in(lead).get(reverse("project-settings", args=[project.slug])).context["form"]
+    for name in ("strategy", "batch_size", "random_share", "holdout_queue_share"):
+        assert "what waits in the queue is chosen again" in str(form.fields[name].help_text)
+    for name in ("annotators_per_document", "suggestions", "lease_seconds", "holdout_share"):
+        assert "change holds" in str(form.fields[name].help_text)

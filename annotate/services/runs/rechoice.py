@@ -1,0 +1,69 @@
+"""What waits in the queue is chosen anew where a lead has changed how documents are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from django.conf import settings
+
+from annotate.models import Batch, ModelVersion, Project
+from annotate.services.corpus import snapshots, vector_store
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.runs import next_batch
+from annotate.services.versions.loaded_bundles import suited
+from training.bundles.cascade import open_predictor
+from training.types import FloatArray
+
+POOL = 2_000  # documents that are scored, as many as a slow family scores for its own batch
+AT_ONCE = 100
+
+
+def choose_anew(*, project: Project, tell: Callable[[float], None] = lambda done: None) -> Batch | None:
+    """Choose the waiting batch anew, by the settings as they are and by the published model if there is one.
+
+    Documents that somebody has before them stay. None where nothing was chosen yet: the first choice follows
+    the settings by itself.
+    """
+    if not project.batches.exists():
+        return None
+    snapshot = snapshots.take(project=project)
+    version = project.versions.published().first()
+    if version is None or set(version.label_ids) != set(snapshot.label_ids):
+        # A model of other labels cannot tell what it is unsure of; the next run's can.
+        return next_batch.choose(project=project, snapshot=snapshot, vectors=_vectors(project, snapshot))
+    snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < POOL)  # they lie in random order
+    scores, thresholds = _scores(version, snapshot, tell)
+    return next_batch.choose(
+        project=project,
+        snapshot=snapshot,
+        version=version,
+        scores=scores,
+        vectors=_vectors(project, snapshot),
+        thresholds=thresholds.tolist(),
+    )
+
+
+def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
+    """Return the site's vectors (pool documents, dimension), None while some are missing."""
+    if not vector_store.any_for(project=project):
+        return None
+    site = vector_store.embedder()
+    return site.embed(snapshot.pool_texts) if site.known(snapshot.pool_texts).all() else None
+
+
+def _scores(
+    version: ModelVersion, snapshot: Snapshot, tell: Callable[[float], None]
+) -> tuple[FloatArray, FloatArray]:
+    """Return scores (pool documents, labels) and thresholds (labels,), labels in the snapshot's order."""
+    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+    embedder = None
+    if version.encoder and vector_store.any_for(project=version.project):
+        embedder = suited(predictor, vector_store.embedder(version.encoder))
+    column = {pk: j for j, pk in enumerate(version.label_ids)}
+    order = [column[pk] for pk in snapshot.label_ids]
+    texts, parts = snapshot.pool_texts, [np.zeros((0, len(column)), np.float32)]
+    for start in range(0, len(texts), AT_ONCE):
+        tell(start / len(texts))
+        parts.append(predictor.predict_proba(texts[start : start + AT_ONCE], embedder=embedder))
+    return np.concatenate(parts)[:, order], predictor.thresholds[order]
