@@ -68,7 +68,7 @@ class MappingForm(forms.Form):
         label=gettext_lazy("Create labels that the project does not have yet"), required=False
     )
     gold = forms.BooleanField(
-        label=gettext_lazy("The labels are gold answers: they decide, and annotators are measured by them"),
+        label=gettext_lazy("The labels are gold answers: they count before all others on their documents"),
         required=False,
     )
     empty_is_answer = forms.BooleanField(

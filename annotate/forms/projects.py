@@ -38,7 +38,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ["name", "slug", "task", "labels", "guidelines"]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
         help_texts = {
-            "task": _("Fixed from the first label on."),
+            "task": _("Fixed once the project is made."),
             "guidelines": _("What annotators open beside the text with the key “g”."),
         }
 
@@ -169,13 +169,12 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "batch_size": format_lazy("{} {}", _("How many documents are chosen at a time."), CHOSEN_AGAIN),
             "random_share": format_lazy(
                 "{} {}",
-                _("The part of each batch drawn at random, which finds what the model misses."),
+                _("The part of each batch drawn at random, which may find what the model misses."),
                 CHOSEN_AGAIN,
             ),
             "training_enabled": _("Without it, models learn only when you press “Train now”."),
             "families": _(
-                "The best on the holdout is published. Any other family learns when a lead starts it "
-                "on the runs page."
+                "These learn by themselves. Any other family learns when a lead starts it on the runs page."
             ),
             "retrain_after": _("A run starts once this many new labels came in since the last one."),
             "retrain_idle_seconds": _(

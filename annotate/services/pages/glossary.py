@@ -23,7 +23,9 @@ TERMS: dict[str, Term] = {
         _("lane"),
         _(
             "Which of two purposes a document serves: models learn from the pool, and are measured on the "
-            "holdout. A document gets its lane when it is imported and keeps it."
+            "holdout. A document gets its lane when it is imported and keeps it; where a file brings labels, "
+            "some that no person has seen and no run has learned from are moved to the holdout at once, so "
+            "that each label has enough there."
         ),
     ),
     "pool": Term(
@@ -40,13 +42,17 @@ TERMS: dict[str, Term] = {
     "half": Term(
         _("half"),
         _(
-            "The holdout has two halves. Labels of the tuning half set thresholds and calibration; labels of "
-            "the reporting half give the figures. No document is in both."
+            "The holdout has two halves. Labels of the tuning half set thresholds and calibration, together "
+            "with those of the pool as long as they are few; labels of the reporting half give the figures. "
+            "No document is in both."
         ),
     ),
     "near-duplicate": Term(
         _("near duplicate"),
-        _("A text that differs from another in a few words only. Both get the same lane and the same half."),
+        _(
+            "A text that differs from another only in case, digits, punctuation, symbols and spaces. Both "
+            "get the same lane and the same half."
+        ),
     ),
     "place": Term(
         _("place"),
@@ -137,7 +143,8 @@ TERMS: dict[str, Term] = {
         _("parity"),
         _(
             "How many decisions of the exported model are the same as those of the model that was trained. "
-            "No version is made of an export whose scores differ."
+            "No version is made of an export whose scores differ by more than rounding; one in INT8 has to "
+            "decide 98 of 100 alike."
         ),
     ),
     "candidate": Term(_("candidate"), _("A version that has been measured and not been published yet.")),

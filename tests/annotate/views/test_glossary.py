@@ -62,7 +62,7 @@ def test_every_word_that_a_template_or_the_settings_name_is_explained() -> None:
     [
         ("", {"pool", "holdout"}),
         ("documents/", {"lane", "half", "decision"}),
-        ("settings/", {"place", "card", "batch", "family", "version", "threshold"}),
+        ("settings/", {"place", "card", "batch", "family", "version"}),
         ("runs/", {"run", "variant"}),
     ],
 )

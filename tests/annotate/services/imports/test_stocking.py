@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from annotate.models import Annotation, Document, Project, User
+from annotate.models import Annotation, Document, Project, TrainingRun, User
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
+from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training.types import Answer
 
@@ -136,3 +137,36 @@ def test_a_dry_run_says_what_would_go_where(project: Project) -> None:
     assert not project.documents.exists()
     assert store_rows(project=project, rows=rows).lanes == would
     assert (would.pool, would.holdout) == (90, 10)
+
+
+@pytest.mark.parametrize("state", ["succeeded", "running"])
+def test_what_a_run_has_learned_from_is_not_moved(project: Project, state: str) -> None:
+    """A model looks better than it is on what it has learned; the published one is compared on the lane."""
+    project.holdout_share = 0.0
+    first = [IncomingDocument(word, answer=Answer(("red",))) for word in words(100)]
+    store_rows(project=project, rows=first[:1])  # a label with one document gives none away
+    store_rows(project=project, rows=[replace(row, answer=None) for row in first])
+    learned = Annotation.objects.latest("pk").pk
+    TrainingRun.objects.create(
+        project=project,
+        family="tfidf",
+        reason="lead",
+        state=state,
+        snapshot=SnapshotSummary(annotation=learned, labelled=1).dump(),
+    )
+    store_rows(project=project, rows=first)
+    held = project.documents.holdout()
+    assert held.count() == 20
+    assert not held.filter(annotations__pk__lte=learned).exists()
+
+
+def test_nothing_is_moved_while_a_run_may_be_reading(project: Project) -> None:
+    project.holdout_share = 0.0
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead", state="queued")
+    rows = [IncomingDocument(word, answer=Answer(("red",))) for word in words(100)]
+    store_rows(project=project, rows=rows)
+    assert not project.documents.holdout().exists()
+    run.state = "cancelled"
+    run.save()
+    store_rows(project=project, rows=rows)
+    assert project.documents.holdout().count() == 20
