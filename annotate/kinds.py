@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from annotate.models import Document, Import, Job, ModelVersion, Project, TrainingRun
+from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.models.work import Work
@@ -19,6 +19,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
+from annotate.services.upkeep import sweep
 from annotate.services.versions import reportcards, rescore
 from annotate.services.work import jobs
 from annotate.services.work.jobs import Turn, TurnWork
@@ -150,6 +151,7 @@ KINDS = (
     WorkKind("train", TRAINING, TrainingRun, train, {"is_slow": False}, due_after_a_pause),
     WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
     WorkKind("import_file", INTERACTIVE, Import, import_file),
+    WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),
     of_jobs(JobKind.RESCORE, INTERACTIVE, predict_all, predictions_due),
     of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import signal
+import tempfile
 import threading
 import time
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from celery import current_app
 from celery.signals import heartbeat_sent, worker_init, worker_ready
+from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
@@ -36,8 +39,11 @@ def record(queues: list[str]) -> None:
 
 @worker_init.connect
 def take_a_name(**_: Any) -> None:
-    """Celery sends this in the main process, before any child is forked."""
+    """Celery sends this in the main process, before any child is forked: they keep what is set here."""
     workers.begin()
+    folder = Path(settings.TEMPORARY_ROOT)
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(folder)
 
 
 @heartbeat_sent.connect

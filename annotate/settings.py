@@ -119,6 +119,7 @@ CACHES = {
 BUNDLE_ROOT = HOME / "bundles"
 ENCODER_ROOT = HOME / "encoders"
 SCRATCH_ROOT = HOME / "scratch"  # where a run keeps the state from which its successor goes on
+TEMPORARY_ROOT = HOME / "tmp"  # of the workers; what a killed one leaves there is swept
 WORKER_ROOT = HOME / "run" / "workers"  # a file for each process that works on rows
 MEDIA_ROOT = HOME / "uploads"
 STATIC_ROOT = HOME / "static"

@@ -16,8 +16,8 @@ from django.db import OperationalError, connections
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # What the site makes in its home.
 OWN_NAMES = [
-    "bundles", "broker", "demo", "encoders", "hub", "run", "scratch", "secret-key", "static", "uploads",
-    "winnow.sqlite3*",
+    "bundles", "broker", "demo", "encoders", "hub", "run", "scratch", "secret-key", "static", "tmp",
+    "uploads", "winnow.sqlite3*",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.documents import Document
 from annotate.models.imports import Import, ImportProblem
-from annotate.models.jobs import Job
+from annotate.models.jobs import Job, Sweep
 from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
@@ -43,6 +43,7 @@ __all__ = [
     "Project",
     "Publication",
     "ReportCard",
+    "Sweep",
     "TrainingRun",
     "User",
     "WorkerPulse",

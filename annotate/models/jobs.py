@@ -50,3 +50,17 @@ class Job(Work):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class Sweep(Work):
+    """One time that the site looked for what nobody needs any more; `removed` counts it by sweeper."""
+
+    removed = models.JSONField(default=dict)
+
+    objects: WorkQuerySet[Sweep] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"sweep {self.pk}"

@@ -63,7 +63,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "upload": upload,
         "tab": "imports",
         "percent": min(100, 100 * upload.bytes_read // max(1, upload.file.size))
-        if upload.bytes_read
+        if upload.bytes_read and upload.is_live
         else None,
         "lanes": lanes.told(upload),
         "problems": upload.problems.all()[:200],

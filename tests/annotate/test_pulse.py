@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import signals
 from django.db import OperationalError
 
 from annotate import kinds, pulse
-from annotate.models import Project, TrainingRun
+from annotate.models import Project, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.services.work import jobs, lease, workers
 
@@ -41,7 +44,7 @@ def test_a_pardon_is_for_rows_of_every_kind(project: Project, monkeypatch: pytes
     monkeypatch.setattr(pulse.connection, "close", lambda: None)  # it is the test's own
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
     (job,) = jobs.ask(kind=JobKind.VECTORS, project=project)
-    rows = [run, project.imports.create(name="a.csv", state="queued"), job]
+    rows = [run, project.imports.create(name="a.csv", state="queued"), job, Sweep.objects.create()]
     assert {type(row) for row in rows} == set(kinds.MODELS)
     for row in rows:
         lease.claim(type(row), row.pk)
@@ -62,7 +65,13 @@ def test_a_database_that_is_away_keeps_no_worker_from_stopping(
     assert "counts as an attempt" in caplog.text
 
 
-def test_each_worker_takes_a_name_of_its_own_before_its_children_are_forked() -> None:
+def test_each_worker_takes_a_name_and_a_folder_of_its_own_before_its_children_are_forked(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TEMPORARY_ROOT = tmp_path / "tmp"
+    monkeypatch.setattr(tempfile, "tempdir", None)
     before = workers.main()
     signals.worker_init.send(sender=None)
     assert workers.main() != before
+    with tempfile.NamedTemporaryFile() as file:
+        assert Path(file.name).parent == settings.TEMPORARY_ROOT

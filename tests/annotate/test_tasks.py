@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotate import kinds, tasks
-from annotate.models import Document, Import, Job, ModelVersion, Project, TrainingRun
+from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.work import Work
 from annotate.queues import QUEUES
@@ -24,8 +24,9 @@ Sent = list[tuple[str, str, int]]
 
 
 @pytest.fixture(autouse=True)
-def fresh_cache() -> None:
+def fresh_cache(db: None) -> None:
     cache.clear()
+    Sweep.objects.create(state="succeeded")  # so that none is due
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
         "import_file": Import.objects.create(
             project=project, name="a.csv", state="queued", file=ContentFile(b"text\na rose\n", name="a.csv")
         ),
+        "sweep": Sweep.objects.create(),
         **{job.kind: job for job in opened},
     }
 

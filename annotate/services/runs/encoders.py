@@ -112,23 +112,35 @@ def sweep(*, project: Project) -> int:
     Return how many were removed. None is while a run works with a tuned encoder, as it may be making the
     same one again: labels that stayed as they are tune the same encoder.
     """
-    if TrainingRun.objects.live().filter(config__encoder=TUNED).exists():
+    if is_tuning():
         return 0
     over = project.runs.filter(config__encoder=TUNED).exclude(state__in=LIVE_STATES)
     made = {SnapshotSummary.load(kept).encoder for kept in over.values_list("snapshot", flat=True)}
     kept = set(ModelVersion.objects.exclude(bundle="").values_list("encoder", flat=True))
     gone = {name for name in made - kept if name and (Path(settings.ENCODER_ROOT) / name).is_dir()}
     for name in gone:
-        # NB: the folder goes last. While it is there, the next sweep finds what this one left, should it
-        # break off. Another worker may sweep at the same time.
-        _delete(Neighbourhood.objects.filter(encoder=name, document__project=project))
-        _delete(Embedding.objects.filter(encoder=name))
-        shutil.rmtree(Path(settings.ENCODER_ROOT) / name, ignore_errors=True)
+        remove(name)
     return len(gone)
 
 
-def _delete(rows: QuerySet[Any]) -> None:
-    """Delete a few rows at a time: on SQLite, annotators wait while many are deleted at once."""
+def is_tuning() -> bool:
+    return TrainingRun.objects.live().filter(config__encoder=TUNED).exists()
+
+
+def remove(name: str) -> None:
+    """Remove the encoder of a fingerprint with all that was made by it."""
+    # NB: the folder goes last. While it is there, the next sweep finds what this one left, should it break
+    # off. Another worker may sweep at the same time.
+    delete(Neighbourhood.objects.filter(encoder=name))
+    delete(Embedding.objects.filter(encoder=name))
+    shutil.rmtree(Path(settings.ENCODER_ROOT) / name, ignore_errors=True)
+
+
+def delete(rows: QuerySet[Any]) -> int:
+    """Delete a few rows at a time, and return how many: on SQLite, annotators wait while many are deleted."""
+    deleted = 0
     while keys := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
         rows.model.objects.filter(pk__in=keys).delete()
+        deleted += len(keys)
         time.sleep(PAUSE_SECONDS)
+    return deleted

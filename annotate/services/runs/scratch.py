@@ -17,9 +17,10 @@ def folder(run: TrainingRun) -> Path:
 
 def sweep() -> int:
     """Remove the folders of runs that are over, however they ended; return how many went."""
-    root = Path(settings.SCRATCH_ROOT)
+    # NB: what is there comes first: the folder of a run that begins in between is not looked at.
+    found = list(Path(settings.SCRATCH_ROOT).glob("run-*"))
     live = {folder(run) for run in TrainingRun.objects.live().only("pk")}
-    over = [found for found in root.glob("run-*") if found not in live]
-    for found in over:
-        shutil.rmtree(found, ignore_errors=True)
+    over = [path for path in found if path not in live]
+    for path in over:
+        shutil.rmtree(path, ignore_errors=True)
     return len(over)

@@ -204,19 +204,21 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
         ) from error
 
 
-def prune(*, project: Project) -> int:
-    """Remove bundles beyond the newest ten; the rows with their figures stay. Return how many went.
+def bundles_to_keep(*, project: Project) -> set[int]:
+    """Return the keys of the versions whose bundles stay.
 
-    The newest of each family and variant stays: one that is trained seldom would else be gone before it is
-    compared.
+    Those are the published one, the newest ten, and the newest of each family and variant: one that is
+    trained seldom would else be gone before it is compared.
     """
-    kept = project.versions.exclude(bundle="").order_by("-number")
-    newest = {(one.family, one.variant): one.pk for one in reversed(kept.only("pk", "family", "variant"))}
-    gone = [
-        version
-        for version in kept[KEPT_BUNDLES:]
-        if version.stage != Stage.PUBLISHED and version.pk not in newest.values()
-    ]
+    kept = project.versions.exclude(bundle="").order_by("-number").only("pk", "family", "variant", "stage")
+    newest = {(one.family, one.variant): one.pk for one in reversed(kept)}
+    published = {one.pk for one in kept if one.stage == Stage.PUBLISHED}
+    return {*published, *(one.pk for one in kept[:KEPT_BUNDLES]), *newest.values()}
+
+
+def prune(*, project: Project) -> int:
+    """Remove the bundles that need not stay; the rows with their figures do. Return how many went."""
+    gone = project.versions.exclude(bundle="").exclude(pk__in=bundles_to_keep(project=project))
     removed = 0
     for version in gone:
         # NB: the row is changed first, so that nobody publishes a bundle that is being removed.

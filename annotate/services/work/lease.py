@@ -58,7 +58,7 @@ def claim(model: type[W], pk: int) -> W | None:
             stage="",
         )
     )
-    return rows_of(model).select_related("project").get(pk=pk) if claimed else None
+    return rows_of(model).get(pk=pk) if claimed else None
 
 
 def _lease_end() -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from annotate.embedded import programs
+from annotate.models.jobs import JobKind
 from tests.loop.killed.waiting import DEAF
 from tests.loop.started import ROOT, Start, environ_of, starting
 
@@ -93,7 +94,7 @@ def test_a_job_of_each_kind_whose_process_was_killed_is_done_by_another(tmp_path
         for program in (programs.broker(tmp_path), *workers, programs.beat(tmp_path)):
             start(program)
         found = told_by(driving(["tests.loop.killed.jobs_driver"], environ))
-    assert set(found) == {"vectors", "rescore", "ask_llm", "reportcard"}
+    assert set(found) == set(JobKind.values)
     assert {kind: job["attempt"] for kind, job in found.items()} == dict.fromkeys(found, 2)
 
 
