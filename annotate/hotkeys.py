@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from annotate.models import Label
+from annotate.task_types import TaskType
 
 # Key, as the browser names it in lower case, to the element that it presses. The page gives this table to
 # its script; the elements and the list of keys that people read are in templates/labeling/.
@@ -18,9 +19,21 @@ COMMANDS = {
     "g": "#open-guidelines",
     "?": "#open-keys",
     ".": "#accept[type=button]",
+    "n": "#none",
 }
-RESERVED = frozenset(key for key in COMMANDS if len(key) == 1)
-USUAL = [key for key in "1234567890qwertyuiop" if key not in RESERVED]
+OF_EMPTY_ANSWERS = frozenset("n")  # a label of a task that always takes one may have them
+USUAL = [key for key in "1234567890qwertyuiop" if key not in COMMANDS]
+
+
+def commands(task_type: TaskType) -> dict[str, str]:
+    """Return the part of `COMMANDS` that the cards of a task have an element for."""
+    without = frozenset() if task_type.may_be_empty else OF_EMPTY_ANSWERS
+    return {key: element for key, element in COMMANDS.items() if key not in without}
+
+
+def reserved(task_type: TaskType) -> frozenset[str]:
+    """Return the keys that no label of such a project can have."""
+    return frozenset(key for key in commands(task_type) if len(key) == 1)
 
 
 def free(taken: Iterable[str]) -> Iterator[str]:
@@ -29,11 +42,14 @@ def free(taken: Iterable[str]) -> Iterator[str]:
     return (key for key in USUAL if key not in used)
 
 
-def assign(labels: Iterable[Label]) -> list[tuple[Label, str]]:
+def assign(labels: Iterable[Label], task_type: TaskType) -> list[tuple[Label, str]]:
     """Pair each label with its key: its own, else the next of the usual row, else none.
 
-    Labels without a key are found by searching.
+    Labels without a key are found by searching. A key that the page has taken for itself since a lead gave
+    it to a label is the page's.
     """
-    listed = list(labels)
-    rest = free(label.hotkey.lower() for label in listed)
-    return [(label, label.hotkey.lower() or next(rest, "")) for label in listed]
+    kept = reserved(task_type)
+    listed = [(label, label.hotkey.lower()) for label in labels]
+    own = [(label, "" if key in kept else key) for label, key in listed]
+    rest = free(key for _label, key in own)
+    return [(label, key or next(rest, "")) for label, key in own]

@@ -54,18 +54,26 @@ KEY_HELP = (
 )
 
 
+LABELS_HELP = "Names of labels; an answer needs them, and an empty list says that none of the labels applies."
+
+
 class AnnotationRequest(serializers.Serializer[Any]):
     key = serializers.UUIDField(required=False, help_text=KEY_HELP)
     document = serializers.IntegerField(required=False, min_value=1, help_text="Its id; or `external_id`.")
     external_id = serializers.CharField(required=False, max_length=255)
     outcome = serializers.ChoiceField(Outcome.choices, default=Outcome.ANSWERED)
-    labels = serializers.ListField(child=serializers.CharField(max_length=200), default=list, max_length=1000)
+    labels = serializers.ListField(
+        child=serializers.CharField(max_length=200), required=False, max_length=1000, help_text=LABELS_HELP
+    )
     seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=86_400)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("document" in attrs) == ("external_id" in attrs):
             raise serializers.ValidationError(_("Name the document by either `document` or `external_id`."))
+        if attrs["outcome"] == Outcome.ANSWERED and "labels" not in attrs:
+            sentence = _("An answer needs `labels`; an empty list says that none of the labels applies.")
+            raise serializers.ValidationError({"labels": sentence})
         return attrs
 
 
@@ -106,7 +114,7 @@ class AnnotationsView(APIView):
                 annotator=user,
                 key=asked.get("key") or uuid.uuid4(),
                 outcome=asked["outcome"],
-                answer=_answer(project, asked["labels"]),
+                answer=_answer(project, asked.get("labels", [])),
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
             )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from django.http import QueryDict
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from training.types import Answer, Task
 
@@ -49,6 +50,18 @@ class TaskType(ABC):
     def read_form(self, sent: QueryDict) -> Answer:
         """Return the answer of a card's form; `ValueError` where a label is no number."""
         return Answer(tuple(dict.fromkeys(int(text) for text in sent.getlist("labels"))))
+
+    def form_fault(self, sent: QueryDict, answer: Answer) -> str:
+        """Return why the answer that was read from a card's form cannot be meant, for who sent it.
+
+        An empty answer is never what is left over: somebody pressed the button that says it.
+        """
+        is_none = sent.get("none") == "1"
+        if is_none and answer.labels:
+            return _("Labels were chosen, and “None applies” was pressed. Choose one or the other.")
+        if self.may_be_empty and not is_none and not answer.labels:
+            return _("Nothing was chosen, so nothing was kept. Choose a label, or press “None applies”.")
+        return ""
 
     def suggested(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
         """Return the labels that a card suggests, the best first, each with its score where one is known."""

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from annotate import access, hotkeys, tasks
 from annotate.forms.keys import as_key
 from annotate.models import Annotation, Label, Project, User
+from annotate.models.annotations import Outcome
 from annotate.models.projects import Suggestions
 from annotate.services.labeling import decisions, queue, write_lock
 from annotate.services.pages import status_line
@@ -46,11 +47,12 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def pulse(request: HttpRequest, slug: str) -> HttpResponse:
-    """Keep the lease of the open card and answer with the line on progress."""
+    """Keep the leases of the shown card and of one that waits behind it; answer with the line on progress."""
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
-    if card := _uuid(request.POST.get("card", "")):
-        queue.renew(annotator=annotator, card=card)
+    for name in ("card", "waiting"):
+        if card := _uuid(request.POST.get(name, "")):
+            queue.renew(annotator=annotator, card=card)
     seen = status_line.of(project=project, annotator=annotator)
     return render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
 
@@ -92,6 +94,8 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
         answer = None
     if card is None or answer is None:
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
+    if sent.get("outcome") == Outcome.ANSWERED and (fault := project.task_type.form_fault(sent, answer)):
+        raise decisions.Rejected(fault)
     # Where suggestions come after the choice, a suggestion that agreed with the choice was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
     submission = decisions.Submission(
@@ -109,7 +113,8 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
 
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:
     template = "labeling/_card.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
-    context = {"project": view.project, "view": view, "commands": json.dumps(hotkeys.COMMANDS)}
+    commands = hotkeys.commands(view.task_type)
+    context = {"project": view.project, "view": view, "commands": json.dumps(commands)}
     return render(request, template, context, status=status)
 
 

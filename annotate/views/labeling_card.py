@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from annotate import hotkeys
 from annotate.models import Annotation, Card, Document, Label, Project, User
+from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
@@ -58,7 +59,10 @@ class CardView:
     @cached_property
     def choices(self) -> list[Choice]:
         labels = self.project.labels.live() if self.labels is None else self.labels
-        return [Choice(label, key, label.pk in self.chosen) for label, key in hotkeys.assign(labels)]
+        return [
+            Choice(label, key, label.pk in self.chosen)
+            for label, key in hotkeys.assign(labels, self.task_type)
+        ]
 
     @property
     def buttons(self) -> str:
@@ -173,5 +177,11 @@ def _fresh_buttons(
 
 
 def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None) -> str:
-    view = {"choices": choices, "task_type": task_type, "annotation": annotation}
+    is_answered = annotation is not None and annotation.outcome == Outcome.ANSWERED
+    view = {
+        "choices": choices,
+        "task_type": task_type,
+        "annotation": annotation,
+        "is_none": is_answered and not any(choice.is_chosen for choice in choices),
+    }
     return render_to_string(task_type.choices_part, {"view": view})

@@ -54,6 +54,8 @@ def test_several_labels_are_ticked_and_saved(
     expect(page.locator("#document-text")).not_to_have_text(first)
     second = text_of(page)
     page.get_by_role("button", name="Save and next").click()
+    expect(page.get_by_text("Nothing was chosen")).to_be_visible()
+    page.get_by_role("button", name="None applies").click()
     expect(page.locator("#card[data-empty]")).to_be_visible()
     assert answers(multi_project) == {first: ["blue", "red"], second: []}
 

@@ -58,7 +58,7 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label
         label.hotkey = edit.hotkey.lower()
     others = project.labels.exclude(pk__in=labels).values_list("name", flat=True)
     _refuse_repeated_names([label.name for label in labels.values()] + list(others))
-    _refuse_bad_keys(labels.values())
+    _refuse_bad_keys(labels.values(), hotkeys.reserved(project.task_type))
     _save_labels(list(labels.values()))
     return list(labels.values())
 
@@ -91,13 +91,13 @@ def _refuse_repeated_names(names: Sequence[str]) -> None:
         seen.add(name)
 
 
-def _refuse_bad_keys(labels: Iterable[Label]) -> None:
+def _refuse_bad_keys(labels: Iterable[Label], reserved: frozenset[str]) -> None:
     owner: dict[str, str] = {}
     for label in labels:
         key = label.hotkey
         if not key:
             continue
-        if key in hotkeys.RESERVED or len(key) != 1:
+        if key in reserved or len(key) != 1:
             raise Refused(
                 _("“%(name)s” cannot have the key “%(key)s”: the labelling page uses it itself.")
                 % {"name": label.name, "key": key}

@@ -4,31 +4,70 @@ export function chosenLabels(card) {
   return [...card.querySelectorAll('.choice[aria-pressed="true"]')].map((button) => button.value);
 }
 
+// What was on the card when it was shown, to tell whether anything was changed since.
+export function remember(card) {
+  card.dataset.began = chosenLabels(card).join(" ");
+}
+
+export function isAsItBegan(card) {
+  const reason = card.querySelector("#reason");
+  return chosenLabels(card).join(" ") === card.dataset.began && reason?.value === reason?.defaultValue;
+}
+
 // The chosen labels by name beside the button that saves: among many, some are out of sight.
 export function markChosen(card) {
   const output = card.querySelector("#chosen");
   if (!output) return;
   const names = [...card.querySelectorAll('.choice[aria-pressed="true"] .choice-name')];
-  output.value = names.map((name) => name.textContent).join(" · ") || output.dataset.none;
+  output.value = names.map((name) => name.textContent).join(" · ") || unchosen(card, output.dataset);
+}
+
+function unchosen(card, sentences) {
+  return card.querySelector('#none[aria-pressed="true"]') ? sentences.none : sentences.nothing;
+}
+
+export function toggle(card, button) {
+  button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+  touch(card);
+  markChosen(card);
+}
+
+function touch(card) {
+  card.dataset.touched = "";
+  const none = card.querySelector("#none");
+  none?.removeAttribute("aria-pressed");
+  none?.removeAttribute("data-kept-choice");
+}
+
+// An answer is never empty by leaving something out: take over what is suggested, or say which key means it.
+export function askForChoice(card) {
+  const suggestion = card.querySelector("#suggestion:not([hidden])");
+  const isUntouched = !("touched" in card.dataset) && !card.dataset.annotation;
+  if (isUntouched && suggestion && takeOver(card)) return;
+  const output = card.querySelector("#chosen");
+  output.value = output.dataset.hint;
 }
 
 function suggestedLabels(suggestion) {
   return suggestion.dataset.labels.split(" ").filter(Boolean);
 }
 
+// Choose what is suggested; false where that is no label.
 export function takeOver(card) {
   const wanted = new Set(suggestedLabels(card.querySelector("#suggestion")));
+  touch(card);
   for (const button of card.querySelectorAll(".choice")) {
     button.setAttribute("aria-pressed", String(wanted.has(button.value)));
   }
   markChosen(card);
+  return wanted.size > 0;
 }
 
 function reveal(card, suggestion, submitter) {
   suggestion.hidden = false;
   suggestion.querySelector(".after-hint").hidden = false;
   for (const field of card.querySelectorAll("[name=revealed]")) field.value = "1";
-  if (submitter?.matches(".choice")) {
+  if (submitter?.matches(".choice, #none")) {
     submitter.setAttribute("aria-pressed", "true");
     submitter.dataset.keptChoice = "";
   }

@@ -17,7 +17,10 @@ function labelButton(card, key) {
 
 function enter(card) {
   const kept = card.querySelector("[data-kept-choice]");
-  return kept ?? card.querySelector("#save") ?? card.querySelector("#suggestion:not([hidden]) #accept");
+  if (kept) return kept;
+  // Where one label is the decision nothing can be chosen and not yet sent: an earlier decision stays.
+  if (card.dataset.annotation && !card.querySelector("#save")) return card.querySelector("#forward");
+  return card.querySelector("#save") ?? card.querySelector("#suggestion:not([hidden]) #accept");
 }
 
 // Return the element that the key means on this card, or null.
@@ -28,6 +31,7 @@ export function meaning(event, card) {
   const native = event.target.closest?.(OWN_KEYS);
   if (key === "enter") return native ? null : enter(card);
   if (key === " " && native) return null;
+  if (key === " " && !event.shiftKey && card.dataset.annotation) return card.querySelector("#forward");
   const place = event.shiftKey ? "" : byPlace(event.code);
   return (
     labelButton(card, key) ??

@@ -5,7 +5,7 @@ import { Gate } from "./gate.js";
 import { meaning } from "./keys.js";
 import { csrfToken, Outbox } from "./outbox.js";
 import { bindPanels } from "./panels.js";
-import { askAfter, chosenLabels, markChosen, takeOver } from "./choice.js";
+import * as choice from "./choice.js";
 import { Stopwatch } from "./stopwatch.js";
 
 const bench = document.querySelector("#bench");
@@ -27,15 +27,21 @@ function show(html) {
 }
 
 function began(takesFocus) {
-  if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
+  if (card().dataset.card && !card().dataset.annotation) reserve(card().dataset.card);
+  choice.remember(card());
   const text = card().querySelector("#document-text");
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
   announce(text ?? card());
-  markChosen(card());
+  choice.markChosen(card());
   gate.openAfterPaint(() => {
     watch.start();
     card().dataset.ready = "";
   });
+}
+
+function reserve(key) {
+  reserved = key;
+  document.querySelector("#waiting-card").value = key; // the pulse keeps its lease as well
 }
 
 function announce(element) {
@@ -58,15 +64,25 @@ function decide(form, submitter) {
   fields.delete("csrfmiddlewaretoken");
   fields.set("seconds", watch.seconds().toFixed(2));
   if (card().dataset.choices === "toggle" && form.id === "answer") {
-    for (const label of chosenLabels(card())) fields.append("labels", label);
+    const chosen = submitter?.id === "none" ? [] : choice.chosenLabels(card());
+    for (const label of chosen) fields.append("labels", label);
+    if (submitter?.id !== "none") {
+      if (isLeftAlone()) return open(card().querySelector("#forward"));
+      if (!chosen.length) return choice.askForChoice(card());
+    }
   }
-  if (form.id === "answer" && askAfter(card(), fields.getAll("labels"), submitter)) return;
+  if (form.id === "answer" && choice.askAfter(card(), fields.getAll("labels"), submitter)) return;
   gate.close();
   delete card().dataset.ready;
   outbox.add([...fields]);
-  if (fields.get("card") === reserved) reserved = "";
+  if (fields.get("card") === reserved) reserve("");
   card().setAttribute("aria-busy", "true");
   outbox.flush();
+}
+
+// Whether an earlier decision is shown that was not changed: to save it is to go on.
+function isLeftAlone() {
+  return Boolean(card().dataset.annotation) && choice.isAsItBegan(card());
 }
 
 // Give the card back when the page closes. A page that the browser keeps aside may be shown again, so it keeps
@@ -104,10 +120,9 @@ function clicked(event) {
     event.preventDefault();
     open(pressed);
   } else if (pressed.matches(".choice[type=button]")) {
-    pressed.setAttribute("aria-pressed", String(pressed.getAttribute("aria-pressed") !== "true"));
-    markChosen(card());
+    choice.toggle(card(), pressed);
   } else if (pressed.matches("#accept[type=button]")) {
-    takeOver(card());
+    if (!choice.takeOver(card())) choice.askForChoice(card());
   }
 }
 
@@ -120,7 +135,7 @@ function inField(event) {
     if (!found || !gate.admitsKey(event)) return;
     found.click();
     finder.clear(event.target);
-    markChosen(card()); // in the project's order again
+    choice.markChosen(card()); // in the project's order again
   } else if (event.target.id === "reason" && event.key === "Enter") {
     event.preventDefault();
     if (gate.admitsKey(event)) document.querySelector(event.target.dataset.then ?? "#skip").click();
@@ -138,6 +153,9 @@ function pressedKey(event) {
   if (event.shiftKey && target.matches("#skip, #flag")) {
     reason.dataset.then = `#${target.id}`;
     reason.focus();
+  } else if (event.key === " " && target.id === "forward" && !isLeftAlone()) {
+    const hint = card().querySelector("#changed-hint");
+    hint.textContent = hint.dataset.text;
   } else if (target.matches("input")) {
     target.focus();
   } else {

@@ -177,6 +177,21 @@ def test_an_answer_that_does_not_fit_the_project_is_refused(
     assert not Annotation.objects.exists()
 
 
+def test_an_empty_answer_has_to_be_said(
+    make_project: Callable[..., Project],
+    annotator: User,
+    api: Api,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    document = add_documents(make_project(task="multi"), "a")[0]
+    client = api(annotator)
+    refused = post(client, "/annotations", document=document.pk)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (400, "#/labels")
+    assert post(client, "/annotations", document=document.pk, outcome="skipped").status_code == 201
+    assert post(client, "/annotations", document=document.pk, labels=[]).status_code == 201
+    assert Annotation.objects.get().outcome == "answered"
+
+
 def test_a_document_of_another_project_is_not_found(
     project: Project,
     multi_project: Project,

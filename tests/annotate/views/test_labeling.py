@@ -172,6 +172,38 @@ def test_a_decision_that_cannot_be_kept_is_refused_with_a_sentence(
     assert not Annotation.objects.exists()
 
 
+def test_an_empty_answer_has_to_be_said(
+    client: Client, multi_project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(multi_project, "one")
+    card = get_card(client, multi_project)
+    left_over = send(client, multi_project, card)
+    assert (left_over.status_code, "Nothing was chosen" in left_over.content.decode()) == (422, True)
+    both = send(client, multi_project, card, none="1", labels=[label_pk(multi_project, "red")])
+    assert (both.status_code, "one or the other" in both.content.decode()) == (422, True)
+    assert not Annotation.objects.exists()
+    assert send(client, multi_project, card, none="1").status_code == 200
+    assert (Annotation.objects.get().outcome, Annotation.objects.get().labels.count()) == ("answered", 0)
+
+
+def test_a_skip_needs_no_choice(client: Client, multi_project: Project, add_documents: AddDocuments) -> None:
+    add_documents(multi_project, "one")
+    sent = send(client, multi_project, get_card(client, multi_project), outcome="skipped")
+    assert sent.status_code == 200
+
+
+def test_the_key_of_an_empty_answer_is_no_labels_where_one_may_be_given(
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments
+) -> None:
+    """A lead may have given it to a label before the page took it."""
+    for task, key in (("single", "n"), ("multi", "1")):
+        project = make_project(slug=task, task=task)
+        project.labels.filter(name="red").update(hotkey="n")
+        add_documents(project, "one")
+        html = client.get(url(project)).content.decode()
+        assert f'value="{label_pk(project, "red")}" data-hotkey="{key}"' in html
+
+
 def test_a_suggestion_is_shown_and_recorded_with_the_answer(
     client: Client, project: Project, add_documents: AddDocuments
 ) -> None:
@@ -308,6 +340,18 @@ def test_the_pulse_keeps_the_lease_and_tells_progress(
     assert "training" in html
 
 
+def test_the_pulse_keeps_the_card_that_waits_behind_an_earlier_decision(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    send(client, project, get_card(client, project), labels=[label_pk(project, "red")])
+    waiting = get_card(client, project)
+    shown = card_in(client.get(f"{url(project)}?back", headers=HTMX).content.decode())
+    project.assignments.filter(card=waiting).update(expires_at=None)
+    client.post(f"{url(project)}pulse/", {"card": shown, "waiting": waiting})
+    assert project.assignments.get(card=waiting).expires_at is not None
+
+
 def test_a_closed_page_gives_its_card_back_and_its_late_decision_is_kept(
     client: Client, project: Project, add_documents: AddDocuments
 ) -> None:
@@ -322,17 +366,19 @@ def test_a_closed_page_gives_its_card_back_and_its_late_decision_is_kept(
     assert project.assignments.get().state == "done"
 
 
+@pytest.mark.parametrize("task", ["single", "multi"])
 def test_the_page_hands_its_script_the_table_of_keys_and_shows_each(
-    client: Client, project: Project, add_documents: AddDocuments
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments, task: str
 ) -> None:
+    project = make_project(task=task)
     add_documents(project, "one")
     page = client.get(url(project)).content.decode()
     given = re.search(r'data-commands="([^"]*)"', page)
     assert given
-    assert json.loads(unescape(given[1])) == hotkeys.COMMANDS
+    assert json.loads(unescape(given[1])) == hotkeys.commands(project.task_type)
     listed = {unescape(key).lower() for key in re.findall(r"<dt>.*?</dt>", page) for key in _kbd(key)}
     names = {" ": "space", "escape": "esc"}
-    assert {names.get(key, key) for key in hotkeys.COMMANDS} - {"."} <= listed
+    assert {names.get(key, key) for key in hotkeys.commands(project.task_type)} - {"."} <= listed
     script = Path(hotkeys.__file__).with_name("static") / "annotate"
     for path in ("keys.js", "labeling.js"):
         assert not re.search(r"""[\"'](backspace|escape|u|g)[\"']\s*:""", (script / path).read_text())

@@ -21,6 +21,21 @@ def _edits(project: Project, **hotkeys: str) -> list[LabelEdit]:
     ]
 
 
+@pytest.mark.parametrize("task", ["single", "multi"])
+def test_a_key_of_the_labelling_page_is_refused_where_that_page_uses_it(
+    make_project: Callable[..., Project], task: str
+) -> None:
+    project = make_project(task=task)
+    with pytest.raises(Refused, match="cannot have the key “f”"):
+        label_service.update_labels(project=project, edits=_edits(project, red="f"))
+    if task == "multi":
+        with pytest.raises(Refused, match="cannot have the key “n”"):
+            label_service.update_labels(project=project, edits=_edits(project, red="n"))
+    else:
+        label_service.update_labels(project=project, edits=_edits(project, red="n"))
+        assert project.labels.get(name="red").hotkey == "n"
+
+
 def test_a_new_project_has_its_lead_and_keys_that_leave_out_the_pages_own(lead: User) -> None:
     labels = [(f"label {i}", "") for i in range(25)]
     project = projects.create_project(by=lead, name="Many", slug="many", task="multi", labels=labels)
