@@ -24,18 +24,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print labels and calibrated scores in the order of the file; scores that only rank are null."""
+    """Print labels and calibrated scores in the order of the file.
+
+    Scores that only rank are null. A bundle that guesses from label names gives nothing for a strange text.
+    """
     predictor = Predictor(arguments.bundle, threads=arguments.threads)
     texts = read_texts(arguments.file, arguments.text)
     keys = predictor.schema.keys
     for start in range(0, len(texts), _ROWS):
         rows = texts[start : start + _ROWS]
-        scores = predictor.predict_proba(rows)  # (texts, labels)
-        for text, row, chosen in zip(rows, scores.tolist(), predictor.decide(scores), strict=True):
+        scores, known = predictor.predict_proba(rows), predictor.knows(rows)  # (texts, labels), (texts,)
+        decided = predictor.decide(scores)
+        for text, row, chosen, is_known in zip(rows, scores.tolist(), decided, known, strict=True):
             scored = sorted(zip(keys, row, strict=True), key=lambda pair: -pair[1])
             answer = Answer(tuple(keys[j] for j in chosen), scores=tuple(scored)).told(
                 calibrated=predictor.manifest.calibrated
             )
+            if not is_known:
+                answer = Answer()
             by_key = {key: score if score is None else round(score, 6) for key, score in answer.scores}
-            line = {"text": text, "labels": list(answer.labels), "scores": by_key}
-            print(json.dumps(line, ensure_ascii=False))
+            print(json.dumps({"text": text, "labels": answer.labels, "scores": by_key}, ensure_ascii=False))
