@@ -279,3 +279,20 @@ def test_an_import_of_different_texts_says_what_went_where(client: Client, proje
     assert "Of the new documents, 90 are for the pool and 10 for the holdout." in page
     assert "copies" not in page
     assert "Nothing can be measured" not in page
+
+
+def test_an_import_says_what_was_moved_for_the_labels_and_counts_nothing_twice(
+    client: Client, project: Project
+) -> None:
+    rows = "".join(f"{chr(97 + i % 26) * (1 + i // 26)},red\n" for i in range(100))
+    file = ContentFile(f"text,label\n{rows}".encode())
+    upload = job.begin(project=project, user=None, file=file, name="texts.csv")
+    where = reverse("import", args=[project.slug, upload.pk])
+    for dry_run in (True, False):
+        mapping = ColumnMapping.load(upload.mapping)
+        assert job.start(upload=upload, mapping=mapping, dry_run=dry_run)
+        assert job.run(import_id=upload.pk)
+        page = " ".join(client.get(where).content.decode().split())
+        assert "Of the new documents, 90 are for the pool and 10 for the holdout." in page
+        assert ("10 documents were moved to the holdout, so that each label has" in page) is not dry_run
+    assert project.documents.holdout().count() == 20

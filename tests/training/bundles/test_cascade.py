@@ -59,6 +59,16 @@ def test_each_text_is_answered_by_the_part_that_it_is_for(
     np.testing.assert_array_equal(cascade.predict_proba(texts), found.scores)
 
 
+def test_a_cascade_is_calibrated_where_both_parts_are(
+    built: tuple[Path, Split], parts: tuple[Path, Path], task: Task, tmp_path: Path
+) -> None:
+    assert [open_bundle(path).calibrated for path in (*parts, built[0])] == [False, True, False]
+    other = trained(task, tmp_path / "other", "embedding", 200)
+    build_cascade(other, parts[1], make_dataset(task, 150, seed=5), tmp_path / "b", embedder=WordEmbedder())
+    assert open_bundle(tmp_path / "b").calibrated
+    assert CascadePredictor(built[0]).knows(["a text", "another"]).tolist() == [True, True]
+
+
 def test_a_cascade_is_as_good_as_its_strong_part_and_spares_it(
     built: tuple[Path, Split], parts: tuple[Path, Path], task: Task
 ) -> None:

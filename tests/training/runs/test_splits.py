@@ -54,7 +54,7 @@ def test_nothing_and_everything_can_be_held_out() -> None:
 
 
 def test_copies_of_one_text_stay_in_the_pool_where_there_is_nothing_else() -> None:
-    assert all(hold_out({key: 596}, 0.2) == set() for key in singles(50))
+    assert all(hold_out({key: 596}, share) == set() for key in singles(50) for share in (0.2, 0.9))
 
 
 def test_sixty_nine_texts_of_which_most_are_copies_hold_out_others() -> None:

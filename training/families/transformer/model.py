@@ -133,7 +133,7 @@ class TransformerModel:
             torch.manual_seed(self.seed)
             if len(stop) >= _ENOUGH_TO_STOP:
                 progress = self._tune(learn, stop)
-            elif _ENOUGH_TO_STOP <= len(held) < len(first):
+            elif len(held) >= _ENOUGH_TO_STOP:
                 progress = self._tune_held_back(learn, held)
             else:
                 progress = self._tune(learn, learn.rows(held[:0]))

@@ -11,7 +11,9 @@ from annotate.models import Annotation, Document, Project, TrainingRun, User
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.services.corpus.snapshots import SnapshotSummary
+from annotate.services.imports import lanes
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from training import splits
 from training.types import Answer
 
 
@@ -143,18 +145,13 @@ def test_a_dry_run_says_what_would_go_where(project: Project) -> None:
 def test_what_a_run_has_learned_from_is_not_moved(project: Project, state: str) -> None:
     """A model looks better than it is on what it has learned; the published one is compared on the lane."""
     project.holdout_share = 0.0
-    first = [IncomingDocument(word, answer=Answer(("red",))) for word in words(100)]
-    store_rows(project=project, rows=first[:1])  # a label with one document gives none away
-    store_rows(project=project, rows=[replace(row, answer=None) for row in first])
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead", state="queued")
+    rows = [IncomingDocument(word, answer=Answer(("red",))) for word in words(100)]
+    store_rows(project=project, rows=rows[:50])
     learned = Annotation.objects.latest("pk").pk
-    TrainingRun.objects.create(
-        project=project,
-        family="tfidf",
-        reason="lead",
-        state=state,
-        snapshot=SnapshotSummary(annotation=learned, labelled=1).dump(),
-    )
-    store_rows(project=project, rows=first)
+    run.state, run.snapshot = state, SnapshotSummary(annotation=learned, labelled=50).dump()
+    run.save()
+    store_rows(project=project, rows=rows)
     held = project.documents.holdout()
     assert held.count() == 20
     assert not held.filter(annotations__pk__lte=learned).exists()
@@ -170,3 +167,12 @@ def test_nothing_is_moved_while_a_run_may_be_reading(project: Project) -> None:
     run.save()
     store_rows(project=project, rows=rows)
     assert project.documents.holdout().count() == 20
+
+
+def test_copies_of_what_is_held_out_count_for_the_share(project: Project) -> None:
+    """Twenty copies come with twenty other texts: the lane has more than its share by the copies alone."""
+    new = [Document(text=f"held {i}", split_key="held") for i in range(20)]
+    others = [Document(text=word, split_key=splits.split_key(word)) for word in words(40)]
+    counts = lanes.assign(project, [*new, *others], {"held": (Lane.HOLDOUT, "tuning")})
+    assert {(one.lane, one.half) for one in new} == {(Lane.HOLDOUT, "tuning")}
+    assert (counts.joined, counts.holdout - 20) == (20, 2)  # half of the usual share of forty

@@ -69,6 +69,21 @@ def test_a_family_whose_packages_are_missing_says_how_to_install_them(
     assert "pip install '.[fancy]'" in run.error
 
 
+@pytest.mark.parametrize(("each", "calibrated"), [(16, False), (17, True)])
+def test_a_version_is_calibrated_from_fifty_documents_on(
+    project: Project,
+    annotator: User,
+    only_tfidf: None,
+    label_colours: Callable[..., None],
+    each: int,
+    calibrated: bool,
+) -> None:
+    label_colours(project, annotator, each=each)
+    version = train(project)
+    assert version is not None
+    assert version.calibrated is calibrated
+
+
 def test_it_predicts_every_document_once(colours: Project, add_documents: AddDocuments) -> None:
     (rose,) = add_documents(colours, "rose and ruby, rose")
     version = train(colours)

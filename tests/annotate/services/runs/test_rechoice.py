@@ -13,6 +13,7 @@ from annotate.models.queue import AssignmentState
 from annotate.services.labeling import queue
 from annotate.services.runs import execution, rechoice, schedule
 from annotate.services.work import jobs
+from training.registry import STRATEGIES, Strategy
 
 AddDocuments = Callable[..., list[Document]]
 
@@ -73,6 +74,21 @@ def test_a_model_of_other_labels_is_not_asked(served: Project) -> None:
     assert batch is not None
     assert batch.strategy == "random"  # by nothing but the texts, of which there are no vectors
     assert batch.version is None
+
+
+def test_scores_stand_in_the_order_that_the_labels_have_now(
+    served: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "tests.annotate.made.fakes:most_of_the_first_label"
+    monkeypatch.setitem(STRATEGIES, "margin", Strategy("margin", "Margin", path, reads_scores=True))
+    add_documents(served, "sky sea ink ice sky")
+    served.labels.filter(name="blue").update(position=0)
+    served.labels.filter(name="red").update(position=9)
+    served.strategy, served.batch_size = "margin", 1
+    served.save()
+    rechoice.choose_anew(project=served)
+    (chosen,) = waiting(served)
+    assert served.documents.get(pk=chosen).text == "sky sea ink ice sky"
 
 
 def test_nothing_is_chosen_before_the_first_batch(project: Project, add_documents: AddDocuments) -> None:
