@@ -248,7 +248,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["annotate.api.base.scopes.HasScope"],
     "DEFAULT_THROTTLE_CLASSES": ["annotate.api.base.throttles.RequestThrottle"],
     "DEFAULT_PARSER_CLASSES": ["annotate.api.base.transport.LimitedJSONParser"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["annotate.api.base.transport.LastingRenderer"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "annotate.api.base.transport.FirstRenderer",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "annotate.api.base.problems.handler",

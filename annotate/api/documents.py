@@ -19,6 +19,7 @@ from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
 from annotate.services.work import jobs
+from training.storable import LIMITS, json_fault, text_fault
 from training.types import Answer
 
 MAX_DOCUMENTS = 5000
@@ -33,13 +34,23 @@ class DocumentSerializer(serializers.ModelSerializer[Document]):
 class NewDocument(serializers.Serializer[Any]):
     text = serializers.CharField(max_length=settings.IMPORT_MAX_CELL, trim_whitespace=False)
     external_id = serializers.CharField(required=False, allow_null=True, max_length=255)
-    meta = serializers.DictField(required=False, help_text="Anything that should stay with the document.")
+    meta = serializers.DictField(
+        required=False,
+        help_text=f"Anything that should stay with the document: up to {LIMITS.keys:,} fields in all, "
+        f"{LIMITS.depth} levels deep, {LIMITS.size:,} bytes of text.",
+    )
     labels = serializers.ListField(
         child=serializers.CharField(max_length=200),
         required=False,
         allow_null=True,
         help_text="Kept as the answer of the annotator `import`; an empty list is the answer `none applies`.",
     )
+
+    def validate_meta(self, meta: dict[str, Any]) -> dict[str, Any]:
+        if fault := json_fault(meta):
+            place = fault.pointer or "/"
+            raise serializers.ValidationError(f"What is kept beside the text {fault.reason}, at {place}.")
+        return meta
 
 
 class DocumentsRequest(serializers.Serializer[Any]):
@@ -87,6 +98,8 @@ class DocumentsView(APIView):
                 raise serializers.ValidationError({"lane": f"The lane is one of {', '.join(Lane.values)}."})
             documents = documents.filter(lane=lane)
         if external_id := request.query_params.get("external_id"):
+            if reason := text_fault(external_id):
+                raise serializers.ValidationError({"external_id": f"The id {reason}."})
             documents = documents.filter(external_id=external_id)
         return page(self, request, documents, DocumentSerializer)
 

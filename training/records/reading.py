@@ -14,6 +14,8 @@ from typing import BinaryIO
 from training.records.bounded import unpacked
 from training.records.detect import PACKED, detect_encoding, detect_format, packed_format
 from training.records.rows import FileError, Options, Row
+from training.storable import HALF, LONGEST_KEY, Limits, json_fault, printable, text_fault
+from training.types import Json
 
 Reader = Callable[[BinaryIO, str, Options], Iterator[Row]]
 
@@ -120,25 +122,27 @@ def _checked(row: Row, options: Options) -> Row:
         return Row(row.number, problem=problem)
     length = 0
     for column, value in row.cells.items():
-        if value is None or isinstance(value, bool | int | float):
-            continue
-        # Nested JSON is checked as one text. Its escaped NULs become characters, so that they are found.
-        nested = not isinstance(value, str)
-        text = json.dumps(value, ensure_ascii=False).replace("\\u0000", "\0") if nested else value
-        length += len(text)
-        fault = ""
-        if len(text) > options.max_cell:
-            fault = f"has {len(text):,} characters or more; at most {options.max_cell:,} are read"
-        elif "\0" in text:
-            fault = "holds a NUL character"
-        elif not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                fault = "holds bytes that are not text in the file's encoding; choose another encoding"
-        if fault:
-            return Row(row.number, problem=f"The cell in “{column}” {fault}.")
+        length += len(value) if isinstance(value, str) else 0
+        if fault := _fault(column, value, options):
+            return Row(row.number, problem=fault)
     if length > options.max_row:
         problem = f"The row has {length:,} characters; at most {options.max_row:,} are read."
         return Row(row.number, problem=problem)
     return row
+
+
+def _fault(column: str, value: Json, options: Options) -> str:
+    """Return why a cell cannot be stored under its column's name, or an empty string."""
+    shown = printable(column)[:LONGEST_KEY]
+    if reason := text_fault(column):
+        return f"The name of the column “{shown}” {reason}."
+    if isinstance(value, str):
+        if len(value) > options.max_cell:
+            most = f"{options.max_cell:,}"
+            return f"The cell in “{shown}” has {len(value):,} characters or more; at most {most} are read."
+        reason = text_fault(value)
+        hint = "; if the file has another encoding, choose it" if reason == HALF else ""
+        return f"The cell in “{shown}” {reason}{hint}." if reason else ""
+    found = json_fault(value, Limits(size=options.max_cell))
+    place = f" at {found.pointer}" if found and found.pointer else ""
+    return f"The cell in “{shown}” {found.reason}{place}." if found else ""

@@ -9,6 +9,7 @@ from typing import BinaryIO, TextIO
 
 from training.records.delimited import bounded_lines, decoded
 from training.records.rows import FileError, Options, Row
+from training.storable import MOST_DIGITS, TOO_LONG
 from training.types import Json
 
 CHUNK = 256 * 1024
@@ -19,9 +20,14 @@ def _finite(number: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def whole(digits: str) -> int:
+    """Read a whole number; one of thousands of digits, which Python refuses to read, costs its row alone."""
+    return int(digits) if len(digits) <= MOST_DIGITS + 1 else TOO_LONG
+
+
 # NB: Python reads NaN and Infinity, which are not JSON, and makes infinity of 1e400, which is. Databases
 # refuse all of them, so they mean "missing".
-DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite)
+DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite, parse_int=whole)
 
 
 def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
@@ -41,8 +47,6 @@ def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
                 row = Row(number, problem=problem)
             except RecursionError:
                 row = Row(number, problem="The JSON is nested too deeply.")
-            except ValueError:  # a whole number of thousands of digits, which Python refuses to read
-                row = Row(number, problem="The line holds a number that is too long to be read.")
             yield row
 
 
@@ -92,9 +96,6 @@ class _Stream:
                 continue
             except RecursionError as error:
                 raise FileError(f"On line {self.line}, the JSON is nested too deeply.") from error
-            except ValueError as error:  # a whole number of thousands of digits, which Python refuses to read
-                reason = f"The item on line {self.line} holds a number that is too long to be read."
-                raise FileError(reason) from error
             self._skip(end - self.position)
             return value
 

@@ -6,8 +6,8 @@ from rest_framework.exceptions import APIException
 
 
 class Problem(APIException):
-    """An error that a view raises by hand: a status, a code and a sentence."""
+    """An error that is raised by hand: a status, a code, a sentence, and the place in the request if any."""
 
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
+    def __init__(self, status: HTTPStatus, code: str, detail: str, pointer: str = "") -> None:
         super().__init__(detail, code)
-        self.status_code = status
+        self.status_code, self.pointer = status, pointer

@@ -39,7 +39,10 @@ def handler(error: Exception, context: dict[str, Any]) -> Response:
         headers["Retry-After"] = str(int(wait))
     codes = known.get_codes()
     code = codes if isinstance(codes, str) else "invalid"
-    return _response(known.status_code, code, *_describe(known.detail), headers=headers)
+    detail, errors = _describe(known.detail)
+    if isinstance(known, Problem) and known.pointer:
+        errors = [{"pointer": known.pointer, "detail": detail}]
+    return _response(known.status_code, code, detail, errors, headers=headers)
 
 
 def _known(error: Exception) -> exceptions.APIException | None:

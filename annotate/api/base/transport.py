@@ -1,16 +1,22 @@
-"""How the API reads and writes: JSON of a limited size, whatever `Accept` asks for."""
+"""How the API reads and writes: JSON that can be stored, of a limited size, whatever `Accept` asks for."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import IO, Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+
+from annotate.api.base.errors import Problem
+from training.records.structured import whole
+from training.storable import DEPTH_ONLY, json_fault, mended
 
 
 class FirstRenderer(BaseContentNegotiation):
@@ -28,15 +34,45 @@ class FirstRenderer(BaseContentNegotiation):
 
 
 class LimitedJSONParser(JSONParser):
-    """Limits the depth. The length is limited before anything is read: see `annotate.views.middleware`."""
+    """Takes JSON in UTF-8 whose every name and value could be stored; names the place of one that could not.
+
+    The length is limited before anything is read: see `annotate.views.middleware`.
+    """
 
     def parse(
         self,
         stream: IO[Any],
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
-    ) -> dict[str, Any]:
+    ) -> Any:
         try:
-            return super().parse(stream, media_type, parser_context)
+            # NB: without `parse_constant`: NaN becomes a number that is found below, with its place.
+            data = json.loads(stream.read().decode("utf-8-sig"), parse_int=whole)
         except RecursionError as error:
             raise ParseError(_("The JSON is nested too deeply.")) from error
+        except UnicodeDecodeError as error:
+            sentence = _("The request is not in UTF-8, from byte %(place)s on.") % {"place": error.start}
+            raise ParseError(sentence) from error
+        except json.JSONDecodeError as error:
+            sentence = _("The request is not JSON, from line %(line)s, character %(column)s on: %(reason)s.")
+            told = {"line": error.lineno, "column": error.colno, "reason": error.msg}
+            raise ParseError(sentence % told) from error
+        if fault := json_fault(data, DEPTH_ONLY):
+            sentence = _("This %(reason)s; nothing was stored.") % {"reason": fault.reason}
+            raise Problem(HTTPStatus.BAD_REQUEST, "invalid", sentence, f"#{fault.pointer}")
+        return data
+
+
+class LastingRenderer(JSONRenderer):
+    """Writes JSON also of rows that an earlier version let in, which the parser would refuse today."""
+
+    def render(
+        self,
+        data: Any,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        try:
+            return super().render(data, accepted_media_type, renderer_context)
+        except ValueError:  # half a character, or a number that is not finite
+            return super().render(mended(data), accepted_media_type, renderer_context)

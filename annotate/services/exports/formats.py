@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 from annotate.models import Annotation, AnnotationLabel, Document, Project
 from annotate.services.documents.spreadsheet import COLUMNS, marked
 from annotate.task_types import TaskType
+from training.storable import mended, printable
 from training.types import Answer
 
 CHUNK = 1000
@@ -20,7 +21,7 @@ ANNOTATION = (
     "reason", "seconds", "created_at", "updated_at",
 )  # fmt: skip
 FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
-ENCODER = json.JSONEncoder(ensure_ascii=False)
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 # A spreadsheet runs a cell that begins with one of these as a formula.
 RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
@@ -75,7 +76,14 @@ def _annotations(documents: Sequence[int], names: Mapping[int, str]) -> dict[int
 
 def jsonl(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
     for row in rows:
-        yield ENCODER.encode(row).encode() + b"\n"
+        yield _written(row) + b"\n"
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    try:
+        return ENCODER.encode(value).encode()
+    except ValueError:  # of a row that an earlier version let in: half a character, or an infinite number
+        return ENCODER.encode(mended(value)).encode()
 
 
 class _Line:
@@ -94,7 +102,7 @@ def csv_lines(rows: Iterator[dict[str, Any]], task_type: TaskType) -> Iterator[b
     yield b"\xef\xbb\xbf" + writer.writerow(COLUMNS).encode()
     for row in rows:
         row["labels"] = task_type.write_cell(Answer(tuple(row.get("labels", ()))))
-        yield writer.writerow([_cell(row.get(name)) for name in COLUMNS]).encode()
+        yield printable(writer.writerow([_cell(row.get(name)) for name in COLUMNS])).encode()
 
 
 def _cell(value: Any) -> str:
@@ -103,7 +111,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     if isinstance(value, dict):
-        value = ENCODER.encode(value) if value else ""
+        value = _written(value).decode() if value else ""
     return marked(value or "")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -23,12 +21,12 @@ from annotate.services.imports.labels import ImportedLabels
 from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.matching import Known, RowMatch, Seen
 from training import splits
+from training.storable import is_blank, json_fault, printable, text_fault
 from training.types import Answer
 
 CHUNK = 2000
 KEPT_PROBLEMS = 1000
 LONGEST_ID = 255
-NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +146,24 @@ def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
 
 def _fault(row: IncomingDocument) -> str:
     """Return why no document can be made of a row, or an empty string; a caller may be an API."""
-    if not row.text.strip():
+    if is_blank(row.text):
         return _("The text is empty.")
     if len(row.text) > settings.IMPORT_MAX_CELL:
         return _("The text has %(length)s characters; at most %(most)s are stored.") % {
             "length": f"{len(row.text):,}",
             "most": f"{settings.IMPORT_MAX_CELL:,}",
         }
-    if "\0" in row.text or "\0" in row.external_id:
-        return _("The text or the id holds a NUL character.")
     if len(row.external_id) > LONGEST_ID:
         return _("The id has more than %(most)s characters.") % {"most": LONGEST_ID}
-    try:
-        (row.text + row.external_id).encode()
-    except UnicodeEncodeError:
-        return _("The text or the id holds half a character (a lone surrogate).")
-    try:
-        kept = json.dumps(dict(row.meta), ensure_ascii=False, allow_nan=False)
-        kept.encode()
-    except UnicodeEncodeError:
-        return _("A field beside the text holds half a character (a lone surrogate).")
-    except ValueError:
-        return _("A field beside the text holds a number that is infinite or none at all (NaN).")
-    return _("A field beside the text holds a NUL character.") if NUL_IN_JSON.search(kept) else ""
+    if reason := text_fault(row.text) or text_fault(row.external_id):
+        return _("The text or the id %(reason)s.") % {"reason": reason}
+    for name in row.answer.labels if row.answer else ():
+        if reason := text_fault(str(name)):
+            return _("The label “%(name)s” %(reason)s.") % {"name": printable(str(name)), "reason": reason}
+    fault = json_fault(dict(row.meta))
+    if fault is None:
+        return ""
+    return _("What is kept beside the text %(reason)s, at %(place)s.") % {
+        "reason": fault.reason,
+        "place": fault.pointer or "/",
+    }

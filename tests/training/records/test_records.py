@@ -169,13 +169,32 @@ def test_a_number_that_is_not_finite_is_missing(tmp_path: Path, number: str, nam
     assert [row.cells for row in found] == [{"text": "a", "n": None, "m": 1.5}, {"text": "b"}]
 
 
-def test_a_number_of_thousands_of_digits_costs_its_own_line(tmp_path: Path) -> None:
-    content = f'{{"text": "a", "n": {"9" * 5000}}}\n{{"text": "b"}}\n'
-    found = rows(tmp_path, content, "a.jsonl")
-    assert "too long to be read" in found[0].problem
-    assert found[1].cells == {"text": "b"}
-    with pytest.raises(FileError, match="on line 1 holds a number that is too long"):
-        rows(tmp_path, content, "a.json")
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_a_number_of_thousands_of_digits_costs_its_own_row(tmp_path: Path, name: str) -> None:
+    digits = "9" * 5000
+    lines = [
+        f'{{"text": "a", "n": {digits}}}',
+        f'{{"text": "b", "n": [{{"m": -{digits}}}]}}',
+        '{"text": "c"}',
+    ]
+    found = rows(tmp_path, "\n".join(lines) + "\n", name)
+    assert [row.problem.partition("”")[2] for row in found] == [
+        " is a whole number of more than 1,000 digits.",
+        " is a whole number of more than 1,000 digits at /0/m.",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+@pytest.mark.parametrize("key", ["no\\ud83d", "no\\u0000"])
+def test_a_name_that_cannot_be_stored_is_a_broken_row_as_a_value_is(
+    tmp_path: Path, name: str, key: str
+) -> None:
+    lines = [f'{{"text": "a", "{key}": "v"}}', f'{{"text": "b", "m": {{"{key}": 1}}}}', '{"text": "c"}']
+    found = rows(tmp_path, "\n".join(lines) + "\n", name)
+    assert [bool(row.problem) for row in found] == [True, True, False]
+    # What is said of it is stored and shown itself.
+    assert all(key in row.problem and row.problem.isprintable() for row in found[:2])
 
 
 def test_a_json_list_gives_each_object_the_line_it_starts_on(tmp_path: Path) -> None:
