@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -36,3 +37,19 @@ class HangingModel(TfidfModel):
         (Path(os.environ["WINNOW_HOME"]) / FITTING).write_text(str(os.getpid()))
         re.match(r"(a+)+$", "a" * 60 + "b")
         return super().fit(dataset, valid=valid)
+
+
+class MessyModel(TfidfModel):
+    """A fit that has files on its way, as an export and a tokenizer have, and removes them at its end."""
+
+    def fit(self, dataset: Dataset, *, valid: Dataset) -> Self:
+        encoders = Path(os.environ["WINNOW_HOME"]) / "encoders"
+        encoders.mkdir(exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=encoders, prefix=".export-") as export,
+            tempfile.TemporaryDirectory() as scratch,
+        ):
+            for folder in (export, scratch):
+                (Path(folder) / "weights").write_bytes(b"x" * 100_000)
+                time.sleep(0.02)
+            return super().fit(dataset, valid=valid)
