@@ -50,6 +50,7 @@ class Person:
             "card": card.key,
             "outcome": "answered",
             "labels": [str(pk) for pk in labels],
+            "none": "" if labels else "1",
             "seconds": "1.0",
             "csrfmiddlewaretoken": self._csrf,
         }

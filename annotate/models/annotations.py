@@ -58,6 +58,16 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def answered(self) -> AnnotationQuerySet:
         return self.filter(outcome=Outcome.ANSWERED)
 
+    def late_doubles(self) -> AnnotationQuerySet:
+        """Return late answers to documents that have more answers of people than their project wants."""
+        others = Annotation.objects.answered().filter(
+            document=models.OuterRef("document"), annotator__is_machine=False
+        )
+        count = others.order_by().values("document").annotate(n=models.Count("pk")).values("n")
+        return self.answered().filter(
+            is_late=True, project__annotators_per_document__lt=models.Subquery(count)
+        )
+
 
 class Annotation(models.Model):
     """One person's decision on one document, as it stands now; `decisions` holds every one before it.
@@ -76,6 +86,10 @@ class Annotation(models.Model):
     seconds = models.FloatField(null=True)
     source = models.CharField(max_length=10, choices=Source, default=Source.WEB)
     is_gold = models.BooleanField(default=False)
+    is_late = models.BooleanField(
+        default=False,
+        help_text=_("It came when every place of the document was somebody else's, as after an outage."),
+    )
     guidelines_version = models.PositiveIntegerField(default=1)
     shown_version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
     shown = AnswerField(null=True, help_text=_("The suggestion as it was shown; null where none was."))

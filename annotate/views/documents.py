@@ -13,6 +13,7 @@ from annotate.forms.documents import FilterForm
 from annotate.models import Annotation
 from annotate.services.documents import disagreements, filters, pages
 from annotate.services.labeling import places
+from annotate.services.pages import overview
 
 
 @require_safe
@@ -32,6 +33,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "is_filtered": bool(form.wanted),
         "disagreements": None if form.before else disagreements.find(project),
+        "late_doubles": 0 if form.before else overview.late_doubles(project),
         "rows": rows,
         "labels": {label.pk: label.name for label in project.labels.all()},
         "next_url": next_url,

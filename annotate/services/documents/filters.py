@@ -92,6 +92,11 @@ FILTERS = {
         Kind.SWITCH,
         lambda project, _on: Q(pk__in=disagreements.among_annotators(project)),
     ),
+    "late": Filter(
+        _("Answered by more people than wanted: a late answer"),
+        Kind.SWITCH,
+        lambda project, _on: Q(pk__in=project.annotations.late_doubles().values("document")),
+    ),
     "missed": Filter(
         _("Annotated as this, not predicted"),
         Kind.LABEL,

@@ -62,8 +62,9 @@ def submit(
                 % {"document": card.document_id}
             )
     annotation = decisions.keep(project=document.project, annotator=annotator, submission=submission)
-    Annotation.objects.filter(pk=annotation.pk).update(source=Source.API)
-    annotation.source = Source.API
+    # NB: a program chooses the document itself, so that an answer without a place is not late.
+    annotation.source, annotation.is_late = Source.API, False
+    annotation.save(update_fields=["source", "is_late"])
     if by_several:
         # A document that was in nobody's queue is decided on by others as well from now on.
         places.fit(project=document.project, document=document)

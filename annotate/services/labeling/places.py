@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from itertools import count, islice
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Count, Exists, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -113,12 +113,36 @@ def _count(rows: QuerySet[Any]) -> Coalesce:
     return Coalesce(Subquery(mine.annotate(n=Count("pk")).values("n")), 0)
 
 
-def take(*, document: int, annotator: User) -> None:
-    """Use up a waiting place for a decision that was made without one: nobody need be asked for it again."""
+def give(place: QuerySet[Assignment], *, annotator: User, **values: Any) -> bool:
+    """Give one place to `annotator`; False where somebody else has it, or they hold another of its document.
+
+    NB: two pages of one person do so at once where a document has several places: each skips the place that
+    the other has locked. The constraint makes the second wait for the first, and then refuses it; without a
+    savepoint that would end the caller's transaction. SQLite, with one writer at a time, needs none.
+    """
+    if not connection.features.has_select_for_update_skip_locked:
+        return place.update(annotator=annotator, **values) == 1
+    try:
+        with transaction.atomic():
+            return place.update(annotator=annotator, **values) == 1
+    except IntegrityError:
+        return False
+
+
+def take(*, document: int, annotator: User) -> bool:
+    """Use up a place for a decision that was made without one: nobody need be asked for it again.
+
+    False where every place of the document is somebody else's.
+    """
     waiting = Assignment.objects.waiting().filter(document=document)
-    if first := waiting.order_by("slot").first():
-        # NB: somebody may lease that place at this moment; then it is theirs.
-        waiting.filter(pk=first.pk).update(state=AssignmentState.DONE, annotator=annotator)
+    # NB: somebody may lease that place at this moment; then it is theirs.
+    while first := waiting.order_by("slot").first():
+        if give(waiting.filter(pk=first.pk), annotator=annotator, state=AssignmentState.DONE):
+            return True
+        own = Assignment.objects.filter(document=document, annotator=annotator)
+        if own.update(state=AssignmentState.DONE, expires_at=None):
+            return True
+    return not Assignment.objects.filter(document=document).exists()
 
 
 @transaction.atomic

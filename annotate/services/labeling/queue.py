@@ -88,7 +88,8 @@ def deal(*, project: Project, annotator: User) -> Dealt | None:
         is_shown = place.card if place.annotator == annotator.pk else None
         key = is_shown or uuid.uuid4()
         expiry = _expiry(project, now)
-        if unchanged.update(state=AssignmentState.LEASED, annotator=annotator, expires_at=expiry, card=key):
+        lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key}
+        if places.give(unchanged, annotator=annotator, **lease):
             document = _document(place)
             if is_shown:
                 card = (

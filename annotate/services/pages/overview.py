@@ -40,6 +40,7 @@ class LabellingProgress:
     lanes: tuple[LaneProgress, ...]
     skipped: int
     flagged: int
+    late: int
 
     @property
     def documents(self) -> int:
@@ -76,7 +77,13 @@ def progress(project: Project) -> LabellingProgress:
         ),
         skipped=both(Outcome.SKIPPED),
         flagged=both(Outcome.FLAGGED),
+        late=late_doubles(project),
     )
+
+
+def late_doubles(project: Project) -> int:
+    """Return how many documents have more answers than wanted because one of them came late."""
+    return project.annotations.late_doubles().values("document").distinct().count()
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,6 +177,19 @@ def test_an_answer_that_does_not_fit_the_project_is_refused(
     assert not Annotation.objects.exists()
 
 
+def test_an_answer_of_a_program_to_a_document_that_others_have_is_not_late(
+    project: Project,
+    annotator: User,
+    lead: User,
+    api: Api,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    document = add_documents(project, "a")[0]
+    assert queue.claim(project=project, annotator=lead) is not None
+    post(api(annotator), "/annotations", document=document.pk, labels=["red"])
+    assert not Annotation.objects.get().is_late
+
+
 def test_an_empty_answer_has_to_be_said(
     make_project: Callable[..., Project],
     annotator: User,

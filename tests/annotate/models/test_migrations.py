@@ -159,7 +159,8 @@ def test_what_was_shown_gets_the_labels_that_the_page_drew(old: Apps) -> None:
     fresh = multi.card(None).pk
     migrate_to(AFTER)
     assert [Card.objects.get(pk=pk).shown for pk in cards] == [answer for *_, answer in cases]
-    assert [Annotation.objects.get(pk=pk).shown for pk in annotations] == [answer for *_, answer in cases]
+    kept = dict(Annotation.objects.values_list("pk", "shown"))  # the model has columns of later migrations
+    assert [kept[pk] for pk in annotations] == [answer for *_, answer in cases]
     Card.objects.filter(pk=fresh).update(shown=Answer((4, 6)))  # an LLM's, of the time after
     apps = migrate_to(BEFORE)
     for model, keys in (("Card", cards), ("Annotation", annotations)):

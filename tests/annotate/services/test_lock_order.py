@@ -107,6 +107,27 @@ class Site:
         publication.publish(version=self.version)
 
 
+def test_two_pages_of_one_person_share_a_card_where_a_document_has_two_places(
+    make_project: Callable[..., Project], annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    """Each page skips the place that the other has locked, and would lease another of the same document."""
+    hurry()
+    stop, was_stopped = 0, True
+    while was_stopped:
+        project = make_project(slug=f"twice-{stop}", annotators_per_document=2, holdout_queue_share=0.0)
+        places.append(project=project, documents=add_documents(project, "one", "two"), number=2, batch=None)
+
+        def look(project: Project = project) -> None:
+            assert queue.claim(project=project, annotator=annotator) is not None
+
+        was_stopped, errors = interleave(look, look, stop=stop)
+        assert errors == [], f"before step {stop}"
+        leased = Assignment.objects.leased().filter(project=project)
+        assert len(leased) == len({place.document_id for place in leased})
+        stop += 1
+    assert stop > 2
+
+
 ACTIONS = [
     "decide", "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
     "remove_member", "import_again", "publish",

@@ -279,5 +279,32 @@ def test_answers_and_predictions_cost_no_query_per_document(
         _answer(document, annotator, "red")
         _predict(document, "red")
     client = sign_in(lead)
-    with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(15):  # type: ignore[attr-defined]
         client.get(reverse("documents", args=[project.slug]))
+
+
+def test_late_double_answers_are_marked_counted_and_found(
+    project: Project,
+    lead: User,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+    sign_in: Callable[[User], Client],
+) -> None:
+    twice, once = add_documents(project, "answered twice", "answered once, late")
+    for document, person, is_late in ((twice, annotator, True), (twice, lead, False), (once, lead, True)):
+        Annotation.objects.create(
+            project=project, document=document, annotator=person, outcome="answered", is_late=is_late
+        )
+    client = sign_in(lead)
+    page = client.get(f"/projects/{project.slug}/documents/").content.decode()
+    assert "1 document has more answers than wanted" in page
+    assert page.count(">late</span>") == 2
+    found = client.get(f"/projects/{project.slug}/documents/?late=1").content.decode()
+    assert "answered twice" in found
+    assert "answered once, late" not in found
+    assert "?late=1" in client.get(f"/projects/{project.slug}/").content.decode()
+    Annotation.objects.update(is_late=False)
+    for address in ("documents/", ""):
+        quiet = client.get(f"/projects/{project.slug}/{address}").content.decode()
+        assert "more answers than wanted" not in quiet
+        assert "?late=1" not in quiet

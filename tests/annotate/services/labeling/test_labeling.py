@@ -115,6 +115,37 @@ def test_it_keeps_an_answer_whose_lease_went_to_somebody_else(
     assert Annotation.objects.count() == 2
 
 
+def test_an_answer_to_a_document_that_went_to_somebody_else_is_late(
+    project: Project, annotator: User, lead: User, card: uuid.UUID
+) -> None:
+    Assignment.objects.filter(card=card).update(expires_at=timezone.now() - timedelta(seconds=1))
+    other = claimed(project, lead)
+    late = answer(project, annotator, card, "red")
+    assert (late.is_late, Annotation.objects.get().is_late) == (True, True)
+    assert not Annotation.objects.late_doubles().exists()  # it is the only answer so far
+    assert not answer(project, lead, other, "red").is_late
+    assert Annotation.objects.late_doubles().get() == late
+    Project.objects.update(annotators_per_document=2)
+    assert not Annotation.objects.late_doubles().exists()
+
+
+@pytest.mark.parametrize("wanted", [1, 2])
+def test_an_answer_with_a_place_left_for_it_is_not_late(
+    make_project: Callable[..., Project],
+    add_documents: Callable[..., list[Document]],
+    annotator: User,
+    lead: User,
+    wanted: int,
+) -> None:
+    project = make_project(annotators_per_document=wanted)
+    add_documents(project, "a red barn")
+    card = claimed(project, annotator)
+    Assignment.objects.filter(card=card).update(expires_at=timezone.now() - timedelta(seconds=1))
+    if wanted == 2:
+        claimed(project, lead)
+    assert not answer(project, annotator, card, "red").is_late
+
+
 @pytest.mark.parametrize("chosen", [(), ("red", "blue")])
 def test_it_rejects_another_number_of_labels_than_one(
     project: Project, annotator: User, card: uuid.UUID, chosen: tuple[str, ...]
