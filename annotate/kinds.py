@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
-from annotate.models.work import Work
+from annotate.models.work import Work, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
@@ -104,9 +104,19 @@ def predict_all(job: Job, meter: ProgressMeter) -> Turn:
 
 
 def predictions_due() -> Iterable[Work]:
-    """Predict by the published versions of projects with documents that have no prediction at all."""
+    """Predict by the published versions of projects with documents that have no prediction at all.
+
+    A version that only guesses may be silent about every document; then it has been asked, and that is all.
+    """
     documents = Document.objects.filter(project=OuterRef("project"))
-    silent = ModelVersion.objects.filter(Exists(documents), stage=Stage.PUBLISHED, predictions=None)
+    asked = Job.objects.filter(
+        version=OuterRef("pk"),
+        kind=JobKind.RESCORE,
+        state=WorkState.SUCCEEDED,
+        finished_at__gte=OuterRef("published_at"),
+    )
+    published = ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None)
+    silent = published.filter(Exists(documents), ~Exists(asked))
     for version in silent.select_related("project"):
         yield from jobs.ask_if_rested(kind=JobKind.RESCORE, project=version.project, version=version)
 

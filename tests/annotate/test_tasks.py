@@ -91,6 +91,20 @@ def test_the_tick_wakes_workers_again_for_what_was_left_behind(rows: dict[str, W
     assert len(sent) == len(rows)
 
 
+def test_a_version_that_was_silent_about_every_document_is_not_asked_again(
+    project: Project, version: ModelVersion, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "Где мой заказ")
+    now = timezone.now()
+    ModelVersion.objects.update(published_at=now)
+    (job,) = kinds.predictions_due()
+    Job.objects.update(state="succeeded", finished_at=now - timedelta(minutes=1))
+    assert len(list(kinds.predictions_due())) == 1  # that was before it was published
+    Job.objects.exclude(pk=job.pk).delete()
+    Job.objects.update(state="succeeded", finished_at=now + timedelta(minutes=1))
+    assert list(kinds.predictions_due()) == []
+
+
 def test_the_tick_opens_the_jobs_that_are_due(
     project: Project,
     version: ModelVersion,
