@@ -285,3 +285,10 @@ def test_versions_answer_at_their_former_address_too(api: Callable[[User], Clien
     former, now = (api(lead).get(f"{BASE}/{word}") for word in ("models", "versions"))
     assert former.status_code == now.status_code == 200
     assert former.json()["results"] == now.json()["results"]
+
+
+def test_documents_that_come_in_are_told_with_their_lanes(project: Project, lead: User, api: Api) -> None:
+    texts = [chr(97 + i % 26) * (1 + i // 26) for i in range(100)]
+    sent = {"documents": [{"text": text} for text in texts]}
+    answer = api(lead).post(f"{BASE}/documents", sent, content_type="application/json").json()
+    assert (answer["created"], answer["pool"], answer["holdout"]) == (100, 90, 10)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 
 from annotate.models import Annotation, Document, Project, TrainingRun, User
 from annotate.models.annotations import Outcome
@@ -176,3 +179,10 @@ def test_copies_of_what_is_held_out_count_for_the_share(project: Project) -> Non
     counts = lanes.assign(project, [*new, *others], {"held": (Lane.HOLDOUT, "tuning")})
     assert {(one.lane, one.half) for one in new} == {(Lane.HOLDOUT, "tuning")}
     assert (counts.joined, counts.holdout - 20) == (20, 2)  # half of the usual share of forty
+
+
+def test_the_command_says_what_went_where(project: Project, tmp_path: Path) -> None:
+    file, told = tmp_path / "orders.txt", StringIO()
+    file.write_text("".join(f"order {i}\n" for i in range(30)), encoding="utf-8")
+    call_command("import_documents", project.slug, str(file), stdout=told)
+    assert "All 30 are copies of one text" in told.getvalue()
