@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,9 @@ import pytest
 
 from annotate.embedded import programs
 from annotate.models.jobs import JobKind
+from tests.loop.killed.processes import driving, told_by
 from tests.loop.killed.waiting import DEAF
-from tests.loop.started import ROOT, Start, environ_of, starting
+from tests.loop.started import Start, environ_of, starting
 
 pytestmark = pytest.mark.loop
 TRAINING = programs.worker("training", processes=1)
@@ -50,18 +48,6 @@ def test_a_worker_that_is_told_to_stop_costs_its_run_no_attempt(
     assert (found["was"], found["attempt"]) == ("running", 1)
     assert "attempt" not in found["page"]
     assert found["token"] == 2  # it was begun twice all the same
-
-
-def driving(arguments: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
-    command, pipe = [sys.executable, "-m", *arguments], subprocess.PIPE
-    return subprocess.Popen(command, env=environ, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
-
-
-def told_by(driver: subprocess.Popen[str]) -> dict[str, Any]:
-    told, why = driver.communicate(timeout=300)
-    assert driver.returncode == 0, why
-    found: dict[str, Any] = json.loads(told.splitlines()[-1])
-    return found
 
 
 def ended_in_the_middle(
