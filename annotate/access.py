@@ -5,11 +5,13 @@ A stranger learns nothing, not even that a project exists, hence never 403.
 
 from __future__ import annotations
 
+import uuid
+
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Project, User
+from annotate.models import Card, Project, User
 from annotate.models.projects import Role
 
 
@@ -22,6 +24,23 @@ def signed_in(user: User | AnonymousUser) -> User:
 def project_for(user: User | AnonymousUser, slug: str) -> Project:
     """Return a project that `user` is a member of."""
     return get_object_or_404(Project.objects.of(signed_in(user)), slug=slug)
+
+
+def card_given_to(user: User | AnonymousUser, slug: str, key: str) -> Card:
+    """Return a card that `user` was given in a project, also where they are no member of it any more.
+
+    It shows nothing that they have not seen, and opens nothing else of the project.
+    """
+    cards = Card.objects.select_related("document__project")
+    own = cards.filter(annotator=signed_in(user), document__project__slug=slug)
+    try:
+        return get_object_or_404(own, key=uuid.UUID(key))
+    except ValueError as error:
+        raise Http404 from error
+
+
+def is_member(user: User, project: Project) -> bool:
+    return Project.objects.of(user).filter(pk=project.pk).exists()
 
 
 def led_project_for(user: User | AnonymousUser, slug: str) -> Project:

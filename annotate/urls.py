@@ -23,6 +23,7 @@ from annotate.views import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("account/password/", account.password, name="account-password"),
+    path("account/waiting/", account.waiting, name="account-waiting"),
     path("account/keys/", api_keys.keys, name="api-keys"),
     path("account/keys/<int:pk>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("api/v1/", include("annotate.api.urls")),
@@ -32,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
     path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),
     path("projects/<slug:slug>/label/release/", labeling.release, name="label-release"),
+    path("projects/<slug:slug>/label/hand-on/", labeling.hand_on, name="label-hand-on"),
     path("projects/<slug:slug>/label/why/<uuid:key>/", explanation.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),
     path("projects/", projects.project_list, name="projects"),
@@ -53,6 +55,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"
     ),
+    path("projects/<slug:slug>/handed-on/", documents.handed_on, name="handed-on"),
+    path("projects/<slug:slug>/handed-on/<int:pk>/", documents.settle_handed_on, name="handed-on-settle"),
     path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
     path("projects/<slug:slug>/imports/<int:pk>/", imports.import_, name="import"),
     path("projects/<slug:slug>/imports/<int:pk>/cancel/", imports.cancel_import, name="import-cancel"),

@@ -13,7 +13,7 @@ from annotate.models.jobs import Job, Sweep
 from annotate.models.llm import LlmAnswer
 from annotate.models.predictions import Prediction
 from annotate.models.projects import Label, Membership, Project
-from annotate.models.queue import Assignment, Batch, Card
+from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer
 from annotate.models.reportcards import ReportCard
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
@@ -31,6 +31,7 @@ __all__ = [
     "Decision",
     "Document",
     "Embedding",
+    "HandedOnAnswer",
     "Import",
     "ImportProblem",
     "Job",

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import signed_in
 
@@ -49,6 +49,13 @@ def password(request: HttpRequest) -> HttpResponse:
         return redirect("account-password")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "account/password.html", {"form": form}, status=status)
+
+
+@require_safe
+def waiting(request: HttpRequest) -> HttpResponse:
+    """Show what this browser has not sent yet. The list is made there: the server does not know it."""
+    signed_in(request.user)
+    return render(request, "account/waiting.html", {"is_leaving": "leaving" in request.GET})
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:

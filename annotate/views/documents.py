@@ -8,11 +8,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.access import led_project_for
+from annotate.access import led_project_for, signed_in
 from annotate.forms.documents import FilterForm
-from annotate.models import Annotation
+from annotate.models import Annotation, HandedOnAnswer
 from annotate.services.documents import disagreements, filters, pages
-from annotate.services.labeling import places
+from annotate.services.labeling import decisions, places
+from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview
 
 
@@ -33,6 +34,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "is_filtered": bool(form.wanted),
         "disagreements": None if form.before else disagreements.find(project),
+        "handed_on": 0 if form.before else handed_on_service.waiting(project).count(),
         "late_doubles": 0 if form.before else overview.late_doubles(project),
         "rows": rows,
         "labels": {label.pk: label.name for label in project.labels.all()},
@@ -55,3 +57,28 @@ def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
         back = reverse("documents", args=[slug])
     return redirect(back)
+
+
+@require_safe
+def handed_on(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show decisions of people who were removed while they labelled."""
+    project = led_project_for(request.user, slug)
+    rows = [(row, decisions.in_words(row.outcome, row.answer)) for row in handed_on_service.waiting(project)]
+    return render(request, "documents/handed_on.html", {"project": project, "rows": rows, "tab": "documents"})
+
+
+@require_POST
+def settle_handed_on(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    row = get_object_or_404(HandedOnAnswer.objects.filter(project=project), pk=pk)
+    lead, action = signed_in(request.user), request.POST.get("action", "")
+    try:
+        if action == "accept" and handed_on_service.accept(handed_on=row, by=lead):
+            messages.success(request, _("The answer is kept as its annotator's."))
+        elif action == "discard" and handed_on_service.discard(handed_on=row, by=lead):
+            messages.success(request, _("The answer is discarded."))
+        else:
+            messages.info(request, _("Nothing was changed: another lead has settled this answer."))
+    except decisions.Rejected as rejection:
+        messages.error(request, _("The answer cannot be kept: %(reason)s") % {"reason": rejection})
+    return redirect("handed-on", slug=slug)

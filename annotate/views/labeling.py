@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Sequence
 from http import HTTPStatus
 
 from django.contrib import messages
@@ -17,14 +16,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, hotkeys, tasks
 from annotate.forms.keys import as_key
-from annotate.models import Annotation, Label, Project, User
+from annotate.models import Annotation, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.projects import Suggestions
-from annotate.services.labeling import decisions, queue, write_lock
+from annotate.services.labeling import decisions, handed_on, queue, write_lock
 from annotate.services.pages import status_line
 from annotate.services.runs import schedule
 from annotate.views import labeling_card
 from annotate.views.labeling_card import CardView
+from training.types import Answer
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,26 +67,77 @@ def release(request: HttpRequest, slug: str) -> HttpResponse:
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
+@require_POST
+def hand_on(request: HttpRequest, slug: str) -> HttpResponse:
+    """Take a decision of somebody who was removed while they labelled; a lead decides what becomes of it."""
+    card = access.card_given_to(request.user, slug, request.POST.get("card", ""))
+    project, annotator = card.document.project, access.signed_in(request.user)
+    if request.POST.get("owner", str(annotator.pk)) != str(annotator.pk):
+        raise PermissionDenied
+    if access.is_member(annotator, project):
+        sentence = _("You may label in this project, so the decision is sent as any other.")
+        return _plain(sentence, HTTPStatus.CONFLICT)
+    try:
+        handed_on.hand_on(card=card, submission=_submission(request.POST, project))
+    except decisions.Rejected as rejection:
+        return _told(request, _plain(str(rejection), HTTPStatus.UNPROCESSABLE_ENTITY))
+    return _told(request, _plain(_("The decision is with the project's leads.")))
+
+
+def _plain(sentence: str, status: int = HTTPStatus.OK) -> HttpResponse:
+    return HttpResponse(sentence, content_type="text/plain; charset=utf-8", status=status)
+
+
+def _told(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Name the decision that this is the answer to.
+
+    The browser lets a decision go only then: a page of a proxy or a network's log-in page comes with 200 too.
+    """
+    if card := _uuid(request.POST.get("card", "")):
+        response["Winnow-Decision"] = str(card)
+    return response
+
+
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
     labels = list(project.labels.live())
     try:
         # One transaction for the decision and the next lease: one wait for the disk, not two.
         with write_lock.in_turn():
-            _keep(request.POST, project, annotator, labels)
+            kept = decisions.keep(
+                project=project,
+                annotator=annotator,
+                submission=_submission(request.POST, project),
+                offered=[label.pk for label in labels],
+            )
             dealt = queue.deal(project=project, annotator=annotator) if labels else None
     except decisions.Rejected as rejection:
         if not request.htmx:  # type: ignore[attr-defined]
             messages.error(request, str(rejection))
             return redirect("label", slug=project.slug)
         view = labeling_card.next_card(project, annotator, notice=str(rejection))
-        return _show(request, view, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _told(request, _show(request, view, status=HTTPStatus.UNPROCESSABLE_ENTITY))
+    notice = _replaced(kept) if kept.replaced else ""
     tasks.wake(schedule.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
+        if notice:
+            messages.warning(request, notice)
         return redirect("label", slug=project.slug)
-    return _show(request, labeling_card.shown(project, annotator, dealt, labels=labels))
+    view = labeling_card.shown(project, annotator, dealt, labels=labels, notice=notice)
+    return _told(request, _show(request, view))
 
 
-def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[Label]) -> Annotation:
+def _replaced(kept: decisions.Kept) -> str:
+    labels = tuple(choice.label_id for choice in kept.annotation.choices.all())
+    return _(
+        "You had answered that card before, perhaps on another page: %(before)s. Now it is: %(after)s. "
+        "Go back to change it."
+    ) % {
+        "before": kept.replaced,
+        "after": decisions.in_words(kept.annotation.outcome, Answer(labels)),
+    }
+
+
+def _submission(sent: QueryDict, project: Project) -> decisions.Submission:
     card = _uuid(sent.get("card", ""))
     try:
         answer = project.task_type.read_form(sent)
@@ -98,7 +149,7 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
         raise decisions.Rejected(fault)
     # Where suggestions come after the choice, a suggestion that agreed with the choice was never shown.
     is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
-    submission = decisions.Submission(
+    return decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),
         answer=answer,
@@ -107,8 +158,6 @@ def _keep(sent: QueryDict, project: Project, annotator: User, labels: Sequence[L
         reason=sent.get("reason", "").replace("\0", "").strip(),
         hid_suggestion=is_hidden,
     )
-    offered = [label.pk for label in labels]
-    return decisions.keep(project=project, annotator=annotator, submission=submission, offered=offered)
 
 
 def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpResponse:

@@ -61,7 +61,8 @@ def submit(
                 )
                 % {"document": card.document_id}
             )
-    annotation = decisions.keep(project=document.project, annotator=annotator, submission=submission)
+    kept_now = decisions.keep(project=document.project, annotator=annotator, submission=submission)
+    annotation = kept_now.annotation
     # NB: a program chooses the document itself, so that an answer without a place is not late.
     annotation.source, annotation.is_late = Source.API, False
     annotation.save(update_fields=["source", "is_late"])

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotate.models import Annotation, AnnotationLabel, Assignment, Card, Decision, Label, Project, User
+from annotate.models import (
+    Annotation,
+    AnnotationLabel,
+    Assignment,
+    Card,
+    Decision,
+    HandedOnAnswer,
+    Label,
+    Project,
+    User,
+)
 from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import hot_queries, places
@@ -34,6 +44,14 @@ class Submission:
     hid_suggestion: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What came of a decision; `replaced` is the other answer to the same card, in words, or empty."""
+
+    annotation: Annotation
+    replaced: str = ""
+
+
 @transaction.atomic
 def submit(
     *,
@@ -51,14 +69,14 @@ def submit(
     has decided on the document by a later card since.
     """
     submission = Submission(card, outcome, answer, seconds, reason)
-    return keep(project=project, annotator=annotator, submission=submission)
+    return keep(project=project, annotator=annotator, submission=submission).annotation
 
 
 def keep(
     *, project: Project, annotator: User, submission: Submission, offered: Collection[int] | None = None
-) -> Annotation:
+) -> Kept:
     """Do what `submit` does, in the caller's transaction; `offered` are the live labels if read already."""
-    key = submission.card
+    key, replaced = submission.card, ""
     dealt = hot_queries.CARD.first(key=key, annotator=annotator.pk, project=project.pk)
     if dealt is None:
         raise Rejected(_("This card was not given to you in this project. Reload the page for another."))
@@ -71,13 +89,15 @@ def keep(
         earlier = list(annotation.decisions.order_by("pk"))
         first = next(decision for decision in earlier if decision.card == key)
         if is_same(first, submission) or is_same(earlier[-1], submission):
-            return annotation
+            return Kept(annotation)
+        replaced = in_words(earlier[-1].outcome, earlier[-1].answer)
         if earlier[-1].card not in (key, _revision(key, len(earlier) - 1)):
             raise Rejected(
                 _(
-                    "You have decided on this document again since, so this answer to its earlier card was "
-                    "not kept. Go back to your decision to change it."
+                    "You have decided on this document again since: %(kept)s. So this answer to its earlier "
+                    "card was not kept: %(sent)s. Go back to your decision to change it."
                 )
+                % {"kept": replaced, "sent": in_words(submission.outcome, submission.answer)}
             )
         key = _revision(key, len(earlier))
     chosen = _checked(project, submission, offered)
@@ -110,10 +130,20 @@ def keep(
     if not has_place and not places.take(document=document, annotator=annotator):
         Annotation.objects.filter(pk=annotation.pk).update(is_late=True)
         annotation.is_late = True
-    return annotation
+    return Kept(annotation, replaced)
 
 
-def is_same(decision: Decision, sent: Submission) -> bool:
+def in_words(outcome: str, answer: Answer) -> str:
+    """Return a decision as people read it, with the names of its labels."""
+    if outcome != Outcome.ANSWERED:
+        return str(Outcome(outcome).label) if outcome in Outcome.values else outcome
+    names = Label.objects.filter(pk__in=answer.labels).values_list("name", flat=True)
+    if answer.labels:
+        return ", ".join(f"“{name}”" for name in names) or _("a label that is not there")
+    return _("none applies")
+
+
+def is_same(decision: Decision | HandedOnAnswer, sent: Submission) -> bool:
     """Tell whether what was sent says what a kept decision says; how long it took is no part of that."""
     answer = sent.answer if sent.outcome == Outcome.ANSWERED else Answer()
     is_same_turn = (sent.outcome, sent.reason[:LONGEST_REASON]) == (decision.outcome, decision.reason)

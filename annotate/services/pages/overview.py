@@ -13,6 +13,7 @@ from annotate.models import Annotation, ClassMetric, Job, Label, ModelVersion, P
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.work import WorkState
+from annotate.services.labeling import handed_on
 from annotate.services.pages.status_line import silent_queues
 from annotate.services.runs import schedule
 from annotate.services.versions import publication
@@ -41,6 +42,7 @@ class LabellingProgress:
     skipped: int
     flagged: int
     late: int
+    handed_on: int
 
     @property
     def documents(self) -> int:
@@ -78,6 +80,7 @@ def progress(project: Project) -> LabellingProgress:
         skipped=both(Outcome.SKIPPED),
         flagged=both(Outcome.FLAGGED),
         late=late_doubles(project),
+        handed_on=handed_on.waiting(project).count(),
     )
 
 

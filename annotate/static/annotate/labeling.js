@@ -12,13 +12,15 @@ const bench = document.querySelector("#bench");
 const notice = document.querySelector("#outbox");
 const gate = new Gate();
 const watch = new Stopwatch();
-const outbox = new Outbox({ ...bench.dataset, url: bench.dataset.url, onAnswer: show, onChange: report });
+const outbox = new Outbox({ ...bench.dataset, url: bench.dataset.url, onAnswer: show, onChange: report, onRefused: tell });
 
+let isAwaiting = false; // whether this page's decision was not answered yet
 let reserved = ""; // the card that waits for this page's decision, also while an earlier one is shown
 
 const card = () => document.querySelector("#card");
 
 function show(html) {
+  isAwaiting = false;
   const wasInside = !document.activeElement || document.activeElement === document.body
     || card().contains(document.activeElement);
   htmx.swap("#card", html, { swapStyle: "outerHTML" });
@@ -48,10 +50,21 @@ function announce(element) {
   document.querySelector("#announcer").textContent = element.textContent.trim().slice(0, 5000);
 }
 
+// What became of a decision that was refused while others followed: it stays until somebody has read it.
+function tell(sentence) {
+  const line = document.createElement("li");
+  line.textContent = sentence;
+  document.querySelector("#refusals ul").append(line);
+  document.querySelector("#refusals").hidden = false;
+}
+
 function report({ size, problem }) {
   const isWaiting = size > 0 || !navigator.onLine;
   notice.hidden = !isWaiting;
   document.querySelector("#outbox-login").hidden = problem !== "login";
+  document.querySelector("#outbox-waiting").hidden = size === 0;
+  // Another page of this browser has sent what was decided here, and got the answer.
+  if (isAwaiting && size === 0 && navigator.onLine) open({ href: bench.dataset.url });
   if (!isWaiting) return;
   let kind = problem === "network" || !problem ? "one" : problem;
   if (kind === "one" && size > 1) kind = "many";
@@ -75,6 +88,7 @@ function decide(form, submitter) {
   gate.close();
   delete card().dataset.ready;
   outbox.add([...fields]);
+  isAwaiting = true;
   if (fields.get("card") === reserved) reserve("");
   card().setAttribute("aria-busy", "true");
   outbox.flush();
@@ -184,6 +198,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id === "card") began(true);
+});
+document.querySelector("#refusals button").addEventListener("click", () => {
+  document.querySelector("#refusals ul").replaceChildren();
+  document.querySelector("#refusals").hidden = true;
 });
 addEventListener("pagehide", giveBack);
 addEventListener("online", () => outbox.flush());

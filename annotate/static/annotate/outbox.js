@@ -6,6 +6,7 @@ const PATIENCE = 15000;
 const RETRY_FROM = 1000;
 const RETRY_TO = 10000;
 const TAKEN = new Set([200, 422]); // 422: the server refuses this decision for good and says why
+const LATER = new Set([408, 425, 429]); // and everything from 500 on: the same again may be taken
 
 // The first is the one of a site with HTTPS; the other may be left from before.
 const CSRF_COOKIES = ["__Host-csrftoken=", "csrftoken="];
@@ -17,9 +18,31 @@ export function csrfToken() {
   return cookie?.slice(name.length) ?? document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 }
 
-function problemOf(response) {
-  if (response.type === "opaqueredirect" || response.status === 403) return "login";
-  return response.status === 404 ? "refused" : "server";
+// What stands between a decision and the server, "" where it was taken. A page that somebody else put in the
+// server's place, as a network's log-in page, has status 200 as well, but does not name the decision.
+function problemOf(response, fields) {
+  const { status } = response;
+  if (TAKEN.has(status)) return response.headers.get("Winnow-Decision") === fields.get("card") ? "" : "server";
+  if (response.type === "opaqueredirect" || status === 403) return "login";
+  if (status === 404) return "refused";
+  return status >= 400 && status < 500 && !LATER.has(status) ? "final" : "server";
+}
+
+// The sentence with which the server refuses a decision, from the card that it sends along.
+function sentenceOf(text) {
+  const page = new DOMParser().parseFromString(text, "text/html");
+  return (page.querySelector("[role=alert]") ?? page.body).textContent.trim();
+}
+
+// All decisions of one person that wait in this browser, by project.
+export function waitingOf(owner) {
+  const prefix = `winnow/outbox/${owner}/`;
+  const projects = new Map();
+  for (const key of storage.keys(prefix)) {
+    const project = key.slice(prefix.length).split("/")[0];
+    projects.set(project, [...(projects.get(project) ?? []), key]);
+  }
+  return projects;
 }
 
 export class Outbox {
@@ -28,18 +51,20 @@ export class Outbox {
   #url;
   #onAnswer;
   #onChange;
+  #onRefused;
   #delay = RETRY_FROM;
   #timer = 0;
   #sending = null;
   #count = 0;
   problem = "";
 
-  constructor({ owner, project, url, onAnswer, onChange }) {
+  constructor({ owner, project, url, onAnswer, onChange, onRefused }) {
     this.#prefix = `winnow/outbox/${owner}/${project}/`;
     this.#owner = owner;
     this.#url = url;
     this.#onAnswer = onAnswer;
     this.#onChange = onChange;
+    this.#onRefused = onRefused;
   }
 
   get size() {
@@ -66,28 +91,47 @@ export class Outbox {
   async #sendAll() {
     clearTimeout(this.#timer);
     for (let [key] = storage.keys(this.#prefix); key; [key] = storage.keys(this.#prefix)) {
-      const answer = await this.#send(JSON.parse(storage.read(key) ?? "[]"));
+      const answer = await this.#send(this.#url, this.#read(key));
       if (!answer) break;
       storage.remove(key);
       this.#delay = RETRY_FROM;
-      if (this.size === 0 || answer.status === 422) this.#onAnswer(answer.html);
-      if (answer.status === 422) break;
+      if (this.size === 0) this.#onAnswer(answer.text);
+      // The card of a later decision would take the sentence away before it was read.
+      else if (answer.status === 422) this.#onRefused(sentenceOf(answer.text));
     }
     this.#onChange(this);
     if (this.size) this.#retryLater();
   }
 
-  async #send(fields) {
+  #read(key) {
+    return new URLSearchParams([...JSON.parse(storage.read(key) ?? "[]"), ["owner", this.#owner]]);
+  }
+
+  // Send what waits to another address, which keeps it for the project's leads; return what the server said.
+  handOn(url) {
+    return this.#locked(async () => {
+      const said = new Set();
+      for (const key of storage.keys(this.#prefix)) {
+        const answer = await this.#send(url, this.#read(key));
+        if (!answer) break;
+        storage.remove(key);
+        said.add(sentenceOf(answer.text));
+      }
+      return [...said];
+    });
+  }
+
+  async #send(url, fields) {
     try {
-      const response = await fetch(this.#url, {
+      const response = await fetch(url, {
         method: "POST",
-        body: new URLSearchParams([...fields, ["owner", this.#owner]]),
+        body: fields,
         headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() },
         redirect: "manual",
         signal: AbortSignal.timeout(PATIENCE),
       });
-      this.problem = TAKEN.has(response.status) ? "" : problemOf(response);
-      return this.problem ? null : { html: await response.text(), status: response.status };
+      this.problem = problemOf(response, fields);
+      return this.problem ? null : { text: await response.text(), status: response.status };
     } catch (error) {
       if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
       this.problem = "network";

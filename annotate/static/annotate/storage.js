@@ -22,6 +22,11 @@ export function keep(key, value) {
   else memory.set(key, value);
 }
 
+// Whether something would be lost with this page.
+export function holdsInMemory(prefix) {
+  return [...memory.keys()].some((key) => key.startsWith(prefix));
+}
+
 export function read(key) {
   return memory.get(key) ?? stored((store) => store.getItem(key), null);
 }

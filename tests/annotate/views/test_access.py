@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,19 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Annotation, Document, Import, ModelVersion, Project, TrainingRun, User
+from annotate.models import (
+    Annotation,
+    Document,
+    HandedOnAnswer,
+    Import,
+    ModelVersion,
+    Project,
+    TrainingRun,
+    User,
+)
 from annotate.models.jobs import JobKind
 from annotate.services.work import jobs
+from training.types import Answer
 
 PAGES = [
     "project-settings",
@@ -19,6 +30,7 @@ PAGES = [
     "project-members",
     "project-live",
     "documents",
+    "handed-on",
     "versions",
     "version",
     "runs",
@@ -29,6 +41,7 @@ ACTIONS = [
     "project-label-restore",
     "project-member",
     "document-return",
+    "handed-on-settle",
     "version-publish",
     "version-roll-back",
     "run-start",
@@ -50,6 +63,14 @@ def address(
     label, member = project.labels.first(), project.memberships.get(user=annotator)
     run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
     (job,) = jobs.ask(kind=JobKind.VECTORS, project=project)
+    handed_on = HandedOnAnswer.objects.create(
+        project=project,
+        document=document,
+        annotator=annotator,
+        card=uuid.uuid4(),
+        outcome="skipped",
+        answer=Answer(),
+    )
     upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
@@ -59,6 +80,7 @@ def address(
         "project-label-restore": [label.pk],
         "project-member": [member.pk],
         "document-return": [annotation.pk],
+        "handed-on-settle": [handed_on.pk],
         "version": [version.number],
         "version-publish": [version.number],
         "version-roll-back": [version.number],

@@ -12,9 +12,20 @@ import pytest
 from django.test import Client
 
 from annotate import hotkeys
-from annotate.models import Annotation, Card, Decision, Document, ModelVersion, Prediction, Project, User
+from annotate.models import (
+    Annotation,
+    Card,
+    Decision,
+    Document,
+    HandedOnAnswer,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+)
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
+from annotate.services.projects import members as member_service
 from training.types import Answer
 
 SignIn = Callable[[User], Client]
@@ -124,6 +135,101 @@ def test_the_same_card_twice_is_one_decision(
     assert Annotation.objects.get().labels.get().name == "green"
 
 
+def test_another_answer_to_the_same_card_counts_and_both_are_told(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, "one", "two")
+    card = get_card(client, project)
+    send(client, project, card, labels=[label_pk(project, "green")])
+    told = send(client, project, card, labels=[label_pk(project, "red")])
+    assert told.status_code == 200
+    assert "on another page: “green”. Now it is: “red”." in unescape(told.content.decode())
+    again = send(client, project, card, labels=[label_pk(project, "red")])
+    assert "Now it is" not in again.content.decode()
+    assert Annotation.objects.get().labels.get().name == "red"
+
+
+def test_what_was_taken_and_what_was_refused_name_their_decision(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    """Else a browser could take any page with status 200 for an acknowledgement."""
+    add_documents(project, "one", "two")
+    card = get_card(client, project)
+    assert "Winnow-Decision" not in client.get(url(project)).headers
+    for fields, status in (({}, 422), ({"labels": [label_pk(project, "red")]}, 200)):
+        answer = send(client, project, card, **fields)
+        assert (answer.status_code, answer.headers["Winnow-Decision"]) == (status, card)
+
+
+def hand_on(client: Client, project: Project, card: str, **fields: Any) -> Any:
+    return client.post(f"{url(project)}hand-on/", {"card": card, "outcome": "answered", **fields})
+
+
+def test_a_removed_person_hands_on_decisions_on_cards_of_the_time_before(
+    client: Client,
+    sign_in: SignIn,
+    lead: User,
+    annotator: User,
+    stranger: User,
+    project: Project,
+    add_documents: AddDocuments,
+) -> None:
+    add_documents(project, "one")
+    card, red = get_card(client, project), label_pk(project, "red")
+    assert hand_on(client, project, card, labels=red).status_code == 409  # still a member
+    member_service.remove_member(membership=project.memberships.get(user=annotator))
+    assert send(client, project, card, labels=red).status_code == 404
+    refused = [
+        hand_on(sign_in(stranger), project, card, labels=red),
+        hand_on(sign_in(lead), project, card, labels=red),
+        hand_on(client, project, str(uuid.uuid4()), labels=red),
+        hand_on(client, project, "no card", labels=red),
+    ]
+    assert [answer.status_code for answer in refused] == [404] * 4
+    assert hand_on(client, project, card, labels=red, owner=lead.pk).status_code == 403
+    assert hand_on(client, project, card, labels="999999").status_code == 422
+    assert not HandedOnAnswer.objects.exists()
+    taken = hand_on(client, project, card, labels=red, owner=annotator.pk)
+    assert (taken.status_code, taken.headers["Winnow-Decision"]) == (200, card)
+    assert not Annotation.objects.exists()
+    assert HandedOnAnswer.objects.get().annotator == annotator
+
+
+def test_who_is_not_logged_in_hands_nothing_on(project: Project) -> None:
+    assert hand_on(Client(), project, str(uuid.uuid4())).headers["Location"].startswith("/login/")
+
+
+@pytest.mark.parametrize(("action", "kept"), [("accept", ["red"]), ("discard", [])])
+def test_a_lead_settles_what_was_handed_on_once(
+    action: str,
+    kept: list[str],
+    client: Client,
+    sign_in: SignIn,
+    lead: User,
+    annotator: User,
+    project: Project,
+    add_documents: AddDocuments,
+) -> None:
+    add_documents(project, "one <b>")
+    card = get_card(client, project)
+    member_service.remove_member(membership=project.memberships.get(user=annotator))
+    hand_on(client, project, card, labels=label_pk(project, "red"), reason="late")
+    theirs, place = sign_in(lead), f"/projects/{project.slug}/handed-on/"
+    for address in (f"/projects/{project.slug}/", f"/projects/{project.slug}/documents/"):
+        assert place in theirs.get(address).content.decode()
+    page = unescape(theirs.get(place).content.decode())
+    assert "anton" in page
+    assert "“red”" in page
+    row = HandedOnAnswer.objects.get()
+    for act in (action, "accept", "discard"):
+        theirs.post(f"{place}{row.pk}/", {"action": act})
+    row.refresh_from_db()
+    assert (row.is_accepted, row.settled_by) == (action == "accept", lead)
+    found = Annotation.objects.filter(annotator=annotator)
+    assert [label.name for annotation in found for label in annotation.labels.all()] == kept
+    assert "No answer waits for you" in theirs.get(place).content.decode()
+
+
 def test_another_answer_to_an_earlier_card_is_told(
     client: Client, project: Project, add_documents: AddDocuments
 ) -> None:
@@ -134,7 +240,9 @@ def test_another_answer_to_an_earlier_card_is_told(
     send(client, project, later, labels=[label_pk(project, "blue")])
     told = send(client, project, card, labels=[label_pk(project, "red")])
     assert told.status_code == 422
-    assert "decided on this document again since" in told.content.decode()
+    sentence = unescape(told.content.decode())
+    assert "decided on this document again since: “blue”" in sentence
+    assert "was not kept: “red”" in sentence
     assert Annotation.objects.get().labels.get().name == "blue"
 
 
