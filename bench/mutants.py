@@ -61,6 +61,11 @@ NEAREST: dict[str, tuple[str, ...]] = {
     "annotate/services/work/lease.py": (f"{SERVICES}/work/test_lease.py", f"{SERVICES}/work"),
     "annotate/services/work/jobs.py": (f"{SERVICES}/work/test_jobs.py", f"{SERVICES}/work"),
     "annotate/services/work/perform.py": (f"{SERVICES}/work/test_perform.py", f"{SERVICES}/work"),
+    "annotate/services/work/limits.py": (f"{SERVICES}/work/test_workers.py", f"{SERVICES}/work"),
+    "annotate/services/work/watch.py": (f"{SERVICES}/work/test_workers.py", f"{SERVICES}/work"),
+    "annotate/services/work/workers.py": (f"{SERVICES}/work/test_workers.py", f"{SERVICES}/work"),
+    "annotate/services/upkeep/files.py": (f"{SERVICES}/upkeep/test_sweepers.py", f"{SERVICES}/upkeep"),
+    "annotate/services/upkeep/rows.py": (f"{SERVICES}/upkeep/test_sweepers.py", f"{SERVICES}/upkeep"),
     "annotate/models/work.py": (f"{SERVICES}/work/test_lease.py", f"{SERVICES}/work"),
     "annotate/services/versions/publication.py": (
         f"{SERVICES}/versions/test_publication.py",

@@ -13,14 +13,14 @@ from annotate.models.work import Work
 # Seconds. A stage that tells how far it is may take longer than this: only its silence counts. Where an
 # encoder may have to be fetched and exported first, or a graph is built in one piece, ten minutes are normal.
 SILENT_SECONDS: Mapping[str, float] = {
-    "": 300,  # work that has told nothing yet
+    "": 1800,  # an import tells rows and no stage; a large workbook is unpacked before its first row
     "read": 300,
     "vectors": 900,
     "neighbours": 1800,
     "tune the encoder": 1800,
     "teach": 900,
     "fit": 900,
-    "tune": 900,
+    "tune": 1800,  # by up to three further fits
     "export": 600,
     "evaluate": 600,
     "publish": 300,
