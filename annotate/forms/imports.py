@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from annotate.services.imports.columns import ColumnMapping
 from annotate.task_types import TaskType
-from training.records import Row
+from training.records import Findings, Row
 
 ENCODINGS = [
     "utf-8",
@@ -76,10 +76,16 @@ class MappingForm(forms.Form):
     )
 
     def __init__(
-        self, data: Any, *, rows: Sequence[Row], mapping: ColumnMapping, task_type: TaskType
+        self,
+        data: Any,
+        *,
+        rows: Sequence[Row],
+        mapping: ColumnMapping,
+        findings: Findings,
+        task_type: TaskType,
     ) -> None:
         super().__init__(data, initial=mapping.dump(), auto_id="map_%s")
-        self.rows, self.declared = rows, mapping
+        self.rows, self.declared, self.findings = rows, mapping, findings
         names = list(dict.fromkeys(name for row in rows for name in row.cells))
         columns = [(name, name) for name in names]
         optional = [("", _("None")), *columns]
@@ -114,6 +120,7 @@ def declared(data: Mapping[str, Any]) -> dict[str, Any]:
         "encoding": encoding if encoding in ENCODINGS else "",
         "delimiter": delimiter if delimiter in DELIMITERS else "",
         "header": HEADERS.get(data.get("header", "")),
+        "sheet": data.get("sheet", ""),  # the file is asked whether it has such a sheet
     }
 
 
@@ -124,7 +131,7 @@ def sample_table(rows: Sequence[Row]) -> dict[str, Any]:
         {
             "number": row.number,
             "problem": row.problem,
-            "cells": [_shown(row.cells.get(name)) for name in names],
+            "cells": [_shown(row.cells.get(name)) or row.faults.get(name, "") for name in names],
         }
         for row in rows[:SHOWN]
     ]

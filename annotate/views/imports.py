@@ -52,18 +52,21 @@ def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         return _change(request, project, upload)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "imports/_progress.html", _context(project, upload))
-    if upload.state == UPLOADED or ("columns" in request.GET and not upload.is_live):
+    wants_columns = upload.state == UPLOADED or ("columns" in request.GET and not upload.is_live)
+    if wants_columns and not job.is_gone(upload):
         return _columns(request, project, upload)
     return render(request, "imports/progress.html", _context(project, upload))
 
 
 def _context(project: Project, upload: Import) -> dict[str, Any]:
+    is_gone = job.is_gone(upload)
     return {
         "project": project,
         "upload": upload,
+        "is_gone": is_gone,
         "tab": "imports",
         "percent": min(100, 100 * upload.bytes_read // max(1, upload.file.size))
-        if upload.bytes_read and upload.is_live
+        if upload.bytes_read and upload.is_live and not is_gone
         else None,
         "lanes": lanes.told(upload),
         "problems": upload.problems.all()[:200],
@@ -71,10 +74,12 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
 
 
 def _change(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
+    if job.is_gone(upload):
+        return redirect("import", project.slug, upload.pk)  # which says so
     if "redeclare" in request.POST:
         if upload.is_live:
             return redirect("import", project.slug, upload.pk)
-        # The file is read anew: another encoding, delimiter or header changes which columns there are.
+        # The file is read anew: another encoding, delimiter, header or sheet changes which columns there are.
         try:
             job.redeclare(upload=upload, declared=declared(request.POST))
         except FileError as error:
@@ -82,7 +87,11 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
         return redirect(f"{request.path}?columns=1")
     if "repeat" in request.POST:
         return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)
-    form = _mapping_form(upload, request.POST)
+    try:
+        form = _mapping_form(upload, request.POST)
+    except FileError as error:
+        messages.error(request, str(error))
+        return redirect("imports", project.slug)
     if not form.is_valid():
         return _columns(request, project, upload, form)
     return _start(request, project, upload, form.mapping(), dry_run="dry_run" in request.POST)
@@ -115,8 +124,9 @@ def cancel_import(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _mapping_form(upload: Import, data: Any = None) -> MappingForm:
-    rows, mapping = job.preview(upload)
-    return MappingForm(data, rows=rows, mapping=mapping, task_type=upload.project.task_type)
+    rows, mapping, findings = job.preview(upload)
+    task_type = upload.project.task_type
+    return MappingForm(data, rows=rows, mapping=mapping, findings=findings, task_type=task_type)
 
 
 def _columns(

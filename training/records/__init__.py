@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from training.records.reading import READERS, read, sample
-from training.records.rows import FileError, Options, ReadMeter, Row
+from training.records.rows import FileError, Findings, Options, ReadMeter, Row
 
-__all__ = ["READERS", "FileError", "ReadMeter", "Options", "Row", "read", "sample"]
+__all__ = ["READERS", "FileError", "Findings", "ReadMeter", "Options", "Row", "read", "sample"]

@@ -33,7 +33,7 @@ SMALL = {
     "OPENBLAS_NUM_THREADS": "1",
     "PYTHONUTF8": "1",
 }
-NOT_SENT = {"meter"}
+NOT_SENT = {"meter", "findings"}  # it tells these with its rows
 
 
 @contextmanager
@@ -42,7 +42,8 @@ def unpacked(file: BinaryIO, name: str, options: Options) -> Iterator[tuple[Opti
 
     Raises `FileError` for whatever the reader refuses, and where it needs more than it may use.
     """
-    told = {key: value for key, value in asdict(replace(options, meter=None)).items() if key not in NOT_SENT}
+    sent = asdict(replace(options, meter=None, findings=None))
+    told = {key: value for key, value in sent.items() if key not in NOT_SENT}
     reader = subprocess.Popen(
         [sys.executable, "-I", "-S", "-W", "ignore", "-c", START]
         + [
@@ -99,5 +100,8 @@ def _rows(messages: Iterator[dict[str, Any]], options: Options) -> Iterator[Row]
     for message in messages:
         if options.meter:
             options.meter.last = message["bytes_read"]
-        for number, cells, problem in message["rows"]:
-            yield Row(number, cells, problem)
+        if options.findings:
+            options.findings.sheets = message["findings"]["sheets"]
+            options.findings.notes = message["findings"]["notes"]
+        for values in message["rows"]:
+            yield Row(*values)

@@ -6,13 +6,14 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import BinaryIO
 
 from training.records import limits
 from training.records.bounded import needs_memory
 from training.records.detect import PACKED, packed_format
 from training.records.reading import load_reader, opened
-from training.records.rows import FileError, Options, ReadMeter, Row
+from training.records.rows import FileError, Findings, Options, ReadMeter, Row
 from training.types import Json
 
 BATCH_ROWS = 500
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Read the file that is standard input; the second argument says how. Ends without a word if unwanted."""
     request = json.loads(sys.argv[2])
-    name, options = request["name"], Options(**request["options"], meter=ReadMeter())
+    name, options = request["name"], Options(**request["options"], meter=ReadMeter(), findings=Findings())
     try:
         for message in _messages(sys.stdin.buffer, name, options):
             _say(message)
@@ -57,23 +58,26 @@ def _messages(file: BinaryIO, name: str, options: Options) -> Iterator[str]:
     limits.limit_memory(options.max_memory)
     settled, rows = opened(file, name, options)
     yield json.dumps({"options": {"format": settled.format, "encoding": settled.encoding}})
-    assert options.meter is not None
     batch: list[str] = []
     length = 0
     for row in rows:
         batch.append(_line(row))
         length += len(batch[-1])
         if len(batch) >= BATCH_ROWS or length >= BATCH_CHARS:
-            yield _batch(batch, options.meter)
+            yield _batch(batch, options)
             batch, length = [], 0
             limits.limit_seconds(options.max_seconds)
-    yield _batch(batch, options.meter)
+    yield _batch(batch, options)
 
 
 def _line(row: Row) -> str:
-    values: list[Json] = [row.number, row.cells, row.problem]
+    values: list[Json] = [row.number, row.cells, row.problem, row.faults]
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-def _batch(lines: list[str], meter: ReadMeter) -> str:
-    return f'{{"bytes_read": {meter.bytes_read()}, "rows": [{",".join(lines)}]}}'
+def _batch(lines: list[str], options: Options) -> str:
+    assert options.meter is not None
+    assert options.findings is not None
+    findings = json.dumps(asdict(options.findings))
+    read = options.meter.bytes_read()
+    return f'{{"bytes_read": {read}, "findings": {findings}, "rows": [{",".join(lines)}]}}'

@@ -10,8 +10,8 @@ import pyarrow
 import pyarrow.parquet
 
 from training.records.header import columns
+from training.records.plain import plain
 from training.records.rows import FileError, Options, Row
-from training.records.workbook import plain
 
 BATCH = 100  # one long text that all rows share is written once in the file, and a hundred times in a batch
 BUFFER = 1024 * 1024  # of each column; else its whole part of a row group is held

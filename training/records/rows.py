@@ -21,12 +21,14 @@ class Row:
     """One row: its cells by column name, or the `problem` that kept it from being read.
 
     `number` is the line on which the row starts as an editor counts them; the sheet's row number in a
-    workbook; the ordinal from 1 in a Parquet file.
+    workbook; the ordinal from 1 in a Parquet file. `faults` say by column name why a cell that
+    is not empty has no value: it is None then, or the name of an error.
     """
 
     number: int
     cells: Mapping[str, Json] = field(default_factory=dict)
     problem: str = ""
+    faults: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill_row(number: int, names: Sequence[str], cells: Sequence[Json], missing: Json) -> Row:
@@ -58,6 +60,14 @@ class ReadMeter:
         self.last = int(size * min(row / rows, 1.0)) if rows else 0
 
 
+@dataclass(slots=True)
+class Findings:
+    """What a reader finds out beside rows: the sheets of a workbook of several, and sentences for people."""
+
+    sheets: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How to read a file; an empty string, or None, means "find out".
@@ -65,7 +75,8 @@ class Options:
     `format` is a key of `reading.READERS`, `delimiter` one character, `header` whether the first row holds
     the column names. `max_cell` is in characters. `max_bytes` limits the file and also what a packed file
     unpacks to; `max_memory`, in bytes, and `max_seconds`, until its next rows, limit the process that unpacks
-    it. `meter` is told how far reading has come.
+    it. `sheet` is one of a workbook's; the first that is not hidden unless given. `meter` is told how far
+    reading has come, and `findings` what else the file shows.
     """
 
     format: str = ""
@@ -77,7 +88,9 @@ class Options:
     max_bytes: int = 2 * 1024**3
     max_memory: int = 512 * 1024**2
     max_seconds: int = 120
+    sheet: str = ""
     meter: ReadMeter | None = None
+    findings: Findings | None = None
 
     @property
     def max_row(self) -> int:

@@ -16,7 +16,13 @@ from annotate.services.imports.columns import ColumnMapping
 from annotate.services.work import jobs
 from training.records import READERS, FileError
 
-DECLARED = ("format", "encoding", "delimiter", "header")  # what is told of the file, not of its columns
+DECLARED = (
+    "format",
+    "encoding",
+    "delimiter",
+    "header",
+    "sheet",
+)  # what is told of the file, not of its columns
 
 
 class Command(BaseCommand):
@@ -32,6 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--format", choices=sorted(READERS))
         parser.add_argument("--encoding")
         parser.add_argument("--delimiter")
+        parser.add_argument("--sheet", help="the sheet of a workbook; the first visible one unless given")
         parser.add_argument("--no-header", dest="header", action="store_false", default=None)
         parser.add_argument("--gold", action="store_true", default=None, help="the labels are gold answers")
         parser.add_argument("--create-labels", action="store_true", default=None)
@@ -53,6 +60,8 @@ class Command(BaseCommand):
                     project=project, user=None, file=File(file), name=path.name, declared=declared
                 )
             mapping = ColumnMapping.load({**upload.mapping, **given})
+            for note in job.preview(upload)[2].notes:
+                self.stderr.write(note)
             job.start(upload=upload, mapping=mapping, dry_run=options["dry_run"])
         except (FileError, OSError) as error:
             raise CommandError(str(error)) from error

@@ -36,6 +36,7 @@ class ColumnMapping:
     encoding: str = ""
     delimiter: str = ""
     header: bool | None = None
+    sheet: str = ""
     found_encoding: str = ""
 
     @classmethod
@@ -53,6 +54,7 @@ class ColumnMapping:
             encoding=self.encoding or self.found_encoding,
             delimiter=self.delimiter,
             header=self.header,
+            sheet=self.sheet,
             max_cell=settings.IMPORT_MAX_CELL,
             max_columns=settings.IMPORT_MAX_COLUMNS,
             max_bytes=settings.IMPORT_MAX_BYTES,
@@ -70,6 +72,12 @@ class ColumnMapping:
         cells = spreadsheet.read_back(row.cells)
         if self.text not in cells:
             return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
+        for name, reason in row.faults.items():
+            # An error beside the text is kept as it is shown, as "#N/A"; anywhere else it is no value.
+            is_kept = name in self.meta and cells[name] is not None
+            if name in (self.text, self.id, self.label, *self.meta) and not is_kept:
+                problem = f"The cell in “{name}” {reason}."
+                return IncomingDocument("", number=row.number, problem=problem)
         answer = None
         if self.label in cells:
             said = task_type.read_cell(cells[self.label], self.separator)

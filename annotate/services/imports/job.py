@@ -65,17 +65,23 @@ def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
 
 def _guess(upload: Import) -> dict[str, Any]:
     """Return the declared settings of a file, completed by the likeliest ones."""
-    rows, mapping = preview(upload)
+    rows, mapping, _findings = preview(upload)
     guessed = guess(rows, upload.project.task_type, has_labels=upload.project.labels.live().exists())
     return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
 
 
-def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping]:
-    """Return the first rows of a file as it is declared so far, and its mapping."""
-    mapping = ColumnMapping.load(upload.mapping)
+def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping, records.Findings]:
+    """Return the first rows of a file as it is declared so far, its mapping, and what else it shows."""
+    mapping, findings = ColumnMapping.load(upload.mapping), records.Findings()
     with _on_disk(upload) as path:
-        rows, settled = records.sample(path, PREVIEW, mapping.options(), name=upload.name)
-    return rows, replace(mapping, found_encoding=settled.encoding)
+        options = replace(mapping.options(), findings=findings)
+        rows, settled = records.sample(path, PREVIEW, options, name=upload.name)
+    return rows, replace(mapping, found_encoding=settled.encoding), findings
+
+
+def is_gone(upload: Import) -> bool:
+    """Tell whether the file of an import is not there any more, as after a disk was restored in part."""
+    return not upload.file or not upload.file.storage.exists(str(upload.file.name))
 
 
 @contextmanager

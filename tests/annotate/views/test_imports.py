@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from unittest.mock import Mock
 
+import openpyxl
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -173,6 +174,92 @@ def test_a_kilobyte_that_unpacks_to_gigabytes_is_read_outside_of_the_web_process
     assert held("VmHWM") - before < 60
     assert answer.status_code == status
     assert outcome in answer.content.decode()
+
+
+@pytest.mark.parametrize("state", ["uploaded", WorkState.SUCCEEDED, WorkState.RUNNING])
+def test_an_import_whose_file_is_gone_has_a_page_that_says_so(
+    client: Client, project: Project, sent: Mock, state: str
+) -> None:
+    source = upload(client, project)
+    source.file.storage.delete(str(source.file.name))
+    Import.objects.update(state=state, bytes_read=5)
+    for page in (address(source), f"{address(source)}?columns=1"):
+        answer = client.get(page)
+        assert answer.status_code == 200
+        assert "is not on the disk any more" in answer.content.decode()
+        assert "Change the columns" not in answer.content.decode()
+    for said in ({"text": "text"}, {"redeclare": "1"}, {"repeat": "1"}):
+        assert client.post(address(source), said).status_code == 302
+    source.refresh_from_db()
+    assert source.state == state
+
+
+def test_a_queued_import_whose_file_is_gone_fails_at_once_with_a_sentence(
+    client: Client, project: Project, sent: Mock
+) -> None:
+    source = upload(client, project)
+    client.post(address(source), {"text": "text"})
+    source.file.storage.delete(str(source.file.name))
+    tasks.work("import_file", source.pk)
+    source.refresh_from_db()
+    assert (source.state, source.attempt) == (WorkState.FAILED, 1)
+    assert "mine.csv does not exist" in source.error
+
+
+def book(tmp_path: Path) -> bytes:
+    made = openpyxl.Workbook()
+    first = made.active
+    assert first is not None
+    first.title, first.sheet_state = "Old", "hidden"
+    first.append(["text", "label"])
+    first.append(["an old text", "red"])
+    second = made.create_sheet("<New>")
+    for values in (["text", "label"], ["a new text", "blue"], ["another", "=B2"], ["a third", "#N/A"]):
+        second.append(values)
+    made.active = 1
+    made.save(tmp_path / "book.xlsx")
+    return (tmp_path / "book.xlsx").read_bytes()
+
+
+def test_a_sheet_is_chosen_on_the_page_and_the_first_visible_one_until_then(
+    client: Client, project: Project, sent: Mock, tmp_path: Path
+) -> None:
+    source = upload(client, project, book(tmp_path), "book.xlsx")
+    page = client.get(address(source)).content.decode()
+    assert "a new text" in page
+    assert "an old text" not in page
+    assert "<option>&lt;New&gt;</option>" in page
+    assert "“label” holds 1 formula without a saved value" in page
+    client.post(address(source), {"redeclare": "1", "sheet": "Old"})
+    page = client.get(address(source)).content.decode()
+    assert "an old text" in page
+    assert "<option selected>Old</option>" in page
+    client.post(address(source), {"text": "text", "label": "label"})
+    tasks.work("import_file", source.pk)
+    assert list(project.documents.values_list("text", flat=True)) == ["an old text"]
+
+
+def test_a_sheet_that_is_not_there_is_refused_with_a_sentence(
+    client: Client, project: Project, tmp_path: Path
+) -> None:
+    source = upload(client, project, book(tmp_path), "book.xlsx")
+    page = client.post(address(source), {"redeclare": "1", "sheet": "None such"}, follow=True)
+    assert "no sheet called “None such”" in page.content.decode()
+
+
+def test_a_formula_and_an_error_cost_their_rows_where_their_column_is_used(
+    client: Client, project: Project, sent: Mock, tmp_path: Path
+) -> None:
+    source = upload(client, project, book(tmp_path), "book.xlsx")
+    client.post(address(source), {"text": "text", "label": "label"})
+    tasks.work("import_file", source.pk)
+    assert list(source.problems.values_list("row", flat=True)) == [3, 4]
+    assert "formula without a saved value" in source.problems.all()[0].reason
+    assert "holds the error #N/A" in source.problems.all()[1].reason
+    client.post(address(source), {"text": "text", "meta": ["label"]})
+    tasks.work("import_file", source.pk)
+    assert list(source.problems.values_list("row", flat=True)) == [3]
+    assert project.documents.get(text="a third").meta == {"label": "#N/A"}
 
 
 def test_another_encoding_can_be_declared(client: Client, project: Project) -> None:

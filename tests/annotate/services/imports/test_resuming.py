@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pytest
 from django.core.files.base import ContentFile
 from django.core.management import call_command
@@ -64,6 +65,26 @@ def test_an_export_comes_in_again_with_the_same_answers(
     options = {"id": "external_id", "text": "text", "label": "labels", "empty_is_answer": True}
     call_command("import_documents", copy.slug, str(out), stdout=io.StringIO(), **options)
     assert answers(copy) == answers(multi_project)
+
+
+def test_a_sheet_can_be_chosen_on_the_command_line(project: Project, tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for title in ("One", "Two"):
+        sheet = book.create_sheet(title)
+        sheet.append(["text"])
+        sheet.append([f"of {title}"])
+    book.save(tmp_path / "a.xlsx")
+    told = io.StringIO()
+    call_command(
+        "import_documents",
+        project.slug,
+        str(tmp_path / "a.xlsx"),
+        sheet="Two",
+        stdout=io.StringIO(),
+        stderr=told,
+    )
+    assert project.documents.get().text == "of Two"
+    assert "The sheet “Two” is read, one of 3" in told.getvalue()
 
 
 def answers(project: Project) -> dict[tuple[str, str], set[str]]:
