@@ -159,7 +159,8 @@ def test_it_takes_few_queries_to_decide_and_claim(
     assert place.card is not None
     chosen = [project.labels.all()[0].pk]
     sent = decisions.Submission(card=place.card, outcome="answered", answer=Answer(tuple(chosen)))
-    with django_assert_max_num_queries(10):
+    # PostgreSQL leases within a savepoint.
+    with django_assert_max_num_queries(10 if connection.vendor == "sqlite" else 12):
         decisions.keep(project=project, annotator=annotator, submission=sent, offered=chosen)
         assert queue.deal(project=project, annotator=annotator)
 
