@@ -324,7 +324,11 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class ClassReport:
-    """One label's figures on the reporting documents; None where it has no support ("not measurable yet")."""
+    """One label's figures on the reporting documents; None where they are no figures ("not measurable yet").
+
+    That is without support, or on too few documents. `hits` of the `support` documents were given the label,
+    which `decided` documents were given altogether.
+    """
 
     key: str
     threshold: float
@@ -334,13 +338,16 @@ class ClassReport:
     f1: float | None
     f1_low: float | None
     f1_high: float | None
+    hits: int = 0
+    decided: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures on held-out documents. Intervals are 95 % bootstrap percentiles.
+    """Figures on held-out documents, with 95 % intervals as `figures.intervals` makes them.
 
-    Macro-F1 averages the labels that have support; it is None when no document was reported on.
+    Macro-F1 averages the labels that have support. Every figure is None where fewer documents were reported
+    on than `figures.evidence` asks for.
     `confusion[i][j]` counts documents of label i decided as label j (single-label only, else None).
     """
 

@@ -24,6 +24,12 @@ from annotate.services.work import jobs
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    reason = serializers.CharField(
+        source="why_not_measured",
+        read_only=True,
+        help_text="Why the figures are null, else empty.",
+    )
+
     class Meta:
         model = ModelVersion
         fields = [
@@ -38,6 +44,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "macro_f1_low",
             "macro_f1_high",
             "micro_f1",
+            "reason",
             "created_at",
             "published_at",
         ]
@@ -45,15 +52,41 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
 class ClassMetricSerializer(serializers.ModelSerializer[ClassMetric]):
     label = serializers.CharField(source="label.name")  # type: ignore[assignment]
+    precision_interval = serializers.SerializerMethodField()
+    recall_interval = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField(help_text="Why the figures are null, else empty.")
 
     class Meta:
         model = ClassMetric
-        fields = ["label", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high"]
+        fields = [
+            "label",
+            "threshold",
+            "support",
+            "hits",
+            "decided",
+            "precision",
+            "precision_interval",
+            "recall",
+            "recall_interval",
+            "f1",
+            "f1_low",
+            "f1_high",
+            "reason",
+        ]
+
+    def get_precision_interval(self, row: ClassMetric) -> list[float] | None:
+        return None if row.precision_interval is None else list(row.precision_interval)
+
+    def get_recall_interval(self, row: ClassMetric) -> list[float] | None:
+        return None if row.recall_interval is None else list(row.recall_interval)
+
+    def get_reason(self, row: ClassMetric) -> str:
+        return row.why_not_measured
 
 
 class MetricsSerializer(serializers.Serializer[Any]):
     version = ModelVersionSerializer()
-    per_class = ClassMetricSerializer(many=True, help_text="Null figures: not measurable yet.")
+    per_class = ClassMetricSerializer(many=True, help_text="Null figures: `reason` says why.")
 
 
 class VersionsView(APIView):

@@ -4,11 +4,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Label, Project
 from annotate.models.runs import RunKind, TrainingRun
 from training.bundles.bundle import MANIFEST, BundleError, file_checksum
+from training.figures.evidence import FEWEST, FEWEST_OF_A_LABEL, wilson
 
 
 class Stage(models.TextChoices):
@@ -64,10 +66,27 @@ class ModelVersion(models.Model):
                 condition=models.Q(stage="published"),
                 name="version_one_published_per_project",
             ),
+            models.CheckConstraint(
+                condition=models.Q(holdout_documents__gte=FEWEST)
+                | models.Q(macro_f1=None, macro_f1_low=None, macro_f1_high=None, micro_f1=None),
+                name="version_figures_have_evidence",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.project} {self.number}"
+
+    @property
+    def why_not_measured(self) -> str:
+        """Why it has no figures, as part of a sentence; "" where it has."""
+        if self.macro_f1 is not None:
+            return ""
+        if self.holdout_documents >= FEWEST:
+            return gettext("no label is on any of its holdout documents")
+        return gettext("measured from %(fewest)s holdout documents on; %(documents)s so far") % {
+            "fewest": FEWEST,
+            "documents": self.holdout_documents,
+        }
 
     @property
     def kind(self) -> RunKind:
@@ -132,7 +151,11 @@ class Publication(models.Model):
 
 
 class ClassMetric(models.Model):
-    """One label's figures on the reporting half; null figures mean "not measurable yet"."""
+    """One label's figures on the reporting half; null figures mean "not measurable yet".
+
+    `hits` of its `support` documents were given the label, which `decided` documents were given altogether;
+    versions of an earlier site have neither count.
+    """
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="class_metrics")
     label = models.ForeignKey(Label, models.CASCADE, related_name="+")
@@ -143,9 +166,38 @@ class ClassMetric(models.Model):
     f1 = models.FloatField(null=True)
     f1_low = models.FloatField(null=True)
     f1_high = models.FloatField(null=True)
+    hits = models.PositiveIntegerField(null=True)
+    decided = models.PositiveIntegerField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "label"], name="metric_once_per_label")]
 
     def __str__(self) -> str:
         return f"{self.label} in {self.version}"
+
+    @property
+    def why_not_measured(self) -> str:
+        """Why it has no figures, as part of a sentence; "" where it has."""
+        if self.f1 is not None:
+            return ""
+        return self.version.why_not_measured or gettext("no holdout document has this label")
+
+    @property
+    def is_told_as_counts(self) -> bool:
+        """Tell whether a share would promise more than its few documents hold."""
+        return self.support < FEWEST_OF_A_LABEL
+
+    @property
+    def recall_interval(self) -> tuple[float, float] | None:
+        return _share_interval(self.recall, self.support)
+
+    @property
+    def precision_interval(self) -> tuple[float, float] | None:
+        return _share_interval(self.precision, self.decided)
+
+
+def _share_interval(share: float | None, documents: int | None) -> tuple[float, float] | None:
+    if share is None or documents is None:
+        return None
+    low, high = wilson(share, documents)
+    return float(low), float(high)

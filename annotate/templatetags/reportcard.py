@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from annotate.services.pages.reportcard_rows import CandidateRow
 from annotate.templatetags.plots import Scale
 from annotate.templatetags.winnow import rounded
+from training.figures.evidence import figure
 from training.types import Int8Twin
 
 register = template.Library()
@@ -78,7 +79,10 @@ def against_fp32(stored: Int8Twin | Mapping[str, Any]) -> str:
     twin = stored if isinstance(stored, Int8Twin) else Int8Twin.from_json(stored)
     graphs = (twin.int8, twin.fp32)
     figures = {
-        "f1": " / ".join("–" if one.macro_f1 is None else rounded(one.macro_f1, 3) for one in graphs),
+        "f1": " / ".join(
+            "–" if found is None else rounded(found, 3)
+            for found in (figure(one.macro_f1, twin.documents) for one in graphs)
+        ),
         "p50": " / ".join(milliseconds(one.p50_ms) for one in graphs),
         "size": " / ".join(megabytes(one.graph_bytes) for one in graphs),
         "documents": twin.documents,

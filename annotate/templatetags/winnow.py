@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Prediction, Project, TrainingRun
+from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun
 from annotate.models.runs import family_title
 from annotate.models.work import Work
 from annotate.models.workers import SILENT_AFTER
@@ -39,7 +39,32 @@ def interval(row: Any) -> str:
     """Write the interval of a class's F1 or a version's macro-F1, or nothing where there is none."""
     name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
     low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
-    return "" if low is None or high is None else f"{rounded(low, 2)}–{rounded(high, 2)}"
+    return "" if low is None or high is None else span((low, high))
+
+
+@register.filter
+def span(ends: tuple[float, float]) -> str:
+    """Write an interval's ends."""
+    low, high = ends
+    return f"{rounded(low, 2)}–{rounded(high, 2)}"
+
+
+@register.filter
+def recall(row: ClassMetric) -> str:
+    """Write a label's recall, as a count where its documents are few."""
+    return _shared(row, row.recall, row.support)
+
+
+@register.filter
+def precision(row: ClassMetric) -> str:
+    """Write a label's precision, as a count where its documents are few."""
+    return _shared(row, row.precision, row.decided)
+
+
+def _shared(row: ClassMetric, share: float | None, documents: int | None) -> str:
+    if share is None or documents is None or row.hits is None or not row.is_told_as_counts:
+        return figure(share)
+    return _("%(hits)s of %(documents)s") % {"hits": row.hits, "documents": documents}
 
 
 @register.filter

@@ -30,7 +30,7 @@ def reportcard(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "reportcard": latest,
-        "content": latest.content if latest else None,
+        "content": reportcard_rows.shown(latest) if latest else None,
         "rows": rows,
         "measured": reportcard_rows.measured(rows),
         "labels": reportcard_rows.per_label(latest, rows) if latest else [],

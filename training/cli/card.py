@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from training.figures.evidence import figure, is_enough, why_none
 from training.reportcard.card import Comparison
+from training.types import Evaluation
 
 _HEAD = (
     "candidate",
@@ -29,7 +31,7 @@ def show(card: Comparison) -> str:
         assert speed is not None
         cells = (
             candidate.name,
-            f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})",
+            _figure(found),
             _number(found.calibration_error),
             f"{speed.p50_ms:.3g}",
             f"{speed.p99_ms:.3g}",
@@ -53,15 +55,19 @@ def show(card: Comparison) -> str:
         int8, fp32 = twin.int8, twin.fp32
         where = "held-out texts" if twin.held_out else "texts that it learned from"
         lines.append(
-            f"{candidate.name}: INT8 / FP32: macro-F1 {_number(int8.macro_f1)} / {_number(fp32.macro_f1)} "
+            f"{candidate.name}: INT8 / FP32: macro-F1 {_number(figure(int8.macro_f1, twin.documents))} / "
+            f"{_number(figure(fp32.macro_f1, twin.documents))} "
             f"on {twin.documents} {where}, "
             f"p50 {int8.p50_ms:.3g} / {fp32.p50_ms:.3g} ms, "
             f"{int8.graph_bytes / 1e6:.1f} / {fp32.graph_bytes / 1e6:.1f} MB"
         )
+    if not is_enough(card.documents):
+        lines.append(f"macro-F1 is {why_none(card.documents)}")
     lines += [
         f"{pair.int8} against {pair.fp32}: {pair.speedup:.2f} times the speed, {pair.size_ratio:.2f} of the "
         f"size, {pair.macro_f1_loss:+.4f} macro-F1 lost"
         for pair in card.quantised
+        if is_enough(card.documents)
     ]
     lines += [
         f"{card.documents} texts, {card.classes} labels; speeds on {card.machine['processor']}, one thread, "
@@ -71,6 +77,12 @@ def show(card: Comparison) -> str:
         card.recommendation.reason,
     ]
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _figure(found: Evaluation) -> str:
+    if found.macro_f1 is None:
+        return "-"
+    return f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})"
 
 
 def _number(value: float | None) -> str:

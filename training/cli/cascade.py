@@ -13,6 +13,7 @@ from training.bundles.predictor import Predictor
 from training.cli.candidates import compare_measured
 from training.cli.card import show
 from training.cli.inputs import add_objective_arguments, read_dataset
+from training.figures.evidence import why_none
 from training.reportcard.card import Candidate
 from training.reportcard.measurement import measure
 from training.runs.cascade_tuning import TOLERANCE, build_cascade
@@ -67,7 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     assert strong.evaluation is not None
     assert cascade.evaluation is not None
     speedup = cascade.speed.texts_per_s / strong.speed.texts_per_s
-    lost = (strong.evaluation.macro_f1 or 0.0) - (cascade.evaluation.macro_f1 or 0.0)
+    figures = strong.evaluation.macro_f1, cascade.evaluation.macro_f1
+    lost = None if figures[0] is None or figures[1] is None else figures[0] - figures[1]
     content = card.to_json() | {
         "tuned": asdict(split),
         "cheap_share": cheap_share,
@@ -77,7 +79,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     print(show(card))
+    loses = f"loses {lost:+.4f} macro-F1" if lost is not None else f"has a loss {why_none(len(test))}"
     print(
         f"The cheap part answers {cheap_share:.0%} of the texts; the cascade has {speedup:.2f} times the "
-        f"texts a second of the strong part, and loses {lost:+.4f} macro-F1."
+        f"texts a second of the strong part, and {loses}."
     )

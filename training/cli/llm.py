@@ -17,6 +17,7 @@ import numpy as np
 from training.cli.embedders import add_encoder_arguments, open_embedder
 from training.cli.inputs import parse_settings, read_answers, read_labels, read_texts, task_of
 from training.figures.evaluate import macro_f1
+from training.figures.evidence import figure, is_enough, why_none
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
 from training.llm.budget import BudgetMeter, Prices
 from training.llm.cache import SqliteCache
@@ -97,7 +98,8 @@ def run(arguments: argparse.Namespace) -> None:
         decided = np.zeros((len(done.answers), len(schema)), bool)
         for row, answer in zip(decided, done.answers.values(), strict=True):
             row[[schema.keys.index(key) for key in answer.labels]] = True
-        figures["macro_f1"] = macro_f1(targets[list(done.answers)], decided)
+        figures["macro_f1"] = figure(macro_f1(targets[list(done.answers)], decided), len(decided))
+        figures["reason"] = "" if is_enough(len(decided)) else why_none(len(decided))
     if arguments.json:
         rows = [
             {

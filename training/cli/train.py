@@ -23,6 +23,7 @@ from training.cli.inputs import (
 from training.encoders.neighbours import nearest
 from training.figures import calibration
 from training.figures.evaluate import macro_f1
+from training.figures.evidence import figure, is_enough, why_none
 from training.figures.thresholds import DEFAULT
 from training.registry import FAMILIES
 from training.runs.pipeline import rows_of, train_and_package
@@ -105,12 +106,15 @@ def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
     return {
         "documents": evaluation.documents,
         "labelled": report.labelled,
+        "reason": "" if is_enough(len(test)) else why_none(len(test)),
         "macro_f1": evaluation.macro_f1,
         "macro_f1_low": evaluation.macro_f1_low,
         "macro_f1_high": evaluation.macro_f1_high,
         "micro_f1": evaluation.micro_f1,
-        "macro_f1_at_half": macro_f1(test.targets, task.decide(raw, half)),
-        "macro_f1_at_half_calibrated": macro_f1(test.targets, task.decide(calibrated, half)),
+        "macro_f1_at_half": figure(macro_f1(test.targets, task.decide(raw, half)), len(test)),
+        "macro_f1_at_half_calibrated": figure(
+            macro_f1(test.targets, task.decide(calibrated, half)), len(test)
+        ),
         "calibration_error": evaluation.calibration_error,
         "fit_s": report.fit_seconds,
         "bundle_bytes": report.bundle_bytes,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from training.figures import evidence, intervals
 from training.figures.calibration import expected_calibration_error
 from training.figures.thresholds import Decisions
 from training.types import ClassReport, Evaluation, FloatArray, LabelSchema
@@ -61,40 +62,55 @@ def evaluate(
     *,
     resamples: int = RESAMPLES,
 ) -> Evaluation:
-    """Return the figures of calibrated `scores` (documents, labels) under `thresholds` (labels,)."""
+    """Return the figures of calibrated `scores` (documents, labels) under `thresholds` (labels,).
+
+    With fewer documents than `evidence.FEWEST` there are counts and no figures.
+    """
     true = targets > 0
     decisions = schema.task.decide(scores, thresholds)
     counts = _count(true, decisions)
-    drawn = _resample([true, decisions], rng, resamples)
-    low, high = _interval(drawn.f1())
-    macro_low, macro_high = _interval(drawn.macro_f1())
-    supported = counts.true > 0
-    f1 = counts.f1()
+    is_enough = evidence.is_enough(len(targets))
+    measured = (counts.true > 0) & is_enough
+    low, high = intervals.of_labels(counts.hits, counts.decided, counts.true)
     # A label that is never decided has no precision; with support, 0 is the convention.
-    precision = np.where(supported, _ratio(counts.hits, counts.decided, counts.decided > 0, 0.0), np.nan)
-    recall = _ratio(counts.hits, counts.true, supported)
+    columns = {
+        "precision": _ratio(counts.hits, counts.decided, counts.decided > 0, 0.0),
+        "recall": _ratio(counts.hits, counts.true, counts.true > 0),
+        "f1": counts.f1(),
+        "f1_low": low,
+        "f1_high": high,
+    }
+    shown = {name: np.where(measured, values, np.nan) for name, values in columns.items()}
     per_class = tuple(
         ClassReport(
             key=key,
             threshold=float(thresholds[j]),
             support=int(counts.true[j]),
-            precision=_number(precision[j]),
-            recall=_number(recall[j]),
-            f1=_number(f1[j]),
-            f1_low=_number(low[j]),
-            f1_high=_number(high[j]),
+            hits=int(counts.hits[j]),
+            decided=int(counts.decided[j]),
+            **{name: _number(values[j]) for name, values in shown.items()},
         )
         for j, key in enumerate(schema.keys)
     )
+    ends = intervals.of_macro(
+        counts.hits,
+        counts.decided,
+        counts.true,
+        rng,
+        exclusive=schema.task.exclusive,
+        resamples=resamples,
+    )
+    macro_low, macro_high = ends or (None, None)
+    macro = evidence.Figure.of(_number(counts.macro_f1()), macro_low, macro_high, len(targets))
     return Evaluation(
         documents=len(targets),
-        macro_f1=_number(counts.macro_f1()),
-        macro_f1_low=_number(macro_low),
-        macro_f1_high=_number(macro_high),
-        micro_f1=_number(counts.micro_f1()),
+        macro_f1=macro.estimate,
+        macro_f1_low=macro.low,
+        macro_f1_high=macro.high,
+        micro_f1=_number(counts.micro_f1()) if is_enough else None,
         per_class=per_class,
         confusion=schema.task.confusion(targets, decisions),
-        calibration_error=expected_calibration_error(schema.task, scores, targets),
+        calibration_error=expected_calibration_error(schema.task, scores, targets) if is_enough else None,
     )
 
 

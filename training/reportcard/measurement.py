@@ -15,6 +15,7 @@ from training.bundles.bundle import bundle_bytes, encoder_folder
 from training.bundles.cascade import CascadePredictor, Serving, open_predictor
 from training.bundles.predictor import Predictor
 from training.bundles.timing import seconds_of
+from training.figures import evidence
 from training.figures.calibration import reliability
 from training.figures.coverage import foreign_note, languages, open_tokenizer
 from training.figures.evaluate import evaluate
@@ -61,7 +62,7 @@ def measure(
     found = replace(
         start,
         evaluation=evaluate(schema, targets, scores, predictor.thresholds, np.random.default_rng(seed)),
-        reliability=reliability(schema.task, scores, targets),
+        reliability=reliability(schema.task, scores, targets) if evidence.is_enough(len(targets)) else (),
         speed=start.speed or speed(predictor, reporting.texts, seconds),
         bundle_bytes=bundle_bytes(bundle),
         explainable=predictor.explains,

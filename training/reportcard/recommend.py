@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from training.figures import evidence
 from training.figures.evaluate import paired_bootstrap
 from training.figures.thresholds import Decisions
 from training.reportcard.card import Candidate, Constraints, Gap, Quantised, Recommendation
@@ -33,10 +34,12 @@ def recommend(
     `decisions` (documents, labels) by candidate's name are on the documents of `targets`. Within noise: the
     95 % interval of the paired bootstrap's difference (Efron and Tibshirani, 1993) includes 0, or the
     difference is at most `tolerance`. Cheap is a low latency, then a small size; of those alike in both the
-    most accurate is chosen.
+    most accurate is chosen. On too few documents for a figure nothing is recommended.
     """
     if not candidates:
         return Recommendation(None, "There is no candidate.")
+    if not evidence.is_enough(len(targets)):
+        return Recommendation(None, f"Nothing is recommended: models are {evidence.why_none(len(targets))}.")
     ruled_out = {c.name: found for c in candidates if (found := violations(c, constraints))}
     allowed = [c for c in candidates if c.name not in ruled_out]
     if not allowed:

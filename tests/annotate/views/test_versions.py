@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -260,3 +261,38 @@ def test_the_runs_page_names_a_teacher_that_the_registry_no_longer_has(
     )
     page = sign_in(lead).get(reverse("runs", args=[project.slug])).content.decode()
     assert '<option value="bygone">Them, and bygone on the pool</option>' in page
+
+
+def test_below_ten_holdout_documents_each_page_says_so(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    ModelVersion.objects.create(
+        project=project, number=1, family="tfidf", labelled=5, holdout_documents=4, stage="published"
+    )
+    client = sign_in(lead)
+    for address in (reverse("versions", args=[project.slug]), reverse("version", args=[project.slug, 1])):
+        assert "measured from 10 holdout documents on; 4 so far" in client.get(address).content.decode()
+
+
+def test_the_database_takes_no_figure_without_its_evidence(project: Project) -> None:
+    with pytest.raises(IntegrityError, match="version_figures_have_evidence"):
+        ModelVersion.objects.create(
+            project=project, number=1, family="tfidf", labelled=5, holdout_documents=9, macro_f1=1.0
+        )
+
+
+def test_a_label_with_few_documents_is_told_as_counts(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    version = ModelVersion.objects.create(
+        project=project, number=1, family="tfidf", labelled=5, holdout_documents=40, macro_f1=0.8
+    )
+    few, many, _none = project.labels.order_by("position")
+    shown = {"threshold": 0.0, "precision": 0.6, "recall": 0.75, "f1": 0.67, "f1_low": 0.2, "f1_high": 0.91}
+    version.class_metrics.create(label=few, support=4, hits=3, decided=5, **shown)
+    version.class_metrics.create(label=many, support=36, hits=27, decided=45, **shown)
+    page = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
+    assert "3 of 4</a>" in page
+    assert "3 of 5</a>" in page
+    assert "27 of 36" not in page
+    assert page.count("few documents</span>") == 1

@@ -132,7 +132,7 @@ def test_a_label_without_a_holdout_document_is_not_measurable_yet_and_not_zero(
     project: Project, annotator: User, label_colours: Callable[..., None]
 ) -> None:
     label_colours(project, annotator)
-    label_colours(project, annotator, lane="holdout", each=3)
+    label_colours(project, annotator, lane="holdout", each=6)
     project.annotations.filter(document__lane="holdout", labels__name="blue").delete()
     (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
     version = execution.execute(run_id=run.pk)
@@ -140,7 +140,7 @@ def test_a_label_without_a_holdout_document_is_not_measurable_yet_and_not_zero(
     *measured, blue = overview.class_metrics(version)
     assert (blue.label.name, blue.support) == ("blue", 0)
     assert (blue.f1, blue.f1_low, blue.precision, blue.recall) == (None, None, None, None)
-    assert all(row.f1 is not None and row.support == 3 for row in measured)
+    assert all(row.f1 is not None and row.support >= 5 for row in measured)
     assert version.macro_f1 == pytest.approx(sum(row.f1 or 0 for row in measured) / 2)
 
 

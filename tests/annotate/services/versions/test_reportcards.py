@@ -95,7 +95,7 @@ def test_without_a_labelled_holdout_document_nothing_is_recommended(project: Pro
     card = reportcards.make(project=project)
     assert card is not None
     assert card.content["recommendation"]["name"] is None
-    assert "No holdout document" in card.content["recommendation"]["reason"]
+    assert "from 10 held-out documents on; there are 0" in card.content["recommendation"]["reason"]
     assert reportcards.recommended(card) is None
 
 
@@ -261,4 +261,5 @@ def test_the_page_puts_the_most_accurate_first_and_offers_a_pair_that_pays(held_
         assert reportcard_rows.pair(reportcard_rows.rows(card)) is None
         changed |= before
     labels = reportcard_rows.per_label(card, rows)
-    assert [(row.support, row.scores) for row in labels] == [(4, (1.0, 1.0))] * 3
+    assert [(row.support, [one.estimate for one in row.scores]) for row in labels] == [(4, [1.0, 1.0])] * 3
+    assert all(one.low is not None and one.low < 0.7 for row in labels for one in row.scores)
