@@ -36,7 +36,7 @@ def give_back(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0021_sweep"),
+        ("annotate", "0023_handed_on"),
     ]
 
     operations = [
