@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -85,12 +86,24 @@ def detect_format(file: BinaryIO, name: str) -> str:
     if found and said and found != said:
         raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")
     if said in PACKED and not found:
-        raise FileError(f"{name} is not a {PACKED[said]}, though its name says so.")
+        raise FileError(
+            f"{name} is not a {PACKED[said]}, though its name says so; give it the ending of what it is, "
+            "as .csv, and try again."
+        )
+    if said in ("csv", "tsv") and _is_object(start.partition(b"\n")[0]):
+        raise FileError(f"{name} holds JSON; give it the ending .jsonl and try again.")
     if found or said:
         return found or said
     if start.startswith(b"["):
         return "json"
     return "jsonl" if start.startswith(b"{") else "csv"
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def packed_format(file: BinaryIO) -> str:

@@ -49,7 +49,8 @@ def sample(
 ) -> tuple[list[Row], Options]:
     """Return the first `count` rows, and the options with the format and the encoding that were found out.
 
-    There are fewer rows where they are long, or where the file breaks off; raises `FileError` without any.
+    There are fewer rows where they are long, or where the file breaks off; raises `FileError` for a file
+    without any.
     Given these options, `read` does not look for the encoding again.
     """
     rows: list[Row] = []
@@ -66,6 +67,9 @@ def sample(
         except FileError:
             if not rows:
                 raise
+    if not rows:
+        name = name or Path(path).name
+        raise FileError(f"{name} has no rows: it is empty but for the names of columns, or blank lines.")
     return rows, replace(settled, max_seconds=options.max_seconds)
 
 

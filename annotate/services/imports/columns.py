@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from annotate.services.documents import spreadsheet
-from annotate.services.imports.upsert import IncomingDocument
+from annotate.services.imports.upsert import ROW_FAULTS, IncomingDocument
 from annotate.task_types import TaskType
 from training import records
 from training.records.header import ID, LABEL, TEXT
@@ -65,8 +65,13 @@ class ColumnMapping:
         for row in source:
             if row.problem:
                 yield IncomingDocument("", number=row.number, problem=row.problem)
-            else:
-                yield self.row(row, task_type)
+                continue
+            try:
+                document = self.row(row, task_type)
+            except ROW_FAULTS as error:  # a cell of a kind that nobody thought of
+                problem = f"The row could not be read: {type(error).__name__}: {error}"
+                document = IncomingDocument("", number=row.number, problem=problem)
+            yield document
 
     def row(self, row: records.Row, task_type: TaskType) -> IncomingDocument:
         cells = spreadsheet.read_back(row.cells)

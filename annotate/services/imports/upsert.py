@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,8 +25,14 @@ from training.storable import is_blank, json_fault, printable, text_fault
 from training.types import Answer
 
 CHUNK = 2000
+CHUNK_CHARS = 20_000_000  # texts may be long, and a chunk is held in memory
+# What a single row can cause. Whatever else is raised is about the database or this program, and all rows.
+ROW_FAULTS = (DataError, IntegrityError, ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
+MOST_FAULTS = 50  # rows that were taken out of their chunks one by one, until it is not for the rows any more
 KEPT_PROBLEMS = 1000
 LONGEST_ID = 255
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,22 +90,54 @@ def store_rows(
     """
     total, seen = Counts(), Seen()
     labels = ImportedLabels(project, gold=gold, create=create_labels)
-    source = iter(rows)
-    while chunk := list(islice(source, CHUNK)):
-        with transaction.atomic():
-            # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
-            Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-            counts = _store_chunk(project, chunk, labels, seen, dry_run=dry_run)
-            if dry_run:
-                transaction.set_rollback(True)
-            elif on_chunk:
-                on_chunk(counts)
+    source = _chunks(rows)
+    faults = 0
+    waiting: list[list[IncomingDocument]] = []
+    while chunk := waiting.pop() if waiting else next(source, []):
+        try:
+            with transaction.atomic():
+                # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
+                Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+                counts = _store_chunk(project, chunk, labels, seen, dry_run=dry_run)
+                if dry_run:
+                    transaction.set_rollback(True)
+                elif on_chunk:
+                    on_chunk(counts)
+        except ROW_FAULTS as error:
+            faults += len(chunk) == 1
+            if faults > MOST_FAULTS or (len(chunk) == 1 and chunk[0].problem):
+                raise
+            labels.annotator = None  # it may have been made in the transaction that is undone now
+            waiting += _parted(chunk, error)
+            continue
         if dry_run and on_chunk:
             on_chunk(counts)
         total.add(counts)
     if labels.used and not dry_run:
         total.lanes.moved += holdout.stock_holdout(project=project)
     return total
+
+
+def _chunks(rows: Iterable[IncomingDocument]) -> Iterator[list[IncomingDocument]]:
+    chunk: list[IncomingDocument] = []
+    length = 0
+    for row in rows:
+        chunk.append(row)
+        length += len(row.text) + sum(len(value) for value in row.meta.values() if isinstance(value, str))
+        if len(chunk) >= CHUNK or length >= CHUNK_CHARS:
+            yield chunk
+            chunk, length = [], 0
+    if chunk:
+        yield chunk
+
+
+def _parted(chunk: list[IncomingDocument], error: Exception) -> list[list[IncomingDocument]]:
+    """Return a chunk that could not be stored as its halves, the first at the end; a single row as broken."""
+    if half := len(chunk) // 2:
+        return [chunk[half:], chunk[:half]]
+    logger.warning("Row %s could not be stored.", chunk[0].number, exc_info=error)
+    problem = _("The row could not be stored: %(why)s") % {"why": f"{type(error).__name__}: {error}"}
+    return [[replace(chunk[0], problem=problem[:500])]]
 
 
 def _store_chunk(

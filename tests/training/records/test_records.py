@@ -307,7 +307,11 @@ def test_a_parquet_file_gives_rows(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf <!DOCTYPE html><html>", "a.csv", "web page"),
         (b"%PDF-1.7", "a.csv", "PDF"),
         (b"\xd0\xcf\x11\xe0 old", "a.xlsx", "97-2003"),
-        (b"text,label\n", "a.xlsx", "not a workbook"),
+        (b"text,label\n", "a.xlsx", "not a workbook.*give it the ending of what it is"),
+        (b'{"text": "a"}\n{"text": "b"}\n', "a.csv", "holds JSON; give it the ending .jsonl"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(40), "a.csv", "is an image, whatever its name says"),
+        (b"GIF89a" + bytes(40), "photo.csv", "photo.csv is an image"),
+        (b"Rar!\x1a\x07", "a.csv", "RAR archive; unpack it"),
         (b"text,label\n", "a.parquet", "not a Parquet file"),
         (b"PAR1 and then nothing", "a.parquet", "damaged"),
         (b"PK\x03\x04 and then nothing", "a.xlsx", "damaged"),
@@ -336,6 +340,8 @@ def test_a_file_is_opened_once_each_time_it_is_used(tmp_path: Path, name: str) -
         pyarrow.parquet.write_table(pyarrow.table({"text": ["a", "b"]}), path)
     elif name == "b.csv":
         path.write_bytes(f"id;text\n1;{RUSSIAN}\n".encode("windows-1251"))
+    elif name in ("a.csv", "a.tsv"):
+        path.write_text("text\na\nb\n")
     else:
         path.write_text('[{"text": "a"}]' if name == "a.json" else '{"text": "a"}\n{"text": "b"}\n')
     del OPENED[:]
@@ -400,3 +406,17 @@ def test_long_rows_with_open_quotes_are_not_tried_for_ever(
     monkeypatch.setattr(delimited, "REPLAYED", 5_000)
     with pytest.raises(FileError, match="too many quotes"):
         rows(tmp_path, "id,text\n" + f'1,"{"a" * 90}\n' * 101, max_cell=1000)
+
+
+@pytest.mark.parametrize(
+    "content", ["text,label\n", "text\n", "\n\n", "\ufeffid,text,label", "sep=;\ntext;label"]
+)
+def test_a_file_without_rows_is_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(FileError, match="a.csv has no rows"):
+        sample(tmp_path / "a.csv", 5)
+
+
+def test_a_file_of_one_column_is_read_with_and_without_its_name(tmp_path: Path) -> None:
+    assert cells(rows(tmp_path, "text\none\ntwo\n")) == [{"text": "one"}, {"text": "two"}]
+    assert cells(rows(tmp_path, "one\ntwo\n")) == [{"column 1": "one"}, {"column 1": "two"}]

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from django.core.files.base import ContentFile
+from django.db import DataError, OperationalError
 from django.db.models import F
 from django.utils import timezone
 
@@ -328,3 +332,75 @@ def test_a_hostile_file_name_stays_a_name(upload: Callable[..., Import]) -> None
     assert source.name == "../../etc/<script>.csv"
     assert source.file.name.startswith("imports/")
     assert ".." not in source.file.name
+
+
+def faulty(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let each text that holds "poison" raise an error in the midst of its chunk."""
+    original = upsert.splits.split_key
+
+    def split_key(text: str) -> str:
+        if "poison" in text:
+            raise error
+        return original(text)
+
+    monkeypatch.setattr(upsert.splits, "split_key", split_key)
+
+
+@pytest.mark.parametrize("error", [DataError("out of range"), ValueError("odd"), RecursionError("deep")])
+@pytest.mark.parametrize("place", [0, 6, 12])
+def test_a_row_that_raises_is_named_and_takes_no_neighbour_with_it(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import],
+    monkeypatch: pytest.MonkeyPatch, error: Exception, place: int,
+) -> None:  # fmt: skip
+    words = ["ape", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay", "kea", "lynx"]
+    words.insert(place, "poison")
+    faulty(monkeypatch, error)
+    done = run(upload("text,label\n" + "".join(f"{word},red\n" for word in words)))
+    assert (done.state, done.rows, done.created, done.broken) == (WorkState.SUCCEEDED, 13, 12, 1)
+    assert [(problem.row, str(error) in problem.reason) for problem in done.problems.all()] == [
+        (place + 2, True)
+    ]
+    assert Annotation.objects.count() == 12
+
+
+def test_where_many_rows_raise_it_is_not_for_the_rows(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upsert, "MOST_FAULTS", 3)
+    faulty(monkeypatch, ValueError("odd"))
+    with pytest.raises(ValueError, match="odd"):
+        store_rows(project=project, rows=[IncomingDocument(f"poison {n}") for n in range(10)])
+
+
+def test_an_error_that_is_about_the_database_is_not_blamed_on_a_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty(monkeypatch, OperationalError("away"))
+    with pytest.raises(OperationalError):
+        store_rows(project=project, rows=[IncomingDocument("good"), IncomingDocument("poison")])
+
+
+def test_a_chunk_has_fewer_rows_where_they_are_long(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upsert, "CHUNK_CHARS", 100)
+    chunks: list[int] = []
+    texts = ["short one", "short two", "x" * 70, "y" * 10, "z" * 200, "last"]
+    rows = [IncomingDocument(text, meta={"note": "m" * 5}) for text in texts]
+    store_rows(project=project, rows=rows, on_chunk=lambda counts: chunks.append(counts.rows))
+    assert chunks == [3, 2, 1]
+
+
+def test_a_file_that_exceeds_its_memory_fails_at_once(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import],
+    settings: pytest.FixtureRequest, tmp_path: Path,
+) -> None:  # fmt: skip
+    shared = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array([0] * 1000, pyarrow.int32()), pyarrow.array(["x" * 900_000])
+    )
+    pyarrow.parquet.write_table(pyarrow.table({"text": shared}), tmp_path / "a.parquet", compression="zstd")
+    source = upload((tmp_path / "a.parquet").read_bytes(), name="a.parquet")
+    settings.IMPORT_MEMORY_BYTES = 40 * 1024**2  # type: ignore[attr-defined]
+    done = run(source)
+    assert (done.state, done.attempt, done.created) == (WorkState.FAILED, 1, 0)
+    assert "a.parquet needs more than 40 MB of memory" in done.error
