@@ -12,6 +12,7 @@ from training.registry import families_in_order
 from training.reportcard.card import Constraints
 
 MB = 1_000_000
+MOST = 1_000_000_000  # of anything that is asked for; beyond it a number is a slip of the hand
 
 
 class ConstraintsForm(forms.Form):
@@ -21,12 +22,14 @@ class ConstraintsForm(forms.Form):
         label=_("Milliseconds that one text may take"),
         required=False,
         min_value=0.001,
+        max_value=MOST,
         help_text=_("99 of 100 texts, each asked alone, on this machine with one thread."),
     )
     size_mb = forms.FloatField(
         label=_("Megabytes that it may take on disk"),
         required=False,
         min_value=0.001,
+        max_value=MOST,
         help_text=_("The bundle and the encoder that it needs."),
     )
     languages = forms.CharField(
@@ -38,6 +41,7 @@ class ConstraintsForm(forms.Form):
         label=_("Labelled texts that you expect to have"),
         required=False,
         min_value=1,
+        max_value=MOST,
         help_text=_("Figures measured with more of them get a note."),
     )
     explainable = forms.BooleanField(

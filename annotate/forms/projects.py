@@ -4,17 +4,22 @@ from typing import Any
 
 from django import forms
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate import task_types
+from annotate.forms.names import NameField
 from annotate.models import Project
 from annotate.models.projects import MOST_SHARE, Role
 from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
 from annotate.task_types import TASK_TYPES
 from training.registry import FAMILIES, STRATEGIES, families_in_order
+from training.storable import is_blank
 from training.types import Task
 
+LONGEST_NAME = 200  # characters, of a project as of a label
+MOST_BETA = 100  # beyond it, recall alone counts
 CHOSEN_AGAIN = _("After a change, what waits in the queue is chosen again; open cards stay.")
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
 
@@ -26,7 +31,31 @@ def parse_labels(text: str) -> list[tuple[str, str]]:
     return [(name.strip(), description.strip()) for name, _colon, description in parts]
 
 
+def checked_labels(text: str) -> list[tuple[str, str]]:
+    """Return what `parse_labels` does, or raise for the first line whose name no label can have."""
+    labels = parse_labels(text)
+    seen: set[str] = set()
+    for name, _description in labels:
+        shown = name if len(name) <= 60 else f"{name[:60]}…"
+        if is_blank(name):
+            raise forms.ValidationError(
+                gettext("A line has no name that can be seen; every label needs one.")
+            )
+        if len(name) > LONGEST_NAME:
+            raise forms.ValidationError(
+                gettext("The name “%(name)s” has %(length)s characters; at most %(most)s are stored.")
+                % {"name": shown, "length": f"{len(name):,}", "most": LONGEST_NAME}
+            )
+        if name in seen:
+            raise forms.ValidationError(
+                gettext("The label “%(name)s” is there twice; take one of them out.") % {"name": shown}
+            )
+        seen.add(name)
+    return labels
+
+
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
+    name = NameField(label=_("Name"), max_length=LONGEST_NAME)
     labels = forms.CharField(
         label=_("Labels"),
         widget=forms.Textarea(attrs={"rows": 8, "spellcheck": "false"}),
@@ -37,6 +66,14 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Project
         fields = ["name", "slug", "task", "labels", "guidelines"]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
+        error_messages = {
+            "slug": {
+                "unique": _("Another project has this short name already; choose another."),
+                "invalid": _(
+                    "A short name has letters of English, digits, hyphens and underscores, nothing else."
+                ),
+            }
+        }
         help_texts = {
             "task": _("Fixed once the project is made."),
             "guidelines": _("What annotators open beside the text with the key “g”."),
@@ -52,7 +89,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         task.choices = task_types.choices()
 
     def clean_labels(self) -> list[tuple[str, str]]:
-        labels = parse_labels(self.cleaned_data["labels"])
+        labels = checked_labels(self.cleaned_data["labels"])
         task_type = TASK_TYPES.get(self.cleaned_data.get("task", ""))
         if task_type and len(labels) < task_type.task.least_labels:
             raise forms.ValidationError(str(task_type.too_few_labels))
@@ -65,13 +102,13 @@ class LabelsForm(forms.Form):
     )
 
     def clean_labels(self) -> list[tuple[str, str]]:
-        return parse_labels(self.cleaned_data["labels"])
+        return checked_labels(self.cleaned_data["labels"])
 
 
 class LabelForm(forms.Form):
     """One row of the labels table; its prefix is the label's primary key."""
 
-    name = forms.CharField(label=_("Name"), max_length=200)
+    name = NameField(label=_("Name"), max_length=LONGEST_NAME)
     hotkey = forms.CharField(label=_("Key"), max_length=1, required=False, strip=False)
     description = forms.CharField(label=_("Description"), required=False)
 
@@ -83,6 +120,8 @@ class MemberForm(forms.Form):
 
 class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     """Everything that a lead sets, in groups by meaning; each names the words that the glossary explains."""
+
+    name = NameField(label=_("Name"), max_length=LONGEST_NAME)
 
     GROUPS = (
         (_("Project"), ("name", "guidelines"), ()),
@@ -228,6 +267,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
+        if values.get("objective") == "fbeta" and not 0 < values.get("objective_value", 0) <= MOST_BETA:
+            told = gettext("Beta is more than 0 and at most %(most)s.") % {"most": MOST_BETA}
+            self.add_error("objective_value", told)
         if values.get("objective") == "precision" and not 0 < values.get("objective_value", 0) <= 1:
             self.add_error("objective_value", _("A wanted precision lies between 0 and 1."))
         return values

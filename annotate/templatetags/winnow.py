@@ -23,6 +23,20 @@ from annotate.services.versions.record import VersionReport
 register = template.Library()
 
 
+@register.inclusion_tag("_errors.html")
+def error_summary(*forms: Any) -> dict[str, Any]:
+    """List what is wrong with forms, or with lists of forms, each with the id of its field if it has one."""
+    flat = [form for given in forms for form in (given if isinstance(given, list) else [given])]
+    found: list[tuple[str, Any, str]] = []
+    for form in flat:
+        found += [("", "", error) for error in form.non_field_errors()]
+        for field in form:
+            # A group of boxes has no id that a label would point at; its first box has one.
+            target = field.id_for_label or f"{field.auto_id}_0"
+            found += [(target, field.label, error) for error in field.errors]
+    return {"errors": found}
+
+
 def rounded(value: float, digits: int) -> str:
     """Round a number and write it in the page's language. NB: Django's `number_format` cuts digits off."""
     return str(floatformat(value, digits))

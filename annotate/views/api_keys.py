@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate.access import signed_in
+from annotate.forms.names import NameField
+from annotate.models import User
 from annotate.services.people import api_keys
 from annotate.services.people.api_keys import Scope
 
@@ -26,13 +28,26 @@ DAYS = [
 
 
 class KeyForm(forms.Form):
-    name = forms.CharField(
+    name = NameField(
         label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("What will use this key.")
     )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("What it may do"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
     )
     days = forms.TypedChoiceField(label=gettext_lazy("Expires after"), choices=DAYS, coerce=int, initial=90)
+
+    def __init__(self, data: QueryDict | None = None, *, user: User) -> None:
+        super().__init__(data)
+        self.user = user
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if self.user.api_keys.filter(revoked_at=None, name=name).exists():
+            raise forms.ValidationError(
+                _("You have a key called “%(name)s” already. Type another name, to tell them apart.")
+                % {"name": name}
+            )
+        return name
 
 
 NEW_SECRET = "new_api_key"  # in the session, from the redirect after making a key to the page that shows it
@@ -41,7 +56,7 @@ NEW_SECRET = "new_api_key"  # in the session, from the redirect after making a k
 @require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)
-    form = KeyForm(request.POST or None)
+    form = KeyForm(request.POST or None, user=user)
     if form.is_valid():
         name, scopes, days = (form.cleaned_data[field] for field in ("name", "scopes", "days"))
         expires_at = timezone.now() + timedelta(days=days) if days else None
@@ -53,7 +68,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     secret = "" if request.method == "HEAD" else request.session.pop(NEW_SECRET, "")
     rows = user.api_keys.filter(revoked_at=None).order_by("-pk")
     context = {"form": form, "secret": secret, "rows": rows, "now": timezone.now()}
-    return render(request, "account/keys.html", context)
+    return render(request, "account/keys.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -54,9 +54,11 @@ def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         messages.info(request, _("The document is answered, or in the queue already."))
     back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}):
+    allowed = url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()})
+    if not (allowed and back.startswith("/")):
         back = reverse("documents", args=[slug])
-    return redirect(back)
+    # NB: not `redirect`, which takes a word without a slash for the name of a view.
+    return HttpResponseRedirect(back)
 
 
 @require_safe

@@ -18,6 +18,7 @@ from annotate import access
 
 PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptions fit
 FORM_BYTES = 64 * 1024  # what a form with a file has around the file
+CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 WITH_FILES = {"imports"}  # names of the addresses that take files
 
 
@@ -37,6 +38,12 @@ class LimitBodies:
         self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """NB: here and not earlier, as the limit depends on the address and on who is logged in."""
+        if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
+            # NB: Python also knows codecs that make no text, as rot13, at which forms and queries break.
+            sentence = _(
+                "The request is in another character set than UTF-8, the only one that is read here."
+            )
+            return _refusal(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", sentence)
         if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
             sentence = _("The request does not say how long it is; send it with a Content-Length.")
             return _refusal(request, HTTPStatus.LENGTH_REQUIRED, "length_required", sentence)

@@ -47,10 +47,11 @@ def create(request: HttpRequest) -> HttpResponse:
                 by=user, constraints=asked.constraints(), **form.cleaned_data
             )
         except Refused as refusal:
-            form.add_error(None, str(refusal))
+            form.add_error(refusal.field, str(refusal))
         else:
             return redirect("project", project.slug)
-    return render(request, "projects/create.html", {"form": form, "asked": asked})
+    status = 422 if form.errors or asked.errors else 200
+    return render(request, "projects/create.html", {"form": form, "asked": asked}, status=status)
 
 
 def settings(request: HttpRequest, slug: str) -> HttpResponse:
@@ -73,37 +74,24 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
         messages.success(request, _("The settings are saved."))
         return redirect("project-settings", slug)
     context = {"project": project, "form": form, "asked": asked, "tab": "settings"}
-    return render(request, "projects/settings.html", context)
+    status = 422 if form.errors or asked.errors else 200
+    return render(request, "projects/settings.html", context, status=status)
 
 
 def labels(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    rows = [
-        (label, _label_form(request, label))
-        for label in project.labels.live().annotate(used=Count("choices"))
-    ]
+    rows = _label_forms(request, project)
     if request.method == "POST" and all(form.is_valid() for _label, form in rows):
         edits = [LabelEdit(pk=label.pk, **form.cleaned_data) for label, form in rows]
         try:
             label_service.update_labels(project=project, edits=edits)
         except Refused as refusal:
-            messages.error(request, str(refusal))
+            # It is about several labels together, so it stands with the first of them.
+            rows[0][1].add_error(None, str(refusal))
         else:
             messages.success(request, _("The labels are saved."))
             return redirect("project-labels", slug)
-    context = {
-        "project": project,
-        "rows": rows,
-        "archived": project.labels.exclude(archived_at=None).annotate(used=Count("choices")),
-        "new": LabelsForm(),
-        "tab": "labels",
-    }
-    return render(request, "projects/labels.html", context)
-
-
-def _label_form(request: HttpRequest, label: Label) -> LabelForm:
-    initial = {"name": label.name, "hotkey": label.hotkey, "description": label.description}
-    return LabelForm(request.POST or None, initial=initial, prefix=str(label.pk))
+    return _labels_page(request, project, rows, LabelsForm())
 
 
 @require_POST
@@ -114,10 +102,37 @@ def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             label_service.add_labels(project=project, labels=form.cleaned_data["labels"])
         except Refused as refusal:
-            messages.error(request, str(refusal))
-    else:
-        messages.error(request, _("Type at least one label."))
-    return redirect("project-labels", slug)
+            form.add_error("labels", str(refusal))
+        else:
+            return redirect("project-labels", slug)
+    return _labels_page(request, project, _label_forms(None, project), form)
+
+
+LabelForms = list[tuple[Label, LabelForm]]
+
+
+def _label_forms(request: HttpRequest | None, project: Project) -> LabelForms:
+    """Return each label with its form, filled in as it was sent, else as the label is."""
+    sent = request.POST or None if request else None
+    rows = []
+    for label in project.labels.live().annotate(used=Count("choices")):
+        initial = {"name": label.name, "hotkey": label.hotkey, "description": label.description}
+        rows.append((label, LabelForm(sent, initial=initial, prefix=str(label.pk))))
+    return rows
+
+
+def _labels_page(request: HttpRequest, project: Project, rows: LabelForms, new: LabelsForm) -> HttpResponse:
+    forms = [form for _label, form in rows]
+    context = {
+        "project": project,
+        "rows": rows,
+        "forms": [*forms, new],
+        "archived": project.labels.exclude(archived_at=None).annotate(used=Count("choices")),
+        "new": new,
+        "tab": "labels",
+    }
+    status = 422 if any(form.errors for form in [*forms, new]) else 200
+    return render(request, "projects/labels.html", context, status=status)
 
 
 @require_POST
@@ -157,7 +172,7 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
     mine = Count("user__annotations", filter=Q(user__annotations__project=project))
     rows = project.memberships.select_related("user").annotate(decisions=mine).order_by("user__username")
     context = {"project": project, "form": form, "rows": rows, "roles": Role.choices, "tab": "members"}
-    return render(request, "projects/members.html", context)
+    return render(request, "projects/members.html", context, status=422 if form.errors else 200)
 
 
 @require_POST

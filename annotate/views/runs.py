@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import TrainForm
+from annotate.models import Project
 from annotate.services.runs import schedule
 from annotate.services.work import lease
 
@@ -23,6 +24,10 @@ RUNS_SHOWN = 50
 @require_safe
 def runs(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
+    return _page(request, project, TrainForm(project=project))
+
+
+def _page(request: HttpRequest, project: Project, form: TrainForm) -> HttpResponse:
     rows = project.runs.select_related("requested_by", "cancelled_by").prefetch_related("versions")[
         :RUNS_SHOWN
     ]
@@ -30,11 +35,11 @@ def runs(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "runs": rows,
         "jobs": project.jobs.live().order_by("pk"),
-        "form": TrainForm(project=project),
+        "form": form,
         "automatic": schedule.automatic(project),
         "tab": "runs",
     }
-    return render(request, "runs/list.html", context)
+    return render(request, "runs/list.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -42,10 +47,7 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     form = TrainForm(request.POST, project=project)
     if not form.is_valid():
-        messages.error(
-            request, _("There is no such family or option in this project: choose from the lists.")
-        )
-        return redirect("runs", slug)
+        return _page(request, project, form)
     opened = schedule.open_if_due(
         project=project,
         reason=schedule.RunReason.LEAD,

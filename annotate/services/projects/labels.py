@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from annotate import hotkeys
 from annotate.models import Label, Project
 from annotate.services.projects.refused import Refused
+from training.storable import is_blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,13 @@ def _save_labels(labels: list[Label]) -> None:
 def _refuse_repeated_names(names: Sequence[str]) -> None:
     seen: set[str] = set()
     for name in names:
-        if not name:
-            raise Refused(_("A label needs a name."))
+        if is_blank(name):
+            raise Refused(_("A label needs a name that can be seen."), "labels")
         if name in seen:
             raise Refused(
                 _("The label “%(name)s” would exist twice; an archived label keeps its name too.")
-                % {"name": name}
+                % {"name": name},
+                "labels",
             )
         seen.add(name)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Membership, Project, User
@@ -28,18 +28,21 @@ def create_project(
 ) -> Project:
     """Create a project led by `by`; `labels` are (name, description) in the order people see them."""
     quotas.check_projects(by)
-    if Project.objects.filter(slug=slug).exists():
-        raise Refused(
-            _("A project with the short name “%(slug)s” exists already; choose another.") % {"slug": slug}
-        )
-    project = Project.objects.create(
-        name=name,
-        slug=slug,
-        task=task,
-        guidelines=guidelines,
-        constraints=dict(constraints or {}),
-        created_by=by,
-    )
+    try:
+        with transaction.atomic():
+            project = Project.objects.create(
+                name=name,
+                slug=slug,
+                task=task,
+                guidelines=guidelines,
+                constraints=dict(constraints or {}),
+                created_by=by,
+            )
+    except (
+        IntegrityError
+    ) as error:  # not asked before: two people may ask at once and both be told that it is free
+        sentence = _("A project with the short name “%(slug)s” exists already; choose another.")
+        raise Refused(sentence % {"slug": slug}, "slug") from error
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
     add_labels(project=project, labels=labels)
     return project

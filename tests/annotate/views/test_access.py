@@ -116,7 +116,8 @@ def test_an_action_is_hidden_from_all_but_leads(
     assert sign_in(annotator).post(address(name)).status_code == 404
     assert sign_in(stranger).post(address(name)).status_code == 404
     assert sign_in(lead).get(address(name)).status_code == 405
-    assert sign_in(lead).post(address(name)).status_code == 302
+    # A form that came empty is shown again with what is missing.
+    assert sign_in(lead).post(address(name)).status_code == (422 if name == "project-labels-add" else 302)
 
 
 @pytest.mark.parametrize("name", [*PAGES, *ACTIONS, "project"])

@@ -44,7 +44,7 @@ def test_a_repeated_label_is_named_and_nothing_is_created(
 ) -> None:
     fields = {"name": "Bank", "slug": "bank", "task": "single", "labels": "card\ncard"}
     response = sign_in(stranger).post(reverse("project-create"), fields)
-    assert "“card” would exist twice" in response.content.decode()
+    assert "“card” is there twice" in response.content.decode()
     assert not Project.objects.exists()
 
 

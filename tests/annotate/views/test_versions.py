@@ -39,8 +39,9 @@ def test_a_lead_starts_the_one_family_that_was_chosen(
     client, where = sign_in(lead), reverse("run-start", args=[project.slug])
     client.post(where, {"family": "tfidf"})
     assert list(project.runs.values_list("family", flat=True)) == ["tfidf"]
-    answer = client.post(where, {"family": "nonsense"}, follow=True)
-    assert "no such family or option" in answer.content.decode()
+    answer = client.post(where, {"family": "nonsense", "tfidf-head": "svm"})
+    assert answer.status_code == 422
+    assert "nonsense is not one of the available choices" in answer.content.decode()
     assert project.runs.count() == 1
 
 
