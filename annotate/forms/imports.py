@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from annotate.services.imports.columns import ColumnMapping
 from annotate.task_types import TaskType
 from training.records import Findings, Row
+from training.storable import text_fault
 
 ENCODINGS = [
     "utf-8",
@@ -32,6 +33,7 @@ ENCODINGS = [
 DELIMITERS = {",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tab"), "|": "|"}
 HEADERS = {"yes": True, "no": False}
 SHOWN = 8
+LONGEST_SHEET = 100  # Excel's own limit is 31 characters
 
 
 class FileForm(forms.Form):
@@ -116,11 +118,12 @@ class MappingForm(forms.Form):
 def declared(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the lead says of the file itself; anything unknown means "find out"."""
     encoding, delimiter = data.get("encoding", ""), data.get("delimiter", "")
+    sheet = data.get("sheet", "")  # the file is asked whether it has it, where it has sheets at all
     return {
         "encoding": encoding if encoding in ENCODINGS else "",
         "delimiter": delimiter if delimiter in DELIMITERS else "",
         "header": HEADERS.get(data.get("header", "")),
-        "sheet": data.get("sheet", ""),  # the file is asked whether it has such a sheet
+        "sheet": "" if text_fault(sheet) or len(sheet) > LONGEST_SHEET else sheet,
     }
 
 

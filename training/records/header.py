@@ -33,6 +33,16 @@ def columns(cells: Sequence[str], width: int, most: int) -> list[str]:
     return names
 
 
+def repeated(names: Sequence[str]) -> list[str]:
+    """Return a sentence for each name of several columns, which `columns` told apart."""
+    second = [name.removesuffix(" (2)") for name in names if name.endswith(" (2)")]
+    return [
+        f"Several columns are called “{name}”: they are read as “{name}”, “{name} (2)” and so on."
+        for name in second
+        if name in names
+    ]
+
+
 def looks_like_header(rows: Sequence[Sequence[str]]) -> bool:
     """Tell whether the first row names the columns: known names, or short ones that no later row has."""
     if not rows:

@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from training.records.bounded import unpacked
 from training.records.detect import PACKED, detect_encoding, detect_format, packed_format
+from training.records.header import repeated
 from training.records.rows import FileError, Options, Row
 from training.storable import HALF, LONGEST_KEY, Limits, json_fault, printable, text_fault
 from training.types import Json
@@ -70,6 +71,8 @@ def sample(
     if not rows:
         name = name or Path(path).name
         raise FileError(f"{name} has no rows: it is empty but for the names of columns, or blank lines.")
+    if settled.findings and settled.format not in ("jsonl", "json"):
+        settled.findings.notes += repeated(list(rows[0].cells))
     return rows, replace(settled, max_seconds=options.max_seconds)
 
 

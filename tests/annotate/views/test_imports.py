@@ -247,6 +247,14 @@ def test_a_sheet_that_is_not_there_is_refused_with_a_sentence(
     assert "no sheet called “None such”" in page.content.decode()
 
 
+@pytest.mark.parametrize("sheet", ["a\0b", "x" * 300_000])
+def test_a_sheet_that_no_workbook_can_have_is_as_none(client: Client, project: Project, sheet: str) -> None:
+    source = upload(client, project)
+    assert client.post(address(source), {"redeclare": "1", "sheet": sheet}).status_code == 302
+    source.refresh_from_db()
+    assert source.mapping["sheet"] == ""
+
+
 def test_a_formula_and_an_error_cost_their_rows_where_their_column_is_used(
     client: Client, project: Project, sent: Mock, tmp_path: Path
 ) -> None:

@@ -13,7 +13,19 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from training.records import FileError, Options, ReadMeter, Row, bounded, delimited, read, reading, sample
+from training.records import (
+    FileError,
+    Findings,
+    Options,
+    ReadMeter,
+    Row,
+    bounded,
+    delimited,
+    read,
+    reading,
+    sample,
+)
+from training.records.header import repeated
 
 
 def rows(tmp_path: Path, content: str | bytes, name: str = "a.csv", **options: object) -> list[Row]:
@@ -144,6 +156,15 @@ def test_quotes_in_tab_separated_text_may_be_plain_characters(tmp_path: Path) ->
 
 def test_columns_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert list(rows(tmp_path, "text,text,\na,b,c\n")[0].cells) == ["text", "text (2)", "column 3"]
+
+
+def test_columns_of_one_name_are_noted(tmp_path: Path) -> None:
+    for names, noted in [("text,text,text", 1), ("text,label", 0), ("text,b (2)", 0)]:
+        (tmp_path / "a.csv").write_text(f"{names}\na,b\n")
+        findings = Findings()
+        sample(tmp_path / "a.csv", 5, Options(findings=findings))
+        assert len(findings.notes) == noted
+    assert "“text”, “text (2)”" in repeated(["text", "text (2)"])[0]
 
 
 def test_lines_are_texts(tmp_path: Path) -> None:
