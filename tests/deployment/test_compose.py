@@ -97,7 +97,7 @@ def test_the_dockerfile_copies_what_exists_and_installs_an_extra_that_exists() -
     assert [name for line in copied for name in line.split() if not (ROOT / name).exists()] == []
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     named = re.findall(r'"\.\[(\w+)\]"', compose.dockerfile())
-    assert named == ["train"]
+    assert named == ["parquet", "train"]
     assert set(named) <= set(extras)
 
 
