@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
@@ -28,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/keys/<int:pk>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("api/v1/", include("annotate.api.urls")),
     path("glossary/", glossary.words, name="glossary"),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", account.EnterView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
     path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),

@@ -1,4 +1,4 @@
-"""A person's own account: the password, and the way out."""
+"""A person's own account: the way in, also with a form that came too late, the password, and the lock."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.password_validation import password_validators_help_texts
+from django.contrib.auth.views import LoginView
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,6 +19,41 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import signed_in
+from annotate.forms.unsent import Unsent, is_from_here
+
+
+class EnterView(LoginView):
+    """Lets a person in; a form that came after their session had ended is offered again then."""
+
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        entered = super().form_valid(form)
+        unsent = Unsent.carried(self.request.POST)
+        return _offer(self.request, unsent) if unsent else entered
+
+    def get_context_data(self, **words: Any) -> dict[str, Any]:
+        return super().get_context_data(unsent=Unsent.carried(self.request.POST), **words)
+
+
+def login_first(request: HttpRequest, unsent: Unsent, status: int = HTTPStatus.FORBIDDEN) -> HttpResponse:
+    """Show the login page, which carries a form on until its person is known."""
+    context = {"form": AuthenticationForm(request), "unsent": unsent}
+    return render(request, "registration/login.html", context, status=status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form whose token is not the session's: what its own page sent can be sent again."""
+    unsent = Unsent.of(request) if is_from_here(request) else None
+    if unsent and request.user.is_authenticated:
+        return _offer(request, unsent, status=HTTPStatus.FORBIDDEN)
+    if unsent:
+        return login_first(request, unsent)
+    return render(request, "403_csrf.html", status=HTTPStatus.FORBIDDEN)
+
+
+def _offer(request: HttpRequest, unsent: Unsent, status: int = HTTPStatus.OK) -> HttpResponse:
+    return render(request, "account/unsent.html", {"unsent": unsent}, status=status)
 
 
 class OwnPasswordForm(PasswordChangeForm):

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.signals import user_logged_out
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -15,6 +16,8 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from annotate import access
+from annotate.forms.unsent import Unsent
+from annotate.views import account
 
 PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptions fit
 FORM_BYTES = 64 * 1024  # what a form with a file has around the file
@@ -83,6 +86,21 @@ def _refusal(request: HttpRequest, status: HTTPStatus, code: str, sentence: str)
 
 def _is_api(request: HttpRequest) -> bool:
     return request.path_info.startswith("/api/")
+
+
+class LoginFirst(LoginRequiredMiddleware):
+    """Sends whoever is not logged in to the login page, which carries on what they have typed.
+
+    The labelling page asks by its script, keeps its decisions itself and sees by the redirect what is wrong.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view_func: Any, view_args: Any, view_kwargs: Any
+    ) -> HttpResponseBase | None:
+        refused = super().process_view(request, view_func, view_args, view_kwargs)
+        is_form = request.method == "POST" and "HX-Request" not in request.headers
+        unsent = Unsent.of(request) if refused and is_form else None
+        return account.login_first(request, unsent) if unsent else refused
 
 
 class KeepNothing:

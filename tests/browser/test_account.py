@@ -33,7 +33,7 @@ def test_errors_can_be_read_in_both_themes_on_both_widths(
     open_as(annotator, "/account/password/")
     assert violations(page) == []
     fill(page, "wrong", "short", "short")
-    expect(page.get_by_text("Your old password was entered incorrectly")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("Your old password was entered incorrectly")).to_be_visible()
     expect(page.get_by_text("at least 10 characters").last).to_be_visible()
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
