@@ -16,10 +16,11 @@ TYPOGRAPHY = frozenset("“”„‟‘’‚‛–—…«»‹›•·\u00a0\u
 # Signs that stand by themselves, and are other encodings' letters where they stand inside of words.
 SIGNS = frozenset("£¥¢§°²³¹½¼¾±×÷µ¶¬¦¤№ªº")
 MOST_WORDS = 2000
-ENOUGH = (
-    0.8  # a right guess has 0.95 to 1 in real text, which holds names of other languages; wrong ones 0 to 0.7
-)
-MARGIN = 0.05  # by which a later alphabet has to be better: many a text has only letters that both have
+# A right guess has 0.85 to 1, as real text holds names of other languages; wrong ones have 0 to 0.7.
+ENOUGH = 0.8
+# By how much a later alphabet has to be better: many a text has only letters that both have, or a foreign
+# name. Scripts overlap less than Latin alphabets do.
+MARGIN, LATIN_MARGIN = 0.05, 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def by_alphabet(sample: bytes) -> str:
             if encoding not in words:
                 words[encoding] = _foreign_words(sample.decode(encoding, "replace"))
             fit = _fit(words[encoding], alphabet)
-            if fit >= ENOUGH and (not best or fit > most + MARGIN):
+            margin = MARGIN if alphabet.frequent else LATIN_MARGIN
+            if fit >= ENOUGH and (not best or fit > most + margin):
                 best, most = encoding, fit
     return best
 

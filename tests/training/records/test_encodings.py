@@ -73,6 +73,12 @@ def test_letters_that_western_and_central_european_text_share_are_western(tmp_pa
     assert sample(path, 1)[1].encoding == "cp1252"
 
 
+def test_a_foreign_name_in_western_text_does_not_make_it_central_european(tmp_path: Path) -> None:
+    # Slovak would have every letter of it, as "ŕ" and "č", and the name's "ä", which French has not.
+    text = "Hägar a déjà été très près de là et à côté de l’école"
+    assert texts(tmp_path, f"text,label\n{text},a\n".encode("cp1252")) == [text]
+
+
 def test_a_byte_order_mark_is_no_letter_of_the_first_column_where_utf_8_was_declared(tmp_path: Path) -> None:
     assert texts(tmp_path, "text\nà\n".encode("utf-8-sig"), encoding="utf-8") == ["à"]
     assert texts(tmp_path, "text\nà\n".encode("utf-8-sig"), encoding="UTF8") == ["à"]

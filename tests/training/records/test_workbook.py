@@ -87,11 +87,12 @@ def test_a_merged_label_holds_for_all_its_rows(write: Callable[..., Path]) -> No
             [None, "two", "y"],
             [None, "three"],
             ["bad", "four", "z"],
+            [None, "five"],
             change=merge,
         )
     )
-    assert [row.cells["label"] for row in rows] == ["good", "good", "good", "bad"]
-    assert [row.cells["city"] for row in rows] == ["x", "y", None, "z"]
+    assert [row.cells["label"] for row in rows] == ["good", "good", "good", "bad", None]
+    assert [row.cells["city"] for row in rows] == ["x", "y", None, "z", None]
     assert findings.notes == [
         "Each row that is spanned by the sheet's 1 merged cell gets what that cell holds."
     ]
