@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from training import tasks
+from training.storable import DEPTH_ONLY, json_fault
 from training.types import Json, LabelSchema, LabelSpec, TrainingError
 
 FORMAT = 1
@@ -156,10 +157,12 @@ def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of the bundle in `folder`; raises `BundleError` where it cannot be read."""
     try:
         content = json.loads((folder / MANIFEST).read_text("utf-8"))
+        if fault := json_fault(content, DEPTH_ONLY):
+            raise ValueError(f"what is at {fault.pointer or '/'} {fault.reason}")
         return Manifest.from_json(content)
     except FileNotFoundError as error:
         raise BundleError(f"There is no bundle at {folder}: it has no {MANIFEST}.") from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise BundleError(f"The manifest of the bundle at {folder} cannot be read: {error}.") from error
 
 

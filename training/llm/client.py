@@ -25,6 +25,7 @@ from training.llm.errors import (
 )
 from training.llm.gate import Gate
 from training.llm.waiting import asked_for
+from training.storable import printable
 from training.types import Json, TrainingError
 
 Message = Mapping[str, str]  # "role" and "content"
@@ -34,6 +35,7 @@ DEFAULTS: Mapping[str, Json] = MappingProxyType({"temperature": 0, "max_tokens":
 _NO_LIMIT = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 _PASSING = (408, 409, 425)
 _THIS_ONE = (400, 413, 422)
+_MOST_TOKENS = 10**9  # of one answer; whoever counts more counts something else
 _LARGEST_ANSWER = 1_000_000  # bytes; labels take a few hundred
 _QUOTED = 200  # characters of an endpoint's error message that are shown
 
@@ -224,10 +226,10 @@ class Chat:
         return f"The endpoint {self.endpoint.url}"
 
     def _safe(self, said: str) -> str:
-        """Return an endpoint's text on one line, without the API key, which the endpoint may repeat."""
+        """Return an endpoint's text on one line that can be stored, without the key that it may repeat."""
         if self.endpoint.key:
             said = said.replace(self.endpoint.key, "[key]")
-        return " ".join(said.split())[:_QUOTED]
+        return printable(" ".join(said.split())[:_QUOTED])
 
 
 def _text(value: Json) -> str:
@@ -239,4 +241,5 @@ def _text(value: Json) -> str:
 
 
 def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if is_count else None

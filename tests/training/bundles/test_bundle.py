@@ -113,7 +113,11 @@ def test_a_manifest_cannot_point_out_of_its_folder(tmp_path: Path) -> None:
         open_bundle(folder)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"format": 1}', "\ufeffnonsense"])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"format": 1}', "\ufeffnonsense", "[" * 100_000, f'{{"format": {"9" * 5000}}}']
+    + [f'{{"format": 1, "note": {value}}}' for value in ("1e999", "NaN", '"\\ud83d"', "[" * 70 + "]" * 70)],
+)
 def test_a_broken_manifest_is_a_sentence(tmp_path: Path, content: str) -> None:
     (tmp_path / MANIFEST).write_text(content)
     with pytest.raises(BundleError, match="manifest"):

@@ -23,6 +23,7 @@ from training.llm.errors import (
 )
 from training.llm.gate import Gate
 from training.llm.waiting import asked_for
+from training.storable import text_fault
 from training.types import TrainingError
 
 SCHEMA = {"type": "object"}
@@ -227,6 +228,21 @@ def test_a_key_that_no_header_can_hold_is_refused_unquoted(key: str) -> None:
 def test_an_endpoint_gets_an_attempt_and_some_time(wrong: dict[str, int]) -> None:
     with pytest.raises(TrainingError, match="at least one attempt"):
         Endpoint("http://host/v1", "m", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_complaint_of_half_a_character_can_be_stored(server: Server) -> None:
+    server.plan = [replies(400, '{"error": {"message": "no \\ud83d \\u0000"}}')]
+    with pytest.raises(RequestRejected) as refused:
+        ask(server)
+    assert text_fault(str(refused.value)) == ""
+    assert "no \\ud83d" in str(refused.value)
+
+
+@pytest.mark.parametrize("count", ["1" * 30, "1" * 4000, "1e999", "-1", "true"])
+def test_a_count_of_tokens_that_nobody_could_have_counted_is_none(server: Server, count: str) -> None:
+    answer = '{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": %s}}'
+    server.plan = [replies(200, answer.replace("%s", count))]
+    assert ask(server).input_tokens is None
 
 
 def test_an_endpoint_that_counts_no_tokens_says_none(server: Server) -> None:
