@@ -16,7 +16,7 @@ TYPOGRAPHY = frozenset("“”„‟‘’‚‛–—…«»‹›•·\u00a0\u
 # Signs that stand by themselves, and are other encodings' letters where they stand inside of words.
 SIGNS = frozenset("£¥¢§°²³¹½¼¾±×÷µ¶¬¦¤№ªº")
 MOST_WORDS = 2000
-# A right guess has 0.85 to 1, as real text holds names of other languages; wrong ones have 0 to 0.7.
+# Not 1, as real text holds names of other languages; where nothing fits so well, frequencies decide.
 ENOUGH = 0.8
 # By how much a later alphabet has to be better: many a text has only letters that both have, or a foreign
 # name. Scripts overlap less than Latin alphabets do.
