@@ -72,6 +72,11 @@ class DocumentsResponse(serializers.Serializer[Any]):
     broken = serializers.IntegerField(help_text="Rows that did not go in; the rest did.")
     pool = serializers.IntegerField(help_text="How many of the created ones models may learn from.")
     holdout = serializers.IntegerField(help_text="How many of the created ones only measure.")
+    missing_labels = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Labels that the project does not offer, with the number of documents that were stored "
+        "without a decision because of them; an empty name stands for all labels beyond the first 100.",
+    )
     problems = RowProblem(many=True)
 
 
@@ -119,6 +124,7 @@ class DocumentsView(APIView):
             tasks.wake(schedule.open_if_due(project=project))
         told = {name: getattr(counts, name) for name in ("created", "updated", "unchanged", "broken")}
         told |= {"pool": counts.lanes.pool, "holdout": counts.lanes.holdout}
+        told["missing_labels"] = counts.missing
         problems = [{"index": number, "reason": reason} for number, reason in counts.problems]
         return Response({**told, "problems": problems})
 

@@ -11,7 +11,10 @@ UPLOADED = "uploaded"  # a lead has yet to say which column is what, so no worke
 
 
 class Import(Work):
-    """One file on its way in; `mapping` says which column is what, `lanes` where its documents went."""
+    """One file on its way in; `mapping` says which column is what, `lanes` where its documents went.
+
+    `missing` has the labels that the project does not offer, each with its number of rows.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
@@ -31,6 +34,7 @@ class Import(Work):
     unchanged = models.PositiveIntegerField(default=0)
     broken = models.PositiveIntegerField(default=0)
     lanes = models.JSONField(default=dict)
+    missing = models.JSONField(default=dict)
 
     objects: WorkQuerySet[Import] = WorkQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -10,6 +10,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from annotate import label_names
 from training.types import Answer, Task
 
 
@@ -71,13 +72,24 @@ class TaskType(ABC):
         return [(int(label), scores.get(label)) for label in chosen if label in offered]
 
     def read_cell(self, value: Any, separator: str) -> Answer:
-        """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none."""
-        parts = value if isinstance(value, list) else [value]
-        if separator and not isinstance(value, list):
-            parts = str("" if value is None else value).split(separator)
-        names = (str("" if part is None else part).strip() for part in parts)
+        """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none.
+
+        A cell is a list, or a text that spells one in JSON, or names with a separator between them. Raises
+        `ValueError`, with a sentence, where a label is an object or a list.
+        """
+        parts = label_names.spelled(value)
+        if parts is None and separator and isinstance(value, str):
+            parts = value.split(separator)
+        names = map(label_names.read, [value] if parts is None else parts)
         return Answer(tuple(name for name in names if name))
 
     def write_cell(self, answer: Answer) -> str:
-        """Return the cell that `read_cell` reads with the likeliest separator; labels are names."""
-        return next(iter(self.separators), "").join(map(str, answer.labels))
+        """Return the cell that `read_cell` reads with any of the separators; labels are names.
+
+        Names with a separator inside, and those that look like a list, are spelled in JSON.
+        """
+        names = list(map(str, answer.labels))
+        if any(mark in name for name in names for mark in self.separators):
+            return label_names.spell(names)
+        cell = next(iter(self.separators), "").join(names)
+        return cell if label_names.spelled(cell) is None else label_names.spell(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
 from annotate.services.exports import formats
-from annotate.services.imports import job, lanes
+from annotate.services.imports import job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
@@ -59,7 +60,7 @@ def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _context(project: Project, upload: Import) -> dict[str, Any]:
-    is_gone = job.is_gone(upload)
+    is_gone, left_out = job.is_gone(upload), missing.told(upload)
     return {
         "project": project,
         "upload": upload,
@@ -69,6 +70,8 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         if upload.bytes_read and upload.is_live and not is_gone
         else None,
         "lanes": lanes.told(upload),
+        "missing": left_out,
+        "can_make_labels": not is_gone and missing.can_be_made(left_out),
         "problems": upload.problems.all()[:200],
     }
 
@@ -85,6 +88,9 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
         except FileError as error:
             messages.error(request, str(error))
         return redirect(f"{request.path}?columns=1")
+    if "make_labels" in request.POST:
+        mapping = replace(ColumnMapping.load(upload.mapping), create_labels=True)
+        return _start(request, project, upload, mapping, dry_run=False)
     if "repeat" in request.POST:
         return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)
     try:

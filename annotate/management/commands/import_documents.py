@@ -11,7 +11,7 @@ from annotate import tasks
 from annotate.models import Project
 from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
-from annotate.services.imports import job, lanes
+from annotate.services.imports import job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.work import jobs
 from training.records import READERS, FileError
@@ -77,6 +77,8 @@ class Command(BaseCommand):
             f"{done.created:,} {would}added, {done.updated:,} {would}updated, {done.unchanged:,} unchanged, "
             f"{done.broken:,} broken."
         )
+        for label in missing.told(done):
+            self.stderr.write(missing.sentence(label))
         for sentence in lanes.told(done):
             self.stdout.write(sentence)
         if done.state == WorkState.FAILED:

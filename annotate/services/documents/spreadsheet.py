@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from django.utils.translation import gettext as _
 
 from training.types import Json
 
@@ -12,6 +15,8 @@ COLUMNS = (
     "document", "external_id", "text", "lane", "labels", "annotator", "outcome", "is_gold", "source",
     "reason", "seconds", "created", "updated", "meta",
 )  # fmt: skip
+# Those of a document that nobody has decided on, in JSONL.
+UNDECIDED = ("document", "external_id", "text", "lane", "meta")
 MARK = "'"
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 # Spreadsheets skip these before a sign: control and format characters, as zero-width ones and the byte order
@@ -46,6 +51,30 @@ def read_back(cells: Mapping[str, Json]) -> Mapping[str, Json]:
 
     NB: our own JSONL has these columns too, with labels as a list and without marks.
     """
-    if set(cells) != set(COLUMNS) or not isinstance(cells["labels"], str):
+    if not is_own(cells) or isinstance(cells.get("labels", []), list):
         return cells
     return {name: unmarked(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
+
+
+def is_own(cells: Collection[str]) -> bool:
+    """Tell whether a row has the columns of our own export, no more and no fewer."""
+    count = len(cells)
+    return (count == len(COLUMNS) and set(cells) == _COLUMNS) or (
+        count == len(UNDECIDED) and set(cells) == _UNDECIDED
+    )
+
+
+def fields(cell: Json) -> dict[str, Json]:
+    """Return what our own export keeps beside a text; raises `ValueError` where the cell was changed."""
+    if cell is None or cell == "":
+        return {}
+    try:
+        found = json.loads(cell) if isinstance(cell, str) else cell
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(_("The cell in “meta” is not the JSON object that the export wrote."))
+    return found
+
+
+_COLUMNS, _UNDECIDED = frozenset(COLUMNS), frozenset(UNDECIDED)

@@ -75,6 +75,7 @@ class ColumnMapping:
 
     def row(self, row: records.Row, task_type: TaskType) -> IncomingDocument:
         cells = spreadsheet.read_back(row.cells)
+        own = spreadsheet.is_own(cells)
         if self.text not in cells:
             return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
         for name, reason in row.faults.items():
@@ -83,17 +84,39 @@ class ColumnMapping:
             if name in (self.text, self.id, self.label, *self.meta) and not is_kept:
                 problem = f"The cell in “{name}” {reason}."
                 return IncomingDocument("", number=row.number, problem=problem)
-        answer = None
-        if self.label in cells:
-            said = task_type.read_cell(cells[self.label], self.separator)
-            answer = None if said == Answer() and not self.empty_is_answer else said
+        try:
+            answer = self._answer(cells, task_type, own=own)
+            meta = {name: cells[name] for name in self.meta if name in cells}
+            if own and "meta" in meta:
+                meta |= spreadsheet.fields(meta.pop("meta"))
+        except ValueError as error:
+            return IncomingDocument("", number=row.number, problem=str(error))
         return IncomingDocument(
             text=_flat(cells[self.text]),
             external_id=_flat(cells.get(self.id)).strip(),
             answer=answer,
-            meta={name: cells[name] for name in self.meta if name in cells},
+            meta=meta,
             number=row.number,
+            annotator=_flat(cells.get("annotator")) if own else "",
+            gold=own and cells.get("is_gold") in (True, "true", "TRUE"),
         )
+
+    def _answer(self, cells: Mapping[str, Any], task_type: TaskType, *, own: bool) -> Answer | None:
+        """Return what a row answers; None where it says nothing.
+
+        Our own rows say by their outcome whether an empty answer was decided.
+        """
+        if self.label not in cells:
+            return None
+        is_own = own and self.label == "labels"
+        separator = next(iter(task_type.separators), "") if is_own else self.separator
+        said = task_type.read_cell(cells[self.label], separator)
+        if said != Answer():
+            return said
+        if is_own:
+            is_decided = task_type.may_be_empty and cells.get("outcome") == "answered"
+            return said if is_decided else None
+        return said if self.empty_is_answer else None
 
 
 def _flat(value: Any) -> str:
@@ -124,7 +147,10 @@ def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool)
         id=identity,
         label=label,
         separator=next(iter([*marks, *task_type.separators]), ""),
-        meta=tuple(name for name in names if name not in {text, identity, label}),
+        # Of our own export, what is kept beside the texts comes back; the other columns are for reading.
+        meta=("meta",)
+        if spreadsheet.is_own(names)
+        else tuple(name for name in names if name not in {text, identity, label}),
         create_labels=not has_labels,
     )
 

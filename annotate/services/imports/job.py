@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Import, ImportProblem, Project, User
 from annotate.models.work import LIVE_STATES, WorkState
-from annotate.services.imports import holdout
+from annotate.services.imports import holdout, missing
 from annotate.services.imports.columns import ColumnMapping, guess
 from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, store_rows
@@ -113,6 +113,7 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             cancelled_by=None,
             finished_at=None,
             lanes={},
+            missing={},
             **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
         )
     )
@@ -176,12 +177,15 @@ class _Progress:
     def __init__(self, upload: Import) -> None:
         self.upload, self.listed = upload, upload.problems.count()
         self.meter, self.lanes = records.ReadMeter(), LaneCounts.load(upload.lanes)
+        self.missing = dict(upload.missing)
 
     def add(self, counts: Counts) -> None:
         self.lanes.add(counts.lanes)
+        missing.add(self.missing, counts.missing)
         kept = lease.beat(
             row=self.upload,
             lanes=self.lanes.dump(),
+            missing=self.missing,
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,

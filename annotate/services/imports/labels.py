@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Sequence
 
 from django.contrib.auth.hashers import make_password
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate import hotkeys
+from annotate import hotkeys, label_names
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
@@ -39,38 +39,45 @@ class ImportedLabels:
 
     def load(self) -> None:
         """Read the labels anew; another transaction may have added or archived some."""
-        self.labels = {label.name: label for label in self.project.labels.all()}
+        self.labels = {}
+        for label in self.project.labels.all():
+            # One that was stored before names were tidied is found by its tidy name as well.
+            self.labels.setdefault(label_names.tidy(label.name), label)
+            self.labels[label.name] = label
 
-    def resolve(self, named: Answer) -> tuple[Answer | None, str]:
-        """Return an answer in names in the labels' keys, or the reason why the row cannot go in."""
-        wanted = dict.fromkeys(map(str, named.labels))
-        if problem := self.project.task_type.fault(Answer(tuple(wanted))):
-            return None, problem
-        for name in wanted:
-            known = self.labels.get(name)
-            if known and known.archived_at:
-                return None, _("The label “%(name)s” is archived; restore it first.") % {"name": name}
-            if known:
-                continue
-            if not name.strip() or len(name) > LONGEST_NAME:
-                sentence = _("A label is empty or has more than %(most)s characters.")
-                return None, sentence % {"most": LONGEST_NAME}
-            if not self.create:
-                return None, _("The project has no label “%(name)s”.") % {"name": name}
-            if len(self.labels) >= MOST_LABELS:
-                sentence = _("The project has %(most)s labels already; is this the right column?")
-                return None, sentence % {"most": MOST_LABELS}
+    def resolve(self, entry: RowMatch, named: Answer) -> None:
+        """Give an entry its answer in the labels' keys, or the labels that the project does not offer.
+
+        A text is never dropped because of its label: it goes in undecided, and the labels are counted.
+        """
+        wanted = dict.fromkeys(label_names.tidy(str(name)) for name in named.labels)
+        entry.named = Answer(tuple(wanted))
+        entry.problem = self.project.task_type.fault(entry.named)
+        if entry.problem:
+            return
+        entry.missing = [name for name in wanted if not self._is_offered(name)]
+        if entry.missing:
+            return
         for name in wanted:
             if name not in self.labels:
-                taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
-                last = self.project.labels.aggregate(last=Max("position"))["last"]
-                self.labels[name] = Label.objects.create(
-                    project=self.project,
-                    name=name,
-                    position=0 if last is None else last + 1,
-                    hotkey=next(hotkeys.free(taken), ""),
-                )
-        return Answer(tuple(self.labels[name].pk for name in wanted)), ""
+                self._create(name)
+        entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
+
+    def _is_offered(self, name: str) -> bool:
+        """Tell whether a label can be chosen, or made where this import makes labels."""
+        if known := self.labels.get(name):
+            return known.archived_at is None
+        return self.create and 0 < len(name) <= LONGEST_NAME and len(self.labels) < MOST_LABELS
+
+    def _create(self, name: str) -> None:
+        taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
+        last = self.project.labels.aggregate(last=Max("position"))["last"]
+        self.labels[name] = Label.objects.create(
+            project=self.project,
+            name=name,
+            position=0 if last is None else last + 1,
+            hotkey=next(hotkeys.free(taken), ""),
+        )
 
     def annotate(self, entries: Sequence[RowMatch]) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its history."""
@@ -81,28 +88,44 @@ class ImportedLabels:
         self.annotator = self.annotator or machine_annotator()
         documents = [entry.document.pk for entry in labelled if entry.document]
         annotations = Annotation.objects.filter(document__in=documents)
+        labelled = self._not_here(labelled, annotations)
         own = annotations.filter(annotator=self.annotator).prefetch_related("choices")
         held = {annotation.document_id: annotation for annotation in own}
         golden: set[int] = set()
-        if self.gold:
+        if any(entry.gold for entry in labelled):
             others = annotations.filter(is_gold=True).exclude(annotator=self.annotator)
             golden = set(others.values_list("document_id", flat=True))
         fresh: dict[int, RowMatch] = {}
         for entry in labelled:
             assert entry.document is not None
             pk = entry.document.pk
-            if pk in golden:
+            if entry.gold and pk in golden:
                 entry.problem = _("The document has a gold answer of a person already.")
             elif pk in fresh:
-                entry.problem = "" if _answer(fresh[pk]).same_choice(_answer(entry)) else contradiction()
+                if not _answer(fresh[pk]).same_choice(_answer(entry)):
+                    # The row that holds is the one that is told to have added the document.
+                    fresh[pk].state = "created" if entry.state == "created" else fresh[pk].state
+                    entry.problem = contradiction()
             elif pk not in held:
                 fresh[pk] = entry
                 entry.state = "updated" if entry.state == "unchanged" else entry.state
             else:
                 has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
-                if not has.same_choice(_answer(entry)) or held[pk].is_gold != self.gold:
+                if not has.same_choice(_answer(entry)) or held[pk].is_gold != entry.gold:
                     self._replace(held[pk], entry)
         self._add(list(fresh.values()))
+
+    @staticmethod
+    def _not_here(labelled: Sequence[RowMatch], annotations: QuerySet[Annotation]) -> list[RowMatch]:
+        """Leave out what our own export says of decisions that are here; gold answers come first.
+
+        People's decisions are never changed by a file, and are not to be doubled by one either.
+        """
+        names = {entry.annotator for entry in labelled} - {"", MACHINE}
+        people = annotations.filter(annotator__username__in=names) if names else annotations.none()
+        here = set(people.values_list("document_id", "annotator__username"))
+        left = [e for e in labelled if e.document and (e.document.pk, e.annotator) not in here]
+        return sorted(left, key=lambda entry: not entry.gold)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
         if entry.repeats:
@@ -113,7 +136,7 @@ class ImportedLabels:
             annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=before
         )
         annotation.choices.all().delete()
-        annotation.is_gold = self.gold
+        annotation.is_gold = entry.gold
         annotation.save()
         self._choose([(annotation.pk, entry)])
         entry.state = "updated"
@@ -126,13 +149,12 @@ class ImportedLabels:
             "annotator_id": self.annotator.pk,
             "outcome": Outcome.ANSWERED.value,
             "source": Source.IMPORT.value,
-            "is_gold": self.gold,
             "guidelines_version": self.project.guidelines_version,
             "created_at": now,
             "updated_at": now,
         }
-        documents = [(entry.document.pk,) for entry in entries if entry.document]
-        keys = insert(Annotation, documents, ["document_id"], shared)
+        own = [(entry.document.pk, entry.gold) for entry in entries if entry.document]
+        keys = insert(Annotation, own, ["document_id", "is_gold"], shared)
         self._choose(list(zip(keys, entries, strict=True)))
 
     @staticmethod

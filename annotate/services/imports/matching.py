@@ -29,6 +29,9 @@ class RowMatch:
     repeats: bool = False
     state: str = "unchanged"
     problem: str = ""
+    missing: Sequence[str] = ()  # labels that the project does not offer: the text goes in without its answer
+    annotator: str = ""  # who gave the answer, where our own export says so
+    gold: bool = False
 
     @property
     def key(self) -> str:

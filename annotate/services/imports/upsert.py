@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Project
-from annotate.services.imports import holdout, lanes
+from annotate.services.imports import holdout, lanes, missing
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
 from annotate.services.imports.lanes import LaneCounts
@@ -40,7 +40,8 @@ class IncomingDocument:
     """One document as it comes in.
 
     `answer` is in the names of labels; None means "not known", which an empty answer, "none applies", is not.
-    `number` is what the person calls the row; `problem` is set where it could not be read.
+    `number` is what the person calls the row; `problem` is set where it could not be read. `annotator` is who
+    gave the answer, and `gold` whether it is gold, where our own export says so.
     """
 
     text: str
@@ -49,6 +50,8 @@ class IncomingDocument:
     meta: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
     problem: str = ""
+    annotator: str = ""
+    gold: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Counts:
     broken: int = 0
     problems: list[tuple[int, str]] = field(default_factory=list)
     lanes: LaneCounts = field(default_factory=LaneCounts)
+    missing: dict[str, int] = field(default_factory=dict)  # labels that the project does not offer: rows
 
     def add(self, other: Counts) -> None:
         self.rows += other.rows
@@ -68,6 +72,7 @@ class Counts:
         self.unchanged += other.unchanged
         self.broken += other.broken
         self.lanes.add(other.lanes)
+        missing.add(self.missing, other.missing)
         self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
 
 
@@ -166,19 +171,27 @@ def _store_chunk(
             counts.problems.append((entry.number, entry.problem))
         else:
             setattr(counts, entry.state, getattr(counts, entry.state) + 1)
+            missing.note(counts.missing, entry.missing)
     return counts
 
 
 def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
     problem = row.problem or _fault(row)
-    entry = RowMatch(row.number, row.text, row.external_id, dict(row.meta), problem=problem)
+    entry = RowMatch(
+        row.number,
+        row.text,
+        row.external_id,
+        dict(row.meta),
+        problem=problem,
+        annotator=row.annotator,
+        gold=row.gold or labels.gold,
+    )
     if problem:
         return entry
     entry.sha256 = hashlib.sha256(row.text.encode()).hexdigest()
     entry.split_key = splits.split_key(row.text)
     if row.answer is not None:
-        entry.named = row.answer
-        entry.answer, entry.problem = labels.resolve(row.answer)
+        labels.resolve(entry, row.answer)
     return entry
 
 

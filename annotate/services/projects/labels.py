@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate import hotkeys
+from annotate import hotkeys, label_names
 from annotate.models import Label, Project
 from annotate.services.projects.refused import Refused
 from training.storable import is_blank
@@ -32,7 +32,7 @@ class LabelEdit:
 @transaction.atomic
 def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[Label]:
     _lock(project.pk)
-    wanted = [(name.strip(), description.strip()) for name, description in labels]
+    wanted = [(label_names.tidy(name), description.strip()) for name, description in labels]
     existing = list(project.labels.all())
     _refuse_repeated_names([label.name for label in existing] + [name for name, _description in wanted])
     free = hotkeys.free(label.hotkey for label in existing if label.archived_at is None)
@@ -55,7 +55,7 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label
         if edit.pk not in labels:
             raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": edit.name})
         label = labels[edit.pk]
-        label.name, label.description = edit.name.strip(), edit.description.strip()
+        label.name, label.description = label_names.tidy(edit.name), edit.description.strip()
         label.hotkey = edit.hotkey.lower()
     others = project.labels.exclude(pk__in=labels).values_list("name", flat=True)
     _refuse_repeated_names([label.name for label in labels.values()] + list(others))

@@ -55,11 +55,19 @@ def test_documents_go_in_and_again_change_nothing(
 
 
 def test_a_broken_document_is_named_and_the_rest_goes_in(project: Project, lead: User, api: Api) -> None:
-    rows = [{"text": "good"}, {"text": "bad", "labels": ["mauve"]}]
+    rows = [{"text": "good"}, {"text": "bad", "labels": ["red", "blue"]}]
     told = post(api(lead), "/documents", documents=rows).json()
     assert (told["created"], told["broken"]) == (1, 1)
     assert told["problems"][0]["index"] == 1
-    assert "mauve" in told["problems"][0]["reason"]
+    assert "exactly one label" in told["problems"][0]["reason"]
+
+
+def test_a_document_is_kept_without_an_unknown_label_which_is_named(
+    project: Project, lead: User, api: Api
+) -> None:
+    told = post(api(lead), "/documents", documents=[{"text": "good", "labels": ["mauve"]}]).json()
+    assert (told["created"], told["broken"], told["missing_labels"]) == (1, 0, {"mauve": 1})
+    assert not Annotation.objects.exists()
 
 
 def test_a_dry_run_stores_nothing(project: Project, lead: User, api: Api, sent: list[str]) -> None:

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotate import kinds, tasks
 from annotate.models import Import, Project, User
@@ -109,6 +110,62 @@ def test_a_dry_run_and_then_the_import(
     tasks.work("import_file", source.pk)
     assert project.documents.get(external_id="2").meta == {"city": "Kiel"}
     assert sent.call_args.args == (kinds.BY_NAME["vectors"], project.jobs.get().pk)
+
+
+def test_labels_that_are_not_offered_are_listed_and_made_by_a_button(
+    client: Client, project: Project, sent: Mock
+) -> None:
+    source = upload(client, project, b"text,label\nhello,mauve\nbye,mauve\nthird,red\n")
+    client.post(address(source), {"text": "text", "label": "label"})
+    job.run(import_id=source.pk)
+    assert project.documents.count() == 3
+    page = client.get(address(source)).content.decode()
+    assert '<th scope="row" class="import-name" dir="auto">mauve</th><td class="number">2</td>' in page
+    client.post(address(source), {"make_labels": "1"})
+    done = job.run(import_id=source.pk)
+    assert done is not None
+    assert (done.created, done.updated, done.unchanged, done.missing) == (0, 2, 1, {})
+    assert project.annotations.filter(labels__name="mauve").count() == 2
+    assert "make_labels" not in client.get(address(source)).content.decode()
+
+
+def test_an_archived_label_is_listed_with_its_way_back_and_no_button(
+    client: Client, project: Project, sent: Mock
+) -> None:
+    project.labels.filter(name="red").update(archived_at=timezone.now())
+    source = upload(client, project, b"text,label\nhello,red\n")
+    client.post(address(source), {"text": "text", "label": "label"})
+    job.run(import_id=source.pk)
+    page = client.get(address(source)).content.decode()
+    assert "restore it on the settings page" in page
+    assert "make_labels" not in page
+
+
+@pytest.mark.parametrize("format", ["jsonl", "csv"])
+def test_an_export_of_the_site_comes_back_into_a_new_project(
+    client: Client, multi_project: Project, make_project: Callable[..., Project], sent: Mock, format: str
+) -> None:
+    rows = [
+        IncomingDocument("'=1\r\n", answer=Answer(("a|b", "true")), meta={"n": [None, 1.5]}),
+        IncomingDocument("none", answer=Answer()),
+    ]
+    store_rows(project=multi_project, rows=rows, create_labels=True)
+    fresh = make_project(slug="fresh", task="multi", labels=())
+    kept = []
+    for each in (multi_project, fresh):
+        answer = client.get(reverse("export", args=[each.slug, format]))
+        assert isinstance(answer, StreamingHttpResponse)
+        content = b"".join(answer.streaming_content)  # type: ignore[arg-type]
+        source = upload(client, fresh, content, name=f"own.{format}")
+        chosen = {"text": "text", "id": "external_id", "label": "labels", "meta": "meta"}
+        client.post(address(source), chosen | {"create_labels": "on", "separator": "|"})
+        done = job.run(import_id=source.pk)
+        assert done is not None
+        kept.append((done.created, done.unchanged, done.broken))
+    assert kept == [(2, 0, 0), (0, 2, 0)]
+    assert list(fresh.documents.values_list("text", "meta")) == [(row.text, row.meta) for row in rows]
+    answers = [{label.name for label in one.labels.all()} for one in fresh.annotations.order_by("document")]
+    assert answers == [{"a|b", "true"}, set()]
 
 
 def test_one_column_cannot_be_two_things(client: Client, project: Project) -> None:

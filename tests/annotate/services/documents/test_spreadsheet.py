@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from annotate import label_names
 from annotate.services.documents import spreadsheet
 from annotate.services.exports import formats
 from annotate.services.imports.columns import ColumnMapping
@@ -56,7 +57,7 @@ def test_a_mark_is_taken_off_exactly(text: str) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.one_of(TEXTS, TRICKY).filter(str.strip), TRICKY.map(str.strip).filter(bool))
+@given(st.one_of(TEXTS, TRICKY).filter(str.strip), TRICKY.map(label_names.tidy).filter(bool))
 def test_a_text_comes_back_from_a_file_as_it_went(text: str, label: str) -> None:
     row = {"document": 1, "external_id": "a", "text": text, "lane": "pool", "labels": [label], "meta": {}}
     content = b"".join(formats.csv_lines(iter([row]), SINGLE))

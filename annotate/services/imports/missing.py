@@ -1,0 +1,66 @@
+"""Labels of a file that the project does not offer: their texts are stored, and the labels are told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from annotate.models import Import
+from annotate.services.imports.labels import LONGEST_NAME, MOST_LABELS
+
+MOST_NAMES = 100
+OTHERS = ""  # stands for the rows of labels beyond these; no label has this name
+
+
+@dataclass(frozen=True, slots=True)
+class MissingLabel:
+    """A label that came with `rows` rows; `why` it cannot be made, or an empty string."""
+
+    name: str
+    rows: int
+    why: str
+
+
+def note(counts: dict[str, int], names: Iterable[str]) -> None:
+    add(counts, dict.fromkeys(names, 1))
+
+
+def add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, rows in more.items():
+        key = name if name in counts or len(counts) < MOST_NAMES else OTHERS
+        counts[key] = counts.get(key, 0) + rows
+
+
+def told(upload: Import) -> list[MissingLabel]:
+    """Return the labels that an import left out, the most frequent first, with what stands in their way."""
+    archived = set(upload.project.labels.exclude(archived_at=None).values_list("name", flat=True))
+    is_full = upload.project.labels.count() >= MOST_LABELS
+    frequent = sorted(upload.missing.items(), key=lambda item: (not item[0], -item[1], item[0]))
+    return [MissingLabel(name, rows, _why(name, archived, is_full=is_full)) for name, rows in frequent]
+
+
+def _why(name: str, archived: set[str], *, is_full: bool) -> str:
+    if name in archived:
+        return _("It is archived; restore it on the settings page, then import the file again.")
+    if len(name) > LONGEST_NAME:
+        return _("The name has more than %(most)s characters.") % {"most": LONGEST_NAME}
+    if is_full:
+        return _("The project has %(most)s labels already; is this the right column?") % {"most": MOST_LABELS}
+    return ""
+
+
+def sentence(label: MissingLabel) -> str:
+    said = ngettext(
+        "The project does not offer the label “%(name)s”: %(n)s text was stored without a decision.",
+        "The project does not offer the label “%(name)s”: %(n)s texts were stored without a decision.",
+        label.rows,
+    )
+    name = label.name or _("and others")
+    return " ".join(filter(None, [said % {"name": name, "n": label.rows}, label.why]))
+
+
+def can_be_made(labels: Iterable[MissingLabel]) -> bool:
+    return any(label.name and not label.why for label in labels)
