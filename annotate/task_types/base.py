@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from annotate import label_names
+from annotate.task_types import label_names
 from training.types import Answer, Task
 
 

@@ -10,11 +10,12 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate import hotkeys, label_names
+from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.matching import RowMatch, contradiction
+from annotate.task_types import label_names
 from training.types import Answer
 
 MACHINE = "import"

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate import hotkeys, label_names
+from annotate import hotkeys
 from annotate.models import Label, Project
 from annotate.services.projects.refused import Refused
+from annotate.task_types import label_names
 from training.storable import is_blank
 
 

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from annotate import label_names
 from annotate.services.documents import spreadsheet
 from annotate.services.exports import formats
 from annotate.services.imports.columns import ColumnMapping
-from annotate.task_types import SINGLE
+from annotate.task_types import SINGLE, label_names
 from training import records
 
 RISKY = [

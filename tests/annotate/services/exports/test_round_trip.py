@@ -16,14 +16,13 @@ from django.core.files.base import ContentFile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from annotate import label_names
 from annotate.models import Annotation, Decision, Document, Import, Project, User
 from annotate.models.annotations import Outcome
 from annotate.services.exports import formats
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping, guess
 from annotate.services.imports.upsert import IncomingDocument, store_rows
-from annotate.task_types import MULTI, SINGLE, TaskType
+from annotate.task_types import MULTI, SINGLE, TaskType, label_names
 from training import records
 from training.storable import is_blank
 from training.types import Answer
