@@ -41,15 +41,8 @@ class LimitBodies:
         self, request: HttpRequest, view: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """NB: here and not earlier, as the limit depends on the address and on who is logged in."""
-        if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
-            # NB: Python also knows codecs that make no text, as rot13, at which forms and queries break.
-            sentence = _(
-                "The request is in another character set than UTF-8, the only one that is read here."
-            )
-            return _refusal(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", sentence)
-        if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
-            sentence = _("The request does not say how long it is; send it with a Content-Length.")
-            return _refusal(request, HTTPStatus.LENGTH_REQUIRED, "length_required", sentence)
+        if strange := _unreadable(request):
+            return strange
         try:
             length = int(request.META.get("CONTENT_LENGTH") or 0)
         except ValueError:
@@ -62,6 +55,22 @@ class LimitBodies:
             "most": f"{most // 1024**2:,}"
         }
         return _refusal(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", sentence)
+
+
+def _unreadable(request: HttpRequest) -> HttpResponse | None:
+    """Refuse a request whose headers alone would break what reads or logs it."""
+    if any("\0" in value for value in request.headers.values()):
+        # Most servers refuse it before. Axes keeps headers in the database, and PostgreSQL takes no NUL.
+        sentence = _("A header of the request holds a NUL character.")
+        return _refusal(request, HTTPStatus.BAD_REQUEST, "bad_header", sentence)
+    if (request.content_params or {}).get("charset", "utf-8").lower() not in CHARSETS:
+        # NB: Python also knows codecs that make no text, as rot13, at which forms and queries break.
+        sentence = _("The request is in another character set than UTF-8, the only one that is read here.")
+        return _refusal(request, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_charset", sentence)
+    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+        sentence = _("The request does not say how long it is; send it with a Content-Length.")
+        return _refusal(request, HTTPStatus.LENGTH_REQUIRED, "length_required", sentence)
+    return None
 
 
 def _most(request: HttpRequest, kwargs: dict[str, Any]) -> int:

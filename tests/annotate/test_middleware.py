@@ -109,3 +109,19 @@ def test_a_logout_clears_what_was_kept_but_not_the_outbox(door: str, lead: User,
     response = client.post(door)
     assert response["Clear-Site-Data"] == '"cache"'
     assert client.cookies["sessionid"].value == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"User-Agent": "a\0b"}, 400),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=rot13"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded; charset=UTF-8"}, 200),
+    ],
+)
+@pytest.mark.parametrize("address", ["/login/", "/api/v1/projects"])
+def test_headers_that_would_break_their_reader_are_refused(
+    db: None, address: str, headers: dict[str, str], status: int
+) -> None:
+    response = Client().get(address, headers=headers)
+    assert response.status_code == (401 if status == 200 and "api" in address else status)
