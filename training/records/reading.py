@@ -140,6 +140,13 @@ def _checked(row: Row, options: Options) -> Row:
 
 def _fault(column: str, value: Json, options: Options) -> str:
     """Return why a cell cannot be stored under its column's name, or an empty string."""
+    # NB: asked of every cell of a file; nearly all are short texts, and none is written before it is a fault.
+    if (
+        isinstance(value, str)
+        and len(value) <= options.max_cell
+        and not (text_fault(value) or text_fault(column))
+    ):
+        return ""
     shown = printable(column)[:LONGEST_KEY]
     if reason := text_fault(column):
         return f"The name of the column “{shown}” {reason}."

@@ -58,10 +58,9 @@ def read_back(cells: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def is_own(cells: Collection[str]) -> bool:
     """Tell whether a row has the columns of our own export, no more and no fewer."""
-    count = len(cells)
-    return (count == len(COLUMNS) and set(cells) == _COLUMNS) or (
-        count == len(UNDECIDED) and set(cells) == _UNDECIDED
-    )
+    # NB: asked of every row of a file; most have another number of columns.
+    known = {len(COLUMNS): _COLUMNS, len(UNDECIDED): _UNDECIDED}.get(len(cells))
+    return known is not None and set(cells) == known
 
 
 def fields(cell: Json) -> dict[str, Json]:

@@ -36,11 +36,13 @@ class ImportedLabels:
         self.project, self.gold, self.create = project, gold, create
         self.annotator: User | None = None
         self.labels: dict[str, Label] = {}
+        # What rows of this chunk said, in tidy names and in keys: a file repeats the same few answers.
+        self.resolved: dict[Answer, tuple[Answer, Answer]] = {}
         self.used = False
 
     def load(self) -> None:
         """Read the labels anew; another transaction may have added or archived some."""
-        self.labels = {}
+        self.labels, self.resolved = {}, {}
         for label in self.project.labels.all():
             # One that was stored before names were tidied is found by its tidy name as well.
             self.labels.setdefault(label_names.tidy(label.name), label)
@@ -51,6 +53,9 @@ class ImportedLabels:
 
         A text is never dropped because of its label: it goes in undecided, and the labels are counted.
         """
+        if found := self.resolved.get(named):
+            entry.named, entry.answer = found
+            return
         wanted = dict.fromkeys(label_names.tidy(str(name)) for name in named.labels)
         entry.named = Answer(tuple(wanted))
         entry.problem = self.project.task_type.fault(entry.named)
@@ -63,6 +68,7 @@ class ImportedLabels:
             if name not in self.labels:
                 self._create(name)
         entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
+        self.resolved[named] = entry.named, entry.answer
 
     def _is_offered(self, name: str) -> bool:
         """Tell whether a label can be chosen, or made where this import makes labels."""
