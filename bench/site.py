@@ -24,8 +24,8 @@ PATIENCE = 90.0
 class Site:
     """`with Site() as site:` the site answers at `site.url`; afterwards nothing of it is left."""
 
-    def __init__(self, *, database: str = "", redis: str = "") -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="winnow-bench-"))
+    def __init__(self, *, database: str = "", redis: str = "", parent: Path | None = None) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="winnow-bench-", dir=parent))
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environ = {

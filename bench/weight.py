@@ -85,27 +85,33 @@ def come_to_rest(site: Site, seconds: float) -> None:
 
 def weigh(root: int) -> dict[str, float]:
     """Return the proportional set size in MB of a process and all below it, by number and name."""
-    below: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = re.search(r"^PPid:\t(\d+)", (folder / "status").read_text(), re.MULTILINE)
-        except OSError:  # it has just ended
-            continue
-        if parent:
-            below.setdefault(int(parent[1]), []).append(int(folder.name))
+    children = below()
     found, waiting = {}, [root]
     while waiting:
         pid = waiting.pop()
-        waiting += below.get(pid, [])
+        waiting += children.get(pid, [])
         try:
             sizes = Path(f"/proc/{pid}/smaps_rollup").read_text()
             name = Path(f"/proc/{pid}/comm").read_text().strip()
-        except OSError:
+        except OSError:  # it has just ended
             continue
         size = re.search(r"^Pss:\s+(\d+)", sizes, re.MULTILINE)
         if size:
             found[f"{pid} {name}"] = round(int(size[1]) / MB, 1)
     return found
+
+
+def below() -> dict[int, list[int]]:
+    """Return the children of every process of this machine."""
+    children: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = re.search(r"^PPid:\t(\d+)", (folder / "status").read_text(), re.MULTILINE)
+        except OSError:
+            continue
+        if parent:
+            children.setdefault(int(parent[1]), []).append(int(folder.name))
+    return children
 
 
 def total(sizes: dict[str, float]) -> float:
