@@ -14,10 +14,7 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -26,105 +23,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.backends import Backends, are_installed
-from bench.person import Person
+from bench.outages.backends import Backends, are_installed
+from bench.outages.clients import Annotator, Log, Program
+from bench.outages.disk import SmallDisk
 from bench.site import Site
 from bench.weight import below
 
 LABELS = ["red", "green", "blue"]
 PEOPLE = 5
 TEXTS = 4_000
-DISK_MB = 400
 AWAY_SECONDS = 6.0
 RECOVERS_WITHIN = 60.0
 SETTLES_WITHIN = 180.0
 FORKED = ("web", "interactive", "training", "finetuning", "beat")
-
-
-class Log:
-    """What the clients saw, and when; shared by their threads."""
-
-    def __init__(self) -> None:
-        self.acknowledged: Counter[tuple[int, str]] = Counter()
-        self.latest: dict[str, float] = {}
-        self.errors: list[tuple[float, str]] = []
-        self.refused: list[str] = []
-        self.going = True
-        self._lock = threading.Lock()
-
-    def decided(self, document: int, name: str) -> None:
-        with self._lock:
-            self.acknowledged[document, name] += 1
-            self.latest[name] = time.monotonic()
-
-    def failed(self, error: object) -> None:
-        with self._lock:
-            self.errors.append((time.monotonic(), str(error)))
-
-    def errors_between(self, windows: list[tuple[float, float]]) -> int:
-        return sum(any(begin <= at <= end for begin, end in windows) for at, _error in self.errors)
-
-
-class Annotator(threading.Thread):
-    """Sends a decision until the site has acknowledged it, as the page's outbox does."""
-
-    def __init__(self, log: Log, site: Site, slug: str, name: str, password: str, labels: list[int]) -> None:
-        super().__init__(name=name)
-        self._log, self._labels, self._rng = log, labels, random.Random(name)
-        self._person = Person(site.url, slug, name, password)
-
-    def run(self) -> None:
-        card = None
-        while self._log.going:
-            time.sleep(self._rng.uniform(0.05, 0.3))
-            try:
-                if card is None:
-                    card = self._person.look()
-                    if card is None:
-                        self._log.decided(-1, self.name)  # the site answers, but has nothing to do
-                        continue
-                    answer = [self._rng.choice(self._labels)]
-                following, _took = self._person.decide(card, answer)
-            except httpx.HTTPStatusError as error:
-                if error.response.status_code in (409, 422):
-                    self._log.refused.append(error.response.text[:200])
-                    card = None
-                else:
-                    self._log.failed(error)
-                continue
-            except httpx.HTTPError as error:
-                self._log.failed(error)
-                continue
-            self._log.decided(card.document, self.name)
-            card = following
-
-
-class Program(threading.Thread):
-    """Asks for a prediction a few times a second, once a model is published."""
-
-    def __init__(self, log: Log, site: Site, slug: str, token: str) -> None:
-        super().__init__(name="program")
-        self._log, self._path = log, f"/api/v1/projects/{slug}/predict"
-        headers = {"Authorization": f"Bearer {token}"}
-        self._client = httpx.Client(base_url=site.url, headers=headers, timeout=60)
-        self.answered = 0
-
-    def run(self) -> None:
-        while self._log.going:
-            time.sleep(0.3)
-            try:
-                answer = self._client.post(self._path, json={"texts": ["A text about something red."]})
-            except httpx.HTTPError as error:
-                self._log.failed(error)
-                continue
-            self.answered += answer.status_code == 200
-            if answer.status_code >= 500:
-                self._log.failed(f"{answer.status_code} of a prediction")
 
 
 @dataclass
@@ -299,27 +213,6 @@ def settle(site: Site) -> int:
     while (left := site.shell("live_work")) and time.monotonic() < until:
         time.sleep(2)
     return int(left)
-
-
-class SmallDisk:
-    """A file system for the site alone, so that it can be filled; no folder where mounting is not allowed."""
-
-    def __init__(self) -> None:
-        self.folder: Path | None = None
-
-    def __enter__(self) -> SmallDisk:
-        folder = Path(tempfile.mkdtemp(prefix="winnow-disk-"))
-        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
-        if subprocess.run(command, capture_output=True).returncode == 0:
-            self.folder = folder
-        else:
-            folder.rmdir()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self.folder is not None:
-            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
-            self.folder.rmdir()
 
 
 def name_of(pid: int) -> str:

@@ -1,0 +1,1 @@
+"""What `bench/faults.py` needs: people who do not give up, and back ends that may be broken."""

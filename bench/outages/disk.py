@@ -1,0 +1,30 @@
+"""A small file system of a bench's own."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+DISK_MB = 400
+
+
+class SmallDisk:
+    """A file system for the site alone, so that it can be filled; no folder where mounting is not allowed."""
+
+    def __init__(self) -> None:
+        self.folder: Path | None = None
+
+    def __enter__(self) -> SmallDisk:
+        folder = Path(tempfile.mkdtemp(prefix="winnow-disk-"))
+        command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode == 0:
+            self.folder = folder
+        else:
+            folder.rmdir()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.folder is not None:
+            subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+            self.folder.rmdir()
