@@ -197,7 +197,8 @@ def test_a_removed_person_hands_on_decisions_on_cards_of_the_time_before(
 
 
 def test_who_is_not_logged_in_hands_nothing_on(project: Project) -> None:
-    assert hand_on(Client(), project, str(uuid.uuid4())).headers["Location"].startswith("/login/")
+    as_its_script = Client(headers={"HX-Request": "true"})
+    assert hand_on(as_its_script, project, str(uuid.uuid4())).headers["Location"].startswith("/login/")
 
 
 @pytest.mark.parametrize(("action", "kept"), [("accept", ["red"]), ("discard", [])])
