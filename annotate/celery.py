@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -7,10 +8,11 @@ from typing import Any
 
 from celery import Celery, bootsteps
 from celery.concurrency.prefork import TaskPool
-from celery.signals import task_received, worker_shutting_down
+from celery.signals import setup_logging, task_received, worker_shutting_down
 
-from annotate.environment import keep_files_private
+from annotate.environment import keep_files_private, open_standard_streams
 
+open_standard_streams()
 keep_files_private()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 
@@ -64,6 +66,12 @@ app = Celery("annotate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["annotate"])
 app.steps["worker"].add(Renewal)
+
+
+@setup_logging.connect
+def log_as_the_web_process_does(loglevel: int, **_: Any) -> None:
+    """Keep Celery from putting its own handlers in the place of ours; Django has set these up before."""
+    logging.getLogger().setLevel(loglevel)
 
 
 @worker_shutting_down.connect

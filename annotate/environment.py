@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TextIO, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -57,6 +59,44 @@ def env_list(name: str, default: str = "") -> list[str]:
 def keep_files_private() -> None:
     """Let files that this process makes from now on be read by its own user only."""
     os.umask(0o077)
+
+
+class Reporting:
+    """The standard error: what cannot be written there, on a full disk or into a closed pipe, is lost.
+
+    Nothing but reports goes there, and what they report on has to go on.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def open_standard_streams() -> None:
+    """Put /dev/null where standard input, output or error was closed by whoever started this process.
+
+    Else the next file that is opened, such as a database, gets the number of that stream, and whatever a
+    library reports goes into that file.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    while null <= 2:  # the lowest free number is taken each time
+        null = os.dup(null)
+    os.close(null)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    if not isinstance(sys.stderr, Reporting):
+        stream = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = Reporting(stream)  # type: ignore[assignment]
 
 
 def secret_key(home: Path) -> str:

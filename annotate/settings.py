@@ -237,9 +237,10 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis as long as it takes
 CELERY_TASK_DEFAULT_QUEUE = queues.INTERACTIVE
-# A tick that waited in the queue may be dropped, because the next one is behind it.
+CELERY_BEAT_SCHEDULER = "annotate.outages.schedule:MemoryScheduler"
+# A tick that waited in the queue, or cannot be sent, may be dropped, because the next one is behind it.
 CELERY_BEAT_SCHEDULE = {
-    "tick": {"task": "annotate.tasks.tick", "schedule": 2.0, "options": {"expires": 30.0}},
+    "tick": {"task": "annotate.tasks.tick", "schedule": 2.0, "options": {"expires": 30.0, "retry": False}},
 }
 
 # The API. Predictions are counted by texts, everything else by requests; both per token.
@@ -277,7 +278,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "annotate.outages.log.FaultHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {
         "winnow.security": {"level": "INFO"},  # whatever LOG_LEVEL says

@@ -18,6 +18,7 @@ import redis
 from annotate import environment
 from annotate.embedded import child, preparation, programs
 from annotate.embedded.supervisor import Supervisor
+from annotate.outages.console import Console
 
 PATIENCE = 60.0
 # What the programs import at their start, or soon after it.
@@ -37,6 +38,7 @@ def main() -> None:
     options = parser.parse_args()
     with os.fdopen(options.greeting, encoding="utf-8") as pipe:
         greeting = pipe.read()
+    environment.open_standard_streams()
     environment.keep_files_private()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
     django.setup()
@@ -61,7 +63,8 @@ def _supervise(host: str, port: int, greeting: str) -> bool:
     from django.conf import settings
 
     url = programs.url_of(host, port)
-    supervisor = Supervisor(_write)
+    write = Console(sys.stdout)
+    supervisor = Supervisor(write)
     supervisor.stop_on_signals()
     try:
         for program in programs.site(settings.HOME, host, port):
@@ -70,16 +73,11 @@ def _supervise(host: str, port: int, greeting: str) -> bool:
                 _wait(supervisor, "The broker", lambda: _broker_answers(settings.HOME))
         _wait(supervisor, "The site", lambda: _web_answers(url))
         if not supervisor.stopping:
-            _write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
+            write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
         supervisor.run_until(lambda: False)
     finally:
         supervisor.stop()
     return not supervisor.failed
-
-
-def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def _wait(supervisor: Supervisor, what: str, answers: Callable[[], bool]) -> None:

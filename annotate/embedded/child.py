@@ -23,6 +23,7 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 LONGEST_NAME = 15  # bytes, by the kernel
 IS_LINUX = sys.platform.startswith("linux")
 FORKS = IS_LINUX  # the system libraries of macOS break in a fork that runs no program of its own
+LONGEST_LINE = 64 * 1024  # bytes
 
 
 class Child:
@@ -67,6 +68,8 @@ class Child:
             while chunk := os.read(self.output, 65536):
                 self._unfinished += chunk
         *whole, self._unfinished = self._unfinished.split(b"\n")
+        if len(self._unfinished) > LONGEST_LINE:  # a progress bar may never end its line
+            whole, self._unfinished = [*whole, self._unfinished], b""
         return [line.decode(errors="replace") for line in whole]
 
     def ask_to_stop(self) -> None:

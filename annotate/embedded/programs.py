@@ -84,8 +84,8 @@ def spare_cores() -> int:
     return max(1, (os.cpu_count() or 1) - 1)
 
 
-def beat(home: Path) -> Program:
-    return Program("beat", [*_celery("beat"), "--schedule", str(home / "run" / "beat"), "--pidfile", ""])
+def beat() -> Program:
+    return Program("beat", [*_celery("beat"), "--pidfile", ""])
 
 
 def site(home: Path, host: str, port: int) -> list[Program]:
@@ -96,7 +96,7 @@ def site(home: Path, host: str, port: int) -> list[Program]:
         worker(queues.TRAINING, processes=1),
         worker(queues.FINETUNING, processes=1, threads=spare_cores(), nice=10),
     ]
-    return [*embedded, web(host, port), *workers, beat(home)]
+    return [*embedded, web(host, port), *workers, beat()]
 
 
 def url_of(host: str, port: int) -> str:

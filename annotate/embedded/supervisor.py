@@ -15,6 +15,7 @@ TICK = 0.1
 GRACE = 8.0
 STEADY = 60.0
 MOST_RESTARTS = 5
+TRY_AGAIN = 5.0
 
 
 class Supervisor:
@@ -63,8 +64,15 @@ class Supervisor:
                 self._bury(child)
         for name, (when, program) in list(self._due.items()):
             if time.monotonic() >= when and not self.stopping:
-                del self._due[name]
-                self.start(program)
+                self._start_again(name, program)
+
+    def _start_again(self, name: str, program: Program) -> None:
+        del self._due[name]
+        try:
+            self.start(program)
+        except OSError as error:  # no memory or no room for another process
+            self._say(f"{name} could not be started: {error}. It is tried again in {TRY_AGAIN:g} s.")
+            self._due[name] = (time.monotonic() + TRY_AGAIN, program)
 
     def _show(self, child: Child) -> None:
         for line in child.lines():

@@ -74,7 +74,7 @@ class Breaker:
             self._next_try = now + self._rest
             self._missed += 1
         if is_first:
-            logger.warning("%s is away, and requests go on without it: %s", self._name, error)
+            logger.warning("%s is away, and all else goes on without it: %s", self._name, error)
 
     def _note_return(self) -> None:
         with self._lock:

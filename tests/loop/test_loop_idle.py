@@ -34,7 +34,7 @@ def site(tmp_path: Path, environ: dict[str, str]) -> Iterator[None]:
         start(programs.broker(tmp_path))
         for queue in ("interactive", "training"):
             start(programs.worker(queue, processes=1))
-        start(programs.beat(tmp_path))
+        start(programs.beat())
         yield
 
 

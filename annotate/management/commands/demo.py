@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate.embedded import claims, preparation, site
 from annotate.models import Project
+from annotate.outages.console import Console
 from annotate.services.demo import seed, texts
 from annotate.services.runs import schedule
 from training import records
@@ -27,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._write = Console(self.stdout)
         try:
             if not options["up"]:
                 preparation.migrate()
@@ -70,7 +72,3 @@ class Command(BaseCommand):
         if password:
             return f"\nLog in as {lead.username} with the password {password} (shown this once)."
         return f"\nLog in as {lead.username}. Password lost? manage.py changepassword {lead.username}"
-
-    def _write(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()

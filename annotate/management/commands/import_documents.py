@@ -11,6 +11,7 @@ from annotate import tasks
 from annotate.models import Project
 from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
+from annotate.outages.console import Console
 from annotate.services.imports import job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.work import jobs
@@ -70,10 +71,11 @@ class Command(BaseCommand):
             upload.refresh_from_db()
             taken = "A worker has taken this import over; the site's import page shows how it goes."
             raise CommandError(upload.error or taken)
+        tell_problem, tell = Console(self.stderr), Console(self.stdout)
         for problem in done.problems.all():
-            self.stderr.write(f"{done.name}:{problem.row}: {problem.reason}")
+            tell_problem(f"{done.name}:{problem.row}: {problem.reason}")
         would = "would be " if done.dry_run else ""
-        self.stdout.write(
+        tell(
             f"{done.created:,} {would}added, {done.updated:,} {would}updated, {done.unchanged:,} unchanged, "
             f"{done.broken:,} broken."
         )

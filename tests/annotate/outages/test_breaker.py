@@ -80,6 +80,6 @@ def test_an_outage_is_two_lines_however_many_calls_fall_into_it(
     server.is_away, server.now = False, server.now + 3.0
     server.ask()
     began, ended = [record.getMessage() for record in caplog.records]
-    assert began == "The server is away, and requests go on without it: nobody is there"
+    assert began == "The server is away, and all else goes on without it: nobody is there"
     assert ended == "The server answers again after 48 s; 90 calls went without it."
     assert all(record.exc_info is None for record in caplog.records)

@@ -58,7 +58,7 @@ def ended_in_the_middle(
     for program in (programs.broker(home), programs.worker("interactive", processes=1)):
         start(program)
     trainer = start(TRAINING)
-    start(programs.beat(home))
+    start(programs.beat())
     ended = [str(trainer.pid)] if is_whole else []
     driver = driving(["tests.loop.killed.kill_driver", how, *ended], environ)
     if ended:
