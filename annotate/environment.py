@@ -96,7 +96,7 @@ def open_standard_streams() -> None:
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     if not isinstance(sys.stderr, Reporting):
         stream = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
-        sys.stderr = Reporting(stream)  # type: ignore[assignment]
+        sys.stderr = Reporting(stream)
 
 
 def secret_key(home: Path) -> str:

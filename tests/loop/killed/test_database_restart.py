@@ -58,7 +58,7 @@ def test_a_run_outlives_a_restart_of_the_database_without_an_attempt(server: Ser
     (tmp_path / "run").mkdir()
     workers = [programs.worker(queue, processes=1) for queue in ("interactive", "training")]
     with starting(environ) as start:
-        for program in (programs.broker(tmp_path), *workers, programs.beat(tmp_path)):
+        for program in (programs.broker(tmp_path), *workers, programs.beat()):
             start(program)
         commands = [json.dumps(server.stop), json.dumps(server.start)]
         found = told_by(driving(["tests.loop.killed.restart_driver", *commands], environ))
