@@ -22,7 +22,7 @@ CHATTY = ("celery", "kombu")  # loggers that say the same at each new try
 
 
 @dataclass
-class Fault:
+class ToldFault:
     """What was logged about one fault since `began`, and how often it came back without a line."""
 
     line: str
@@ -41,7 +41,7 @@ class FaultHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         # NB: below what keeps standard error from failing, as lost lines are counted here.
         super().__init__(getattr(sys.stderr, "_stream", sys.stderr))
-        self._faults: dict[tuple[object, ...], Fault] = {}
+        self._faults: dict[tuple[object, ...], ToldFault] = {}
         self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -87,7 +87,7 @@ class FaultHandler(logging.StreamHandler[TextIO]):
             told.exc_info = told.exc_text = None
         line = self.format(told)
         if known is None:
-            self._faults[key] = Fault(line.partition("\n")[0], time.monotonic())
+            self._faults[key] = ToldFault(line.partition("\n")[0], time.monotonic())
         yield line
 
 
