@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +21,16 @@ Figures = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Macro-F1 of A minus that of B on the same documents, its 95 % interval, and P(A is better than B)."""
+    """Macro-F1 of A minus that of B on the same documents, its 95 % interval, and P(A is better than B).
+
+    `error` is the standard error of the difference.
+    """
 
     difference: float
     low: float
     high: float
     probability_better: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,19 +162,33 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Compare two models by macro-F1 on the same resampled documents (Efron and Tibshirani, 1993).
 
-    Ties count half in `probability_better`; without any document the models are equal.
+    The interval is normal around the difference that was seen. To the variance of the resamples comes that of
+    one document more on which only the one and one on which only the other is right, as Agresti and Min
+    (2005) do for paired shares: models that agree on the few documents there are need not agree on the next,
+    so no interval is a single point. Without any document the difference can be anything.
     """
     true = targets > 0
+    if not true.any():
+        return PairedDifference(0.0, -1.0, 1.0, 0.5, 1.0)
     weights, rows = _resampled_patterns([true, decisions_a, decisions_b], rng, resamples)
     a, b, c = rows
     differences = _weigh(weights, a, b).macro_f1() - _weigh(weights, a, c).macro_f1()
-    differences = differences[~np.isnan(differences)]
-    if not differences.size:
-        return PairedDifference(0.0, 0.0, 0.0, 0.5)
     observed = (macro_f1(targets, decisions_a) or 0.0) - (macro_f1(targets, decisions_b) or 0.0)
-    low, high = np.percentile(differences, _PERCENTILES)
-    better = float((differences > 0).mean() + (differences == 0).mean() / 2)
-    return PairedDifference(observed, float(low), float(high), better)
+    error = float(np.sqrt(np.nanvar(differences) + _unseen_variance(true)))
+    low, high = max(observed - evidence.Z * error, -1.0), min(observed + evidence.Z * error, 1.0)
+    better = (1 + math.erf(observed / error / math.sqrt(2))) / 2
+    return PairedDifference(observed, low, high, better, error)
+
+
+def _unseen_variance(true: Decisions) -> float:
+    """Return what two more documents would add to the variance of a difference, one for each model.
+
+    A document weighs in macro-F1 what it is of its labels' support.
+    """
+    support = true.sum(axis=0)
+    shares = np.divide(1.0, support, out=np.zeros(len(support)), where=support > 0) / (support > 0).sum()
+    weights = (true * shares).sum(axis=1)  # (documents,)
+    return 2 * float((weights**2).mean())
 
 
 def _count(true: Decisions, decisions: Decisions) -> _Counts:

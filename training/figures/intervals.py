@@ -9,7 +9,7 @@ from training.figures.evidence import Values, wilson
 RESAMPLES = 1_000
 _PULL = 4.0  # documents with which all labels together speak for one of them
 # What the variance is multiplied by, as it is itself estimated on few documents.
-_CAUTION = 1.15
+_CAUTION = 1.2
 
 
 def of_labels(hits: Values, decided: Values, true: Values) -> tuple[Values, Values]:
@@ -59,7 +59,12 @@ def of_macro(
         expected = shares[has] * (t * (1 - recall)).sum()
     else:
         expected = t * ((d - h) + _PULL * (wrong.sum() + 0.5) / true.sum()) / (t + _PULL)
-        mistaken = rng.poisson(expected, (resamples, len(t)))
+        # A document whose label is missed is often given a wrong one, so the two rise and fall together.
+        missed = t.sum() - drawn.sum(axis=1)
+        together = min(1.0, expected.sum() / (t * (1 - recall)).sum())
+        apart = expected.sum() - together * (t * (1 - recall)).sum()
+        total = rng.poisson(missed * together + max(apart, 0.0))
+        mistaken = rng.multinomial(total, expected / expected.sum())
     means = (2 * drawn / (t + drawn + mistaken)).mean(axis=1)
     model = float((2 * recall * t / (t + recall * t + expected)).mean())
     seen = float((2 * h / (t + d)).mean())

@@ -150,7 +150,7 @@ TERMS: dict[str, Term] = {
     "candidate": Term(_("candidate"), _("A version that has been measured and not been published yet.")),
     "verdict": Term(
         _("verdict"),
-        _("Why a version was published or not: its comparison with the published one on the same documents."),
+        _("Why a version was published or not: its comparison with the best so far on the same documents."),
     ),
     "published": Term(
         _("published"),

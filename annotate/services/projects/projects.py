@@ -38,8 +38,9 @@ def create_project(
                 constraints=dict(constraints or {}),
                 created_by=by,
             )
-    except IntegrityError as error:
-        # NB: not asked before: two people may ask at once, and both be told that the name is free.
+    except (
+        IntegrityError
+    ) as error:  # not asked before: two people may ask at once and both be told that it is free
         sentence = _("A project with the short name “%(slug)s” exists already; choose another.")
         raise Refused(sentence % {"slug": slug}, "slug") from error
     Membership.objects.create(project=project, user=by, role=Role.LEAD)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,16 +19,15 @@ from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.cascade import open_predictor
+from training.figures import gate
 from training.figures.evaluate import paired_bootstrap
+from training.figures.evidence import is_enough
 from training.figures.thresholds import Decisions
 from training.registry import FAMILIES
 from training.types import Dataset, Embedder, TrainingError
 
 # How sure it must be that another family or variant is better: else noise lets the two take turns.
 SURE = 0.9
-# A comparison needs so many reporting documents. Where there are two, and the models differ on both, every
-# resample gives the same difference: it looks sure and is not.
-FEWEST = 10
 KEPT_BUNDLES = 10
 
 
@@ -49,11 +48,13 @@ class Verdict:
 
 
 def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
-    """Compare a candidate with what is published, on the same reporting documents."""
+    """Compare a candidate with the best so far of its kind, or another kind that is published, on the same
+    reporting documents.
+    """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):
         return Verdict(False, _("This project leaves publishing to a lead."))
-    old = version.project.versions.published().first()
+    old = project.versions.published().first()
     if old is None:
         return Verdict(True, _("The project's first published model."))
     if old.label_ids != version.label_ids:
@@ -63,13 +64,15 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
         )
     if project.publish_recommended and not version.follows(old):
         return Verdict(False, _("The report card decides which model is published."))
+    if version.follows(old) and is_enough(len(reporting)):
+        old = best_so_far(version=version, published=old)
     try:
         theirs = _decisions(old, reporting, embedder)
     except TrainingError as error:
         return Verdict(
             True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
         )
-    if len(reporting) < FEWEST:
+    if not is_enough(len(reporting)):
         known = (
             _("Only %(documents)s holdout documents are labelled, too few to compare two models")
             if len(reporting)
@@ -80,6 +83,27 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
             return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
         return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
     return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
+
+
+def best_so_far(*, version: ModelVersion, published: ModelVersion) -> ModelVersion:
+    """Return the best of the versions that `version` would follow; it is rescored on today's documents.
+
+    Those are the versions of its family, variant and labels that were published, were not gone back from and
+    whose bundle is kept. The best has the highest lower end of its interval: one that was lucky on few
+    documents has a wide one.
+    """
+    found = [one for one in _served(version.project, version.label_ids) if version.follows(one)]
+    return max(found, key=_surely_reached, default=published)
+
+
+def _served(project: Project, label_ids: list[int]) -> list[ModelVersion]:
+    standing = Publication.objects.standing().filter(project=project).values("version")
+    rows = project.versions.filter(Q(pk__in=standing) | Q(stage=Stage.PUBLISHED)).exclude(bundle="")
+    return [one for one in rows.order_by("-number") if one.label_ids == label_ids]
+
+
+def _surely_reached(version: ModelVersion) -> float:
+    return -1.0 if version.macro_f1_low is None else version.macro_f1_low
 
 
 def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
@@ -107,15 +131,41 @@ def _compare(
         % figures
     )
     if new.follows(old):
-        if found.high < 0:
-            return Verdict(False, _("%(measured)s: worse, not published.") % {"measured": measured})
-        return Verdict(True, _("%(measured)s: not worse, published.") % {"measured": measured})
+        refused = _refused_since(new, old)
+        has_learned_as_much = new.labelled >= old.labelled
+        risk = gate.risk_of_loss(found.difference, found.error, has_learned_as_much=has_learned_as_much)
+        if risk > gate.allowed_risk(refused):
+            return Verdict(
+                False,
+                _(
+                    "%(measured)s: the risk that it loses more than %(margin)s is %(risk)s %%, and "
+                    "%(allowed)s %% is allowed. Not published; a lead can publish it."
+                )
+                % {
+                    "measured": measured,
+                    "margin": gate.MARGIN,
+                    "risk": f"{100 * risk:.1f}",
+                    "allowed": f"{100 * gate.allowed_risk(refused):.1f}",
+                },
+            )
+        return Verdict(
+            True,
+            _("%(measured)s: it does not lose more than %(margin)s, published.")
+            % {"measured": measured, "margin": gate.MARGIN},
+        )
     if found.probability_better >= SURE:
         return Verdict(True, _("%(measured)s: better, published.") % {"measured": measured})
     return Verdict(
         False,
         _("%(measured)s: not surely better than the other model, not published.") % {"measured": measured},
     )
+
+
+def _refused_since(new: ModelVersion, best: ModelVersion) -> int:
+    """Count the versions that were tried on the holdout and refused since one was last published."""
+    rows = new.project.versions.filter(family=new.family, variant=new.variant, number__lt=new.number)
+    published = rows.exclude(published_at=None).order_by("-number").values_list("number", flat=True).first()
+    return rows.filter(number__gt=max(published or 0, best.number), published_at=None).count()
 
 
 def served_before(*, project: Project) -> QuerySet[ModelVersion]:
@@ -207,13 +257,15 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
 def bundles_to_keep(*, project: Project) -> set[int]:
     """Return the keys of the versions whose bundles stay.
 
-    Those are the published one, the newest ten, and the newest of each family and variant: one that is
-    trained seldom would else be gone before it is compared.
+    Those are the published one, the newest ten, the newest of each family and variant, as one that is
+    trained seldom would else be gone before it is compared, and the best so far that newer ones are judged
+    by.
     """
-    kept = project.versions.exclude(bundle="").order_by("-number").only("pk", "family", "variant", "stage")
-    newest = {(one.family, one.variant): one.pk for one in reversed(kept)}
+    kept = project.versions.exclude(bundle="").order_by("-number").defer("report")
+    newest = {(one.family, one.variant): one for one in reversed(kept)}
     published = {one.pk for one in kept if one.stage == Stage.PUBLISHED}
-    return {*published, *(one.pk for one in kept[:KEPT_BUNDLES]), *newest.values()}
+    best = {best_so_far(version=one, published=one).pk for one in newest.values()}
+    return {*published, *(one.pk for one in kept[:KEPT_BUNDLES]), *(one.pk for one in newest.values()), *best}
 
 
 def prune(*, project: Project) -> int:

@@ -156,7 +156,7 @@ def test_it_keeps_the_published_version_where_the_new_one_is_worse(
         annotation.choices.update(label=blue)
     assert train(colours) is None
     assert colours.versions.published().get() == first
-    assert "worse, not published" in colours.versions.get(number=2).verdict
+    assert "Not published; a lead can publish it" in colours.versions.get(number=2).verdict
 
 
 def test_it_publishes_after_the_labels_changed_and_says_so(colours: Project) -> None:

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from training.figures.gate import allowed_risk, risk_of_loss
+
+
+def passes(difference: float, error: float, *, refused: int = 0, learned_more: bool = True) -> bool:
+    return risk_of_loss(difference, error, has_learned_as_much=learned_more) <= allowed_risk(refused)
+
+
+def test_a_loss_whose_interval_just_reaches_zero_is_no_proof_of_being_as_good() -> None:
+    error = 0.056 / 1.96  # of -0.046 (-0.102 to +0.010)
+    assert not passes(-0.046, error)
+    assert not passes(-0.046, error, learned_more=False)
+
+
+@pytest.mark.parametrize("error", [0.005, 0.02, 0.04, 0.1])
+def test_a_model_that_seems_equal_and_has_learned_as_much_is_published_on_few_documents_as_on_many(
+    error: float,
+) -> None:
+    assert passes(0.0, error)
+
+
+def test_the_documents_overrule_what_was_known_beforehand() -> None:
+    assert passes(-0.05, 0.1)
+    assert not passes(-0.05, 0.02)
+    assert not passes(-0.035, 0.001)
+    assert passes(-0.025, 0.001)
+
+
+def test_a_row_of_refused_tries_shares_one_risk() -> None:
+    assert [allowed_risk(refused) for refused in (0, 1, 4)] == pytest.approx([0.05, 0.025, 0.01])
+    assert passes(-0.02, 0.025)
+    assert not passes(-0.02, 0.025, refused=3)
