@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCHES = sorted(path for path in (ROOT / "bench").glob("*.py") if path.name != "__init__.py")
+BENCHES = sorted(path for path in (ROOT / "bench").rglob("*.py") if path.name != "__init__.py")
 README = ROOT / "bench" / "README.md"
-CALL = re.compile(r"^\$ python (bench/[a-z_]+\.py) (.+)$", re.MULTILINE)
+CALL = re.compile(r"^\$ python (bench/[a-z_/]+\.py) (.+)$", re.MULTILINE)
 
 
 def trees(path: Path) -> Iterator[ast.AST]:
@@ -50,7 +50,8 @@ def test_it_imports_only_what_exists(bench: Path) -> None:
 
 def test_the_readme_names_every_bench() -> None:
     text = README.read_text(encoding="utf-8")
-    assert [path.name for path in BENCHES if f"`bench/{path.name}`" not in text] == []
+    named = [path.relative_to(ROOT) for path in BENCHES if path.parent.name != "outages"]
+    assert [str(path) for path in named if f"`{path}`" not in text] == []
 
 
 def test_the_readme_calls_them_with_options_that_they_have() -> None:

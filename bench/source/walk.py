@@ -1,4 +1,4 @@
-"""Which functions a reader passes on one way through the house: `python -m bench.walk --what run`.
+"""Which functions a reader passes on one way through the house: `python -m bench.source.walk --what run`.
 
 Counts the functions of `annotate` and `training` that one decision, one prediction through the API or one
 TF-IDF run calls, and the files they stand in. Each is done once before it is traced, so that what happens
@@ -43,7 +43,7 @@ from annotate.services.runs import schedule  # noqa: E402
 from annotate.services.versions.variants import RunConfig  # noqa: E402
 from training.types import Answer  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (f"{ROOT / 'annotate'}{os.sep}", f"{ROOT / 'training'}{os.sep}")
 SLUG = "walk"
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

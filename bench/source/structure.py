@@ -1,6 +1,6 @@
 """The shape of the source, by an AST pass: how large rooms and files are, and how far a reader has to jump.
 
-python bench/structure.py [--tree DIR] [--json OUT]
+python bench/source/structure.py [--tree DIR] [--json OUT]
 
 Run it on two checkouts to compare them. A private function counts as used once where its name stands, besides
 in its definition, in one place of its own file: a reader has to jump there from exactly that place.
@@ -84,7 +84,7 @@ def measure(tree: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tree", type=Path, default=Path(__file__).resolve().parent.parent)
+    parser.add_argument("--tree", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     found = measure(arguments.tree.resolve())

@@ -1,0 +1,1 @@
+"""Benches that read the source and run none of it for its own sake."""
