@@ -77,3 +77,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/runs/<int:pk>/cancel/", runs.cancel_run, name="run-cancel"),
     path("projects/<slug:slug>/jobs/<int:pk>/cancel/", runs.cancel_job, name="job-cancel"),
 ]
+
+handler500 = "annotate.views.health.failed"

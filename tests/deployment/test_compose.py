@@ -202,6 +202,8 @@ def test_the_check_of_web_knows_no_public_name_and_sees_a_database_that_is_gone(
     for url, is_healthy in (("sqlite:////no/such/folder/db", False), (f"sqlite:///{tmp_path}/db", True)):
         host = Host(tmp_path, written, url)
         check = host.healthcheck("web")
+        if is_healthy:
+            host.run("migrate", [sys.executable, "manage.py", "migrate", "--no-input"])
         with host.started("web") as service:
             wait_for("the port", lambda host=host: listens(host.ports["8000"]), service)  # type: ignore[misc]
             assert (host.run("web", check).returncode == 0) == is_healthy, service.said()

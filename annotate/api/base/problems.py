@@ -16,8 +16,20 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from annotate.api.base.errors import Problem
+from annotate.outages import database
 
 logger = logging.getLogger(__name__)
+
+
+class Away(Problem):
+    """The same request may be answered in so many seconds."""
+
+    wait = 5
+
+    def __init__(self) -> None:
+        sentence = _("The database is away for a moment. Send the same request again.")
+        super().__init__(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", sentence)
+
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -54,6 +66,8 @@ def _known(error: Exception) -> exceptions.APIException | None:
         return exceptions.PermissionDenied()
     if isinstance(error, RequestDataTooBig):
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", _("The request body is too large."))
+    if database.is_away(error):
+        return Away()
     return None
 
 
