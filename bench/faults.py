@@ -156,7 +156,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "acknowledged": len(acknowledged),
             "lost": len(acknowledged - kept),
             "doubled": tally["doubled"],
-            "stuck": sum(seconds is None for seconds in recoveries) + unsettled,
+            "stuck": sum(seconds is None for seconds in recoveries) + len(unsettled),
+            "never_ended": unsettled,
             "recover_max_s": round(max((s for s in recoveries if s is not None), default=0.0), 1),
             "errors": len(log.errors),
             "errors_while_broker_away": log.errors_between(breaker.away),
@@ -207,12 +208,12 @@ def wait_until_all_label(log: Log, people: list[str], since: float) -> float | N
     return None
 
 
-def settle(site: Site) -> int:
-    """Wait until no work is open; return how many rows still are."""
+def settle(site: Site) -> list[str]:
+    """Wait until no work is open; return what still is."""
     until = time.monotonic() + SETTLES_WITHIN
     while (left := site.shell("live_work")) and time.monotonic() < until:
         time.sleep(2)
-    return int(left)
+    return list(left)
 
 
 def name_of(pid: int) -> str:

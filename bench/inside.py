@@ -100,9 +100,10 @@ def cancel() -> bool:
     return lease.cancel(row=TrainingRun.objects.filter(project__slug=SLUG)[0])
 
 
-def live_work() -> int:
-    """Tell how many rows of any kind of work are open."""
-    return sum(model._default_manager.live().count() for model in kinds.MODELS)
+def live_work() -> list[str]:
+    """Tell which rows of any kind of work are open, and what is known of them."""
+    rows = [row for model in kinds.MODELS for row in model._default_manager.live()]
+    return [f"{kinds.kind_of(row).name} {row.pk}: {row.state}, attempt {row.attempt}" for row in rows]
 
 
 def tally() -> dict[str, Any]:
