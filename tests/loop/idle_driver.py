@@ -8,7 +8,7 @@ import random
 from django.core.management import call_command
 
 from tests.loop import loop_driver
-from tests.loop.loop_driver import Project, User, accuracy, is_served, wait_for
+from tests.loop.loop_driver import Project, User, accuracy, has_chosen, is_served, wait_for
 
 ANSWERS = 60
 IDLE_SECONDS = 4
@@ -26,7 +26,7 @@ def main() -> None:
     project, truth = loop_driver.make_project(random.Random(0))
     Project.objects.update(retrain_after=1_000, retrain_idle_seconds=IDLE_SECONDS)
     project.refresh_from_db()
-    seconds = [wait_for("the model of the names", lambda: is_served(project, 1))]
+    seconds = [wait_for("the model of the names", lambda: has_chosen(project, 1))]
     loop_driver.label(project, User.objects.create_user("olga"), truth, pool_answers=ANSWERS)
     seconds.append(wait_for("a model of the labels", lambda: is_learned(project)))
     version = project.versions.published().get()

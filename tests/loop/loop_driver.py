@@ -77,14 +77,16 @@ def wait_for(what: str, is_so: Callable[[], bool]) -> float:
     return time.monotonic() - started
 
 
-def is_served(project: Project, number: int) -> bool:
-    """Tell whether a version of at least `number` is published, has predicted and fills the queue."""
+def has_chosen(project: Project, number: int) -> bool:
+    """Tell whether a version of at least `number` is published and fills the queue."""
     version = project.versions.published().filter(number__gte=number).first()
-    return (
-        version is not None
-        and Prediction.objects.filter(version=version).count() == project.documents.count()
-        and Assignment.objects.waiting().filter(batch__version=version).exists()
-    )
+    return version is not None and Assignment.objects.waiting().filter(batch__version=version).exists()
+
+
+def is_served(project: Project, number: int) -> bool:
+    """Tell whether such a version has predicted as well; one of names alone is silent about strange texts."""
+    predicted = Prediction.objects.filter(version__in=project.versions.published())
+    return has_chosen(project, number) and predicted.count() == project.documents.count()
 
 
 def accuracy(project: Project, rng: random.Random) -> float:
