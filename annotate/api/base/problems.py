@@ -21,7 +21,7 @@ from annotate.outages import database
 logger = logging.getLogger(__name__)
 
 
-class Away(Problem):
+class DatabaseAway(Problem):
     """The same request may be answered in so many seconds."""
 
     wait = 5
@@ -67,7 +67,7 @@ def _known(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, RequestDataTooBig):
         return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", _("The request body is too large."))
     if database.is_away(error):
-        return Away()
+        return DatabaseAway()
     return None
 
 
