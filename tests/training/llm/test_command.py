@@ -40,18 +40,25 @@ def written(folder: Path) -> dict[str, Any]:
 def test_a_file_is_answered_and_measured(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    rows = [row.replace(",", f" {number},") for number in range(4) for row in ROWS[1:]]
+    (folder / "test.csv").write_text("\n".join([ROWS[0], *rows]), "utf-8")
     said = {"my card": labels("card"), "which euro": labels("rate"), "your card": says(None, refusal="no")}
-    server.choose = said.__getitem__
+    server.choose = lambda text: said[text[:-2]]
     prices = ["--input-price", "1", "--output-price", "2"]
     assert command(server, folder, "--label", "label", *prices) == 0
     found = written(folder)
-    assert found["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)  # the refusal counts as a miss of “card”
-    assert found["outcomes"] == {"answered": 2, "refused": 1}
-    assert found["cost"] == pytest.approx(3 * 120 / 1e6)
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)  # the refusals count as misses of “card”
+    assert found["outcomes"] == {"answered": 8, "refused": 4}
+    assert found["cost"] == pytest.approx(12 * 120 / 1e6)
     assert found["single_p50_ms"] > 0
-    assert [row["labels"] for row in found["answers"]] == [["card"], ["rate"], []]
+    assert [row["labels"] for row in found["answers"]] == 4 * [["card"], ["rate"], []]
     assert KEY not in capsys.readouterr().out + (folder / "out.json").read_text("utf-8")
     assert server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+def test_three_texts_are_too_few_for_a_figure(server: Server, folder: Path) -> None:
+    assert command(server, folder, "--label", "label") == 0
+    assert written(folder)["macro_f1"] is None
 
 
 def test_answers_are_kept_between_runs(server: Server, folder: Path) -> None:
