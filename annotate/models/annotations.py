@@ -122,19 +122,24 @@ class AnnotationLabel(models.Model):
         return f"{self.label_id} on {self.annotation_id}"
 
 
-class Decision(models.Model):
-    """One sent decision, never changed or deleted; `card` makes sending it again change nothing.
+class SentDecision(models.Model):
+    """What somebody sent for a card. The answer of one that is skipped or flagged is empty."""
 
-    The answer of one that is skipped or flagged is empty.
-    """
-
-    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="decisions")
     card = models.UUIDField(unique=True)
     outcome = models.CharField(max_length=10, choices=Outcome)
     answer = AnswerField()
     reason = models.TextField(blank=True)
     seconds = models.FloatField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class Decision(SentDecision):
+    """One decision that was kept, never changed or deleted. Sending its card again changes nothing."""
+
+    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="decisions")
 
     def __str__(self) -> str:
         return f"{self.outcome} {self.card}"

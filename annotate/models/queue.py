@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
-from annotate.models.annotations import Annotation, AnswerField, Outcome
+from annotate.models.annotations import Annotation, AnswerField, SentDecision
 from annotate.models.documents import Document
 from annotate.models.projects import Project
 from annotate.models.versions import ModelVersion
@@ -81,7 +81,7 @@ class Assignment(models.Model):
         return f"{self.document_id}/{self.slot} {self.state}"
 
 
-class HandedOnAnswer(models.Model):
+class HandedOnAnswer(SentDecision):
     """A decision of somebody who may no longer label here, on a card from when they did; a lead settles it.
 
     Its outcome and answer are as they were sent; whether they can be kept is looked at when a lead accepts.
@@ -90,12 +90,6 @@ class HandedOnAnswer(models.Model):
     project = models.ForeignKey(Project, models.CASCADE, related_name="handed_on")
     document = models.ForeignKey(Document, models.CASCADE, related_name="+")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
-    card = models.UUIDField(unique=True)
-    outcome = models.CharField(max_length=10, choices=Outcome)
-    answer = AnswerField()
-    reason = models.TextField(blank=True)
-    seconds = models.FloatField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True)
     settled_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     is_accepted = models.BooleanField(default=False)
