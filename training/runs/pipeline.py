@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bundles.bundle import BundleDraft, BundleError, bundle_bytes, encoder_folder
+from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
 from training.bundles.familiar import Familiar
 from training.bundles.predictor import Predictor
 from training.encoders.vectors import knows_labels
@@ -94,14 +94,7 @@ def train_and_package(
 
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
-        calibrated = calibration.holds(dataset.schema.task, tuned.documents)
-        decided_by = {"thresholds": cuts, "calibration": tuned.calibration, "calibrated": calibrated}
-        manifest = export_model(model, draft, {"family": spec.family, "schema": dataset.schema, **decided_by})
-        by_names = not (len(dataset) and entry(FAMILIES, spec.family).learns)
-        if by_names and not calibrated and embedder is not None and manifest.encoder is not None:
-            # What guesses from names alone has to be silent where a text is like none of them.
-            Familiar(name_vectors(dataset.schema, embedder)).save(draft.folder)
-            manifest = draft.write_manifest(manifest)
+        manifest = export_decided(spec, dataset, model, tuned, draft, embedder)
         if self_contained and manifest.encoder is not None:
             encoder = encoder_folder(draft.folder, manifest, encoder_root)
             if encoder is None:
@@ -145,6 +138,32 @@ def train_and_package(
             **getattr(model, "details_", {}),
         },
     )
+
+
+def export_decided(
+    spec: RunSpec,
+    dataset: Dataset,
+    model: TextModel,
+    tuned: Tuned,
+    draft: BundleDraft,
+    embedder: Embedder | None,
+) -> Manifest:
+    """Export the model into `draft` with all that turns its scores into decisions; return the manifest."""
+    calibrated = calibration.holds(dataset.schema.task, tuned.documents)
+    about = {
+        "family": spec.family,
+        "schema": dataset.schema,
+        "thresholds": tuple(tuned.thresholds.tolist()),
+        "calibration": tuned.calibration,
+        "calibrated": calibrated,
+    }
+    manifest = export_model(model, draft, about)
+    by_names = not (len(dataset) and entry(FAMILIES, spec.family).learns)
+    if by_names and not calibrated and embedder is not None and manifest.encoder is not None:
+        # What guesses from names alone has to be silent where a text is like none of them.
+        Familiar(name_vectors(dataset.schema, embedder)).save(draft.folder)
+        manifest = draft.write_manifest(manifest)
+    return manifest
 
 
 def fit_model(
