@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def server() -> Iterator[Server]:
     if not FOUND:
         pytest.skip("There is no pg_ctl on this machine.")
     # NB: not in the folder of the test, which other accounts may not enter.
-    folder = Path("/tmp") / f"winnow-postgres-{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"winnow-postgres-{os.getpid()}"
     try:
         server = Server(folder)
         yield server

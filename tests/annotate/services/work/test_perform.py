@@ -118,6 +118,27 @@ def test_the_heartbeat_comes_within_the_lease(run: TrainingRun, settings: pytest
     assert min(left) > 0.2
 
 
+def refused_at_first(
+    number: int, monkeypatch: pytest.MonkeyPatch, *, seconds: float
+) -> tuple[list[int], Callable[[TrainingRun], str]]:
+    """Return the heartbeats so far, and work during which the database refuses the first `number` of them."""
+    beats: list[int] = []
+
+    def beat(**given: object) -> bool:
+        beats.append(1)
+        if len(beats) <= number:
+            raise OperationalError("database is locked")
+        return True
+
+    def long(row: TrainingRun) -> str:
+        with monkeypatch.context() as patch:
+            patch.setattr(lease, "beat", beat)
+            time.sleep(seconds)
+        return "done"
+
+    return beats, long
+
+
 def test_a_heartbeat_that_the_database_refuses_is_missed_and_not_the_last(
     run: TrainingRun,
     settings: pytest.FixtureRequest,
@@ -125,19 +146,7 @@ def test_a_heartbeat_that_the_database_refuses_is_missed_and_not_the_last(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     settings.RUN_LEASE_SECONDS = 0.3  # type: ignore[attr-defined]
-    beats: list[int] = []
-
-    def beat(**given: object) -> bool:
-        beats.append(1)
-        if len(beats) == 1:
-            raise OperationalError("database is locked")
-        return True
-
-    def long(row: TrainingRun) -> str:
-        with monkeypatch.context() as patch:
-            patch.setattr(lease, "beat", beat)
-            time.sleep(0.5)
-        return "done"
+    beats, long = refused_at_first(1, monkeypatch, seconds=0.5)
 
     with caplog.at_level(logging.WARNING):
         done(run, long)
@@ -176,19 +185,7 @@ def test_after_a_heartbeat_that_was_refused_the_next_one_comes_at_once(
     """A lease has room for two heartbeats that are missed, and an outage of some seconds takes more."""
     settings.RUN_LEASE_SECONDS = 3  # type: ignore[attr-defined]
     monkeypatch.setattr(lease, "AGAIN_SECONDS", 0.01)
-    beats: list[int] = []
-
-    def beat(**given: object) -> bool:
-        beats.append(1)
-        if len(beats) <= 20:
-            raise OperationalError("database is locked")
-        return True
-
-    def long(row: TrainingRun) -> str:
-        with monkeypatch.context() as patch:
-            patch.setattr(lease, "beat", beat)
-            time.sleep(1.8)
-        return "done"
+    beats, long = refused_at_first(20, monkeypatch, seconds=1.8)
 
     done(run, long)
     assert len(beats) > 20
