@@ -14,7 +14,7 @@ WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.csv: with yours; PORT=8000)
+demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.csv: with yours; ORACLE=300: and answers; PORT=8000)
 	@$(BIN)/python manage.py demo $(if $(FILE),--file "$(FILE)") $(if $(ORACLE),--oracle $(ORACLE)) --up --port $(PORT)
 
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use

@@ -8,7 +8,7 @@ import http.client
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--host", required=True)
     parser.add_argument("--port", required=True, type=int)
     parser.add_argument("--greeting", required=True, type=int, help="a pipe to read it from")
+    parser.add_argument("--beside", nargs=argparse.REMAINDER, default=[], help="a command to run beside it")
     options = parser.parse_args()
     with os.fdopen(options.greeting, encoding="utf-8") as pipe:
         greeting = pipe.read()
@@ -45,7 +46,7 @@ def main() -> None:
     if child.FORKS:
         _load_what_is_shared()
     try:
-        if not _supervise(options.host, options.port, greeting):
+        if not _supervise(options.host, options.port, greeting, options.beside):
             sys.exit("The site stopped because a program that it needs does not stay up.")
     except preparation.NotStarted as error:
         sys.exit(str(error))
@@ -59,7 +60,7 @@ def _load_what_is_shared() -> None:
     gc.freeze()
 
 
-def _supervise(host: str, port: int, greeting: str) -> bool:
+def _supervise(host: str, port: int, greeting: str, beside: Sequence[str]) -> bool:
     from django.conf import settings
 
     url = programs.url_of(host, port)
@@ -74,6 +75,8 @@ def _supervise(host: str, port: int, greeting: str) -> bool:
         _wait(supervisor, "The site", lambda: _web_answers(url))
         if not supervisor.stopping:
             write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
+            if beside:
+                supervisor.start(programs.command(beside))
         supervisor.run_until(lambda: False)
     finally:
         supervisor.stop()

@@ -41,6 +41,18 @@ class FolderLock:
         self._file.close()
 
 
+def is_held(home: Path) -> bool:
+    """Tell whether an embedded site runs on the folder."""
+    try:
+        with (home / "run" / "up.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def check_port(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

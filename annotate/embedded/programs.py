@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +24,7 @@ SIGTERM_ENDS_TASKS = {"REMAP_SIGTERM": "SIGQUIT"}
 class Program:
     """One child process. Without an `essential` one the site is down, so all others stop when it ends.
 
-    A higher `nice` lets others go first.
+    A higher `nice` lets others go first. One that is done once is not started again when it ends.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Program:
     environ: dict[str, str] = field(default_factory=dict)
     essential: bool = False
     nice: int = 0
+    once: bool = False
 
     @property
     def module(self) -> list[str]:
@@ -86,6 +88,11 @@ def spare_cores() -> int:
 
 def beat() -> Program:
     return Program("beat", [*_celery("beat"), "--pidfile", ""])
+
+
+def command(words: Sequence[str]) -> Program:
+    """Return a command of manage.py that is run once beside the site."""
+    return Program(words[0], [*MODULE, "django", *words], {"PYTHONWARNINGS": ROOT_IS_FINE}, nice=5, once=True)
 
 
 def site(home: Path, host: str, port: int) -> list[Program]:

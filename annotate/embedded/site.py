@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,8 +15,12 @@ Write = Callable[[str], object]
 ENVIRON = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": programs.ROOT_IS_FINE, **programs.SIGTERM_ENDS_TASKS}
 
 
-def run(home: Path, host: str, port: int, *, prepare: Callable[[], str]) -> NoReturn:
+def run(
+    home: Path, host: str, port: int, *, prepare: Callable[[], str], beside: Sequence[str] = ()
+) -> NoReturn:
     """Make the site ready and become its supervisor, which says what `prepare` returned once it answers.
+
+    `beside` is a command of manage.py with its arguments, which is then run once beside the site.
 
     The supervisor is a program of its own, `annotate.embedded`, as its memory is shared by all programs that
     it starts: what a migration has left behind does not belong there.
@@ -31,6 +35,7 @@ def run(home: Path, host: str, port: int, *, prepare: Callable[[], str]) -> NoRe
         sys.stdout.flush()
         command = [*programs.MODULE, "annotate.embedded", "--host", host, "--port", str(port)]
         command += ["--greeting", str(_as_pipe(greeting))]
+        command += ["--beside", *beside] if beside else []
         os.execve(command[0], command, {**os.environ, **ENVIRON})
     finally:
         lock.close()

@@ -83,6 +83,10 @@ class Supervisor:
         if self.stopping:
             return
         name = child.program.name
+        if child.program.once:
+            if child.exit_code:
+                self._say(f"{name} ended with code {child.exit_code}. Its lines say why.")
+            return
         restarts = 0 if time.monotonic() - child.started > STEADY else self._restarts.get(name, 0)
         self._restarts[name] = restarts + 1
         if restarts >= MOST_RESTARTS:

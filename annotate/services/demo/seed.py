@@ -1,60 +1,78 @@
-"""The demo's projects, and an annotator that knows their answers."""
+"""The demo's projects."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.db import transaction
 from django.utils.text import slugify
 
-from annotate.models import Document, Label, Membership, Project, User
-from annotate.models.annotations import Outcome
-from annotate.models.projects import Role
+from annotate.models import Project, User
 from annotate.services.demo.texts import Rated
 from annotate.services.imports.columns import guess
 from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
-from annotate.services.labeling import decisions, queue
 from annotate.services.projects import projects
 from training import records
 from training.tasks import MULTI, SINGLE
-from training.types import Answer
+from training.types import Task
 
 LEAD = "demo"
-ORACLE = "oracle"
+KIND = "kind-of-text"
 SENTIMENT = "sentiment"
 TOPICS = "source-and-tone"
-CLEAR = 0.5
-STRONG = 2.0
+# With a fifth, figures would come late: ten documents have to report before there are any. With a half, 300
+# answers give about 50 that do.
+HOLDOUT_QUEUE_SHARE = 0.5
 
+SOURCE_LABELS = [
+    ("tweet", "A short message to followers."),
+    ("film", "A sentence of a film review."),
+    ("product", "A sentence of a product review."),
+    ("news", "A sentence of a newspaper editorial."),
+]
 SENTIMENT_LABELS = [
     ("negative", "The writer dislikes it, is sad or angry."),
     ("neutral", "No feeling either way, or both in balance."),
     ("positive", "The writer likes it, is happy or hopeful."),
 ]
-TOPIC_LABELS = [
-    ("tweet", "A short message to followers."),
-    ("film", "A sentence of a film review."),
-    ("product", "A sentence of a product review."),
-    ("news", "A sentence of a newspaper editorial."),
+TONE_LABELS = [
     ("positive", "A good feeling."),
     ("negative", "A bad feeling."),
     ("strong", "The feeling, good or bad, is strong."),
 ]
-KINDS = {
-    SENTIMENT: ("Sentiment", SINGLE, SENTIMENT_LABELS),
-    TOPICS: ("Source and tone", MULTI, TOPIC_LABELS),
-}
-GUIDELINES = {
-    SENTIMENT: "What does the writer feel? Judge the sentence alone; neutral if it shows no feeling.",
-    TOPICS: "Where is the sentence from, and what is its tone? Choose all that apply.",
-}
 
 
-class Unanswerable(Exception):
-    """The oracle does not know an answer; the message is a sentence."""
+@dataclass(frozen=True, slots=True)
+class DemoProject:
+    name: str
+    task: Task
+    labels: list[tuple[str, str]]
+    guidelines: str
+
+
+# The first is one that a model learns soon: on 2,000 held-out texts, with the embedding family and the query
+# strategy "margin", macro-F1 0.84 at 50 and 100 labels and 0.87 at 300; sentiment has 0.51 at 100, as many of
+# its sentences lie between two labels (mean of seeds 0-2).
+PROJECTS = {
+    KIND: DemoProject(
+        "Kind of text", SINGLE, SOURCE_LABELS, "Where is the sentence from? Its words and its style tell."
+    ),
+    TOPICS: DemoProject(
+        "Source and tone",
+        MULTI,
+        [*SOURCE_LABELS, *TONE_LABELS],
+        "Where is the sentence from, and what is its tone? Choose all that apply.",
+    ),
+    SENTIMENT: DemoProject(
+        "Sentiment",
+        SINGLE,
+        SENTIMENT_LABELS,
+        "What does the writer feel? Judge the sentence alone; neutral if it shows no feeling.",
+    ),
+}
 
 
 @transaction.atomic
@@ -73,10 +91,17 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
     existing = Project.objects.filter(slug=slug).first()
     if existing is not None:
         return existing
-    name, task, labels = KINDS[slug]
+    made = PROJECTS[slug]
     project = projects.create_project(
-        by=by, name=name, slug=slug, task=task.key, labels=labels, guidelines=GUIDELINES[slug]
+        by=by,
+        name=made.name,
+        slug=slug,
+        task=made.task.key,
+        labels=made.labels,
+        guidelines=made.guidelines,
     )
+    changes = {"holdout_queue_share": HOLDOUT_QUEUE_SHARE}
+    project = projects.change_settings(project=project, changes=changes)
     rows = (
         IncomingDocument(
             sentence.text,
@@ -102,42 +127,3 @@ def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
     options = replace(mapping, found_encoding=settled.encoding).options()
     rows = mapping.rows(records.read(path, options), project.task_type)
     return project, store_rows(project=project, rows=rows, create_labels=mapping.create_labels)
-
-
-def truth(project: Project, meta: Mapping[str, object]) -> list[str]:
-    """Return the label names that people's ratings give a demo document."""
-    if not isinstance(rating := meta.get("rating"), int | float):
-        raise Unanswerable("The oracle knows the answers of the demo's own texts only.")
-    tone = "positive" if rating >= CLEAR else "negative" if rating <= -CLEAR else "neutral"
-    if project.slug == SENTIMENT:
-        return [tone]
-    strong = ["strong"] if abs(rating) >= STRONG else []
-    return [str(meta["source"]), *([tone] if tone != "neutral" else []), *strong]
-
-
-@transaction.atomic
-def ensure_oracle(*, project: Project) -> User:
-    oracle, created = User.objects.get_or_create(username=ORACLE, defaults={"is_machine": True})
-    if created:
-        oracle.set_unusable_password()
-        oracle.save(update_fields=["password"])
-    Membership.objects.get_or_create(project=project, user=oracle, defaults={"role": Role.ANNOTATOR})
-    return oracle
-
-
-def answer_next(*, project: Project, oracle: User) -> bool:
-    """Let the oracle take and answer one card as a person would; False where none is left."""
-    place = queue.claim(project=project, annotator=oracle)
-    if place is None or place.card is None:
-        return False
-    names = truth(project, Document.objects.get(pk=place.document_id).meta)
-    chosen = Label.objects.live().filter(project=project, name__in=names).values_list("pk", flat=True)
-    decisions.submit(
-        project=project,
-        annotator=oracle,
-        card=place.card,
-        outcome=Outcome.ANSWERED,
-        answer=Answer(tuple(chosen)),
-        seconds=0.0,
-    )
-    return True

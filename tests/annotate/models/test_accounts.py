@@ -11,7 +11,7 @@ from django.test import Client
 
 from annotate.models import User
 from annotate.models.accounts import MACHINE_NAMES
-from annotate.services.demo import seed
+from annotate.services.demo import oracle
 from annotate.services.imports import labels
 from tests.conftest import PASSWORD
 
@@ -31,7 +31,7 @@ FREE = ["important", "imports", "lena", "иван", "oracle2"]
 
 
 def test_the_names_are_those_of_the_machines() -> None:
-    assert set(MACHINE_NAMES) == {labels.MACHINE, seed.ORACLE}
+    assert set(MACHINE_NAMES) == {labels.MACHINE, oracle.ORACLE}
 
 
 @pytest.mark.django_db
