@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Card, Project, User
+from annotate.models import Card, Label, Project, User
 from annotate.models.projects import Role
 
 
@@ -37,6 +37,11 @@ def card_given_to(user: User | AnonymousUser, slug: str, key: str) -> Card:
         return get_object_or_404(own, key=uuid.UUID(key))
     except ValueError as error:
         raise Http404 from error
+
+
+def label_for(user: User | AnonymousUser, slug: str, pk: int) -> Label:
+    """Return a label that is offered in a project of `user`."""
+    return get_object_or_404(project_for(user, slug).labels.live().select_related("project"), pk=pk)
 
 
 def is_member(user: User, project: Project) -> bool:

@@ -17,6 +17,7 @@ COMMANDS = {
     "escape": "#forward",
     "/": "#label-search",
     "g": "#open-guidelines",
+    "x": "#open-examples",
     "?": "#open-keys",
     ".": "#accept[type=button]",
     "n": "#none",

@@ -1,4 +1,4 @@
-"""Why the model suggests what a card shows; asked for by a click, so that no card waits for it."""
+"""What helps with a card, the model's reasons and examples; asked for by a click, so that no card waits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET
 
 from annotate import access
 from annotate.models import Card
+from annotate.services.labeling import examples as labelled
 from annotate.services.versions import predictions
 from annotate.views.labeling_card import CardView
 
@@ -27,3 +28,13 @@ def why(request: HttpRequest, slug: str, key: uuid.UUID) -> HttpResponse:
     reasons = None if told is None else [(names[reason.label_id], reason.ngrams) for reason in told]
     template = "labeling/_explanation.html" if request.htmx else "labeling/explanation.html"  # type: ignore[attr-defined]
     return render(request, template, {"project": project, "reasons": reasons})
+
+
+@require_GET
+def examples(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    label = access.label_for(request.user, slug, pk)
+    key = request.GET.get("card", "")
+    shown = access.card_given_to(request.user, slug, key).document_id if key else None
+    found = labelled.of_label(label, besides=shown)
+    template = "labeling/_examples.html" if request.htmx else "labeling/examples.html"  # type: ignore[attr-defined]
+    return render(request, template, {"project": label.project, "label": label, "examples": found})

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from annotate.models import Card, Document, ModelVersion, Prediction, Project, User
+from annotate.models import Annotation, Card, Document, ModelVersion, Prediction, Project, User
 from annotate.services.versions import explanations, predictions
 from tests.annotate.made.bundles import add_version
 from training.types import Answer
@@ -136,3 +137,50 @@ def test_every_suggested_label_has_its_reasons(
     html = client.get(why_url(multi_project), headers=HTMX).content.decode()
     assert html.count('class="reason"') == 2
     assert "green" not in html
+
+
+@pytest.fixture
+def example(project: Project, lead: User, add_documents: AddDocuments) -> Document:
+    (document,) = add_documents(project, "a rose & <b>a ruby</b>")
+    annotation = Annotation.objects.create(
+        project=project, document=document, annotator=lead, outcome="answered"
+    )
+    annotation.choices.create(label=project.labels.get(name="red"))
+    return document
+
+
+def examples_url(project: Project, name: str = "red") -> str:
+    return f"/projects/{project.slug}/label/examples/{project.labels.get(name=name).pk}/"
+
+
+def test_examples_are_text_as_a_part_and_as_a_page(
+    example: Document, project: Project, client: Client
+) -> None:
+    part = client.get(examples_url(project), headers=HTMX).content.decode()
+    assert "a rose &amp; &lt;b&gt;a ruby&lt;/b&gt;" in part
+    assert "<html" not in part
+    page = client.get(examples_url(project)).content.decode()
+    assert "a rose &amp; &lt;b&gt;a ruby&lt;/b&gt;" in page
+    assert "Back to the card" in page
+    assert "There is no example yet" in client.get(examples_url(project, "blue")).content.decode()
+
+
+def test_the_text_on_the_card_is_no_example(
+    example: Document, project: Project, annotator: User, client: Client
+) -> None:
+    card = Card.objects.create(document=example, annotator=annotator)
+    part = client.get(examples_url(project), {"card": str(card.key)}, headers=HTMX).content.decode()
+    assert "a rose" not in part
+
+
+def test_examples_are_of_own_cards_and_offered_labels_only(
+    example: Document, project: Project, lead: User, client: Client, make_project: Callable[..., Project]
+) -> None:
+    theirs = Card.objects.create(document=example, annotator=lead)
+    assert client.get(examples_url(project), {"card": str(theirs.key)}).status_code == 404
+    assert client.get(examples_url(project), {"card": "no key"}).status_code == 404
+    other = make_project(slug="other")
+    elsewhere = examples_url(other).replace("/other/", f"/{project.slug}/")
+    assert client.get(elsewhere).status_code == 404
+    project.labels.filter(name="red").update(archived_at=timezone.now())
+    assert client.get(examples_url(project)).status_code == 404
