@@ -127,7 +127,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (_("Project"), ("name", "guidelines"), ()),
         (
             _("Labelling"),
-            ("annotators_per_document", "suggestions", "lease_seconds"),
+            ("annotators_per_document", "suggestions", "why_chosen", "lease_seconds"),
             ("place", "card", "suggestion", "lease"),
         ),
         (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
@@ -159,6 +159,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "guidelines",
             "annotators_per_document",
             "suggestions",
+            "why_chosen",
             "lease_seconds",
             "holdout_share",
             "holdout_queue_share",
@@ -185,6 +186,11 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "suggestions": _(
                 "A suggestion saves time and biases people. Holdout documents never show one. A change holds "
                 "from the next card on; after “Never”, an open card hides its own when it is loaded again."
+            ),
+            "why_chosen": _(
+                "A sentence on the card, as “The model wavers between A and B”; labels are named only where "
+                "suggestions are shown at once. Who knows that a text measures may answer it with more care "
+                "than others, so without that it is called drawn at random, which it is."
             ),
             "lease_seconds": _(
                 "After that an unanswered document goes to somebody else. A change holds for open cards as "

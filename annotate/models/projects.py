@@ -49,6 +49,14 @@ class Suggestions(models.TextChoices):
     NEVER = "never", _("Never")
 
 
+class WhyChosen(models.TextChoices):
+    """What annotators are told of why they got a text."""
+
+    NEVER = "never", _("Nothing")
+    POOL = "pool", _("Why, but not which texts measure")
+    ALL = "all", _("Why, and which texts measure")
+
+
 class ObjectiveChoices(models.TextChoices):
     F1 = Objective.F1.value, _("F1")
     FBETA = Objective.FBETA.value, _("F-beta")
@@ -79,6 +87,9 @@ class Project(models.Model):
     lease_seconds = models.PositiveIntegerField(_("seconds that a document stays reserved"), default=600)
     suggestions = models.CharField(
         _("show suggestions"), max_length=10, choices=Suggestions, default=Suggestions.NOW
+    )
+    why_chosen = models.CharField(
+        _("tell why a text was chosen"), max_length=10, choices=WhyChosen, default=WhyChosen.NEVER
     )
     holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
     holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)

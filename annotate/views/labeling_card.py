@@ -18,7 +18,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
-from annotate.services.labeling import decisions, queue, write_lock
+from annotate.services.labeling import decisions, queue, why_chosen, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
 from training.types import Answer
@@ -101,6 +101,26 @@ class CardView:
         if version is None or self.card is None or guesses.is_calibrated(version):
             return ""
         return guesses.called(self.card.shown_version) if self.card.shown_version else ""
+
+    @property
+    def why_chosen(self) -> str:
+        if self.card is None or self.document is None or self.annotation is not None:
+            return ""
+        return why_chosen.sentence(
+            project=self.project, card=self.card, document=self.document, near=self._near
+        )
+
+    @property
+    def _near(self) -> list[str]:
+        """Return the names of the two best labels where their scores are close, and may be told."""
+        if not self.has_suggestion or self.is_suggested_after or self.guess:
+            return []
+        known = {choice.label.pk: choice.label.name for choice in self.choices}
+        scores = self.card.shown.scores if self.card and self.card.shown else ()
+        best = sorted(((score, pk) for pk, score in scores if score is not None), reverse=True)[:2]
+        is_close = len(best) == 2 and best[0][0] - best[1][0] < why_chosen.CLOSE
+        names = [known[int(pk)] for _score, pk in best if pk in known]
+        return names if is_close and len(names) == 2 else []
 
     @property
     def can_explain(self) -> bool:

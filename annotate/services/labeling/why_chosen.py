@@ -1,0 +1,48 @@
+"""Why an annotator got a text, as a sentence; where their project wants them to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext as _
+
+from annotate.models import Assignment, Card, Document, Project
+from annotate.models.documents import Lane
+from annotate.models.projects import WhyChosen
+from training.registry import STRATEGIES
+from training.types import ScoreKind
+
+CLOSE = 0.2  # between the scores of two labels that the model is said to waver between
+
+
+def sentence(*, project: Project, card: Card, document: Document, near: Sequence[str]) -> str:
+    """Return the sentence for a card that is leased; "" where none may be told.
+
+    `near` are the names of two labels whose scores are close, where the card shows what the model says.
+    Some texts of each batch are drawn at random, and which is not kept: hence the "or" of some sentences.
+    """
+    if project.why_chosen == WhyChosen.NEVER:
+        return ""
+    if document.lane == Lane.HOLDOUT:
+        is_named = project.why_chosen == WhyChosen.ALL
+        return _("It was drawn at random, to measure the models.") if is_named else _at_random()
+    places = Assignment.objects.filter(card=card.key).values_list("batch__strategy", flat=True)
+    key = places.first()
+    if key is None:
+        return _at_random() if places.exists() else ""
+    return _of_strategy(key, near)
+
+
+def _of_strategy(key: str, near: Sequence[str]) -> str:
+    strategy = STRATEGIES.get(key)
+    if strategy is None:
+        return ""
+    if strategy.reads_scores and near and ScoreKind.EXCLUSIVE in strategy.score_kinds:
+        return _("The model wavers between %(one)s and %(other)s.") % {"one": near[0], "other": near[1]}
+    if strategy.reads_scores:
+        return _("The model was unsure of it, or it was drawn at random.")
+    return _("It was chosen to cover all kinds of texts.") if strategy.reads_vectors else _at_random()
+
+
+def _at_random() -> str:
+    return _("It was drawn at random.")
