@@ -120,6 +120,15 @@ def tally() -> dict[str, Any]:
     }
 
 
+def answers() -> list[tuple[int, str, list[int]]]:
+    """Tell what each person answered to each document, by the ids of the labels."""
+    kept = Annotation.objects.filter(project__slug=SLUG).prefetch_related("choices")
+    return [
+        (one.document_id, one.annotator.username, sorted(choice.label_id for choice in one.choices.all()))
+        for one in kept.select_related("annotator")
+    ]
+
+
 def _version(version: ModelVersion) -> dict[str, Any]:
     return {
         "number": version.number,
@@ -131,6 +140,6 @@ def _version(version: ModelVersion) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    actions = (seed, answer, train, latest_run, cancel, live_work, tally)
+    actions = (seed, answer, train, latest_run, cancel, live_work, tally, answers)
     action = {function.__name__: function for function in actions}[sys.argv[1]]
     json.dump(action(**json.load(sys.stdin)), sys.stdout)

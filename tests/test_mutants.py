@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.mutants import NEAREST, ROOT, drawn, mutants_of
+from bench.source.mutants import NEAREST, ROOT, drawn, mutants_of
 
 
 def changes(line: str) -> set[str]:

@@ -1,9 +1,9 @@
 """Turns conditions round, one at a time, and tells which of them no test notices.
 
-    python -m bench.mutants                              ten mutants of each module in `NEAREST`
-    python -m bench.mutants --only queue --count 30      more of one module
-    python -m bench.mutants --json found.json            keeps what was found; called again, it goes on
-    python -m bench.mutants --json found.json --again    tries the survivors once more, after a new test
+    python -m bench.source.mutants                            ten mutants of each module in `NEAREST`
+    python -m bench.source.mutants --only queue --count 30    more of one module
+    python -m bench.source.mutants --json found.json          keeps what was found; called again, it goes on
+    python -m bench.source.mutants --json found.json --again  tries the survivors once more, after a new test
 
 A mutant is the module with one thing changed: a comparison, `and`, `not`, a sign, an index, `min`, a lookup,
 the direction of an order, or an `if` that always or never holds. The same `--seed` draws the same mutants as
@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 FIGURES = "tests/training/figures"
 SERVICES = "tests/annotate/services"
 # The tests that a rule of the module should fail: the file that stands nearest, then what surrounds it.

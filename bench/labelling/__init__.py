@@ -1,0 +1,1 @@
+"""What a decision costs the person who labels."""
