@@ -31,6 +31,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", account.EnterView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
+    path("projects/<slug:slug>/label/ahead/", labeling.fill, name="label-ahead"),
     path("projects/<slug:slug>/label/pulse/", labeling.pulse, name="label-pulse"),
     path("projects/<slug:slug>/label/release/", labeling.release, name="label-release"),
     path("projects/<slug:slug>/label/hand-on/", labeling.hand_on, name="label-hand-on"),

@@ -49,7 +49,8 @@ class Assignment(models.Model):
     """A place in the queue for one annotator's decision on one document.
 
     A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
-    of the card that shows it now: a decision sent twice carries the same one.
+    of the card that shows it now: a decision sent twice carries the same one. A place that a page only holds
+    ahead, behind the card on the screen, `is_ahead`.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
@@ -63,6 +64,7 @@ class Assignment(models.Model):
     )
     expires_at = models.DateTimeField(null=True)
     card = models.UUIDField(null=True, unique=True)
+    is_ahead = models.BooleanField(default=False, db_default=False)
 
     objects = AssignmentQuerySet.as_manager()
 

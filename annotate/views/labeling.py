@@ -16,15 +16,17 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, hotkeys, tasks
 from annotate.forms.keys import as_key
-from annotate.models import Annotation, Project, User
+from annotate.models import Annotation, Decision, Label, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.projects import Suggestions
-from annotate.services.labeling import decisions, handed_on, queue, write_lock
+from annotate.services.labeling import ahead, decisions, handed_on, queue, write_lock
 from annotate.services.pages import status_line
 from annotate.services.runs import schedule
 from annotate.views import labeling_card
 from annotate.views.labeling_card import CardView
 from training.types import Answer
+
+MOST_CARDS = 1000  # that one request may name
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,24 +48,40 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-def pulse(request: HttpRequest, slug: str) -> HttpResponse:
-    """Keep the leases of the shown card and of one that waits behind it; answer with the line on progress."""
+def fill(request: HttpRequest, slug: str) -> HttpResponse:
+    """Give a page the cards that it should hold behind the one on the screen."""
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
-    for name in ("card", "waiting"):
-        if card := _uuid(request.POST.get(name, "")):
-            queue.renew(annotator=annotator, card=card)
+    held, labels = _held(request.POST), list(project.labels.live())
+    with write_lock.alone, write_lock.in_turn():
+        deck = _fill(request, project, annotator, held, labels)
+    return _show_deck(request, project, annotator, deck, held, labels)
+
+
+@require_POST
+def pulse(request: HttpRequest, slug: str) -> HttpResponse:
+    """Keep the leases of a page's cards; answer with the line on progress, and name the cards to let go."""
+    project = access.project_for(request.user, slug)
+    annotator = access.signed_in(request.user)
+    held = _held(request.POST)
+    shown = {_uuid(request.POST.get(name, "")) for name in ("card", "waiting")} | {held.shown}
+    cards = [card for card in (*shown, *held.ahead) if card]
+    queue.renew(project=project, annotator=annotator, cards=cards)
+    dropped = [*ahead.past(project=project, annotator=annotator, cards=held.ahead)]
+    if held.shown and Decision.objects.filter(card=held.shown).exists():
+        dropped.append(held.shown)  # on another page, or another device
     seen = status_line.of(project=project, annotator=annotator)
-    return render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
+    response = render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
+    response["Winnow-Dropped"] = " ".join(map(str, dropped))
+    return response
 
 
 @require_POST
 def release(request: HttpRequest, slug: str) -> HttpResponse:
-    """Give the card of a closed page back. Nobody reads the answer."""
+    """Give the cards of a closed page back. Nobody reads the answer."""
     access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
-    if card := _uuid(request.POST.get("card", "")):
-        queue.release(annotator=annotator, card=card)
+    queue.release(annotator=annotator, cards=_uuids(request.POST, "card"))
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
@@ -100,6 +118,9 @@ def _told(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResponse:
     labels = list(project.labels.live())
+    # A page without scripts, or one that was opened before an update of the site, holds nothing ahead.
+    held = _held(request.POST) if "deck" in request.POST else None
+    dealt, deck = None, ahead.Deck((), ())
     try:
         # One transaction for the decision and the next lease: one wait for the disk, not two.
         with write_lock.in_turn():
@@ -109,8 +130,17 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
                 submission=_submission(request.POST, project),
                 offered=[label.pk for label in labels],
             )
-            dealt = queue.deal(project=project, annotator=annotator) if labels else None
+            if held is not None:
+                deck = _fill(request, project, annotator, held, labels)
+            elif labels:
+                dealt = queue.deal(project=project, annotator=annotator)
     except decisions.Rejected as rejection:
+        if held is not None:
+            with write_lock.in_turn():
+                deck = _fill(request, project, annotator, held, labels)
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            reply = _show_deck(request, project, annotator, deck, held, labels, str(rejection), status)
+            return _told(request, reply)
         if not request.htmx:  # type: ignore[attr-defined]
             messages.error(request, str(rejection))
             return redirect("label", slug=project.slug)
@@ -122,8 +152,29 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
         if notice:
             messages.warning(request, notice)
         return redirect("label", slug=project.slug)
+    if held is not None:
+        return _told(request, _show_deck(request, project, annotator, deck, held, labels, notice))
     view = labeling_card.shown(project, annotator, dealt, labels=labels, notice=notice)
     return _told(request, _show(request, view))
+
+
+def _fill(
+    request: HttpRequest, project: Project, annotator: User, held: ahead.Held, labels: list[Label]
+) -> ahead.Deck:
+    if not labels:
+        return ahead.Deck((), held.ahead)
+    mark = request.POST.get("labels", "")
+    has_other_labels = mark != CardView(project, labels=labels).mark
+    return ahead.fill(project=project, annotator=annotator, held=held, is_outdated=has_other_labels)
+
+
+def _held(sent: QueryDict) -> ahead.Held:
+    return ahead.Held(
+        shown=_uuid(sent.get("shown", "")),
+        ahead=tuple(_uuids(sent, "ahead")),
+        decided=tuple(_uuids(sent, "decided")),
+        returned=tuple(_uuids(sent, "returned")),
+    )
 
 
 def _replaced(kept: decisions.Kept) -> str:
@@ -165,6 +216,34 @@ def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpRespon
     commands = hotkeys.commands(view.task_type)
     context = {"project": view.project, "view": view, "commands": json.dumps(commands)}
     return render(request, template, context, status=status)
+
+
+def _show_deck(
+    request: HttpRequest,
+    project: Project,
+    annotator: User,
+    deck: ahead.Deck,
+    held: ahead.Held,
+    labels: list[Label],
+    notice: str = "",
+    status: int = HTTPStatus.OK,
+) -> HttpResponse:
+    views = labeling_card.dealt_cards(project, annotator, deck, held, labels)
+    context = {
+        "project": project,
+        "views": views,
+        "mark": CardView(project, labels=labels).mark,
+        "notice": notice,
+        "dropped": deck.dropped,
+        "returned": held.returned,
+    }
+    return render(request, "labeling/_deck.html", context, status=status)
+
+
+def _uuids(sent: QueryDict, name: str) -> list[uuid.UUID]:
+    """Return the keys of a field, in one value or in several; what is no key is left out."""
+    found = [_uuid(text) for value in sent.getlist(name) for text in value.split()]
+    return [key for key in found[:MOST_CARDS] if key]
 
 
 def _uuid(text: str) -> uuid.UUID | None:

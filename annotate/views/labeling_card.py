@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,10 +21,13 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
-from annotate.services.labeling import decisions, queue, why_chosen, write_lock
+from annotate.services.labeling import ahead, decisions, queue, why_chosen, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
 from training.types import Answer
+
+
+ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,16 @@ class CardView:
         """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
             return _buttons(self.choices, self.task_type, self.annotation)
-        shown = tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
-        return _fresh_buttons(shown, self.task_type, get_language())
+        return _fresh_buttons(self._shown_labels, self.task_type, get_language())
+
+    @property
+    def mark(self) -> str:
+        """Return a mark of the labels as they are shown, to tell whether a card that waits has the same."""
+        return _mark(self._shown_labels)
+
+    @cached_property
+    def _shown_labels(self) -> ShownLabels:
+        return tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
 
     @property
     def has_suggestion(self) -> bool:
@@ -151,16 +165,29 @@ def shown(
     *,
     labels: Sequence[Label],
     notice: str = "",
+    besides: Collection[uuid.UUID] = (),
 ) -> CardView:
     """Return the card that was dealt; where there was none, the first of a queue that is filled now."""
     if not labels:
         return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
     if dealt is None:
         with write_lock.in_turn():
-            dealt = queue.deal_from_filled(project=project, annotator=annotator)
+            dealt = queue.deal_from_filled(project=project, annotator=annotator, besides=besides)
     if dealt is None:
         return CardView(project, notice or why_empty(project, annotator))
     return CardView(project, notice, dealt.card, dealt.document, dealt.version, labels=labels)
+
+
+def dealt_cards(
+    project: Project, annotator: User, deck: ahead.Deck, held: ahead.Held, labels: Sequence[Label]
+) -> list[CardView]:
+    """Return the cards for a page that holds `held`; one without a document where it would have none at all."""
+    if deck.dealt or held.shown or len(held.ahead) > len(deck.dropped) or held.decided:
+        return [
+            CardView(project, "", dealt.card, dealt.document, dealt.version, labels=labels)
+            for dealt in deck.dealt
+        ]
+    return [shown(project, annotator, None, labels=labels, besides=held.ahead)]
 
 
 def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:
@@ -186,8 +213,13 @@ def why_empty(project: Project, annotator: User) -> str:
 
 
 @lru_cache(maxsize=64)
+def _mark(shown: ShownLabels) -> str:
+    return hashlib.blake2s(json.dumps(shown).encode(), digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=64)
 def _fresh_buttons(
-    shown: tuple[tuple[int, str, str, str], ...], task_type: TaskType, language: str | None
+    shown: ShownLabels, task_type: TaskType, language: str | None
 ) -> str:
     choices = [
         {"label": {"pk": pk, "name": name, "description": description}, "key": key}

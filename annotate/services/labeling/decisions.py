@@ -126,7 +126,7 @@ def keep(
         seconds=submission.seconds,
     )
     own = Assignment.objects.filter(document=document, annotator=annotator)
-    has_place = bool(own.update(state=AssignmentState.DONE, expires_at=None)) or not created
+    has_place = bool(own.update(state=AssignmentState.DONE, expires_at=None, is_ahead=False)) or not created
     if not has_place and not places.take(document=document, annotator=annotator):
         Annotation.objects.filter(pk=annotation.pk).update(is_late=True)
         annotation.is_late = True

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.sql.compiler import SQLCompiler
 
-from annotate.models import Annotation, Assignment, Card, Decision, User
+from annotate.models import Annotation, Assignment, Batch, Card, Decision, User
 
 Row = tuple[Any, ...]
 # Values that no real parameter has. Where they appear in the SQL, a call's own parameters are put.
@@ -75,6 +75,7 @@ PLACE = (
     "card",
     "annotator_id",
     "batch__version__number",
+    "is_ahead",
     "document_id",
     "document__text",
     "document__lane",
@@ -92,6 +93,30 @@ def _free_or_mine(project: int, annotator: int, now: datetime) -> Rows:
 def _next_waiting(project: int, annotator: int) -> Rows:
     waiting = _locked(project).waiting().open_to(User(pk=annotator))
     return waiting.order_by("rank").values_list(*PLACE)[:1]
+
+
+def _held_ahead_by_others(project: int, annotator: int) -> Rows:
+    ahead = _locked(project).leased().filter(is_ahead=True).exclude(annotator=annotator)
+    return ahead.open_to(User(pk=annotator)).order_by("-rank").values_list(*PLACE)[:1]
+
+
+def _held(project: int, annotator: int) -> Rows:
+    shown = Card.objects.filter(key=OuterRef("card")).values("shown_version")
+    places = Assignment.objects.filter(project=project, annotator=annotator).leased()
+    return places.annotate(suggested_by=Subquery(shown)).values_list(
+        "card",
+        "is_ahead",
+        "document__lane",
+        "batch_id",
+        "document__prediction__version_id",
+        "suggested_by",
+    )
+
+
+def _newest_batch(project: int, annotator: int) -> Rows:
+    waiting = Assignment.objects.filter(batch=OuterRef("pk")).waiting().open_to(User(pk=annotator))
+    newest = Batch.objects.filter(project=project).order_by("-pk")
+    return newest.values_list("pk", Exists(waiting))[:1]
 
 
 def _locked(project: int) -> Any:
@@ -112,5 +137,8 @@ def _standing(document: int, annotator: int, card: uuid.UUID) -> Rows:
 
 FREE_OR_MINE = CompiledQuery(_free_or_mine, project=int, annotator=int, now=datetime)
 NEXT_WAITING = CompiledQuery(_next_waiting, project=int, annotator=int)
+HELD_AHEAD_BY_OTHERS = CompiledQuery(_held_ahead_by_others, project=int, annotator=int)
+HELD = CompiledQuery(_held, project=int, annotator=int)
+NEWEST_BATCH = CompiledQuery(_newest_batch, project=int, annotator=int)
 CARD = CompiledQuery(_card, key=uuid.UUID, annotator=int, project=int)
 STANDING = CompiledQuery(_standing, document=int, annotator=int, card=uuid.UUID)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,6 +59,7 @@ class _Place:
     card: uuid.UUID | None
     annotator: int | None
     chosen_by: int | None
+    is_ahead: bool
     document: int
     text: str
     lane: str
@@ -75,20 +76,30 @@ def claim(*, project: Project, annotator: User) -> Assignment | None:
     return Assignment.objects.select_related("document").get(pk=dealt.place) if dealt else None
 
 
-def deal(*, project: Project, annotator: User) -> Dealt | None:
+def deal(
+    *,
+    project: Project,
+    annotator: User,
+    besides: Collection[uuid.UUID] = (),
+    is_ahead: bool = False,
+    takes_over: bool = False,
+) -> Dealt | None:
     """Lease a place within the caller's transaction; None where none is free.
+
+    `besides` are cards that the page has already. `is_ahead` leases a place for a card that is not shown yet;
+    with `takes_over` such a place of somebody else is better than none.
 
     NB: it never fills the queue. That needs the lock of the project, and whoever holds places while waiting
     for it waits for ever on PostgreSQL: the one who holds the project may be waiting for these places.
     """
     now = timezone.now()
-    while place := _candidate(project, annotator, now):
+    while place := _candidate(project, annotator, now, besides, takes_over):
         # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
         unchanged = Assignment.objects.filter(pk=place.pk, state=place.state, card=place.card)
         is_shown = place.card if place.annotator == annotator.pk else None
         key = is_shown or uuid.uuid4()
         expiry = _expiry(project, now)
-        lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key}
+        lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key, "is_ahead": is_ahead}
         if places.give(unchanged, annotator=annotator, **lease):
             document = _document(place)
             if is_shown:
@@ -104,47 +115,57 @@ def deal(*, project: Project, annotator: User) -> Dealt | None:
 
 
 @transaction.atomic
-def deal_from_filled(*, project: Project, annotator: User) -> Dealt | None:
+def deal_from_filled(
+    *, project: Project, annotator: User, besides: Collection[uuid.UUID] = ()
+) -> Dealt | None:
     """Lease a place where `deal` found none, after filling the queue if it is still empty.
 
-    Call it in a transaction that holds no places yet: it begins with the lock of the project.
+    Where nothing is left to fill it with, a place goes over that somebody only holds ahead. Call it in a transaction that holds no places yet: it begins with the lock of the project.
     """
     places.wanted(project)
-    found = deal(project=project, annotator=annotator)
+    found = deal(project=project, annotator=annotator, besides=besides)
     if found is None and top_up(project=project):
-        found = deal(project=project, annotator=annotator)
-    return found
+        found = deal(project=project, annotator=annotator, besides=besides)
+    return found or deal(project=project, annotator=annotator, besides=besides, takes_over=True)
 
 
-def renew(*, annotator: User, card: uuid.UUID) -> bool:
-    """Extend the lease of a card that is still shown; False where somebody else has the place now."""
-    mine = Assignment.objects.leased().filter(card=card, annotator=annotator)
-    place = mine.select_related("project").first()
-    return place is not None and mine.update(expires_at=_expiry(place.project, timezone.now())) == 1
+def renew(*, project: Project, annotator: User, cards: Collection[uuid.UUID]) -> int:
+    """Extend the leases of cards that a page still holds; return how many are still the annotator's."""
+    mine = Assignment.objects.leased().filter(project=project, annotator=annotator, card__in=cards)
+    return mine.update(expires_at=_expiry(project, timezone.now()))
 
 
-def release(*, annotator: User, card: uuid.UUID) -> bool:
-    """Let the lease of a closed page run out soon.
+def release(*, annotator: User, cards: Collection[uuid.UUID]) -> int:
+    """Let the leases of a closed page run out soon; return how many.
 
     Not at once: another page of the same person may show the card, as after a reload, and its pulse renews
     the lease within this time.
     """
     soon = timezone.now() + timedelta(seconds=RELEASE_SECONDS)
-    mine = Assignment.objects.leased().filter(card=card, annotator=annotator, expires_at__gt=soon)
-    return mine.update(expires_at=soon) == 1
+    mine = Assignment.objects.leased().filter(card__in=cards, annotator=annotator, expires_at__gt=soon)
+    return mine.update(expires_at=soon)
 
 
-def _candidate(project: Project, annotator: User, now: datetime) -> _Place | None:
-    """Return the annotator's own place, else one whose lease ran out, else the first that waits."""
+def _candidate(
+    project: Project, annotator: User, now: datetime, besides: Collection[uuid.UUID], takes_over: bool
+) -> _Place | None:
+    """Return the annotator's own place, else one whose lease ran out, else the first that waits.
+
+    Of the annotator's own, one that was on the screen comes first, as after a reload.
+    """
     held = [
         _Place(*row)
         for row in hot_queries.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
     ]
-    for place in sorted(held, key=lambda place: place.annotator != annotator.pk):
+    for place in sorted(held, key=lambda place: (place.annotator != annotator.pk, place.is_ahead)):
         is_mine = place.annotator == annotator.pk
+        if place.card in besides:
+            continue
         if is_mine or Assignment.objects.filter(pk=place.pk).open_to(annotator).exists():
             return place
     row = hot_queries.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
+    if row is None and takes_over:
+        row = hot_queries.HELD_AHEAD_BY_OTHERS.first(project=project.pk, annotator=annotator.pk)
     return _Place(*row) if row else None
 
 

@@ -42,7 +42,7 @@ def remove_member(*, membership: Membership, by: User | None = None) -> None:
     _refuse_without_lead(membership)
     Assignment.objects.filter(
         project=membership.project_id, annotator=membership.user_id, state=AssignmentState.LEASED
-    ).update(state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None)
+    ).update(state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False)
     _log("member-removed", membership, by)
     membership.delete()
 

@@ -1,5 +1,6 @@
-// The labelling page: decisions go into the outbox, the server's answer to the last one is the next card.
+// The labelling page: a decision goes into the outbox, and the next card that is held comes on the screen.
 
+import { Deck } from "./deck.js";
 import * as finder from "./finder.js";
 import { Gate } from "./gate.js";
 import { meaning } from "./keys.js";
@@ -8,42 +9,113 @@ import { bindPanels } from "./panels.js";
 import * as choice from "./choice.js";
 import { Stopwatch } from "./stopwatch.js";
 
+const CARDS_AHEAD = 2; // annotate/services/labeling/ahead.py says so too
+
 const bench = document.querySelector("#bench");
 const notice = document.querySelector("#outbox");
 const gate = new Gate();
 const watch = new Stopwatch();
-const outbox = new Outbox({ ...bench.dataset, url: bench.dataset.url, onAnswer: show, onChange: report, onRefused: tell });
+const deck = new Deck(bench.dataset.labels);
+const outbox = new Outbox({
+  ...bench.dataset,
+  url: bench.dataset.url,
+  onAnswer: taken,
+  onChange: report,
+  beside: (decided) => deck.fields(reserved, decided),
+});
+const tabs = new BroadcastChannel(`winnow/decided/${bench.dataset.owner}/${bench.dataset.project}`);
 
-let isAwaiting = false; // whether this page's decision was not answered yet
+let isAwaiting = false; // whether the screen waits for a card
+let isFilling = false;
 let reserved = ""; // the card that waits for this page's decision, also while an earlier one is shown
 
 const card = () => document.querySelector("#card");
 
-function show(html) {
+// Show another card: the swap comes first, so that the next frame has it.
+function show(next) {
   isAwaiting = false;
   const wasInside = !document.activeElement || document.activeElement === document.body
     || card().contains(document.activeElement);
-  htmx.swap("#card", html, { swapStyle: "outerHTML" });
+  card().replaceWith(next);
   began(wasInside);
-  htmx.trigger("#progress", "decided");
 }
 
 function began(takesFocus) {
-  if (card().dataset.card && !card().dataset.annotation) reserve(card().dataset.card);
+  if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
+  tellPulse();
   choice.remember(card());
   const text = card().querySelector("#document-text");
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
-  announce(text ?? card());
   choice.markChosen(card());
   gate.openAfterPaint(() => {
     watch.start();
+    htmx.process(card());
+    announce(text ?? card());
     card().dataset.ready = "";
   });
 }
 
-function reserve(key) {
-  reserved = key;
-  document.querySelector("#waiting-card").value = key; // the pulse keeps its lease as well
+// The pulse keeps the leases of what this page holds.
+function tellPulse() {
+  document.querySelector("#held-shown").value = reserved;
+  document.querySelector("#held-ahead").value = deck.keys.filter((key) => key !== reserved).join(" ");
+}
+
+// The server has a decision, or was asked for cards: it says what comes next.
+function taken(text) {
+  const known = [...outbox.cards, reserved];
+  const { sentence, empty } = deck.takeOver(text, known);
+  if (sentence) tell(sentence);
+  const next = isAwaiting ? deck.take() ?? empty : null;
+  if (next) show(next);
+  tellPulse();
+  htmx.trigger("#progress", "decided");
+}
+
+// Ask for the cards that this page should hold. Decisions that wait ask by themselves.
+async function fill() {
+  if (outbox.size) return outbox.flush();
+  if (isFilling || !navigator.onLine) return;
+  isFilling = true;
+  try {
+    const body = new URLSearchParams(deck.fields(reserved));
+    const headers = { "HX-Request": "true", "X-CSRFToken": csrfToken() };
+    const response = await fetch(bench.dataset.ahead, { method: "POST", body, headers, redirect: "manual" });
+    if (response.ok) taken(await response.text());
+    else if (isAwaiting) location.assign(bench.dataset.url); // the session has ended, or the server explains itself
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // the network is gone; the pulse asks again
+  } finally {
+    isFilling = false;
+  }
+}
+
+// Cards that were decided on another page, or that the server has something better for.
+function letGo(keys, { isMine = true } = {}) {
+  deck.drop(keys.filter((key) => key !== reserved), { isMine });
+  if (keys.includes(reserved)) leaveDecided();
+  if (deck.keys.length < CARDS_AHEAD && !("empty" in card().dataset)) fill();
+}
+
+function leaveDecided() {
+  if (reserved !== card().dataset.card) {
+    deck.drop([reserved], { isMine: false });
+    reserved = "";
+  } else if (choice.isAsItBegan(card())) {
+    reserved = "";
+    tell(bench.dataset.elsewhere);
+    proceed();
+  }
+}
+
+// Show the next card, at once where one is held.
+function proceed() {
+  const next = deck.take();
+  if (next) return show(next);
+  gate.close();
+  delete card().dataset.ready;
+  isAwaiting = true;
+  card().setAttribute("aria-busy", "true");
 }
 
 function announce(element) {
@@ -64,7 +136,7 @@ function report({ size, problem }) {
   document.querySelector("#outbox-login").hidden = problem !== "login";
   document.querySelector("#outbox-waiting").hidden = size === 0;
   // Another page of this browser has sent what was decided here, and got the answer.
-  if (isAwaiting && size === 0 && navigator.onLine) open({ href: bench.dataset.url });
+  if (isAwaiting && size === 0 && navigator.onLine) fill();
   if (!isWaiting) return;
   let kind = problem === "network" || !problem ? "one" : problem;
   if (kind === "one" && size > 1) kind = "many";
@@ -80,17 +152,15 @@ function decide(form, submitter) {
     const chosen = submitter?.id === "none" ? [] : choice.chosenLabels(card());
     for (const label of chosen) fields.append("labels", label);
     if (submitter?.id !== "none") {
-      if (isLeftAlone()) return open(card().querySelector("#forward"));
+      if (isLeftAlone()) return goForward();
       if (!chosen.length) return choice.askForChoice(card());
     }
   }
   if (form.id === "answer" && choice.askAfter(card(), fields.getAll("labels"), submitter)) return;
-  gate.close();
-  delete card().dataset.ready;
   outbox.add([...fields]);
-  isAwaiting = true;
-  if (fields.get("card") === reserved) reserve("");
-  card().setAttribute("aria-busy", "true");
+  tabs.postMessage(fields.get("card"));
+  if (fields.get("card") === reserved) reserved = "";
+  proceed();
   outbox.flush();
 }
 
@@ -99,29 +169,42 @@ function isLeftAlone() {
   return Boolean(card().dataset.annotation) && choice.isAsItBegan(card());
 }
 
-// Give the card back when the page closes. A page that the browser keeps aside may be shown again, so it keeps
-// its card, and so does a card whose decision is on its way.
+// Give the cards back when the page closes. A page that the browser keeps aside may be shown again, so it keeps
+// its cards, and so does a card whose decision is on its way.
 function giveBack(event) {
-  if (event.persisted || !reserved) return;
+  const held = [...new Set([reserved, ...deck.keys])].filter(Boolean);
+  if (event.persisted || !held.length) return;
   const fields = new FormData();
-  fields.set("card", reserved);
+  fields.set("card", held.join(" "));
   fields.set("csrfmiddlewaretoken", csrfToken());
   navigator.sendBeacon(bench.dataset.release, fields);
 }
 
-async function open(link) {
+// Go back to an earlier decision; the card that waits is put in front of those that are held.
+async function goBack(link) {
   gate.close();
   await outbox.flush();
   try {
     if (outbox.size) throw new TypeError("decisions are waiting");
     const response = await fetch(link.href, { headers: { "HX-Request": "true" }, redirect: "manual" });
-    if (response.ok) return show(await response.text());
-    location.assign(link.href); // the session has ended, or the server explains itself
+    if (!response.ok) return location.assign(link.href); // the session has ended, or the server explains itself
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    const earlier = document.adoptNode(page.querySelector("#card"));
+    const left = card();
+    delete left.dataset.ready;
+    if (earlier.dataset.annotation && left.dataset.card === reserved) deck.putBack(left);
+    show(earlier); // or the same card again, with the sentence that there is none before it
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     report({ size: outbox.size, problem: outbox.problem });
     if (!outbox.size) gate.openAfterPaint(() => {});
   }
+}
+
+// Leave an earlier decision as it is.
+function goForward() {
+  proceed();
+  if (isAwaiting) fill();
 }
 
 function clicked(event) {
@@ -130,9 +213,12 @@ function clicked(event) {
   if (!gate.admitsClick(event)) {
     event.preventDefault();
     event.stopImmediatePropagation();
-  } else if (pressed.matches("#back, #forward")) {
+  } else if (pressed.matches("#back")) {
     event.preventDefault();
-    open(pressed);
+    goBack(pressed);
+  } else if (pressed.matches("#forward")) {
+    event.preventDefault();
+    goForward();
   } else if (pressed.matches(".choice[type=button]")) {
     choice.toggle(card(), pressed);
   } else if (pressed.matches("#accept[type=button]")) {
@@ -197,12 +283,17 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.xhr.responseURL.includes(bench.dataset.url)) event.detail.shouldSwap = false;
 });
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target?.id === "card") began(true);
+  if (event.detail.target?.id === "card") began(true); // the card that said why there was none
 });
 document.querySelector("#refusals button").addEventListener("click", () => {
   document.querySelector("#refusals ul").replaceChildren();
   document.querySelector("#refusals").hidden = true;
 });
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.target?.id !== "progress" || !detail.successful) return;
+  letGo(detail.xhr.getResponseHeader("Winnow-Dropped")?.split(" ").filter(Boolean) ?? []);
+});
+tabs.addEventListener("message", ({ data }) => letGo([data], { isMine: false }));
 addEventListener("pagehide", giveBack);
 addEventListener("online", () => outbox.flush());
 addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));
@@ -211,3 +302,4 @@ bindPanels();
 // What an earlier page left behind goes out before this page's card takes a decision.
 if (outbox.size) outbox.flush();
 else began(true);
+if (!("empty" in card().dataset)) fill();

@@ -51,24 +51,30 @@ export class Outbox {
   #url;
   #onAnswer;
   #onChange;
-  #onRefused;
+  #beside;
   #delay = RETRY_FROM;
   #timer = 0;
   #sending = null;
   #count = 0;
   problem = "";
 
-  constructor({ owner, project, url, onAnswer, onChange, onRefused }) {
+  // `beside` gives further fields of a decision as it is sent, from the cards of those that wait behind it.
+  constructor({ owner, project, url, onAnswer, onChange, beside = () => [] }) {
     this.#prefix = `winnow/outbox/${owner}/${project}/`;
     this.#owner = owner;
     this.#url = url;
     this.#onAnswer = onAnswer;
     this.#onChange = onChange;
-    this.#onRefused = onRefused;
+    this.#beside = beside;
   }
 
   get size() {
     return storage.keys(this.#prefix).length;
+  }
+
+  // The keys of the cards whose decisions wait.
+  get cards() {
+    return storage.keys(this.#prefix).map((key) => this.#read(key).get("card"));
   }
 
   add(fields) {
@@ -91,13 +97,15 @@ export class Outbox {
   async #sendAll() {
     clearTimeout(this.#timer);
     for (let [key] = storage.keys(this.#prefix); key; [key] = storage.keys(this.#prefix)) {
-      const answer = await this.#send(this.#url, this.#read(key));
+      const fields = this.#read(key);
+      for (const field of this.#beside(this.cards.filter((card) => card !== fields.get("card")))) {
+        fields.append(...field);
+      }
+      const answer = await this.#send(this.#url, fields);
       if (!answer) break;
       storage.remove(key);
       this.#delay = RETRY_FROM;
-      if (this.size === 0) this.#onAnswer(answer.text);
-      // The card of a later decision would take the sentence away before it was read.
-      else if (answer.status === 422) this.#onRefused(sentenceOf(answer.text));
+      this.#onAnswer(answer.text);
     }
     this.#onChange(this);
     if (this.size) this.#retryLater();

@@ -39,10 +39,9 @@ function build(project) {
     project,
     url,
     onAnswer: (text) => {
-      const alert = new DOMParser().parseFromString(text, "text/html").querySelector("#card [role=alert]");
+      const alert = new DOMParser().parseFromString(text, "text/html").querySelector("[role=alert]");
       if (alert) say(alert.textContent);
     },
-    onRefused: say,
     onChange: show,
   });
   part.querySelector("h2").textContent = project;

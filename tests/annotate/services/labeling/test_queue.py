@@ -70,7 +70,7 @@ def test_it_keeps_a_renewed_lease(
     mine = claim(project, annotator)
     expire()
     assert mine.card is not None
-    assert queue.renew(annotator=annotator, card=mine.card)
+    assert queue.renew(project=project, annotator=annotator, cards=[mine.card])
     assert claim(project, lead).document != mine.document
 
 
@@ -81,7 +81,7 @@ def test_it_does_not_renew_a_lease_that_somebody_else_has(
     expire()
     claim(project, lead)
     assert mine.card is not None
-    assert not queue.renew(annotator=annotator, card=mine.card)
+    assert not queue.renew(project=project, annotator=annotator, cards=[mine.card])
 
 
 def test_it_offers_a_released_place_soon_but_not_before_the_person_may_have_come_back(
@@ -89,7 +89,7 @@ def test_it_offers_a_released_place_soon_but_not_before_the_person_may_have_come
 ) -> None:
     mine = claim(project, annotator)
     assert mine.card is not None
-    assert queue.release(annotator=annotator, card=mine.card)
+    assert queue.release(annotator=annotator, cards=[mine.card])
     mine.refresh_from_db()
     assert mine.expires_at is not None
     left = (mine.expires_at - timezone.now()).total_seconds()
@@ -104,9 +104,9 @@ def test_it_does_not_release_somebody_elses_place_nor_lengthen_a_lease(
 ) -> None:
     mine = claim(project, annotator)
     assert mine.card is not None
-    assert not queue.release(annotator=lead, card=mine.card)
+    assert not queue.release(annotator=lead, cards=[mine.card])
     expire()
-    assert not queue.release(annotator=annotator, card=mine.card)
+    assert not queue.release(annotator=annotator, cards=[mine.card])
     assert claim(project, lead).document == mine.document
 
 
