@@ -163,7 +163,7 @@ def _fill(
 ) -> ahead.Deck:
     if not labels:
         return ahead.Deck((), held.ahead)
-    mark = request.POST.get("labels", "")
+    mark = request.POST.get("mark", "")
     has_other_labels = mark != CardView(project, labels=labels).mark
     return ahead.fill(project=project, annotator=annotator, held=held, is_outdated=has_other_labels)
 

@@ -136,5 +136,5 @@ def test_the_waiting_card_stays_reserved_while_an_earlier_decision_is_shown(
     with page.expect_request("**/pulse/") as pulse:
         page.evaluate("htmx.trigger('#progress', 'load')")
     sent = pulse.value.post_data or ""
-    assert f"waiting={waiting}" in sent
+    assert f"shown={waiting}" in sent
     assert f"card={shown}" in sent

@@ -28,9 +28,21 @@ def card_of(page: Page) -> str:
 
 
 def press(page: Page, key: str) -> str:
+    """Press a key that decides, and wait for the next card and until the server has the decision."""
     card = card_of(page)
     page.keyboard.press(key)
-    return wait_for_next(page, card)
+    following = wait_for_next(page, card)
+    wait_until_sent(page)
+    return following
+
+
+def wait_until_sent(page: Page) -> None:
+    page.wait_for_selector('#bench:not([data-unsent]), #bench[data-unsent="0"]', state="attached")
+
+
+def wait_until_held(page: Page, n: int) -> None:
+    """Wait until the page holds `n` cards behind the one on the screen."""
+    page.wait_for_function("n => document.querySelector('#held-ahead').value.split(' ').length === n", arg=n)
 
 
 def answers(project: Project) -> dict[str, list[str]]:
@@ -100,6 +112,7 @@ def test_fast_typing_never_labels_the_next_document(
           document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true})) }"""
     )
     wait_for_next(page, card)
+    wait_until_sent(page)
     assert answers(project) == {first: ["green"]}
 
 
@@ -116,22 +129,28 @@ def test_a_double_click_is_one_decision(
     assert Decision.objects.count() == 1
 
 
-def test_a_decision_without_a_network_is_kept_and_sent_once_when_it_returns(
+def test_without_a_network_the_cards_at_hand_are_decided_and_sent_once_when_it_returns(
     open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
 ) -> None:
-    add_documents(project, *TEXTS[:3])
+    add_documents(project, *TEXTS[:5])
     page = open_as(annotator, f"/projects/{project.slug}/label/")
-    first, card = page.locator("#document-text").inner_text(), card_of(page)
+    wait_until_held(page, 2)
     page.context.set_offline(True)
-    page.keyboard.press("2")
-    expect(page.locator("#outbox")).to_contain_text("Your decision is kept")
-    page.keyboard.press("1")
+    wanted = {}
+    for n, (key, name) in enumerate((("2", "green"), ("1", "red"), ("3", "blue"))):
+        card = card_of(page)
+        wanted[page.locator("#document-text").inner_text()] = [name]
+        page.keyboard.press(key)
+        if n < 2:
+            wait_for_next(page, card)
+    expect(page.locator("#outbox")).to_contain_text("3 decisions are kept in this browser")
+    page.keyboard.press("1")  # nothing is on the screen that it could mean
     assert Decision.objects.count() == 0
     page.context.set_offline(False)
     wait_for_next(page, card)
     expect(page.locator("#outbox")).to_be_hidden()
-    assert answers(project) == {first: ["green"]}
-    assert Decision.objects.count() == 1
+    assert answers(project) == wanted
+    assert Decision.objects.count() == 3
 
 
 def test_a_kept_decision_outlives_a_reload(

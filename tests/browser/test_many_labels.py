@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import Document, Label, Project, User
-from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next
+from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next, wait_until_sent
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -79,6 +79,7 @@ def test_one_key_saves_and_shows_the_next_document_with_all_labels(
     expect(page.locator(".choice:visible")).to_have_count(500)
     second = text_of(page)
     press(page, "1")
+    wait_until_sent(page)
     assert answers(single) == {first: [NAMES[18]], second: [NAMES[0]]}
 
 
@@ -92,6 +93,7 @@ def test_typing_a_part_finds_a_label_beyond_the_keys(open_as: Open, single: Proj
     expect(page.locator(".choice:visible")).to_have_count(500)
     assert page.locator(".choice .choice-name").all_text_contents() == NAMES
     expect(page.locator("#label-search")).to_have_value("")
+    wait_until_sent(page)
     assert answers(single) == {first: ["insurance doubled on the phone"]}
 
 
@@ -111,6 +113,7 @@ def test_arrows_go_through_what_was_found_and_escape_shows_all_again(
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     wait_for_next(page, card)
+    wait_until_sent(page)
     assert answers(single) == {first: [found[2]]}
 
 
@@ -128,6 +131,7 @@ def test_several_labels_are_gathered_by_searching_and_saved_by_enter(
     expect(page.locator("#chosen")).to_have_text(" · ".join(wanted))
     page.keyboard.press("Enter")
     wait_for_next(page, card)
+    wait_until_sent(page)
     assert answers(multi) == {first: sorted(wanted)}
     press(page, "Backspace")
     expect(page.locator("#chosen")).to_have_text(" · ".join(wanted))

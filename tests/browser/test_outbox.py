@@ -10,7 +10,7 @@ from django.test import Client
 from playwright.sync_api import Error, Page, expect
 
 from annotate.models import Decision, Document, Project, User
-from tests.browser.test_labeling import TEXTS, answers, card_of, wait_for_next
+from tests.browser.test_labeling import TEXTS, answers, card_of, wait_for_next, wait_until_sent
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[[User, str], Page]
@@ -78,6 +78,8 @@ def test_decisions_of_several_tabs_are_all_sent(
     page.context.set_offline(False)
     wait_for_next(page, card)
     expect(other.locator("#document-text")).not_to_have_text(other_text)
+    wait_until_sent(page)
+    wait_until_sent(other)
     assert answers(project) == {text: ["red"]}
     assert answers(multi_project) == {other_text: ["green"]}
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from annotate.models import Annotation, Decision, Document, HandedOnAnswer, Project, User
 from annotate.services.projects import members
-from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next
+from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next, wait_until_sent
 from tests.browser.test_outbox import decide_offline
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -119,6 +119,7 @@ def test_no_answer_but_an_acknowledgement_lets_a_decision_go(
     assert waits(page) == 1
     page.unroute("**/label/")
     wait_for_next(page, card)
+    wait_until_sent(page)
     assert answers(project) == {text: ["green"]}
 
 
@@ -138,16 +139,19 @@ def test_a_refusal_is_read_also_where_other_decisions_follow(
     page.context.set_offline(False)
     for tab in (page, other):  # either has sent both decisions
         wait_for_next(tab, card)
+        wait_until_sent(tab)
     sentences = [tab.locator("#refusals, #card [role=alert]").all_inner_texts() for tab in (page, other)]
     assert "no longer, one of this project's labels" in str(sentences)
     assert list(answers(project).values()) == [["blue"]]
 
 
 def test_two_answers_to_one_card_are_told_in_words(
-    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+    open_as: Open, page: Page, project: Project, annotator: User, add_documents: AddDocuments
 ) -> None:
     add_documents(project, *TEXTS[:3])
-    page = open_as(annotator, f"/projects/{project.slug}/label/")
+    # As on a laptop and a phone: two tabs of one browser tell each other what was decided.
+    page.context.add_init_script("BroadcastChannel.prototype.postMessage = () => undefined")
+    open_as(annotator, f"/projects/{project.slug}/label/")
     text = page.locator("#document-text").inner_text()
     other = page.context.new_page()
     other.goto(page.url)

@@ -51,7 +51,7 @@ export class Deck {
   fields(shown, decided = []) {
     return [
       ["deck", "1"],
-      ["labels", this.#labels],
+      ["mark", this.#labels],
       ["shown", shown],
       ["ahead", this.keys.filter((key) => key !== shown).join(" ")],
       ["decided", decided.join(" ")],

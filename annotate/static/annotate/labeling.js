@@ -131,6 +131,7 @@ function tell(sentence) {
 }
 
 function report({ size, problem }) {
+  bench.dataset.unsent = String(size);
   const isWaiting = size > 0 || !navigator.onLine;
   notice.hidden = !isWaiting;
   document.querySelector("#outbox-login").hidden = problem !== "login";
@@ -158,6 +159,7 @@ function decide(form, submitter) {
   }
   if (form.id === "answer" && choice.askAfter(card(), fields.getAll("labels"), submitter)) return;
   outbox.add([...fields]);
+  bench.dataset.unsent = String(outbox.size);
   tabs.postMessage(fields.get("card"));
   if (fields.get("card") === reserved) reserved = "";
   proceed();
@@ -299,7 +301,7 @@ addEventListener("online", () => outbox.flush());
 addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));
 
 bindPanels();
-// What an earlier page left behind goes out before this page's card takes a decision.
-if (outbox.size) outbox.flush();
+// What an earlier page left behind goes out first. It may hold the decision on this very card.
+if (outbox.cards.includes(card().dataset.card)) proceed();
 else began(true);
 if (!("empty" in card().dataset)) fill();

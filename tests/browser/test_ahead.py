@@ -1,0 +1,167 @@
+"""The cards that a page holds behind the one on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from annotate.models import Annotation, Assignment, Decision, Document, Project, User
+from annotate.services.labeling import queue
+from tests.browser.test_labeling import (
+    TEXTS,
+    answers,
+    card_of,
+    press,
+    wait_for_next,
+    wait_until_held,
+    wait_until_sent,
+)
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Open = Callable[[User, str], Page]
+AddDocuments = Callable[..., list[Document]]
+# From the key to the frame that has another text on the screen.
+FRAMES = """key => new Promise(done => {
+    const before = document.querySelector("#card").dataset.card;
+    let frames = 0;
+    const look = () => document.querySelector("#card").dataset.card === before
+      ? (frames += 1, requestAnimationFrame(look)) : done(frames);
+    document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+    requestAnimationFrame(look);
+})"""
+
+
+def label(open_as: Open, project: Project, annotator: User) -> Page:
+    page = open_as(annotator, f"/projects/{project.slug}/label/")
+    card_of(page)
+    return page
+
+
+def held(page: Page) -> list[str]:
+    return str(page.locator("#held-ahead").input_value()).split()
+
+
+def text_of(page: Page) -> str:
+    return page.locator("#document-text").inner_text()
+
+
+def test_the_next_card_comes_without_the_server(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    wait_until_held(page, 2)
+    first, ahead = text_of(page), held(page)
+    page.route("**/label/", lambda route: route.abort())  # no answer of the server helps
+    assert page.evaluate(FRAMES, "2") == 0  # the first frame has it
+    assert card_of(page) == ahead[0]
+    page.unroute("**/label/")
+    wait_until_sent(page)
+    wait_until_held(page, 2)
+    assert held(page)[0] == ahead[1]
+    assert answers(project) == {first: ["green"]}
+
+
+def test_what_is_held_is_reserved_and_given_back_on_leaving(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    wait_until_held(page, 2)
+    keys = {card_of(page), *held(page)}
+    leased = Assignment.objects.leased().filter(annotator=annotator)
+    assert {str(key) for key in leased.values_list("card", flat=True)} == keys
+    assert leased.filter(is_ahead=True).count() == 2
+    with page.expect_response(lambda answer: answer.url.endswith("/release/")):
+        page.goto("about:blank")
+    soon = timezone.now() + timedelta(seconds=queue.RELEASE_SECONDS)
+    assert leased.filter(expires_at__lte=soon).count() == 3
+
+
+def test_a_reload_shows_the_same_card_and_holds_the_same_behind_it(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    press(page, "1")
+    wait_until_held(page, 2)
+    shown, ahead = card_of(page), held(page)
+    page.reload()
+    assert card_of(page) == shown
+    wait_until_held(page, 2)
+    assert held(page) == ahead
+
+
+def test_a_newer_batch_replaces_what_nobody_has_seen(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    documents = add_documents(project, *TEXTS[:12])
+    page = label(open_as, project, annotator)
+    wait_until_held(page, 2)
+    shown, ahead = card_of(page), held(page)
+    touched = set(Assignment.objects.leased().values_list("document", flat=True))
+    best = [document.pk for document in documents if document.pk not in touched][:4]
+    project.holdout_queue_share = 0.0
+    project.save()
+    queue.refill(project=project, strategy="margin", version=None, documents=best)
+    press(page, "1")  # shows the first of those held, which the page cannot know to be past
+    assert card_of(page) == ahead[0] != shown
+    wait_until_held(page, 2)
+    fresh = Assignment.objects.filter(card__in=held(page))
+    assert set(fresh.values_list("document", flat=True)) == set(best[:2])
+    press(page, "1")
+    assert not Assignment.objects.filter(card=ahead[1]).exists()  # its place waits again, behind the others
+
+
+def test_another_tab_leaves_a_card_that_was_decided_here(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    other = page.context.new_page()
+    other.goto(page.url)
+    card = card_of(other)
+    assert card == card_of(page)
+    press(page, "1")
+    wait_for_next(other, card)
+    expect(other.locator("#refusals")).to_contain_text("was decided on another page of yours")
+    for tab, key in ((page, "2"), (other, "3"), (page, "2"), (other, "3")):
+        press(tab, key)
+    wait_until_sent(page)
+    assert Annotation.objects.count() == Decision.objects.count() == 5  # each card was decided once
+
+
+def test_a_card_ahead_that_is_no_longer_ours_goes_unseen(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    """As where its document was deleted, or a colleague was given it."""
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    wait_until_held(page, 2)
+    lost = held(page)[1]
+    place = Assignment.objects.get(card=lost)
+    place.document.delete()
+    press(page, "1")
+    wait_until_held(page, 2)
+    assert lost not in held(page)
+
+
+def test_an_archived_label_is_on_no_card_that_comes(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:8])
+    page = label(open_as, project, annotator)
+    wait_until_held(page, 2)
+    project.labels.filter(name="green").update(archived_at=timezone.now())
+    press(page, "1")
+    expect(page.get_by_role("button", name="green")).to_be_visible()  # the card was there before
+    text = text_of(page)
+    press(page, "2")
+    expect(page.locator("#refusals")).to_contain_text("no longer, one of this project's labels")
+    assert text not in answers(project)
+    expect(page.get_by_role("button", name="green")).to_have_count(0)
