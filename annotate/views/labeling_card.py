@@ -26,7 +26,6 @@ from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
 from training.types import Answer
 
-
 ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
 
 
@@ -181,7 +180,7 @@ def shown(
 def dealt_cards(
     project: Project, annotator: User, deck: ahead.Deck, held: ahead.Held, labels: Sequence[Label]
 ) -> list[CardView]:
-    """Return the cards for a page that holds `held`; one without a document where it would have none at all."""
+    """Return the cards for a page that holds `held`; one that says why there is none where none is left."""
     if deck.dealt or held.shown or len(held.ahead) > len(deck.dropped) or held.decided:
         return [
             CardView(project, "", dealt.card, dealt.document, dealt.version, labels=labels)
@@ -218,9 +217,7 @@ def _mark(shown: ShownLabels) -> str:
 
 
 @lru_cache(maxsize=64)
-def _fresh_buttons(
-    shown: ShownLabels, task_type: TaskType, language: str | None
-) -> str:
+def _fresh_buttons(shown: ShownLabels, task_type: TaskType, language: str | None) -> str:
     choices = [
         {"label": {"pk": pk, "name": name, "description": description}, "key": key}
         for pk, name, description, key in shown

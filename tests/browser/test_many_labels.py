@@ -8,7 +8,15 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import Document, Label, Project, User
-from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next, wait_until_sent
+from tests.browser.test_labeling import (
+    TEXTS,
+    answers,
+    card_of,
+    press,
+    violations,
+    wait_for_next,
+    wait_until_sent,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -12,7 +12,15 @@ from playwright.sync_api import Page, Route, expect
 
 from annotate.models import Annotation, Decision, Document, HandedOnAnswer, Project, User
 from annotate.services.projects import members
-from tests.browser.test_labeling import TEXTS, answers, card_of, press, violations, wait_for_next, wait_until_sent
+from tests.browser.test_labeling import (
+    TEXTS,
+    answers,
+    card_of,
+    press,
+    violations,
+    wait_for_next,
+    wait_until_sent,
+)
 from tests.browser.test_outbox import decide_offline
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -1,7 +1,8 @@
 """The cards that a labelling page holds behind the one on the screen, so that the next is there at once.
 
-A page says with each request what it holds. Only the page lets a card go, while nobody has seen it, and says so
-with its next request; until then its place is nobody else's. So no card is answered whose place was given away.
+A page says with each request what it holds. Only the page lets a card go, while nobody has seen it, and says
+so with its next request; until then its place is nobody else's. So no card is answered whose place was given
+away.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ def deal_from_filled(
 ) -> Dealt | None:
     """Lease a place where `deal` found none, after filling the queue if it is still empty.
 
-    Where nothing is left to fill it with, a place goes over that somebody only holds ahead. Call it in a transaction that holds no places yet: it begins with the lock of the project.
+    Where nothing is left to fill it with, a place goes over that somebody only holds ahead.
+
+    Call it in a transaction that holds no places yet: it begins with the lock of the project.
     """
     places.wanted(project)
     found = deal(project=project, annotator=annotator, besides=besides)
