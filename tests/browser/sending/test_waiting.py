@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from annotate.models import Annotation, Decision, Document, HandedOnAnswer, Project, User
 from annotate.services.projects import members
+from tests.browser.sending.test_outbox import decide_offline
 from tests.browser.test_labeling import (
     TEXTS,
     answers,
@@ -21,7 +22,6 @@ from tests.browser.test_labeling import (
     wait_for_next,
     wait_until_sent,
 )
-from tests.browser.test_outbox import decide_offline
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[[User, str], Page]

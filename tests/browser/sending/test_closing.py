@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Assignment, Document, Project, User
 from annotate.services.labeling import queue
+from tests.browser.sending.test_outbox import decide_offline
 from tests.browser.test_labeling import READY, TEXTS, answers, card_of, press, wait_for_next
-from tests.browser.test_outbox import decide_offline
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[[User, str], Page]

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Annotation, Assignment, Decision, Document, Project, User
 from annotate.services.labeling import queue
-from tests.browser.test_closing import wait_until_given_back
+from tests.browser.sending.test_closing import wait_until_given_back
 from tests.browser.test_labeling import (
     TEXTS,
     answers,
