@@ -19,11 +19,17 @@ COMMANDS = {
     "g": "#open-guidelines",
     "x": "#open-examples",
     "?": "#open-keys",
-    ".": "#accept[type=button]",
+    ".": "#suggestion:not([hidden]) #accept[type=button]",
+    ",": "#suggestion:not([hidden]) #open-why",
     "n": "#none",
 }
 OF_EMPTY_ANSWERS = frozenset("n")  # a label of a task that always takes one may have them
 USUAL = [key for key in "1234567890qwertyuiop" if key not in COMMANDS]
+
+FEW = 10  # labels that are found by looking; among more, a card has a finder and the likeliest apart
+LIKELIEST = 5
+# The keys of the likeliest labels, the first five that no label has; they never change with the card.
+APART = [key for key in "asdjklhzxcvbm" if key not in COMMANDS]
 
 
 def commands(task_type: TaskType) -> dict[str, str]:
@@ -41,6 +47,12 @@ def free(taken: Iterable[str]) -> Iterator[str]:
     """Yield the keys of the usual row that no label has yet."""
     used = set(taken)
     return (key for key in USUAL if key not in used)
+
+
+def likeliest(taken: Iterable[str]) -> list[str]:
+    """Return the keys of the likeliest labels on a card, fewer where labels have taken too many of them."""
+    used = set(taken)
+    return [key for key in APART if key not in used][:LIKELIEST]
 
 
 def assign(labels: Iterable[Label], task_type: TaskType) -> list[tuple[Label, str]]:

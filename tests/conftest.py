@@ -53,7 +53,8 @@ def make_project(lead: User, annotator: User) -> Callable[..., Project]:
         Membership.objects.create(project=project, user=lead, role=Role.LEAD)
         Membership.objects.create(project=project, user=annotator, role=Role.ANNOTATOR)
         for position, name in enumerate(labels):
-            Label.objects.create(project=project, name=name, position=position, hotkey=str(position + 1)[:1])
+            key = str(position + 1) if position < 9 else ""
+            Label.objects.create(project=project, name=name, position=position, hotkey=key)
         return project
 
     return make

@@ -127,7 +127,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (_("Project"), ("name", "guidelines"), ()),
         (
             _("Labelling"),
-            ("annotators_per_document", "suggestions", "why_chosen", "lease_seconds"),
+            ("annotators_per_document", "suggestions", "reading_speed", "why_chosen", "lease_seconds"),
             ("place", "card", "suggestion", "lease"),
         ),
         (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
@@ -160,6 +160,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "annotators_per_document",
             "suggestions",
             "why_chosen",
+            "reading_speed",
             "lease_seconds",
             "holdout_share",
             "holdout_queue_share",
@@ -191,6 +192,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "A sentence on the card, as “The model wavers between A and B”; labels are named only where "
                 "suggestions are shown at once. Who knows that a text measures may answer it with more care "
                 "than others, so without that it is called drawn at random, which it is."
+            ),
+            "reading_speed": _(
+                "A suggestion appears once its text was in sight for as long as reading it takes at this "
+                "speed, for example 400; 0 shows it at once. Answers are never refused for being fast."
             ),
             "lease_seconds": _(
                 "After that an unanswered document goes to somebody else. A change holds for open cards as "

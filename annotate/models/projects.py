@@ -91,6 +91,9 @@ class Project(models.Model):
     why_chosen = models.CharField(
         _("tell why a text was chosen"), max_length=10, choices=WhyChosen, default=WhyChosen.NEVER
     )
+    reading_speed = models.PositiveIntegerField(
+        _("words a minute that suggestions wait for"), default=0, validators=[MaxValueValidator(2000)]
+    )
     holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
     holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)
 
@@ -141,6 +144,11 @@ class Project(models.Model):
     @property
     def task_type(self) -> TaskType:
         return task_types.find(self.task)
+
+    @property
+    def hides_suggestions_at_first(self) -> bool:
+        """Whether a card may have been answered before its suggestion was to be seen."""
+        return self.suggestions == Suggestions.AFTER or self.reading_speed > 0
 
     @property
     def asked(self) -> Constraints:

@@ -71,6 +71,13 @@ class TaskType(ABC):
         chosen = sorted(shown.labels, key=lambda label: rank.get(label, len(rank)))
         return [(int(label), scores.get(label)) for label in chosen if label in offered]
 
+    def likeliest(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
+        """Return what a card suggests, and after it the other labels that have a score, the best first."""
+        first = list(self.suggested(shown, offered))
+        told = {label for label, _score in first}
+        rest = ((int(label), score) for label, score in shown.scores)
+        return first + [(label, score) for label, score in rest if label in offered and label not in told]
+
     def read_cell(self, value: Any, separator: str) -> Answer:
         """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -13,6 +15,28 @@ from annotate.models import Card
 from annotate.services.labeling import examples as labelled
 from annotate.services.versions import predictions
 from annotate.views.labeling_card import CardView
+from training.types import NgramWeight
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An n-gram as the page tells it; what speaks for the label is marked from `start` to `end`.
+
+    These count code points of the text as a browser has it: HTML makes one line feed of CR and LF.
+    """
+
+    ngram: str
+    is_for: bool
+    start: int | None
+    end: int | None
+
+    @classmethod
+    def of(cls, weight: NgramWeight, *, text: str) -> Shown:
+        is_for = weight.contribution > 0
+        if weight.span is None or not is_for:
+            return cls(weight.ngram, is_for, None, None)
+        start, end = (place - text.count("\r\n", 0, place) for place in weight.span)
+        return cls(weight.ngram, is_for, start, end)
 
 
 @require_GET
@@ -25,7 +49,10 @@ def why(request: HttpRequest, slug: str, key: uuid.UUID) -> HttpResponse:
     told = predictions.reasons_of(
         version=card.shown_version, text=card.document.text, label_ids=view.explained_labels
     )
-    reasons = None if told is None else [(names[reason.label_id], reason.ngrams) for reason in told]
+    reasons = None
+    if told is not None:
+        shown = partial(Shown.of, text=card.document.text)
+        reasons = [(names[reason.label_id], [shown(weight) for weight in reason.ngrams]) for reason in told]
     template = "labeling/_explanation.html" if request.htmx else "labeling/explanation.html"  # type: ignore[attr-defined]
     return render(request, template, {"project": project, "reasons": reasons})
 

@@ -18,7 +18,6 @@ from annotate import access, hotkeys, tasks
 from annotate.forms.keys import as_key
 from annotate.models import Annotation, Decision, Label, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.projects import Suggestions
 from annotate.services.labeling import ahead, decisions, handed_on, queue, write_lock
 from annotate.services.pages import status_line
 from annotate.services.runs import schedule
@@ -198,8 +197,8 @@ def _submission(sent: QueryDict, project: Project) -> decisions.Submission:
         raise decisions.Rejected(_("The decision came without a readable card or label. Decide once more."))
     if sent.get("outcome") == Outcome.ANSWERED and (fault := project.task_type.form_fault(sent, answer)):
         raise decisions.Rejected(fault)
-    # Where suggestions come after the choice, a suggestion that agreed with the choice was never shown.
-    is_hidden = project.suggestions == Suggestions.AFTER and sent.get("revealed") != "1"
+    # A suggestion that waited for the choice or for the text to be read may never have been shown.
+    is_hidden = project.hides_suggestions_at_first and sent.get("revealed") != "1"
     return decisions.Submission(
         card=card,
         outcome=sent.get("outcome", ""),

@@ -27,6 +27,7 @@ from annotate.task_types import TaskType
 from training.types import Answer
 
 ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
+LETTERS_OF_WORD = 6
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Choice:
 class Suggested:
     label: Label
     percent: int | None
+    key: str = ""
 
 
 @dataclass
@@ -60,6 +62,21 @@ class CardView:
     @property
     def is_suggested_after(self) -> bool:
         return self.project.suggestions == Suggestions.AFTER
+
+    @property
+    def seconds_to_read(self) -> float:
+        """Return for how long a suggestion waits; 0 where the project wants no waiting."""
+        if not self.project.reading_speed or self.document is None:
+            return 0.0
+        text = self.document.text
+        # Not every script has spaces between words.
+        words = max(len(text.split()), len(text) / LETTERS_OF_WORD)
+        return 60 * words / self.project.reading_speed
+
+    @property
+    def enter_accepts(self) -> bool:
+        """Tell whether Enter takes the best label: not over an earlier decision, nor before it is shown."""
+        return not (self.task_type.toggles or self.is_suggested_after or self.annotation)
 
     @cached_property
     def choices(self) -> list[Choice]:
@@ -99,8 +116,29 @@ class CardView:
             return []
         known = {choice.label.pk: choice.label for choice in self.choices}
         return [
-            Suggested(known[pk], None if score is None else round(score * 100))
+            Suggested(known[pk], _percent(score))
             for pk, score in self.task_type.suggested(self._told(self.card.shown), known)
+        ]
+
+    @property
+    def likeliest_keys(self) -> list[str]:
+        """Return the keys of the likeliest labels: the same on every card; none where labels are few."""
+        if len(self.choices) <= hotkeys.FEW:
+            return []
+        return hotkeys.likeliest(choice.key for choice in self.choices)
+
+    @cached_property
+    def likeliest(self) -> list[Suggested]:
+        """Return the few likeliest of many labels, each with a key of its own; none where labels are few."""
+        if len(self.choices) <= hotkeys.FEW or not self.has_suggestion:
+            return []
+        assert self.card is not None
+        assert self.card.shown is not None
+        known = {choice.label.pk: choice.label for choice in self.choices}
+        found = self.task_type.likeliest(self._told(self.card.shown), known)[: hotkeys.LIKELIEST]
+        return [
+            Suggested(known[pk], _percent(score), key)
+            for (pk, score), key in zip(found, [*self.likeliest_keys, *[""] * len(found)], strict=False)
         ]
 
     def _told(self, shown: Answer) -> Answer:
@@ -126,7 +164,7 @@ class CardView:
     @property
     def _near(self) -> list[str]:
         """Return the names of the two best labels where their scores are close, and may be told."""
-        if not self.has_suggestion or self.is_suggested_after or self.guess:
+        if not self.has_suggestion or self.project.hides_suggestions_at_first or self.guess:
             return []
         known = {choice.label.pk: choice.label.name for choice in self.choices}
         scores = self.card.shown.scores if self.card and self.card.shown else ()
@@ -148,6 +186,10 @@ class CardView:
             return suggested
         known = {choice.label.pk for choice in self.choices}
         return [key for key, _score in self.card.shown.scores if key in known][:1]
+
+
+def _percent(score: float | None) -> int | None:
+    return None if score is None else round(score * 100)
 
 
 def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
@@ -229,6 +271,7 @@ def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation
     is_answered = annotation is not None and annotation.outcome == Outcome.ANSWERED
     view = {
         "choices": choices,
+        "are_many": len(choices) > hotkeys.FEW,
         "task_type": task_type,
         "annotation": annotation,
         "is_none": is_answered and not any(choice.is_chosen for choice in choices),

@@ -16,20 +16,6 @@ Open = Callable[[User, str], Page]
 AddDocuments = Callable[..., list[Document]]
 
 
-def test_enter_takes_a_suggestion_over_and_saves_it_only_then(
-    open_as: Open, multi_project: Project, annotator: User, add_documents: AddDocuments
-) -> None:
-    for document in add_documents(multi_project, *TEXTS[:2]):
-        suggest(multi_project, document, ("blue", 0.9), ("red", 0.8))
-    page = open_as(annotator, f"/projects/{multi_project.slug}/label/")
-    first, card = page.locator("#document-text").inner_text(), card_of(page)
-    page.keyboard.press("Enter")
-    expect(page.locator("#chosen")).to_have_text("red · blue")
-    assert (card_of(page), Decision.objects.count()) == (card, 0)
-    press(page, "Enter")
-    assert answers(multi_project) == {first: ["blue", "red"]}
-
-
 def test_enter_does_not_take_over_what_was_dropped(
     open_as: Open, multi_project: Project, annotator: User, add_documents: AddDocuments
 ) -> None:
@@ -37,7 +23,7 @@ def test_enter_does_not_take_over_what_was_dropped(
     suggest(multi_project, document, ("blue", 0.9))
     page = open_as(annotator, f"/projects/{multi_project.slug}/label/")
     card_of(page)
-    for key in (".", "3", "Enter"):
+    for key in ("3", "3", "Enter"):
         page.keyboard.press(key)
     expect(page.locator("#chosen")).to_contain_text("press n where none applies")
     assert Decision.objects.count() == 0

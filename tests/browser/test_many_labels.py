@@ -105,6 +105,42 @@ def test_typing_a_part_finds_a_label_beyond_the_keys(open_as: Open, single: Proj
     assert answers(single) == {first: ["insurance doubled on the phone"]}
 
 
+def test_a_digit_takes_one_of_the_first_five_matches(open_as: Open, single: Project, annotator: User) -> None:
+    page = open_as(annotator, f"/projects/{single.slug}/label/")
+    first, card = text_of(page), card_of(page)
+    find(page, "rate blocked")
+    found = page.locator(".choice:visible .choice-name").all_text_contents()
+    expect(page.locator("#label-search-result")).to_contain_text("1 to 5 take the first five")
+    assert violations(page) == []
+    page.keyboard.press("4")
+    wait_for_next(page, card)
+    assert answers(single) == {first: [found[3]]}
+
+
+def test_a_digit_that_a_name_has_is_typed(open_as: Open, single: Project, annotator: User) -> None:
+    Label.objects.filter(name=NAMES[40]).update(name="form 27")
+    page = open_as(annotator, f"/projects/{single.slug}/label/")
+    first, card = text_of(page), card_of(page)
+    find(page, "form ")
+    digits = ".choice:visible[data-place]"
+    expect(page.locator(".choice:visible")).to_have_count(1)
+    expect(page.locator(digits)).to_have_count(1)
+    page.keyboard.type("2")
+    expect(page.locator("#label-search")).to_have_value("form 2")
+    page.keyboard.type("71")  # a name has the 7, and none goes on with 1
+    wait_for_next(page, card)
+    assert answers(single) == {first: ["form 27"]}
+
+
+def test_initials_find_a_label(open_as: Open, single: Project, annotator: User) -> None:
+    page = open_as(annotator, f"/projects/{single.slug}/label/")
+    first, card = text_of(page), card_of(page)
+    find(page, "idotp")
+    page.keyboard.press("Enter")
+    wait_for_next(page, card)
+    assert answers(single) == {first: ["invoice due on the phone"]}
+
+
 def test_arrows_go_through_what_was_found_and_escape_shows_all_again(
     open_as: Open, single: Project, annotator: User
 ) -> None:
@@ -134,7 +170,7 @@ def test_several_labels_are_gathered_by_searching_and_saved_by_enter(
     for typed in ("transfer late by post", "insurance due abroad"):
         find(page, typed)
         page.keyboard.press("Enter")
-        page.keyboard.press("Escape")
+        expect(page.locator("#document-text")).to_be_focused()
     wanted = ["account lost at home", "transfer late by post", "insurance due abroad"]
     expect(page.locator("#chosen")).to_have_text(" · ".join(wanted))
     page.keyboard.press("Enter")

@@ -5,7 +5,7 @@ Each change begins with the lock of the project, so that two leads, or a lead an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -52,15 +52,19 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label
     # their labels in the order of the keys as well.
     live = project.labels.live().select_for_update().order_by("pk")
     labels = {label.pk: label for label in live}
+    is_rekeyed = False
     for edit in edits:
         if edit.pk not in labels:
             raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": edit.name})
         label = labels[edit.pk]
+        is_rekeyed = is_rekeyed or edit.hotkey.lower() != label.hotkey.lower()
         label.name, label.description = label_names.tidy(edit.name), edit.description.strip()
         label.hotkey = edit.hotkey.lower()
     others = project.labels.exclude(pk__in=labels).values_list("name", flat=True)
     _refuse_repeated_names([label.name for label in labels.values()] + list(others))
     _refuse_bad_keys(labels.values(), hotkeys.reserved(project.task_type))
+    if is_rekeyed:
+        _refuse_too_few_keys(labels.values())
     _save_labels(list(labels.values()))
     return list(labels.values())
 
@@ -111,6 +115,19 @@ def _refuse_bad_keys(labels: Iterable[Label], reserved: frozenset[str]) -> None:
                 % {"key": key, "first": owner[key], "second": label.name}
             )
         owner[key] = label.name
+
+
+def _refuse_too_few_keys(labels: Collection[Label]) -> None:
+    """Refuse keys that leave too few for the likeliest labels, which stand apart where labels are many."""
+    left = hotkeys.likeliest(label.hotkey for label in labels)
+    if len(labels) > hotkeys.FEW and len(left) < hotkeys.LIKELIEST:
+        raise Refused(
+            _(
+                "The labelling page needs %(wanted)s of the keys %(keys)s for the likeliest labels, and "
+                "these labels leave it %(left)s. Give some of them other keys."
+            )
+            % {"wanted": hotkeys.LIKELIEST, "keys": " ".join(hotkeys.APART), "left": len(left)}
+        )
 
 
 @transaction.atomic

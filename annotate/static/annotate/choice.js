@@ -16,18 +16,40 @@ export function isAsItBegan(card) {
 
 // The chosen labels by name beside the button that saves: among many, some are out of sight.
 export function markChosen(card) {
+  for (const likely of card.querySelectorAll(".likely[aria-pressed]")) copyState(card, likely);
   const output = card.querySelector("#chosen");
   if (!output) return;
-  const names = [...card.querySelectorAll('.choice[aria-pressed="true"] .choice-name')];
-  output.value = names.map((name) => name.textContent).join(" · ") || unchosen(card, output.dataset);
+  const chosen = [...card.querySelectorAll('.choice[aria-pressed="true"]')];
+  const names = chosen.map((button) => button.querySelector(".choice-name").textContent).join(" · ");
+  const isOnlySuggested = chosen.every((button) => "suggested" in button.dataset);
+  if (!names) output.value = unchosen(card, output.dataset);
+  else output.value = isOnlySuggested ? output.dataset.suggested.replace("{names}", names) : names;
+}
+
+function copyState(card, likely) {
+  const button = labelOf(card, likely);
+  likely.setAttribute("aria-pressed", button.getAttribute("aria-pressed"));
+  markSuggested(likely, "suggested" in button.dataset);
+}
+
+function labelOf(card, button) {
+  return card.querySelector(`.choice[value="${CSS.escape(button.value)}"]`);
 }
 
 function unchosen(card, sentences) {
   return card.querySelector('#none[aria-pressed="true"]') ? sentences.none : sentences.nothing;
 }
 
-export function toggle(card, button) {
-  button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+// A button of the full list or one of the likeliest: both stand for the same label. The first one that somebody
+// presses replaces what was suggested; one that was suggested itself is kept by that.
+export function toggle(card, pressed) {
+  const button = labelOf(card, pressed);
+  const isKept = "suggested" in button.dataset || button.getAttribute("aria-pressed") !== "true";
+  for (const suggested of card.querySelectorAll(".choice[data-suggested]")) {
+    suggested.setAttribute("aria-pressed", "false");
+    markSuggested(suggested, false);
+  }
+  button.setAttribute("aria-pressed", String(isKept));
   touch(card);
   markChosen(card);
 }
@@ -39,11 +61,29 @@ function touch(card) {
   none?.removeAttribute("data-kept-choice");
 }
 
-// An answer is never empty by leaving something out: take over what is suggested, or say which key means it.
-export function askForChoice(card) {
+// Where labels are switches, what is suggested is on until somebody chooses, and drawn as suggested.
+export function preselect(card) {
   const suggestion = card.querySelector("#suggestion:not([hidden])");
-  const isUntouched = !("touched" in card.dataset) && !card.dataset.annotation;
-  if (isUntouched && suggestion && takeOver(card)) return;
+  if (!suggestion || !card.querySelector("#save") || card.dataset.annotation || "touched" in card.dataset) return;
+  for (const label of suggestedLabels(suggestion)) {
+    const button = labelOf(card, { value: label });
+    button.setAttribute("aria-pressed", "true");
+    markSuggested(button, true);
+  }
+}
+
+function markSuggested(button, isSuggested) {
+  if (isSuggested === "suggested" in button.dataset) return;
+  button.toggleAttribute("data-suggested", isSuggested);
+  if (!isSuggested) return button.querySelector(".suggested-word").remove();
+  const word = document.createElement("span");
+  word.className = "suggested-word visually-hidden";
+  word.textContent = ` (${button.closest("#card").querySelector("#suggestion").dataset.word})`;
+  button.append(word);
+}
+
+// An answer is never empty by leaving something out: say which key means it.
+export function askForChoice(card) {
   const output = card.querySelector("#chosen");
   output.value = output.dataset.hint;
 }
@@ -58,6 +98,7 @@ export function takeOver(card) {
   touch(card);
   for (const button of card.querySelectorAll(".choice")) {
     button.setAttribute("aria-pressed", String(wanted.has(button.value)));
+    markSuggested(button, false);
   }
   markChosen(card);
   return wanted.size > 0;

@@ -1,6 +1,6 @@
 // The search field above many labels: it filters the buttons, and Enter presses the best one.
 
-import { rank } from "./search.js";
+import { rank, WITH_DIGIT } from "./search.js";
 
 let inOrder = []; // the buttons as the project orders them
 let listed = null;
@@ -13,7 +13,8 @@ function remember(list) {
 
 function say(count, first) {
   const output = document.querySelector("#label-search-result");
-  const sentence = count ? output.dataset.some : output.dataset.none;
+  const found = document.querySelector(".choice[data-place]") ? output.dataset.digits : output.dataset.some;
+  const sentence = count ? found : output.dataset.none;
   output.value = sentence.replace("{n}", String(count)).replace("{first}", first ?? "");
 }
 
@@ -26,12 +27,22 @@ export function filter(field) {
   for (const button of inOrder) {
     button.hidden = !shown.has(button);
     button.classList.remove("best");
+    button.removeAttribute("data-place");
   }
   const nothing = list.querySelector(".no-match");
   nothing.hidden = found.length > 0;
   list.replaceChildren(...found, ...inOrder.filter((button) => button.hidden), nothing);
+  if (field.value) number(found.slice(0, WITH_DIGIT), field.value, names);
   if (field.value && found[0]) found[0].classList.add("best");
   if (field.value) say(found.length, found[0]?.querySelector(".choice-name").textContent);
+}
+
+// A digit takes a match, except where a name goes on with that digit: there it is typed as any letter.
+function number(buttons, typed, names) {
+  buttons.forEach((button, at) => {
+    const digit = String(at + 1);
+    if (!rank(typed + digit, names).length) button.dataset.place = digit;
+  });
 }
 
 export function clear(field) {
@@ -48,14 +59,22 @@ function move(list, step) {
   next?.scrollIntoView({ block: "nearest" });
 }
 
-// Return the button that Enter in the field presses, or null; other keys move within the matches.
+function placed(event, list) {
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code);
+  if (!digit || event.shiftKey || event.ctrlKey || event.altKey || event.metaKey) return null;
+  return list.querySelector(`.choice[data-place="${digit[1]}"]`);
+}
+
+// Return the button that Enter or a digit in the field presses, or null; other keys move within the matches.
 export function pressed(event, field) {
   const list = document.querySelector("#labels");
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     move(list, event.key === "ArrowDown" ? 1 : -1);
   }
-  if (event.key !== "Enter") return null;
+  const byDigit = placed(event, list);
+  if (byDigit) event.preventDefault();
+  if (event.key !== "Enter") return byDigit;
   event.preventDefault(); // the field's form would send its first button
   return field.value ? list.querySelector(".choice.best") : null;
 }

@@ -5,14 +5,26 @@ const COMMANDS = JSON.parse(document.querySelector("#bench").dataset.commands);
 const FIELDS = "input, textarea, select, [contenteditable]";
 const OWN_KEYS = "button, a, summary, input, textarea, select, dialog"; // they use Enter and Space themselves
 
+// Where these stand on a layout of Latin letters, without Shift and with it.
+const MARKS = { Slash: ["/", "?"], Period: [".", ""], Comma: [",", ""] };
+
 // On a layout without Latin letters or with digits under Shift the place of the key counts.
-function byPlace(code) {
+function byPlace({ code, shiftKey }) {
+  if (MARKS[code]) return MARKS[code][Number(shiftKey)];
   const match = /^(?:Key|Digit|Numpad)([A-Z0-9])$/.exec(code);
-  return match ? match[1].toLowerCase() : "";
+  return match && !shiftKey ? match[1].toLowerCase() : "";
 }
 
+// A Russian or Hebrew layout has "." and "," on the key that is "/" and "?" elsewhere: there the place counts.
+function byName({ key, code }) {
+  return code === "Slash" && ".,".includes(key) ? "" : key.toLowerCase();
+}
+
+// A label's own key comes before those of the likeliest labels, which mean nothing while they are hidden.
 function labelButton(card, key) {
-  return key.length === 1 ? card.querySelector(`.choice[data-hotkey="${CSS.escape(key)}"]`) : null;
+  if (key.length !== 1) return null;
+  const has = `[data-hotkey="${CSS.escape(key)}"]`;
+  return card.querySelector(`.choice${has}`) ?? card.querySelector(`#suggestion:not([hidden]) .likely${has}`);
 }
 
 function enter(card) {
@@ -27,12 +39,12 @@ function enter(card) {
 export function meaning(event, card) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return null;
   if (document.querySelector("dialog[open]") || event.target.closest?.(FIELDS)) return null;
-  const key = event.key.toLowerCase();
+  const key = byName(event);
   const native = event.target.closest?.(OWN_KEYS);
   if (key === "enter") return native ? null : enter(card);
   if (key === " " && native) return null;
   if (key === " " && !event.shiftKey && card.dataset.annotation) return card.querySelector("#forward");
-  const place = event.shiftKey ? "" : byPlace(event.code);
+  const place = byPlace(event);
   return (
     labelButton(card, key) ??
     (COMMANDS[key] ? document.querySelector(COMMANDS[key]) : null) ??

@@ -4,9 +4,11 @@ import { Deck } from "./deck.js";
 import * as finder from "./finder.js";
 import { Gate } from "./gate.js";
 import { meaning } from "./keys.js";
+import * as marks from "./marks.js";
 import { csrfToken, Outbox } from "./outbox.js";
 import { bindPanels } from "./panels.js";
 import * as choice from "./choice.js";
+import { showWhenRead } from "./pacing.js";
 import { Stopwatch } from "./stopwatch.js";
 
 const CARDS_AHEAD = 2; // annotate/services/labeling/ahead.py says so too
@@ -43,6 +45,7 @@ function show(next) {
 function began(takesFocus) {
   if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
   tellPulse();
+  choice.preselect(card());
   choice.remember(card());
   const text = card().querySelector("#document-text");
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
@@ -52,7 +55,23 @@ function began(takesFocus) {
     htmx.process(card());
     announce(text ?? card());
     card().dataset.ready = "";
+    showWhenRead(card(), watch, suggested);
+    explain();
   });
+}
+
+// A suggestion that had to wait has appeared.
+function suggested() {
+  const isUntouched = choice.isAsItBegan(card());
+  choice.preselect(card());
+  if (isUntouched) choice.remember(card());
+  choice.markChosen(card());
+  explain();
+}
+
+function explain() {
+  const link = card().querySelector("#suggestion:not([hidden]) #open-why");
+  if (link && marks.areWanted()) htmx.ajax("GET", link.href, { source: link, target: "#why" });
 }
 
 // The pulse keeps the leases of what this page holds.
@@ -221,11 +240,21 @@ function clicked(event) {
   } else if (pressed.matches("#forward")) {
     event.preventDefault();
     goForward();
-  } else if (pressed.matches(".choice[type=button]")) {
+  } else if (pressed.matches(".choice[type=button], .likely[type=button]")) {
     choice.toggle(card(), pressed);
+  } else if (pressed.matches("#open-why")) {
+    if (!marks.turnOff(card())) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
   } else if (pressed.matches("#accept[type=button]")) {
     if (!choice.takeOver(card())) choice.askForChoice(card());
   }
+}
+
+// Whoever has scrolled reads: nothing moves the text from then on.
+function scrolled(event) {
+  const text = event.target.closest?.("#document-text");
+  if (text) text.dataset.scrolled = "";
 }
 
 function inField(event) {
@@ -237,6 +266,7 @@ function inField(event) {
     if (!found || !gate.admitsKey(event)) return;
     found.click();
     finder.clear(event.target);
+    card().querySelector("#document-text")?.focus({ preventScroll: true }); // the next key is no letter of a name
     choice.markChosen(card()); // in the project's order again
   } else if (event.target.id === "reason" && event.key === "Enter") {
     event.preventDefault();
@@ -270,7 +300,7 @@ document.addEventListener("keydown", pressedKey);
 document.addEventListener("click", clicked, true);
 document.addEventListener("mousedown", (event) => {
   // A label that was clicked must not keep the focus: Enter would press it again instead of saving.
-  if (event.target.closest("#labels button")) event.preventDefault();
+  if (event.target.closest("#labels button, .likely")) event.preventDefault();
 });
 document.addEventListener("input", (event) => {
   if (event.target.id === "label-search") finder.filter(event.target);
@@ -286,6 +316,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id === "card") began(true); // the card that said why there was none
+  if (event.detail.target?.id === "why" && event.detail.target.isConnected) marks.show(card());
 });
 document.querySelector("#refusals button").addEventListener("click", () => {
   document.querySelector("#refusals ul").replaceChildren();
@@ -296,6 +327,8 @@ document.addEventListener("htmx:afterRequest", ({ detail }) => {
   letGo(detail.xhr.getResponseHeader("Winnow-Dropped")?.split(" ").filter(Boolean) ?? []);
 });
 tabs.addEventListener("message", ({ data }) => letGo([data], { isMine: false }));
+document.addEventListener("wheel", scrolled, { capture: true, passive: true });
+document.addEventListener("touchmove", scrolled, { capture: true, passive: true });
 addEventListener("pagehide", giveBack);
 addEventListener("online", () => outbox.flush());
 addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));

@@ -48,6 +48,15 @@ def test_a_project_offers_the_tasks_of_the_registry(monkeypatch: pytest.MonkeyPa
 
 
 @KINDS
+def test_the_likeliest_begin_with_what_is_suggested_and_keep_the_order_of_equal_scores(
+    kind: TaskType,
+) -> None:
+    shown = Answer((4,), scores=((2, 0.5), (1, 0.5), (3, 0.5), (4, 0.2)))
+    assert kind.likeliest(shown, [1, 2, 3, 4]) == [(4, 0.2), (2, 0.5), (1, 0.5), (3, 0.5)]
+    assert kind.likeliest(shown, [1, 3]) == [(1, 0.5), (3, 0.5)]
+
+
+@KINDS
 def test_what_a_cell_says_is_what_the_export_writes(kind: TaskType) -> None:
     answer = Answer(("red",)) if not kind.separators else Answer(("red", "deep blue"))
     cell = kind.write_cell(answer)

@@ -348,6 +348,22 @@ def test_an_uncalibrated_suggestion_is_called_a_guess_and_has_no_percentage(
     assert not re.search(r"%|meter|Confidence|The model suggests", aside[0])
 
 
+@pytest.mark.parametrize("is_calibrated", [True, False])
+def test_the_likeliest_of_many_have_a_percentage_only_where_it_is_a_confidence(
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments, is_calibrated: bool
+) -> None:
+    project = make_project(labels=[f"label {n}" for n in range(11)])
+    (document,) = add_documents(project, "one")
+    best = [(f"label {n}", 0.6 - n / 20) for n in range(10, 3, -1)][::-1]
+    suggest(project, document, *best, calibrated=is_calibrated)
+    html = client.get(url(project)).content.decode()
+    told = re.search(r'<div id="likeliest".*?</div>', html, re.DOTALL)
+    assert told
+    assert re.findall(r'class="likely-name"[^>]*>(.*?)<', told[0]) == [name for name, _score in best[:5]]
+    assert re.findall(r"<kbd[^>]*>(.)</kbd>", told[0]) == ["a", "↵", "s", "d", "j", "k"]
+    assert len(re.findall(r"\d+ %", told[0])) == (5 if is_calibrated else 0)
+
+
 def test_holdout_documents_have_no_suggestion(
     client: Client, project: Project, add_documents: AddDocuments
 ) -> None:
@@ -527,3 +543,34 @@ def test_a_renamed_label_is_on_the_next_card(
     html = client.get(url(project), headers=HTMX).content.decode()
     assert "crimson &lt;i&gt;</span>" in html
     assert ">red<" not in html
+
+
+@pytest.mark.parametrize(
+    ("speed", "text", "wait"),
+    [(0, "word " * 60, None), (60, "word " * 60, "60.0"), (60, "字" * 60, "10.0")],
+)
+def test_a_suggestion_waits_for_as_long_as_its_text_takes_to_read(
+    client: Client,
+    make_project: Callable[..., Project],
+    add_documents: AddDocuments,
+    speed: int,
+    text: str,
+    wait: str | None,
+) -> None:
+    project = make_project(reading_speed=speed)
+    suggest(project, add_documents(project, text)[0], ("blue", 0.82))
+    html = client.get(url(project)).content.decode()
+    aside = re.search(r'<aside id="suggestion"[^>]*>', html)
+    assert aside
+    assert re.findall(r' hidden data-wait="(.*?)"', aside[0]) == ([wait] if wait else [])
+
+
+@pytest.mark.parametrize("revealed", ["", "1"])
+def test_a_suggestion_that_waited_is_recorded_only_where_it_was_seen(
+    client: Client, make_project: Callable[..., Project], add_documents: AddDocuments, revealed: str
+) -> None:
+    project = make_project(reading_speed=300)
+    suggest(project, add_documents(project, "one")[0], ("blue", 0.82))
+    card = card_in(client.get(url(project)).content.decode())
+    send(client, project, card, labels=[label_pk(project, "red")], revealed=revealed)
+    assert (Annotation.objects.get().shown is not None) == bool(revealed)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from django.core.exceptions import ValidationError
 
+from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Membership, Project, User
 from annotate.models.projects import Role
 from annotate.models.queue import AssignmentState
@@ -14,9 +15,9 @@ from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
 
 
-def _edits(project: Project, **hotkeys: str) -> list[LabelEdit]:
+def _edits(project: Project, **keys: str) -> list[LabelEdit]:
     return [
-        LabelEdit(label.pk, label.name, label.description, hotkeys.get(label.name, label.hotkey))
+        LabelEdit(label.pk, label.name, label.description, keys.get(label.name, label.hotkey))
         for label in project.labels.live()
     ]
 
@@ -65,6 +66,29 @@ def test_a_clash_of_keys_is_refused_naming_both_labels(project: Project) -> None
 def test_a_key_of_the_labelling_page_is_refused(project: Project, key: str) -> None:
     with pytest.raises(Refused, match="green"):
         label_service.update_labels(project=project, edits=_edits(project, green=key))
+
+
+def test_keys_that_leave_too_few_for_the_likeliest_labels_are_refused(
+    make_project: Callable[..., Project],
+) -> None:
+    project = make_project(labels=[f"label {n}" for n in range(11)])
+    wanted = {f"label {n}": key for n, key in enumerate(hotkeys.APART[:8])}
+    with pytest.raises(Refused, match="needs 5 of the keys a s d j k .* leave it 4"):
+        label_service.update_labels(project=project, edits=_edits(project, **wanted))
+    del wanted["label 0"]
+    label_service.update_labels(project=project, edits=_edits(project, **wanted))
+    assert hotkeys.likeliest(project.labels.values_list("hotkey", flat=True)) == [
+        hotkeys.APART[0],
+        *hotkeys.APART[8:],
+    ]
+    project.labels.filter(name="label 0").update(hotkey="a")  # as it was before there was such a rule
+    label_service.update_labels(project=project, edits=_edits(project))
+
+
+def test_few_labels_may_have_any_key(make_project: Callable[..., Project]) -> None:
+    project = make_project(labels=[f"label {n}" for n in range(10)])
+    wanted = {f"label {n}": key for n, key in enumerate(hotkeys.APART[:10])}
+    label_service.update_labels(project=project, edits=_edits(project, **wanted))
 
 
 def test_two_labels_can_swap_names_and_keys(project: Project) -> None:
