@@ -1,22 +1,23 @@
-"""An annotator as the site sees one: logs in, gets a card, posts a decision, gets the next card."""
+"""An annotator as the site sees one: logs in, gets a card, posts a decision, and holds two cards ahead."""
 
 from __future__ import annotations
 
 import html
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
 CARD = re.compile(r'<article id="card"[^>]*>')
 ATTRIBUTE = re.compile(r'data-(card|document|version|empty)(?:="([^"]*)")?')
+DECK = re.compile(r'data-labels="([^"]*)"(?: data-dropped="([^"]*)" data-returned="([^"]*)")?')
 TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A card, and when and by which model's choice it came."""
+    """A card, by which model's choice it came, and since when it is the one on the screen."""
 
     key: str
     document: int
@@ -30,6 +31,9 @@ class Person:
         self._page = f"/projects/{slug}/label/"
         self._client = httpx.Client(base_url=url, timeout=60)
         self._csrf = ""
+        self._mark = ""
+        self._ahead: list[Shown] = []
+        self._returned: list[str] = []
         self._log_in(name, password)
 
     def _log_in(self, name: str, password: str) -> None:
@@ -42,10 +46,13 @@ class Person:
     def look(self) -> Shown | None:
         page = self._client.get(self._page)
         page.raise_for_status()
-        return self._card(page.text)
+        self._mark = _found(DECK, page.text)
+        self._ahead, self._returned = [], []
+        return next(iter(self._cards(page.text)), None)
 
     def decide(self, card: Shown, labels: list[int]) -> tuple[Shown | None, float]:
         """Post an answer; return the next card and the seconds that the site took."""
+        shown, *ahead = self._ahead or [None]
         form = {
             "card": card.key,
             "outcome": "answered",
@@ -53,24 +60,40 @@ class Person:
             "none": "" if labels else "1",
             "seconds": "1.0",
             "csrfmiddlewaretoken": self._csrf,
+            "deck": "1",
+            "mark": self._mark,
+            "shown": shown.key if shown else "",
+            "ahead": " ".join(held.key for held in ahead),
+            "returned": " ".join(self._returned),
         }
         began = time.perf_counter()
         answer = self._client.post(self._page, data=form, headers={"HX-Request": "true"})
         took = time.perf_counter() - began
         answer.raise_for_status()
-        return self._card(answer.text), took
+        self._take(answer.text, ahead)
+        if shown is None and self._ahead:
+            shown = self._ahead.pop(0)
+        return (replace(shown, at=time.time()) if shown else None), took
 
-    def _card(self, page: str) -> Shown | None:
-        found = dict(ATTRIBUTE.findall(_found(CARD, page, 0)))
-        if "empty" in found or "card" not in found:
-            return None
-        self._csrf = _found(TOKEN, page)
-        version = int(found["version"]) if found.get("version") else None
-        return Shown(found["card"], int(found["document"]), version, time.time())
+    def _take(self, page: str, ahead: list[Shown]) -> None:
+        """Take what the site says of the cards behind the one on the screen, as the page's deck.js does."""
+        self._mark, dropped = _found(DECK, page), _found(DECK, page, 2).split()
+        self._returned = [held.key for held in ahead if held.key in dropped]
+        self._ahead = [held for held in ahead if held.key not in dropped] + self._cards(page)
+
+    def _cards(self, page: str) -> list[Shown]:
+        cards = []
+        for article in CARD.findall(page):
+            found = dict(ATTRIBUTE.findall(article))
+            if "card" in found:
+                self._csrf = _found(TOKEN, page)
+                version = int(found["version"]) if found.get("version") else None
+                cards.append(Shown(found["card"], int(found["document"]), version, time.time()))
+        return cards
 
 
 def _found(pattern: re.Pattern[str], page: str, group: int = 1) -> str:
     match = pattern.search(page)
     if match is None:
         raise httpx.HTTPError(f"the page lacks {pattern.pattern!r}")
-    return html.unescape(match[group])
+    return html.unescape(match[group] or "")
