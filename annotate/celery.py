@@ -11,6 +11,7 @@ from celery.concurrency.prefork import TaskPool
 from celery.signals import setup_logging, task_received, worker_shutting_down
 
 from annotate.environment import keep_files_private, open_standard_streams
+from annotate.outages import messages
 
 open_standard_streams()
 keep_files_private()
@@ -62,6 +63,7 @@ class Renewal(bootsteps.StartStopStep):
             pool.grow(1)
 
 
+messages.use()
 app = Celery("annotate")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["annotate"])

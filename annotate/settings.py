@@ -236,6 +236,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for Redis as long as it takes
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # also where it answers and refuses to write, as on a full disk
 CELERY_TASK_DEFAULT_QUEUE = queues.INTERACTIVE
 CELERY_BEAT_SCHEDULER = "annotate.outages.schedule:MemoryScheduler"
 # A tick that waited in the queue, or cannot be sent, may be dropped, because the next one is behind it.

@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ TEXTS = 4_000
 AWAY_SECONDS = 6.0
 RECOVERS_WITHIN = 60.0
 SETTLES_WITHIN = 180.0
+LINES_TOLD = 200
 HAVE_TO_BE_ZERO = ("lost", "doubled", "stuck", "errors_while_broker_away", "deadlocks")
 FORKED = ("web", "interactive", "training", "finetuning", "beat")
 
@@ -137,12 +138,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             thread.start()
         breaker = Breaker(site, backends, disk.folder, random.Random(options.seed))
         try:
-            done, recoveries = break_it(breaker, log, seeded["people"], options.minutes * 60)
+            done, recoveries = break_it(breaker, log, seeded["people"], options.minutes * 60, options.only)
         finally:
             log.going = False
         for thread in (*people, program):
             thread.join()
         unsettled = settle(site)
+        said = told(site) if unsettled or None in recoveries else []
         tally = site.shell("tally")
         kept = {(document, name) for document, name in tally["annotations"]}
         acknowledged = {key for key in log.acknowledged if key[0] >= 0}
@@ -159,6 +161,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "doubled": tally["doubled"],
             "stuck": sum(seconds is None for seconds in recoveries) + len(unsettled),
             "never_ended": unsettled,
+            "said": said,
             "recover_max_s": round(max((s for s in recoveries if s is not None), default=0.0), 1),
             "errors": len(log.errors),
             "errors_while_broker_away": log.errors_between(breaker.away),
@@ -171,9 +174,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def break_it(
-    breaker: Breaker, log: Log, people: list[str], seconds: float
+    breaker: Breaker, log: Log, people: list[str], seconds: float, in_order: Sequence[str] = ()
 ) -> tuple[dict[str, int], list[float | None]]:
     """Cause one fault after another, each kind once a round; return their numbers and the recoveries.
+
+    Those of `in_order` are all of a round where it names some.
 
     A recovery is the seconds from the end of a fault until every annotator had a decision acknowledged and
     every program ran; None where that took too long.
@@ -183,12 +188,13 @@ def break_it(
     recoveries: list[float | None] = []
     round_: list[str] = []
     faults = breaker.faults()
+    if missing := set(in_order) - set(faults):
+        raise SystemExit(f"Here is no fault {', '.join(missing)}; there are {', '.join(faults)}.")
     wait_until_all_label(log, people, since=time.monotonic())
     expected = breaker.running()
     while time.monotonic() < until:
         if not round_:
-            round_ = list(faults)
-            breaker.rng.shuffle(round_)
+            round_ = [*reversed(in_order)] or breaker.rng.sample(list(faults), len(faults))
         name = round_.pop()
         faults[name]()
         done[name] += 1
@@ -217,6 +223,11 @@ def settle(site: Site) -> list[str]:
     return list(left)
 
 
+def told(site: Site) -> list[str]:
+    """Return the last lines that the site wrote, for whoever looks for the cause."""
+    return (site.home / "up.log").read_text("utf-8", "replace").splitlines()[-LINES_TOLD:]
+
+
 def name_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/comm").read_text().strip()
@@ -237,6 +248,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--report-only", nargs="*", default=[], choices=HAVE_TO_BE_ZERO, help="figures that fail nothing"
+    )
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="FAULT", help="these, in this order, again and again"
     )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -73,6 +73,7 @@ def _supervise(host: str, port: int, greeting: str, beside: Sequence[str]) -> bo
             if program.name == "broker":
                 _wait(supervisor, "The broker", lambda: _broker_answers(settings.HOME))
         _wait(supervisor, "The site", lambda: _web_answers(url))
+        supervisor.persists = True
         if not supervisor.stopping:
             write(f"\nWinnow answers at {url} and stops with Ctrl-C.{greeting}\n")
             if beside:

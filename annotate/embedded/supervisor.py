@@ -15,6 +15,7 @@ TICK = 0.1
 GRACE = 8.0
 STEADY = 60.0
 MOST_RESTARTS = 5
+MOST_DOUBLINGS = 4  # of the second before a restart
 TRY_AGAIN = 5.0
 
 
@@ -32,6 +33,9 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self.stopping = False
         self.failed = False
+        # Set once the site has worked: what ends again and again after that lacks something that may come
+        # back, as room on a full disk.
+        self.persists = False
 
     def stop_on_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -89,15 +93,12 @@ class Supervisor:
             return
         restarts = 0 if time.monotonic() - child.started > STEADY else self._restarts.get(name, 0)
         self._restarts[name] = restarts + 1
-        if restarts >= MOST_RESTARTS:
-            self._say(
-                f"{name} ended {restarts + 1} times in a row; it is not started again. Its lines say why."
-            )
-            if child.program.essential:
-                self._say(f"Without {name} there is no site: everything stops.")
-                self.failed = self.stopping = True
+        if restarts >= MOST_RESTARTS and child.program.essential and not self.persists:
+            self._say(f"{name} ended {restarts + 1} times in a row; its lines say why.")
+            self._say(f"Without {name} there is no site: everything stops.")
+            self.failed = self.stopping = True
             return
-        delay = self._first_delay * 2**restarts
+        delay = self._first_delay * 2 ** min(restarts, MOST_DOUBLINGS)
         self._say(f"{name} ended with code {child.exit_code}; it starts again in {delay:g} s.")
         self._due[name] = (time.monotonic() + delay, child.program)
 
