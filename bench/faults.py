@@ -110,12 +110,12 @@ class Breaker:
     def _fill_disk(self) -> None:
         assert self.disk is not None
         filler = self.disk / "filler"
-        with filler.open("wb") as file, suppress(OSError):
+        with suppress(OSError), filler.open("wb") as file:
             while True:
                 file.write(b"\0" * 65536)
                 file.flush()
         time.sleep(AWAY_SECONDS)
-        filler.unlink()
+        filler.unlink(missing_ok=True)
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
