@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TextIO
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
@@ -33,6 +33,16 @@ class ReleasingQoS(redis.QoS):
         except Exception as error:  # whatever it is, the message is done with
             logger.warning("Redis could not be told that a message is done with: %s", error)
             virtual.QoS.ack(self, delivery_tag)
+
+    def restore_unacked_once(self, stderr: TextIO | None = None) -> None:
+        """Give back at the end of a connection what is not done with; the tick does the same for the rows.
+
+        NB: of a connection that is already broken Kombu's own ends the worker in the middle of its work.
+        """
+        try:
+            super().restore_unacked_once(stderr)
+        except Exception as error:
+            logger.warning("Messages could not be given back to Redis: %s", error)
 
 
 class Channel(redis.Channel):

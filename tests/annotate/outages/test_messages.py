@@ -88,3 +88,17 @@ def test_a_message_is_over_for_redis_and_the_worker_where_both_hear_of_it(
     received[0].ack()
     assert channel.client.hlen(channel.unacked_key) == 0
     assert "could not be told" not in caplog.text
+
+
+def test_a_connection_that_broke_in_the_middle_of_work_ends_no_worker(
+    connection: Connection, received: list[Message], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Celery collects a broken connection, which in the middle of a poll leaves this, and then closes it."""
+    send(connection, "one")
+    connection.drain_events(timeout=5)
+    channel, transport = received[0].channel, connection.transport
+    channel._disconnect_pools()
+    transport.client, client = None, transport.client
+    channel.qos.restore_unacked_once()
+    assert "could not be given back" in caplog.text
+    transport.client = client
