@@ -4,11 +4,13 @@ import logging
 import os
 import signal
 import time
+import warnings
 from typing import Any
 
 from celery import Celery, bootsteps
 from celery.concurrency.prefork import TaskPool
-from celery.signals import setup_logging, task_received, worker_shutting_down
+from celery.exceptions import CPendingDeprecationWarning
+from celery.signals import celeryd_after_setup, setup_logging, task_received, worker_shutting_down
 
 from annotate.environment import keep_files_private, open_standard_streams
 from annotate.outages import messages
@@ -74,6 +76,12 @@ app.steps["worker"].add(Renewal)
 def log_as_the_web_process_does(loglevel: int, **_: Any) -> None:
     """Keep Celery from putting its own handlers in the place of ours; Django has set these up before."""
     logging.getLogger().setLevel(loglevel)
+
+
+@celeryd_after_setup.connect
+def say_less(**_: Any) -> None:
+    """Leave out ten lines about a setting at each loss of the broker. NB: Celery has just asked for them."""
+    warnings.filterwarnings("ignore", r"\s*In Celery 5\.1", CPendingDeprecationWarning)
 
 
 @worker_shutting_down.connect

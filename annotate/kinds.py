@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
-from annotate.models.work import Work, WorkState
+from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
@@ -21,7 +21,7 @@ from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.upkeep import sweep
 from annotate.services.versions import reportcards, rescore
-from annotate.services.work import jobs
+from annotate.services.work import jobs, lease
 from annotate.services.work.jobs import Turn, TurnWork
 from annotate.services.work.progress import ProgressMeter
 
@@ -179,3 +179,8 @@ def kind_of(row: Any) -> WorkKind:
         for kind in KINDS
         if isinstance(row, kind.model) and all(getattr(row, name) == kind.where[name] for name in kind.where)
     )
+
+
+def rows_of(queue: str) -> Iterator[WorkQuerySet[Any]]:
+    """Yield the rows of each kind whose workers serve this queue."""
+    return (lease.rows_of(kind.model).filter(**kind.where) for kind in KINDS if kind.queue == queue)

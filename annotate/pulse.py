@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from annotate import kinds
 from annotate.models import WorkerPulse
-from annotate.services.work import lease, watch, workers
+from annotate.services.work import lease, standstill, watch, workers
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,17 @@ _last = -EVERY_SECONDS
 
 
 def record(queues: list[str]) -> None:
-    rows = [WorkerPulse(queue=queue, seen_at=timezone.now()) for queue in queues]
-    WorkerPulse.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["queue"], update_fields=["seen_at"]
-    )
+    noted = ["seen_at", "waiting", "still_since", "busy_since"]
+    rows = [_pulse(queue) for queue in queues]
+    WorkerPulse.objects.bulk_create(rows, update_conflicts=True, unique_fields=["queue"], update_fields=noted)
+
+
+def _pulse(queue: str) -> WorkerPulse:
+    still = standstill.of(kinds.rows_of(queue))
+    told = WorkerPulse(queue=queue, seen_at=timezone.now())
+    if still is not None:
+        told.waiting, told.still_since, told.busy_since = still.waiting, still.since, still.busy_since
+    return told
 
 
 @worker_init.connect

@@ -47,7 +47,8 @@ class Work(models.Model):
     `token` grows with every claim: a worker that lost its lease holds an old token, so that nothing it
     writes under that token is kept. `attempt` counts the claims that ended without the work being done; a
     worker that is told to stop, and a job that gives way to others, take theirs back. `worker` names the
-    process that holds the lease. `heartbeat_at` tells that it lives, `noted_at` that its work goes on.
+    process that holds the lease. `heartbeat_at` tells that it lives, `noted_at` that its work goes on,
+    `queued_at` since when it waits or has waited.
     `error` is a sentence for the lead; the traceback is in the worker's log.
     """
 
@@ -64,6 +65,7 @@ class Work(models.Model):
     error = models.TextField(blank=True)
     cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    queued_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

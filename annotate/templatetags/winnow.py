@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django import template
@@ -10,15 +11,17 @@ from django.template.defaultfilters import floatformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun
 from annotate.models.runs import family_title
-from annotate.models.work import Work
-from annotate.models.workers import SILENT_AFTER
+from annotate.models.work import Work, WorkState
+from annotate.models.workers import SILENT_AFTER, WorkerPulse
 from annotate.queues import QUEUES
 from annotate.services.documents import filters
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
+from annotate.services.work import limits
 
 register = template.Library()
 
@@ -115,6 +118,48 @@ def silence(queue: str) -> str:
         "queue": queue,
         "seconds": SILENT_AFTER.total_seconds(),
     }
+
+
+@register.filter
+def stillness(pulse: WorkerPulse) -> str:
+    """Say that work of a queue waits and is not taken up, although its worker lives."""
+    assert pulse.still_since is not None
+    now = timezone.now()
+    told = {"queue": pulse.queue, "n": pulse.waiting, "waits": _minutes(now - pulse.still_since)}
+    if pulse.busy_since is None:
+        sentence = ngettext(
+            "The queue “%(queue)s” stands still: %(n)d piece of work has waited for %(waits)s, and the "
+            "worker takes nothing up. Start the worker again; its log may say why. Labels are kept.",
+            "The queue “%(queue)s” stands still: %(n)d pieces of work wait, the longest for %(waits)s, and "
+            "the worker takes nothing up. Start the worker again; its log may say why. Labels are kept.",
+            pulse.waiting,
+        )
+        return sentence % told
+    sentence = ngettext(
+        "In the queue “%(queue)s” %(n)d piece of work has waited for %(waits)s, behind work that has taken "
+        "%(busy)s so far. Labels are kept.",
+        "In the queue “%(queue)s” %(n)d pieces of work wait, the longest for %(waits)s, behind work that has "
+        "taken %(busy)s so far. Labels are kept.",
+        pulse.waiting,
+    )
+    return sentence % (told | {"busy": _minutes(now - pulse.busy_since)})
+
+
+@register.filter
+def hush(row: Work) -> str:
+    """Say that running work has given no sign for more than half as long as it may; else nothing."""
+    if row.state != WorkState.RUNNING or row.noted_at is None:
+        return ""
+    silent, allowed = timezone.now() - row.noted_at, timedelta(seconds=limits.silent_seconds(row))
+    if silent <= allowed / 2:
+        return ""
+    told = {"silent": _minutes(silent), "allowed": _minutes(allowed)}
+    return _("It has given no sign for %(silent)s; after %(allowed)s without one it is ended.") % told
+
+
+def _minutes(span: timedelta) -> str:
+    minutes = int(span.total_seconds() // 60)
+    return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
 
 
 @register.filter

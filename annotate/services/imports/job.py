@@ -109,6 +109,7 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             dry_run=dry_run,
             error="",
             attempt=0,
+            queued_at=timezone.now(),
             woken_at=timezone.now(),  # by the caller, after the commit
             cancelled_by=None,
             finished_at=None,

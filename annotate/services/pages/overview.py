@@ -9,12 +9,21 @@ from statistics import median
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
-from annotate.models import Annotation, ClassMetric, Job, Label, ModelVersion, Project, TrainingRun
+from annotate.models import (
+    Annotation,
+    ClassMetric,
+    Job,
+    Label,
+    ModelVersion,
+    Project,
+    TrainingRun,
+    WorkerPulse,
+)
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.work import WorkState
 from annotate.services.labeling import handed_on
-from annotate.services.pages.status_line import silent_queues
+from annotate.services.pages.status_line import silent_queues, still_queues
 from annotate.services.runs import schedule
 from annotate.services.versions import publication
 from annotate.services.versions.record import VersionReport
@@ -102,6 +111,7 @@ class Learning:
     live_jobs: tuple[Job, ...]
     failed_jobs: tuple[Job, ...]
     silent_queues: tuple[str, ...]
+    still_queues: tuple[WorkerPulse, ...]
 
     @property
     def is_waiting_for_labels(self) -> bool:
@@ -123,6 +133,7 @@ def learning(project: Project) -> Learning:
         live_jobs=tuple(project.jobs.live().select_related("version").order_by("pk")),
         failed_jobs=tuple(jobs.failed(project=project)),
         silent_queues=tuple(silent_queues()),
+        still_queues=tuple(still_queues()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The line on progress under the labelling page: today's decisions, the next model, missing workers."""
+"""The line on progress under the labelling page: today's decisions, the next model, workers in trouble."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class StatusLine:
     run: TrainingRun | None
     published: ModelVersion | None
     silent_queues: list[str]
+    still_queues: list[WorkerPulse]
 
     @property
     def run_percent(self) -> int:
@@ -32,6 +33,7 @@ def of(*, project: Project, annotator: User) -> StatusLine:
         run=run,
         published=project.versions.published().defer("report").first(),
         silent_queues=silent_queues(),
+        still_queues=still_queues(),
     )
 
 
@@ -44,3 +46,8 @@ def silent_queues() -> list[str]:
     """Name the queues that no worker has served for half a minute, so that nobody waits in vain."""
     seen = set(WorkerPulse.objects.alive().values_list("queue", flat=True))
     return [name for name in QUEUES if name not in seen]
+
+
+def still_queues() -> list[WorkerPulse]:
+    """Return the queues whose workers live and have taken nothing up for long, though work waits."""
+    return [pulse for pulse in WorkerPulse.objects.alive().order_by("queue") if pulse.stands_still]

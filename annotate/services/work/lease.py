@@ -127,7 +127,7 @@ def give_way(*, row: Work) -> bool:
 
 
 def _queue(row: Work, **fields: object) -> bool:
-    return bool(held(row).update(state=WorkState.QUEUED, **FREE, **fields))
+    return bool(held(row).update(state=WorkState.QUEUED, queued_at=timezone.now(), **FREE, **fields))
 
 
 def pardon(model: type[Work]) -> int:

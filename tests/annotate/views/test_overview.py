@@ -19,6 +19,7 @@ from annotate.models import (
     User,
     WorkerPulse,
 )
+from annotate.services.work.limits import silent_seconds
 
 
 @pytest.fixture
@@ -116,6 +117,56 @@ def test_a_queue_without_a_worker_is_named(
     content = page()
     assert "queue “training”" in content
     assert "queue “interactive”" not in content
+
+
+@pytest.mark.parametrize(("path", "by"), [("project", "lead"), ("label-pulse", "annotator")])
+def test_a_queue_that_stands_still_behind_a_living_worker_is_named(
+    path: str,
+    by: str,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+    sign_in: Callable[[User], Client],
+    request: pytest.FixtureRequest,
+) -> None:
+    add_documents(project, "one")
+    client, now = sign_in(request.getfixturevalue(by)), timezone.now()
+
+    def shown(still: float, busy: float | None = None, waiting: int = 2) -> str:
+        busy_since = None if busy is None else now - timedelta(minutes=busy)
+        noted = {"waiting": waiting, "still_since": now - timedelta(minutes=still), "busy_since": busy_since}
+        WorkerPulse.objects.update_or_create(queue="training", defaults={"seen_at": now, **noted})
+        return read()
+
+    def read() -> str:
+        ask = client.post if path == "label-pulse" else client.get
+        return ask(reverse(path, args=[project.slug])).content.decode()
+
+    named = "queue “training”"
+    assert named not in shown(0.9)
+    assert "queue “training” stands still: 2 pieces of work wait, the longest for 3 minutes" in shown(3.1)
+    assert "1 piece of work has waited for 1 minute, and the worker takes nothing up" in shown(1.1, waiting=1)
+    assert named not in shown(9.5, busy=20)
+    busy = shown(11.1, busy=20.1)
+    assert "the longest for 11 minutes, behind work that has taken 20 minutes so far" in busy
+    WorkerPulse.objects.update(seen_at=now - timedelta(seconds=31))
+    assert "No worker of the queue “training”" in read()
+    assert "pieces of work" not in read()
+
+
+def test_running_work_that_is_silent_says_so_before_it_is_ended(
+    page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
+) -> None:
+    add_documents(project, "one")
+    fields: dict[str, object] = {"state": "running", "stage": "fit", "started_at": timezone.now()}
+    run = TrainingRun.objects.create(project=project, family="tfidf", noted_at=timezone.now(), **fields)
+    half = timedelta(seconds=silent_seconds(run) / 2)
+    assert "given no sign" not in page()
+    TrainingRun.objects.update(noted_at=timezone.now() - half - timedelta(seconds=5))
+    assert "It has given no sign for 7 minutes; after 15 minutes without one it is ended." in page()
+    TrainingRun.objects.update(state="queued")
+    assert "given no sign" not in page()
+    project.jobs.create(kind="vectors", noted_at=timezone.now() - half * 3, **fields | {"stage": "vectors"})
+    assert "It has given no sign for 22 minutes" in page()
 
 
 def test_the_published_version_stands_beside_the_one_before(
