@@ -32,6 +32,7 @@ from training.types import LabelSchema, LabelSpec, Task
 LABELS = (3, 10, 30, 77)
 SUPPORTS = (1, 2, 4, 10, 30)
 QUALITIES = (0.5, 0.8, 0.95)
+SAME = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +63,41 @@ def world(rng: np.random.Generator, labels: int, quality: float, *, skewed: bool
     return Truth(common / common.sum(), given)
 
 
-def draw(rng: np.random.Generator, truth: Truth, documents: int, task: Task) -> tuple[Decisions, Decisions]:
-    """Return which labels documents have and which the model gives them, (documents, labels) each.
+def draw(
+    rng: np.random.Generator, truth: Truth, other: Truth, documents: int, task: Task
+) -> tuple[Decisions, Decisions, Decisions]:
+    """Return which labels documents have, and which two models give them, (documents, labels) each.
 
-    With several labels a document is two of one label that were put together.
+    The second model says the same as the first or, in so many of ten cases as `SAME` tells, what `other`
+    would. With several labels a document is two of one label that were put together.
     """
-    parts = []
+    drawn = []
+    rows = np.eye(len(truth.common), dtype=bool)
     for _ in range(_parts(task)):
         has = rng.choice(len(truth.common), documents, p=truth.common)
-        said = (rng.random(documents)[:, None] > truth.given[has].cumsum(axis=1)).sum(axis=1)
-        rows = np.eye(len(truth.common), dtype=bool)
-        parts.append((rows[has], rows[np.minimum(said, len(truth.common) - 1)]))
-    true, given = parts[0]
-    for more, also in parts[1:]:
-        true, given = true | more, given | also
-    return true, given
+        said, own = (
+            np.minimum(
+                (rng.random(documents)[:, None] > one.given[has].cumsum(axis=1)).sum(axis=1), len(rows) - 1
+            )
+            for one in (truth, other)
+        )
+        again = np.where(rng.random(documents) < SAME, said, own)
+        drawn.append([rows[has], rows[said], rows[again]])
+    true, first, second = (np.logical_or.reduce(parts) for parts in zip(*drawn, strict=True))
+    return true, first, second
 
 
-def cell(task: Task, labels: int, support: int, quality: float, worlds: int) -> dict[str, float]:
+def cell(task: Task, labels: int, support: int, quality: float, worlds: range) -> dict[str, float]:
     """Return the share of worlds whose truth is inside, for macro-F1, a label's F1, and a difference."""
     inside: dict[str, list[float]] = defaultdict(list)
     documents = labels * support
     schema = LabelSchema(task, tuple(LabelSpec(str(j), str(j)) for j in range(labels)))
-    for seed in range(worlds):
+    for seed in worlds:
         rng = np.random.default_rng([seed, labels, support, int(100 * quality), int(task.exclusive)])
         truth = world(rng, labels, quality, skewed=bool(seed % 2))
         other = Truth(truth.common, world(rng, labels, quality, skewed=False).given)
         f1 = truth.f1(_parts(task))
-        true, given = draw(rng, truth, documents, task)
+        true, given, again = draw(rng, truth, other, documents, task)
         targets = true.astype(np.float32)
         scores = given.astype(np.float32)
         cuts = np.full(labels, 0.5, np.float32)
@@ -102,11 +110,10 @@ def cell(task: Task, labels: int, support: int, quality: float, worlds: int) -> 
         for row, value in zip(found.per_class, f1, strict=True):
             if row.f1_low is not None and row.f1_high is not None:
                 inside["label"].append(row.f1_low <= value <= row.f1_high)
-        if task.exclusive:
-            again = _redrawn(rng, true, given, other)
-            compared = paired_bootstrap(targets, given, again, rng, resamples=300)
-            gap = _gap(truth, other)[has].mean()
-            inside["difference"].append(compared.low <= gap <= compared.high)
+        compared = paired_bootstrap(targets, given, again, rng, resamples=300)
+        gap = (f1 - Truth(truth.common, SAME * truth.given + (1 - SAME) * other.given).f1(_parts(task)))[has]
+        inside["difference"].append(compared.low <= gap.mean() <= compared.high)
+        inside["difference_width"].append(compared.high - compared.low)
     return {name: float(np.mean(values)) for name, values in inside.items()}
 
 
@@ -114,24 +121,11 @@ def _parts(task: Task) -> int:
     return 1 if task.exclusive else 2
 
 
-def _redrawn(rng: np.random.Generator, true: Decisions, given: Decisions, other: Truth) -> Decisions:
-    """Return the decisions of a second model that says the same seven times in ten and else its own."""
-    has = true.argmax(axis=1)
-    own = (rng.random(len(true))[:, None] > other.given[has].cumsum(axis=1)).sum(axis=1)
-    own = np.eye(true.shape[1], dtype=bool)[np.minimum(own, true.shape[1] - 1)]
-    return np.where((rng.random(len(true)) < 0.7)[:, None], given, own)
-
-
-def _gap(truth: Truth, other: Truth) -> np.ndarray:
-    """Return by how much the first one's F1 (labels,) is higher."""
-    second = Truth(truth.common, 0.7 * truth.given + 0.3 * other.given)
-    return truth.f1() - second.f1()
-
-
 def seconds(documents: int = 2_000, labels: int = 77) -> float:
     """Return how long an evaluation takes, the median of nine."""
     rng = np.random.default_rng(0)
-    true, given = draw(rng, world(rng, labels, 0.8, skewed=False), documents, TASKS["single"])
+    truth = world(rng, labels, 0.8, skewed=False)
+    true, given, _ = draw(rng, truth, truth, documents, TASKS["single"])
     counts = [rows.sum(axis=0).astype(np.float64) for rows in (true & given, given, true)]
     taken = []
     for _ in range(9):
@@ -144,18 +138,29 @@ def seconds(documents: int = 2_000, labels: int = 77) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--worlds", type=int, default=200)
+    parser.add_argument("--worlds", type=int, default=200, help="of each cell")
+    parser.add_argument("--low-worlds", type=int, default=600, help="of a cell with support 1 to 4")
+    parser.add_argument("--task", choices=sorted(TASKS), help="only this one")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first world")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
-    for task in TASKS.values():
+    for task in [TASKS[arguments.task]] if arguments.task else TASKS.values():
         for labels in LABELS:
             for support in SUPPORTS:
                 if labels * support < FEWEST:
                     continue
                 for quality in QUALITIES:
-                    found = cell(task, labels, support, quality, arguments.worlds)
-                    where = {"task": task.key, "labels": labels, "support": support, "quality": quality}
+                    count = arguments.low_worlds if support <= 4 else arguments.worlds
+                    worlds = range(arguments.first, arguments.first + count)
+                    found = cell(task, labels, support, quality, worlds)
+                    where = {
+                        "task": task.key,
+                        "labels": labels,
+                        "support": support,
+                        "quality": quality,
+                        "worlds": count,
+                    }
                     rows.append(where | found)
                     print(json.dumps(rows[-1]), flush=True)
     content = {"command": " ".join(sys.argv), "seconds": seconds(), "cells": rows}

@@ -388,7 +388,7 @@ class NgramWeight:
 
 @dataclass(frozen=True, slots=True)
 class GraphFigures:
-    """One graph's figures; `macro_f1` is None where no compared document has a label.
+    """One graph's figures; `macro_f1` is None where too few documents, or none with a label, were compared.
 
     `p50_ms` is of single texts on one thread, by turns with the other graph.
     """

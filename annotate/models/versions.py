@@ -30,7 +30,8 @@ class ModelVersion(models.Model):
     `bundle_digest` is the checksum of its manifest, which holds those of its files; a version of an earlier
     site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
     holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
-    reads, where it does. Scores of a version that is not `calibrated` only rank labels.
+    reads, where it does. Scores of a version that is not `calibrated` only rank labels. One that `is_refused`
+    was compared and lost too much; others that do not serve were never tried, or are left to a lead.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -43,6 +44,7 @@ class ModelVersion(models.Model):
     bundle_digest = models.CharField(max_length=64, blank=True)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     verdict = models.TextField(_("why it was published or not"), blank=True)
+    is_refused = models.BooleanField(default=False)
     calibrated = models.BooleanField(default=False)
     label_ids = models.JSONField(default=list)
     labelled = models.PositiveIntegerField(_("labels learned from"))

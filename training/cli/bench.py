@@ -19,6 +19,7 @@ from training.bundles.predictor import Predictor
 from training.cli.inputs import read_dataset, read_texts
 from training.export.onnx import compare_int8, export_model, quantize
 from training.families.build import read_original
+from training.figures.evidence import figure, is_enough, why_none
 from training.types import Json, TrainingError
 
 _SINGLES = 2_000
@@ -63,7 +64,8 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
                 "int8": int8.predict_raw,
             },
         )
-        lost = compare_int8(exact.folder, small.folder, documents)[1].macro_f1_loss
+        twin = compare_int8(exact.folder, small.folder, documents)[1]
+        lost = figure(twin.macro_f1_loss, twin.documents)
     started = time.perf_counter()
     model.predict_proba(documents.texts)
     batched_s = time.perf_counter() - started
@@ -73,6 +75,7 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
         "int8_speedup": rates["int8"] / rates["torch"],
         "int8_size_ratio": sizes[1] / sizes[0],
         "int8_macro_f1_loss": lost,
+        "reason": "" if is_enough(twin.documents) else why_none(twin.documents),
     }
 
 

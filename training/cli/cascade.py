@@ -13,7 +13,7 @@ from training.bundles.predictor import Predictor
 from training.cli.candidates import compare_measured
 from training.cli.card import show
 from training.cli.inputs import add_objective_arguments, read_dataset
-from training.figures.evidence import why_none
+from training.figures.evidence import figure, is_enough, why_none
 from training.reportcard.card import Candidate
 from training.reportcard.measurement import measure
 from training.runs.cascade_tuning import TOLERANCE, build_cascade
@@ -71,10 +71,12 @@ def run(arguments: argparse.Namespace) -> None:
     figures = strong.evaluation.macro_f1, cascade.evaluation.macro_f1
     lost = None if figures[0] is None or figures[1] is None else figures[0] - figures[1]
     content = card.to_json() | {
-        "tuned": asdict(split),
+        "tuned": asdict(split)
+        | {name: figure(getattr(split, name), len(tuning)) for name in ("macro_f1", "strong_macro_f1")},
         "cheap_share": cheap_share,
         "speedup": speedup,
         "macro_f1_loss": lost,
+        "reason": "" if is_enough(len(test)) else why_none(len(test)),
     }
     if arguments.json:
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")

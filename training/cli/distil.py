@@ -15,6 +15,7 @@ from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.inputs import parse_settings, read_dataset, read_texts
 from training.encoders.vectors import CachedEmbedder, FolderStore
+from training.figures.evidence import is_enough, why_none
 from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES
 from training.reportcard.card import Candidate
@@ -69,7 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
     card = compare_measured(rows, test, seed=arguments.seed)
     figures = [row.evaluation.macro_f1 if row.evaluation else None for row in card.candidates]
     share = recovered(figures[1], figures[2], figures[0]) if len(rows) == 3 else None
-    content = card.to_json() | {"taught": len(texts), "recovered": share}
+    content = card.to_json() | {
+        "taught": len(texts),
+        "recovered": share,
+        "reason": "" if is_enough(len(test)) else why_none(len(test)),
+    }
     if arguments.json:
         arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
     print(show(card))

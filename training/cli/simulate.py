@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from training.cli.inputs import add_file_arguments, parse_settings, read_dataset
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.figures.evaluate import macro_f1, micro_f1
+from training.figures.evidence import figure, is_enough, why_none
 from training.protocol import ScoresPool, TextModel
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
@@ -50,11 +51,14 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """One step of a learning curve: figures on the test file, and what the step cost in seconds."""
+    """One step of a learning curve: figures on the test file, and what the step cost in seconds.
+
+    The figures are None where the test file has too few documents for any.
+    """
 
     labels: int
-    macro_f1: float
-    micro_f1: float
+    macro_f1: float | None
+    micro_f1: float | None
     fit_s: float
     query_s: float
 
@@ -127,27 +131,30 @@ def run(arguments: argparse.Namespace) -> None:
         vectors = embedder.embed(train.texts)
         world = World(train, test, embedder, vectors, nearest(vectors) if family_reads_vectors else None)
     curves: list[Json] = []
+    reason = "" if is_enough(len(test)) else why_none(len(test))
     for seed in arguments.seeds:
         points = []
         for point in simulate(plan, world, seed):
             points.append(asdict(point))
             print(
-                f"seed {seed}  {point.labels:6d} labels  macro-F1 {point.macro_f1:.4f}  "
-                f"micro-F1 {point.micro_f1:.4f}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
+                f"seed {seed}  {point.labels:6d} labels  macro-F1 {_shown(point.macro_f1)}  "
+                f"micro-F1 {_shown(point.micro_f1)}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
                 file=sys.stderr,
                 flush=True,
             )
         curves.append({"seed": seed, "points": points})
-        content = {"curves": curves, "mean": mean_points(curves)}
+        content = {"curves": curves, "mean": mean_points(curves), "reason": reason}
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if reason:
+        raise TrainingError(f"There is no curve: macro-F1 is {reason} in {arguments.test}.")
     if arguments.plot:
-        pictured = {f"{plan.spec.family}, {plan.strategy}": mean_points(curves)}
+        pictured = {f"{plan.spec.family}, {plan.strategy}": _measured(mean_points(curves))}
         for pair in arguments.beside:
             name, equals, path = pair.partition("=")
             if not equals:
                 raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
             try:
-                pictured[name] = json.loads(Path(path).read_text(encoding="utf-8"))["mean"]
+                pictured[name] = _measured(json.loads(Path(path).read_text(encoding="utf-8"))["mean"])
             except (ValueError, KeyError, TypeError) as error:
                 raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
         arguments.plot.write_text(draw(pictured), encoding="utf-8")
@@ -198,13 +205,12 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
             labelled = np.concatenate([labelled, rest[chosen.indices]])
 
 
-def mean_points(curves: Sequence[Json]) -> list[dict[str, float]]:
-    """Return the mean over curves at each number of labels that all of them reached."""
+def mean_points(curves: Sequence[Json]) -> list[dict[str, float | None]]:
+    """Return the mean over curves at each number of labels that all of them reached; None has none."""
     steps = [{point["labels"]: point for point in curve["points"]} for curve in curves]
     shared = sorted(set.intersection(*(set(step) for step in steps))) if steps else []
     return [
-        {key: float(np.mean([step[labels][key] for step in steps])) for key in steps[0][labels]}
-        | {"labels": labels}
+        {key: _mean([step[labels][key] for step in steps]) for key in steps[0][labels]} | {"labels": labels}
         for labels in shared
     ]
 
@@ -230,9 +236,26 @@ def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> t
         tuned = calibrate_and_tune(spec, dataset, nothing, model, world.embedder)
         pool, scores, thresholds = tuned.scores(pool), tuned.scores(scores), tuned.thresholds
     decisions = dataset.schema.task.decide(scores, thresholds)
-    macro, micro = macro_f1(world.test.targets, decisions), micro_f1(world.test.targets, decisions)
-    point = CurvePoint(len(labelled), macro or 0.0, micro or 0.0, fitted.seconds, 0.0)
+    macro, micro = (
+        figure(measure(world.test.targets, decisions), len(world.test)) for measure in (macro_f1, micro_f1)
+    )
+    point = CurvePoint(len(labelled), macro, micro, fitted.seconds, 0.0)
     return model, Round(point, pool, thresholds)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def _measured(points: Sequence[Mapping[str, float | None]]) -> list[dict[str, float]]:
+    """Return what can be drawn: the points that have figures."""
+    found = [{key: value for key, value in point.items() if value is not None} for point in points]
+    return [point for point in found if "macro_f1" in point]
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _seeds(text: str) -> tuple[int, ...]:

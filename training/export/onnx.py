@@ -15,6 +15,7 @@ from training.bundles.predictor import Predictor
 from training.bundles.timing import in_turns
 from training.figures import calibration
 from training.figures.evaluate import agreement, macro_f1
+from training.figures.evidence import figure, why_none
 from training.figures.thresholds import Decisions
 from training.protocol import ExportsOnnx, OffersInt8, TextModel
 from training.types import (
@@ -126,6 +127,8 @@ def prefer_int8(
 def _figures(found: Parity) -> str:
     assert found.twin is not None
     same = f"{found.same_decisions:.1%} of the decisions on {found.documents} texts are the same"
+    if found.twin.int8.macro_f1 is None:
+        return f"{same}, macro-F1 is {why_none(found.documents)}"
     lost = 100 * found.twin.macro_f1_loss
     return f"{same}, macro-F1 {'higher' if lost < 0 else 'lower'} by {abs(lost):.2f} points"
 
@@ -211,7 +214,7 @@ def compare_int8(
     p50 = in_turns(predictors, [texts[i] for i in _evenly_spaced(len(texts), _TIMED_TEXTS)])
     fp32, int8 = (
         GraphFigures(
-            macro_f1=macro_f1(targets, _decisions(predictor, scores)),
+            macro_f1=figure(macro_f1(targets, _decisions(predictor, scores)), len(texts)),
             p50_ms=milliseconds,
             graph_bytes=(predictor.bundle / GRAPH).stat().st_size,
         )

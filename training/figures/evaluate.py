@@ -14,6 +14,9 @@ from training.figures.thresholds import Decisions
 from training.types import ClassReport, Evaluation, FloatArray, LabelSchema
 
 RESAMPLES = 1_000
+# Resamples of a label's only document hold no variance of it, and those of two hold half: by so much, times
+# the labels for each document, the variance is raised (chosen by worlds 50,000 on of `bench/coverage.py`).
+_SPARSE = 0.5
 _PERCENTILES = (2.5, 97.5)
 
 Figures = NDArray[np.float64]
@@ -162,10 +165,11 @@ def paired_bootstrap(
 ) -> PairedDifference:
     """Compare two models by macro-F1 on the same resampled documents (Efron and Tibshirani, 1993).
 
-    The interval is normal around the difference that was seen. To the variance of the resamples comes that of
-    one document more on which only the one and one on which only the other is right, as Agresti and Min
-    (2005) do for paired shares: models that agree on the few documents there are need not agree on the next,
-    so no interval is a single point. Without any document the difference can be anything.
+    The interval is normal around the difference that was seen. The variance of the resamples is raised where
+    labels have few documents. To it comes that of one document more on which only the one and one on which
+    only the other is right, as Agresti and Min (2005) do for paired shares: models that agree on the few
+    documents there are need not agree on the next, so no interval is a single point. Without any document the
+    difference can be anything.
     """
     true = targets > 0
     if not true.any():
@@ -174,7 +178,8 @@ def paired_bootstrap(
     a, b, c = rows
     differences = _weigh(weights, a, b).macro_f1() - _weigh(weights, a, c).macro_f1()
     observed = (macro_f1(targets, decisions_a) or 0.0) - (macro_f1(targets, decisions_b) or 0.0)
-    error = float(np.sqrt(np.nanvar(differences) + _unseen_variance(true)))
+    sparse = 1 + _SPARSE * true.any(axis=0).sum() / true.sum()
+    error = float(np.sqrt(np.nanvar(differences) * sparse + _unseen_variance(true)))
     low, high = max(observed - evidence.Z * error, -1.0), min(observed + evidence.Z * error, 1.0)
     better = (1 + math.erf(observed / error / math.sqrt(2))) / 2
     return PairedDifference(observed, low, high, better, error)

@@ -3,7 +3,9 @@
 A newer model must not lose more than a margin against the best so far, with confidence: a test of
 non-inferiority (Piaggio et al., 2012). With thirty documents no such test passes by the data alone, so what
 is known beforehand counts: a model that has learned from as many labels or more is seldom much worse. That
-is a normal prior of the true difference, which the documents overrule as they become more.
+is a normal prior of the true difference, which the documents overrule as they become more. A loss that was
+measured is not explained away by it: where the documents alone say that more than the margin is lost, with
+the confidence `alone`, the model is refused however few they are.
 
 Many versions are judged on one holdout. The reference is the best so far and not the last one, so that small
 losses do not add up; and a row of refused tries shares one risk (Bonferroni), so that trying again does not
@@ -13,27 +15,42 @@ let a worse model through. Once a version is published a new row begins.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 MARGIN = 0.03
 """Macro-F1 that a newer model may lose against the best so far."""
 
-RISK = 0.05
-"""How likely a larger loss may be for a whole row of tries."""
 
-# The prior of the true difference: what more labels bring and how far that differs from run to run, chosen
-# with `bench/gate.py` by how often better models are refused and slides pass.
-GAIN = 0.01
-SPREAD = 0.02
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the gate decides.
+
+    `risk` is how likely a loss beyond `MARGIN` may be for a whole row of tries. `gain` and `spread` are the
+    prior of the true difference: what more labels bring, and how far that differs from run to run. `alone` is
+    how likely such a loss may be by the documents alone, without the prior.
+    """
+
+    risk: float = 0.05
+    gain: float = 0.01
+    spread: float = 0.02
+    alone: float = 0.8
+
+    def risk_of_loss(self, difference: float, error: float, *, has_learned_as_much: bool) -> float:
+        """Return how likely the newer model loses more than `MARGIN`, by its difference and its error."""
+        measured = _below(-MARGIN, difference, error)
+        if measured > self.alone:
+            return measured
+        gain = self.gain if has_learned_as_much else 0.0
+        trust = self.spread**2 / (self.spread**2 + error**2)
+        return _below(-MARGIN, trust * difference + (1 - trust) * gain, math.sqrt(trust) * error)
+
+    def allowed_risk(self, refused: int) -> float:
+        """Return the risk that a version may have after so many were refused in a row."""
+        return self.risk / (1 + refused)
 
 
-def risk_of_loss(difference: float, error: float, *, has_learned_as_much: bool) -> float:
-    """Return how likely the newer model loses more than `MARGIN`, by its difference and standard error."""
-    gain = GAIN if has_learned_as_much else 0.0
-    trust = SPREAD**2 / (SPREAD**2 + error**2)
-    mean, deviation = trust * difference + (1 - trust) * gain, math.sqrt(trust) * error
-    return (1 + math.erf((-MARGIN - mean) / deviation / math.sqrt(2))) / 2
+RULE = Rule()
 
 
-def allowed_risk(refused: int) -> float:
-    """Return the risk that a version may have after so many were refused in a row."""
-    return RISK / (1 + refused)
+def _below(limit: float, mean: float, deviation: float) -> float:
+    return (1 + math.erf((limit - mean) / deviation / math.sqrt(2))) / 2

@@ -63,8 +63,8 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     if version.published_at is None:
         meter("judge", 1.0)
         verdict = plan.judge(made, prepared)
-        version.verdict = verdict.reason
-        version.save(update_fields=["verdict"])
+        version.verdict, version.is_refused = verdict.reason, verdict.is_refused
+        version.save(update_fields=["verdict", "is_refused"])
         if verdict.publish:
             try:
                 publication.publish(version=version, token=run.token)

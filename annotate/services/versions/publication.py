@@ -41,10 +41,14 @@ class TakenOver(NotPublished):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether to publish, and why, as a sentence."""
+    """Whether to publish, and why, as a sentence.
+
+    `is_refused`: it was compared with the best so far and may lose too much, which makes the next try harder.
+    """
 
     publish: bool
     reason: str
+    is_refused: bool = False
 
 
 def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
@@ -133,8 +137,8 @@ def _compare(
     if new.follows(old):
         refused = _refused_since(new, old)
         has_learned_as_much = new.labelled >= old.labelled
-        risk = gate.risk_of_loss(found.difference, found.error, has_learned_as_much=has_learned_as_much)
-        if risk > gate.allowed_risk(refused):
+        risk = gate.RULE.risk_of_loss(found.difference, found.error, has_learned_as_much=has_learned_as_much)
+        if risk > gate.RULE.allowed_risk(refused):
             return Verdict(
                 False,
                 _(
@@ -145,8 +149,9 @@ def _compare(
                     "measured": measured,
                     "margin": gate.MARGIN,
                     "risk": f"{100 * risk:.1f}",
-                    "allowed": f"{100 * gate.allowed_risk(refused):.1f}",
+                    "allowed": f"{100 * gate.RULE.allowed_risk(refused):.1f}",
                 },
+                is_refused=True,
             )
         return Verdict(
             True,
@@ -162,10 +167,15 @@ def _compare(
 
 
 def _refused_since(new: ModelVersion, best: ModelVersion) -> int:
-    """Count the versions that were tried on the holdout and refused since one was last published."""
+    """Count the versions that the gate refused since one was last published.
+
+    What a project leaves to a lead was not tried on the holdout, so it does not count.
+    """
     rows = new.project.versions.filter(family=new.family, variant=new.variant, number__lt=new.number)
     published = rows.exclude(published_at=None).order_by("-number").values_list("number", flat=True).first()
-    return rows.filter(number__gt=max(published or 0, best.number), published_at=None).count()
+    return rows.filter(
+        number__gt=max(published or 0, best.number), published_at=None, is_refused=True
+    ).count()
 
 
 def served_before(*, project: Project) -> QuerySet[ModelVersion]:

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 
 from annotate import tasks
-from annotate.models import Annotation, ClassMetric, Document, Project, User
+from annotate.models import Annotation, ClassMetric, Document, ModelVersion, Project, User
 from annotate.models.versions import Stage
 from annotate.services.labeling import queue
 from tests.annotate.made.bundles import add_version
@@ -281,11 +281,31 @@ def test_metrics_leave_out_what_cannot_be_measured(
     project: Project, lead: User, api: Api, bundle_root: Path
 ) -> None:
     version = add_version(project, bundle_root)
+    ModelVersion.objects.filter(pk=version.pk).update(holdout_documents=10, macro_f1=0.8)
     red, green, _blue = project.labels.all()
     ClassMetric.objects.create(version=version, label=red, threshold=0.5, support=9, f1=0.8)
     ClassMetric.objects.create(version=version, label=green, threshold=0.5, support=0)
     per_class = api(lead).get(f"{BASE}/versions/1/metrics").json()["per_class"]
     assert [(row["label"], row["f1"]) for row in per_class] == [("red", 0.8), ("green", None)]
+    assert per_class[0]["reason"] == ""
+    assert "no holdout document" in per_class[1]["reason"]
+
+
+def test_a_figure_that_is_null_has_its_reason_beside_it(
+    project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    version = add_version(project, bundle_root)
+    version.holdout_documents, version.macro_f1 = 9, None
+    version.save()
+    client = api(lead)
+    few = "measured from 10 holdout documents on; 9 so far"
+    assert client.get(f"{BASE}/versions/1/metrics").json()["version"]["reason"] == few
+    (row,) = client.get(f"{BASE}/versions").json()["results"]
+    assert (row["macro_f1"], row["reason"]) == (None, few)
+    version.holdout_documents, version.macro_f1 = 10, 0.8
+    version.save()
+    (row,) = client.get(f"{BASE}/versions").json()["results"]
+    assert (row["macro_f1"], row["reason"]) == (0.8, "")
 
 
 @pytest.mark.usefixtures("project")

@@ -50,6 +50,22 @@ def test_every_figure_of_a_candidate_is_there(
     assert 'class="reliability"' in shown
 
 
+def test_a_card_that_an_earlier_site_measured_on_few_documents_has_no_figures(
+    card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    card.content["documents"] = 9
+    card.content["quantised"] = [
+        {"int8": "a", "fp32": "b", "speedup": 2.5, "size_ratio": 0.25, "macro_f1_loss": 0.0123}
+    ]
+    card.save()
+    shown = page(sign_in(lead), project)
+    assert "compared from 10 holdout documents on; there are 9 so far" in shown
+    for figure in ("0.820", "0.800", "0.700", "0.040", "0.020", "0.0123", 'class="reliability"'):
+        assert figure not in shown
+    assert 'class="chosen"' not in shown
+    assert "within noise of embedding" not in shown
+
+
 def test_what_is_ruled_out_or_broken_says_why(
     card: ReportCard, project: Project, lead: User, sign_in: Callable[[User], Client]
 ) -> None:

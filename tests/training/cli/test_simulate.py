@@ -117,6 +117,37 @@ def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None
     assert ElementTree.parse(plot).getroot().tag.endswith("svg")
 
 
+def test_a_test_file_that_is_too_small_gives_a_sentence_and_no_curve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, plot = tmp_path / "out.json", tmp_path / "out.svg"
+    file = {
+        size: write_csv(tmp_path / f"{size}.csv", make_dataset(SINGLE, size, seed=size))
+        for size in (60, 9, 10)
+    }
+    choice = ["--family", "tfidf", "--strategy", "margin", "--start", "random"]
+    sizes = ["--seed-labels", "20", "--batch", "20", "--budget", "20", "--json", str(out)]
+
+    def run(size: int) -> int:
+        files = ["--train", str(file[60]), "--test", str(file[size]), "--text", "text", "--label", "label"]
+        return main(["simulate", *files, *choice, *sizes, "--plot", str(plot)])
+
+    assert run(9) == 2
+    told = capsys.readouterr()
+    assert "measured from 10 held-out documents on; there are 9" in told.err
+    assert "macro-F1 -" in told.err
+    assert not told.out
+    assert not plot.exists()
+    content = json.loads(out.read_text())
+    assert (content["mean"][0]["macro_f1"], content["mean"][0]["micro_f1"]) == (None, None)
+    assert content["mean"][0]["fit_s"] > 0
+    assert "there are 9" in content["reason"]
+    assert run(10) == 0
+    content = json.loads(out.read_text())
+    assert content["reason"] == ""
+    assert content["mean"][0]["macro_f1"] > 0
+
+
 @pytest.mark.parametrize(
     ("family", "start", "has_vectors"),
     [("tfidf", "random", False), ("tfidf", "kmeans", True), ("embedding", "random", True)],

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from training.figures.gate import allowed_risk, risk_of_loss
+from training.figures.gate import RULE
 
 
 def passes(difference: float, error: float, *, refused: int = 0, learned_more: bool = True) -> bool:
-    return risk_of_loss(difference, error, has_learned_as_much=learned_more) <= allowed_risk(refused)
+    risk = RULE.risk_of_loss(difference, error, has_learned_as_much=learned_more)
+    return risk <= RULE.allowed_risk(refused)
 
 
 def test_a_loss_whose_interval_just_reaches_zero_is_no_proof_of_being_as_good() -> None:
@@ -30,6 +31,11 @@ def test_the_documents_overrule_what_was_known_beforehand() -> None:
 
 
 def test_a_row_of_refused_tries_shares_one_risk() -> None:
-    assert [allowed_risk(refused) for refused in (0, 1, 4)] == pytest.approx([0.05, 0.025, 0.01])
+    assert [RULE.allowed_risk(refused) for refused in (0, 1, 4)] == pytest.approx([0.05, 0.025, 0.01])
     assert passes(-0.02, 0.025)
     assert not passes(-0.02, 0.025, refused=3)
+
+
+@pytest.mark.parametrize("error", [0.06, 0.1, 0.15])
+def test_a_large_measured_loss_is_refused_on_few_documents_too(error: float) -> None:
+    assert not passes(-0.19, error)

@@ -14,7 +14,7 @@ from training.types import Task
 @pytest.mark.parametrize(("labels", "support"), [(3, 4), (10, 1), (30, 2)])
 @pytest.mark.parametrize("task", [SINGLE, MULTI])
 def test_intervals_hold_the_truth_at_small_counts(task: Task, labels: int, support: int) -> None:
-    found = coverage.cell(task, labels, support, 0.95, worlds=40)
+    found = coverage.cell(task, labels, support, 0.95, worlds=range(40))
     assert found["macro"] >= 0.9
     assert found["label"] >= 0.9
     assert found["width"] > 0

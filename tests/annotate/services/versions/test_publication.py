@@ -174,7 +174,19 @@ def test_each_refused_try_makes_the_next_one_harder(project: Project) -> None:
     assert publication.judge(version=first, reporting=reporting(project, 0, easy=4)).publish
     for _ in range(20):
         last = add(project, "embedding", is_better=False, stage=Stage.CANDIDATE)
-    assert not publication.judge(version=last, reporting=reporting(project, 0, easy=4)).publish
+    # They were left to a lead, who did not publish them: that is no try.
+    assert publication.judge(version=last, reporting=reporting(project, 0, easy=4)).publish
+    project.versions.exclude(pk=last.pk).filter(stage=Stage.CANDIDATE).update(is_refused=True)
+    verdict = publication.judge(version=last, reporting=reporting(project, 0, easy=4))
+    assert (verdict.publish, verdict.is_refused) == (False, True)
+
+
+def test_only_what_was_compared_and_lost_is_refused(project: Project) -> None:
+    worse = judge(project, ("embedding", "embedding"), difference=-10)
+    assert (worse.publish, worse.is_refused) == (False, True)
+    other = add(project, "tfidf", is_better=False, stage=Stage.CANDIDATE)
+    verdict = publication.judge(version=other, reporting=reporting(project, 10))
+    assert (verdict.publish, verdict.is_refused) == (False, False)
 
 
 def test_a_run_that_was_taken_over_publishes_nothing(project: Project) -> None:
