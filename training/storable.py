@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import unicodedata
 from dataclasses import dataclass, replace
@@ -18,6 +19,21 @@ HALF = "holds half a character (a lone surrogate)"
 NOT_FINITE = "is infinite or not a number (NaN)"
 LONG_NUMBER = f"is a whole number of more than {MOST_DIGITS:,} digits"
 NOT_JSON = "is of a kind that JSON does not have"
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+def whole(digits: str) -> int:
+    """Read a whole number; one of thousands of digits, which Python refuses to read, costs its row alone."""
+    return int(digits) if len(digits) <= MOST_DIGITS + 1 else TOO_LONG
+
+
+# Reads all JSON that comes from elsewhere. NB: Python reads NaN and Infinity, which are not JSON, and makes
+# infinity of 1e400, which is. Databases refuse all of them, so they mean "missing".
+DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite, parse_int=whole)
 
 
 @dataclass(frozen=True, slots=True)

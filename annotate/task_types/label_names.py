@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
+from training.storable import DECODER
 from training.types import Json
 
 # Blanks of every kind, control characters, and those that show nothing, as zero-width ones.
@@ -50,7 +51,7 @@ def spelled(cell: Json) -> Sequence[Json] | None:
     if not isinstance(cell, str) or not cell.lstrip().startswith("["):
         return None
     try:
-        values = json.loads(cell)
+        values = DECODER.decode(cell)
     except (ValueError, RecursionError):
         return None  # "[sic]" is a name
     is_plain = isinstance(values, list) and not any(isinstance(value, dict | list) for value in values)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ from training.llm.errors import (
 )
 from training.llm.gate import Gate
 from training.llm.waiting import asked_for
-from training.storable import printable
+from training.storable import DECODER, printable
 from training.types import Json, TrainingError
 
 Message = Mapping[str, str]  # "role" and "content"
@@ -168,7 +167,7 @@ class Chat:
         if status == 200:
             return self._read(body, time.monotonic() - started)
         try:
-            complaint = str(json.loads(body)["error"]["message"])
+            complaint = str(DECODER.decode(body.decode("utf-8-sig"))["error"]["message"])
         except (ValueError, LookupError, TypeError, RecursionError):
             complaint = body.decode("utf-8", "replace")
         said, after = self._safe(complaint), asked_for(headers.get("Retry-After", ""))
@@ -203,7 +202,7 @@ class Chat:
 
     def _read(self, body: bytes, seconds: float) -> Completion:
         try:
-            content = json.loads(body)
+            content = DECODER.decode(body.decode("utf-8-sig"))
             choice = content["choices"][0]
             message, usage = choice["message"], content.get("usage") or {}
             # A content filter withholds an answer in place of a refusal of the model's own.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from training.llm.client import Completion
+from training.storable import whole
 from training.types import Json, LabelSchema
 
 
@@ -54,7 +55,7 @@ def parse(completion: Completion, schema: LabelSchema) -> Parsed:
     if not text:
         return Parsed(LlmOutcome.EMPTY, problem="The answer was empty.")
     try:
-        content = json.loads(text, object_pairs_hook=_unambiguous)
+        content = json.loads(text, object_pairs_hook=_unambiguous, parse_int=whole)
     except _Twice:
         return Parsed(LlmOutcome.WRONG_SHAPE, problem="A field of the object was there twice.")
     except (ValueError, RecursionError):

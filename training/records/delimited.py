@@ -20,6 +20,8 @@ REPLAYS = 1000
 REPLAYED = 64_000_000  # characters; a broken record may be long, and each of its lines is tried anew
 # The first line by which Excel is told the delimiter of a file; it is no row.
 SEPARATOR = re.compile(r'\ufeff?"?sep=([^\r\n"])"?[,;\t]*[\r\n]*', re.IGNORECASE)
+OPENED = re.compile(r'(?<![^\t\r\n])"')  # the quote that a cell begins with
+UNQUOTED = re.compile(r'[^"]*(?:""[^"]*)*')  # what such a cell holds, up to a quote that is not doubled
 # What the csv module says is wrong, by a part of its message, and what a person is told.
 FAULTS = {
     "record limit": "The row is longer than is read, or a quote is opened here and never closed.",
@@ -193,12 +195,21 @@ def _lenient(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
 
 
 def guess_quoting(sample: str, delimiter: str) -> int:
-    """Return QUOTE_NONE for tab-separated text in which quotes are plain characters."""
+    """Return QUOTE_NONE for tab-separated text in which quotes are plain characters.
+
+    In the other kind, a cell that begins with a quote ends with one as well, whatever lines lie between.
+    """
     if delimiter != "\t":
         return csv.QUOTE_MINIMAL
-    starts = sample.count('\t"') + sample.count('\n"')
-    ends = sample.count('"\t') + sample.count('"\n') + sample.count('"\r')
-    return csv.QUOTE_MINIMAL if starts and abs(starts - ends) <= starts // 20 else csv.QUOTE_NONE
+    whole, broken, place = 0, 0, 0
+    while begun := OPENED.search(sample, place):
+        place = UNQUOTED.match(sample, begun.end()).end()  # type: ignore[union-attr]
+        is_whole = place < len(sample) and sample[place + 1 : place + 2] in ("", *"\t\r\n")
+        whole, broken = whole + is_whole, broken + (not is_whole)
+        place += is_whole
+    # The last cell of a sample may be cut.
+    is_quoted = broken <= whole // 20 or (broken == 1 and place >= len(sample) >= SAMPLE // 2)
+    return csv.QUOTE_MINIMAL if whole and is_quoted else csv.QUOTE_NONE
 
 
 def _sample_rows(sample: str, delimiter: str, quoting: int) -> list[list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -12,6 +11,7 @@ from charset_normalizer import from_bytes
 
 from training.records.alphabets import by_alphabet
 from training.records.rows import FileError
+from training.storable import DECODER
 
 SAMPLE = 64 * 1024
 SCAN = 32 * 1024 * 1024  # bytes that are checked for being UTF-8 before the file is read
@@ -101,7 +101,7 @@ def detect_format(file: BinaryIO, name: str) -> str:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(DECODER.decode(line.decode()), dict)
     except (ValueError, RecursionError):
         return False
 

@@ -25,6 +25,7 @@ UNSAVED = re.compile(
     rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]{1,3})\d{1,7}"[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*'
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
 )
+CARRIAGE_RETURN = "_x000D_"  # as Excel writes it, because XML has one kind of line break
 NO_SAVED_VALUE = "is a formula without a saved value; save the file in a spreadsheet program"
 
 
@@ -123,7 +124,7 @@ class _Parser(WorkSheetParser):  # type: ignore[misc, unused-ignore]
         elif isinstance(value, datetime) and cell["style_id"] in self.day_styles:
             cell["value"] = value.date().isoformat()
         else:
-            cell["value"] = plain(value)
+            cell["value"] = plain(value.replace(CARRIAGE_RETURN, "\r") if isinstance(value, str) else value)
         if cell["data_type"] == "e":
             cell["value"] = NoValue(f"holds the error {value}", str(value))
         return cell

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from typing import BinaryIO, TextIO
 
 from training.records.delimited import bounded_lines, decoded
 from training.records.rows import FileError, Options, Row
-from training.storable import MOST_DIGITS, TOO_LONG
+from training.storable import DECODER
 from training.types import Json
 
 CHUNK = 256 * 1024
-
-
-def _finite(number: str) -> float | None:
-    value = float(number)
-    return value if math.isfinite(value) else None
-
-
-def whole(digits: str) -> int:
-    """Read a whole number; one of thousands of digits, which Python refuses to read, costs its row alone."""
-    return int(digits) if len(digits) <= MOST_DIGITS + 1 else TOO_LONG
-
-
-# NB: Python reads NaN and Infinity, which are not JSON, and makes infinity of 1e400, which is. Databases
-# refuse all of them, so they mean "missing".
-DECODER = json.JSONDecoder(parse_constant=lambda _name: None, parse_float=_finite, parse_int=whole)
 
 
 def read_jsonl(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:

@@ -15,8 +15,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from annotate.api.base.errors import Problem
-from training.records.structured import whole
-from training.storable import DEPTH_ONLY, json_fault, mended
+from training.storable import DEPTH_ONLY, json_fault, mended, whole
 
 
 class FirstRenderer(BaseContentNegotiation):

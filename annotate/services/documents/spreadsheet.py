@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Collection, Mapping
 
 from django.utils.translation import gettext as _
 
+from training.storable import DECODER
 from training.types import Json
 
 # The columns of an export, by which one that comes back is known.
@@ -68,7 +68,7 @@ def fields(cell: Json) -> dict[str, Json]:
     if cell is None or cell == "":
         return {}
     try:
-        found = json.loads(cell) if isinstance(cell, str) else cell
+        found = DECODER.decode(cell) if isinstance(cell, str) else cell
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

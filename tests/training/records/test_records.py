@@ -149,6 +149,21 @@ def test_a_file_without_a_header_is_told_from_one_with(tmp_path: Path) -> None:
     assert rows(tmp_path, "Betreff,Inhalt\neins,hallo du\nzwei,servus\n")[0].cells["Inhalt"] == "hallo du"
 
 
+@pytest.mark.parametrize(
+    "cell", ["ends in a line break\n", 'he said "so"', "\ttabs\t", '"', "", "two\n\nlines\n", 'a "\n" b']
+)
+def test_quoted_cells_of_tab_separated_text_hold_anything(tmp_path: Path, cell: str) -> None:
+    quoted = '"{}"'.format(cell.replace('"', '""'))
+    content = f"text\tlabel\n{quoted}\tred\nplain\tblue\n"
+    assert cells(rows(tmp_path, content, "a.tsv"))[0] == {"text": cell, "label": "red"}
+
+
+def test_a_quote_that_the_sample_cuts_is_no_plain_character(tmp_path: Path) -> None:
+    long = "word\n" * 20_000
+    content = f'text\tlabel\n"one\n"\tred\n"{long}"\tblue\n'
+    assert cells(rows(tmp_path, content, "a.tsv"))[1] == {"text": long, "label": "blue"}
+
+
 def test_quotes_in_tab_separated_text_may_be_plain_characters(tmp_path: Path) -> None:
     found = rows(tmp_path, 'label\ttext\nham\t"Well" he said\nham\tno\nspam\t"oh\n', "a.tsv")
     assert [row.cells["text"] for row in found] == ['"Well" he said', "no", '"oh']

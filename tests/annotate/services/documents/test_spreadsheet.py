@@ -16,6 +16,7 @@ from annotate.services.exports import formats
 from annotate.services.imports.columns import ColumnMapping
 from annotate.task_types import SINGLE, label_names
 from training import records
+from training.storable import LONG_NUMBER, json_fault
 
 RISKY = [
     "=1+1",
@@ -79,3 +80,11 @@ def test_a_file_of_somebody_else_stays_byte_for_byte() -> None:
     assert said.text == "'@home, he said"
     own = dict.fromkeys(spreadsheet.COLUMNS, "") | {"text": "'=x", "labels": ["a"]}
     assert ColumnMapping(text="text").row(records.Row(1, own), SINGLE).text == "'=x"
+
+
+def test_numbers_that_cannot_be_stored_are_missing_beside_a_text() -> None:
+    assert spreadsheet.fields('{"a": 1e999, "b": NaN, "c": 1}') == {"a": None, "b": None, "c": 1}
+    endless = spreadsheet.fields(f'{{"a": {"9" * 5000}}}')
+    fault = json_fault(endless)
+    assert fault is not None
+    assert fault.reason == LONG_NUMBER
