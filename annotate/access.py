@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Card, Label, Project, User
+from annotate.models import Annotation, Card, Label, Project, User
 from annotate.models.projects import Role
 
 
@@ -42,6 +42,13 @@ def card_given_to(user: User | AnonymousUser, slug: str, key: str) -> Card:
 def label_for(user: User | AnonymousUser, slug: str, pk: int) -> Label:
     """Return a label that is offered in a project of `user`."""
     return get_object_or_404(project_for(user, slug).labels.live().select_related("project"), pk=pk)
+
+
+def decision_of(user: User | AnonymousUser, slug: str, key: int | None) -> Annotation:
+    """Return a decision that `user` made in a project of theirs; nobody opens another person's."""
+    project = project_for(user, slug)
+    own = Annotation.objects.select_related("document").filter(project=project, annotator=signed_in(user))
+    return get_object_or_404(own, pk=key)
 
 
 def is_member(user: User, project: Project) -> bool:

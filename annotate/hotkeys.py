@@ -18,9 +18,13 @@ COMMANDS = {
     "/": "#label-search",
     "g": "#open-guidelines",
     "x": "#open-examples",
+    "h": "#open-history",
     "?": "#open-keys",
     ".": "#suggestion:not([hidden]) #accept[type=button]",
     ",": "#suggestion:not([hidden]) #open-why",
+    "+": "#text-larger",
+    "=": "#text-larger",
+    "-": "#text-smaller",
     "n": "#none",
 }
 OF_EMPTY_ANSWERS = frozenset("n")  # a label of a task that always takes one may have them

@@ -36,6 +36,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/label/release/", labeling.release, name="label-release"),
     path("projects/<slug:slug>/label/hand-on/", labeling.hand_on, name="label-hand-on"),
     path("projects/<slug:slug>/label/examples/<int:pk>/", explanation.examples, name="label-examples"),
+    path("projects/<slug:slug>/label/history/", explanation.history, name="label-history"),
+    path("projects/<slug:slug>/my-work/", explanation.my_work, name="my-work"),
     path("projects/<slug:slug>/label/why/<uuid:key>/", explanation.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),
     path("projects/", projects.project_list, name="projects"),

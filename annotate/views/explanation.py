@@ -1,18 +1,21 @@
-"""What helps with a card, the model's reasons and examples; asked for by a click, so that no card waits."""
+"""What somebody asks for beside a card: why a text was suggested so, examples, what they decided before."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_safe
 
 from annotate import access
+from annotate.forms.keys import as_key
 from annotate.models import Card
 from annotate.services.labeling import examples as labelled
+from annotate.services.pages import history as own_decisions
 from annotate.services.versions import predictions
 from annotate.views.labeling_card import CardView
 from training.types import NgramWeight
@@ -65,3 +68,33 @@ def examples(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     found = labelled.of_label(label, besides=shown)
     template = "labeling/_examples.html" if request.htmx else "labeling/examples.html"  # type: ignore[attr-defined]
     return render(request, template, {"project": label.project, "label": label, "examples": found})
+
+
+@require_safe
+def history(request: HttpRequest, slug: str) -> HttpResponse:
+    return render(request, "labeling/_history.html", _decisions(request, slug))
+
+
+@require_safe
+def my_work(request: HttpRequest, slug: str) -> HttpResponse:
+    return render(request, "labeling/my_work.html", _decisions(request, slug))
+
+
+def _decisions(request: HttpRequest, slug: str) -> dict[str, Any]:
+    project = access.project_for(request.user, slug)
+    label = as_key(request.GET.get("label", ""))
+    found = own_decisions.decided(
+        project=project,
+        annotator=access.signed_in(request.user),
+        label=label,
+        before=as_key(request.GET.get("before", "")),
+    )
+    shown = found[: own_decisions.PAGE]
+    older = shown[-1].pk if len(found) > len(shown) else None
+    return {
+        "project": project,
+        "decided": shown,
+        "older": older,
+        "label": label,
+        "labels": project.labels.all(),
+    }

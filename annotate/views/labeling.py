@@ -38,6 +38,9 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
             raise PermissionDenied
         with write_lock.alone:
             return _decide(request, project, annotator)
+    if "open" in request.GET:
+        decision = access.decision_of(request.user, slug, as_key(request.GET["open"]))
+        return _show(request, labeling_card.decided_card(project, decision))
     if "back" in request.GET:
         key = as_key(request.GET["back"])
         mine = Annotation.objects.filter(project=project, annotator=annotator).select_related("document")

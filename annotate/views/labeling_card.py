@@ -87,6 +87,10 @@ class CardView:
         ]
 
     @property
+    def is_described(self) -> bool:
+        return any(choice.label.description for choice in self.choices)
+
+    @property
     def buttons(self) -> str:
         """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
@@ -238,6 +242,11 @@ def previous_card(project: Project, annotator: User, *, before: Annotation | Non
     annotation = annotation or before
     if annotation is None:
         return next_card(project, annotator, notice=notice)
+    return decided_card(project, annotation, notice=notice)
+
+
+def decided_card(project: Project, annotation: Annotation, *, notice: str = "") -> CardView:
+    """Return a decision as it stands, to be changed."""
     card = decisions.reopen(annotation=annotation)
     version = card.shown_version.number if card.shown_version else None
     chosen = frozenset(annotation.choices.values_list("label_id", flat=True))
@@ -261,8 +270,7 @@ def _mark(shown: ShownLabels) -> str:
 @lru_cache(maxsize=64)
 def _fresh_buttons(shown: ShownLabels, task_type: TaskType, language: str | None) -> str:
     choices = [
-        {"label": {"pk": pk, "name": name, "description": description}, "key": key}
-        for pk, name, description, key in shown
+        Choice(Label(pk=pk, name=name, description=description), key) for pk, name, description, key in shown
     ]
     return _buttons(choices, task_type, None)
 

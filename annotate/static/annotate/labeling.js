@@ -10,6 +10,7 @@ import { bindPanels } from "./panels.js";
 import * as choice from "./choice.js";
 import { showWhenRead } from "./pacing.js";
 import { Stopwatch } from "./stopwatch.js";
+import { bindSwipe } from "./swipe.js";
 
 const CARDS_AHEAD = 2; // annotate/services/labeling/ahead.py says so too
 
@@ -229,6 +230,12 @@ function goForward() {
 }
 
 function clicked(event) {
+  const earlier = event.target.closest("#history-list a");
+  if (earlier && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    goBack(earlier);
+    return;
+  }
   const pressed = event.target.closest("#card button, #card a");
   if (!pressed) return;
   if (!gate.admitsClick(event)) {
@@ -334,6 +341,7 @@ addEventListener("online", () => outbox.flush());
 addEventListener("offline", () => report({ size: outbox.size, problem: "network" }));
 
 bindPanels();
+bindSwipe((event) => gate.admitsKey(event));
 // What an earlier page left behind goes out first. It may hold the decision on this very card.
 if (outbox.cards.includes(card().dataset.card)) proceed();
 else began(true);
