@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.staticfiles.storage import ManifestFilesMixin
 from django.utils import timezone
 
 from annotate.models import Import, ModelVersion, Project, TrainingRun
@@ -25,6 +26,8 @@ from annotate.services.runs import encoders, scratch
 from annotate.services.work import limits, workers
 
 FILE_KEPT = timedelta(days=30)  # of an import that is over, or that nobody has started
+STATIC_KEPT = timedelta(days=1)  # what a page may still ask for that was open when the site was updated
+COMPRESSED = re.compile(r"\.(br|gz)$")
 # A bundle, its draft, and one that stepped aside, as `training.bundles` and `runs.plan` name them.
 BUNDLE = re.compile(r"\.?run-(?P<run>\d+)-(?P<token>\d+)(\.[0-9a-f]+)?")
 ASIDE = re.compile(r"\.old\..+")
@@ -107,6 +110,27 @@ def worker_files(untouched: float) -> int:
 def temporary_files(untouched: float) -> int:
     """Remove what workers had put aside for a moment when they were killed."""
     return sum(_remove(path, untouched) for path in Path(settings.TEMPORARY_ROOT).glob("*"))
+
+
+def static_files(untouched: float) -> int:
+    """Remove what earlier versions of the site showed, a day after another version was put in their place.
+
+    Until then pages that were open still find it. Without a list of what is shown, nothing is removed.
+    """
+    root = Path(settings.STATIC_ROOT)
+    listed = root / ManifestFilesMixin.manifest_name
+    try:
+        shown = json.loads(listed.read_text("utf-8"))["paths"]
+        seconds = time.time() - listed.stat().st_mtime
+    except (OSError, ValueError, KeyError):
+        return 0
+    if seconds < STATIC_KEPT.total_seconds():
+        return 0
+    needed = {listed.name, *shown.keys(), *shown.values()}
+    found = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    names = {path: str(path.relative_to(root)) for path in found}
+    over = [path for path, name in names.items() if needed.isdisjoint([name, COMPRESSED.sub("", name)])]
+    return sum(_remove(path, untouched) for path in over)
 
 
 def _folders(root: Path) -> Iterator[Path]:

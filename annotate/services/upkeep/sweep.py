@@ -27,6 +27,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "uploads": files.uploads,
     "worker files": files.worker_files,
     "temporary files": files.temporary_files,
+    "static files": files.static_files,
     "sessions": rows.sessions,
     "wrong passwords": rows.guesses,
     "cards": rows.cards,

@@ -193,6 +193,28 @@ def test_temporary_files_go(home: Path) -> None:
     assert files.temporary_files(SOON) == 1
 
 
+def test_static_files_of_an_earlier_version_go_a_day_after_an_update(settings: Any, home: Path) -> None:
+    settings.STATIC_ROOT = home / "static"
+    shown = ["app.js", "app.22.js", "app.22.js.gz", "app.22.js.br", "data.gz", "data.33.gz"]
+    former = ["app.11.js", "app.11.js.gz", "app.11.js.br", "gone/page.44.css"]
+    for name in [*shown, *former, ".fingerprint"]:
+        path = home / "static" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        age(path, 99)
+    assert files.static_files(SOON) == 0  # nothing says what is shown
+    listed = home / "static" / "staticfiles.json"
+    listed.write_text(json.dumps({"paths": {"app.js": "app.22.js", "data.gz": "data.33.gz"}}))
+    age(listed, 23.9)
+    assert files.static_files(SOON) == 0
+    age(listed, 24.1)
+    assert files.static_files(SOON) == len(former)
+    left = {
+        path.relative_to(home / "static").as_posix() for path in listed.parent.rglob("*") if path.is_file()
+    }
+    assert left == {*shown, ".fingerprint", "staticfiles.json"}
+
+
 def test_no_file_counts_as_left_while_a_stage_may_be_silent_for_so_long(settings: Any) -> None:
     longest = max(limits.SILENT_SECONDS.values()) * limits.SLOW
     assert files.untouched_seconds() > longest
