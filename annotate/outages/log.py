@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import logging
 import sys
 import time
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 from annotate.outages import database
 
 WINDOW_SECONDS = 60.0
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a full disk, or one that became read-only
 CHATTY = ("celery", "kombu")  # loggers that say the same at each new try
 
 
@@ -102,9 +104,11 @@ def _key(record: logging.LogRecord, error: BaseException | None) -> tuple[object
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Tell whether an error, or one that caused it, says that a server is away and nothing about our code."""
+    """Tell whether an error, or one that caused it, is of a server or disk and says nothing of our code."""
     while error is not None:
         if isinstance(error, RedisError | BrokerError) or database.is_away(error):
+            return True
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
             return True
         error = error.__cause__ or error.__context__
     return False

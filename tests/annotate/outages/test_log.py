@@ -15,10 +15,12 @@ import pytest
 from django.db import OperationalError
 from redis.exceptions import ConnectionError as RedisAway
 
+from annotate import tasks
 from annotate.environment import Reporting, open_standard_streams
 from annotate.outages import log
 from annotate.outages.console import Console
 from annotate.outages.log import FaultHandler
+from annotate.services.work import lease
 
 
 class Disk(io.StringIO):
@@ -109,6 +111,39 @@ def test_an_outage_that_goes_on_is_told_again_each_minute(
     assert len(disk.lines) == 3
 
 
+def test_a_full_disk_is_an_outage(logger: logging.Logger, disk: Disk) -> None:
+    for number in range(3):
+        fail(logger, OSError(errno.ENOSPC, "No space left on device"), f"/page/{number}/")
+    assert disk.lines == ["ERROR It failed at /page/0/: OSError: [Errno 28] No space left on device"]
+    fail(logger, OSError(errno.EISDIR, "Is a directory"))
+    assert "Traceback" in disk.getvalue()
+
+
+@pytest.mark.django_db
+def test_a_tick_without_a_database_is_a_line_and_no_traceback(
+    disk: Disk, clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(rows: object) -> list[Any]:
+        raise OperationalError("database or disk is full") from _full()
+
+    handler = FaultHandler()
+    handler.setStream(disk)
+    monkeypatch.setattr(lease, "recover", away)
+    trace = logging.getLogger("celery.app.trace")
+    trace.addHandler(handler)
+    for _ in range(30):
+        tasks.tick.apply()
+    trace.removeHandler(handler)
+    assert len(disk.lines) == 1
+    assert "database or disk is full" in disk.lines[0]
+
+
+def _full() -> sqlite3.OperationalError:
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    return full
+
+
 def test_another_error_has_its_traceback_once_and_is_a_line_each_time(
     logger: logging.Logger, disk: Disk
 ) -> None:
@@ -139,10 +174,8 @@ def test_what_celery_says_at_each_new_try_is_said_once(disk: Disk, clock: list[f
 
 
 def test_an_error_by_which_another_was_caused_tells_what_is_away() -> None:
-    full = sqlite3.OperationalError("database or disk is full")
-    full.sqlite_errorcode = sqlite3.SQLITE_FULL
     stored = OperationalError("database or disk is full")
-    stored.__cause__ = full
+    stored.__cause__ = full = _full()
     outer = RuntimeError("could not note it")
     outer.__cause__ = stored
     assert log.is_away(outer)
