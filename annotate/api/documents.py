@@ -77,6 +77,12 @@ class DocumentsResponse(serializers.Serializer[Any]):
         help_text="Labels that the project does not offer, with the number of documents that were stored "
         "without a decision because of them; an empty name stands for all labels beyond the first 100.",
     )
+    unfit_answers = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Why no document of the project can have some of the answers, with the number of documents "
+        "that were stored without a decision because of it; an empty name stands for all reasons beyond the "
+        "first 100.",
+    )
     problems = RowProblem(many=True)
 
 
@@ -124,7 +130,7 @@ class DocumentsView(APIView):
             tasks.wake(schedule.open_if_due(project=project))
         told = {name: getattr(counts, name) for name in ("created", "updated", "unchanged", "broken")}
         told |= {"pool": counts.lanes.pool, "holdout": counts.lanes.holdout}
-        told["missing_labels"] = counts.missing
+        told |= {"missing_labels": counts.missing, "unfit_answers": counts.unfit}
         problems = [{"index": number, "reason": reason} for number, reason in counts.problems]
         return Response({**told, "problems": problems})
 

@@ -13,7 +13,8 @@ UPLOADED = "uploaded"  # a lead has yet to say which column is what, so no worke
 class Import(Work):
     """One file on its way in; `mapping` says which column is what, `lanes` where its documents went.
 
-    `missing` has the labels that the project does not offer, each with its number of rows.
+    `missing` has the labels that the project does not offer, each with its number of rows; `unfit` has the
+    reasons why a document cannot have its answer, likewise.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
@@ -35,6 +36,7 @@ class Import(Work):
     broken = models.PositiveIntegerField(default=0)
     lanes = models.JSONField(default=dict)
     missing = models.JSONField(default=dict)
+    unfit = models.JSONField(default=dict)
 
     objects: WorkQuerySet[Import] = WorkQuerySet.as_manager()  # type: ignore[assignment]
 

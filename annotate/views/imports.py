@@ -71,6 +71,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         else None,
         "lanes": lanes.told(upload),
         "missing": left_out,
+        "unfit": missing.frequent(upload.unfit),
         "can_make_labels": not is_gone and missing.can_be_made(left_out),
         "problems": upload.problems.all()[:200],
     }

@@ -85,6 +85,8 @@ def read_datasets(
 def _cell(row: Row, column: str, path: Path) -> Json:
     if row.problem:
         raise TrainingError(f"{path}, row {row.number}: {row.problem}")
+    if column in row.faults:
+        raise TrainingError(f"{path}, row {row.number}: the cell in {column!r} {row.faults[column]}.")
     if column not in row.cells:
         columns = ", ".join(row.cells)
         raise TrainingError(f"{path}, row {row.number}: there is no column {column!r}; it has {columns}.")
@@ -98,6 +100,8 @@ def read_labels(path: Path) -> tuple[LabelSpec, ...]:
     for row in read(path):
         if row.problem:
             raise TrainingError(f"{path}, row {row.number}: {row.problem}")
+        for column, reason in row.faults.items():
+            raise TrainingError(f"{path}, row {row.number}: the cell in {column!r} {reason}.")
         cells = {column: "" if cell is None else str(cell).strip() for column, cell in row.cells.items()}
         if set(cells) == {"text"}:  # a line of a plain text file
             key, _, description = (part.strip() for part in cells["text"].partition(": "))

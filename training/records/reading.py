@@ -121,42 +121,38 @@ def load_reader(format: str) -> Reader:
 
 
 def _checked(row: Row, options: Options) -> Row:
-    """Return the row, or its problem where no database would take its cells."""
+    """Return the row, where no database would take a cell with that cell's fault, or the row's problem."""
     if row.problem:
         return row
     if len(row.cells) > options.max_columns:
         problem = f"The row has {len(row.cells):,} columns; at most {options.max_columns:,} are read."
         return Row(row.number, problem=problem)
     length = 0
+    faults: dict[str, str] = {}
     for column, value in row.cells.items():
         length += len(value) if isinstance(value, str) else 0
-        if fault := _fault(column, value, options):
-            return Row(row.number, problem=fault)
+        if reason := text_fault(column):
+            shown = printable(column)[:LONGEST_KEY]
+            return Row(row.number, problem=f"The name of the column “{shown}” {reason}.")
+        if reason := _fault(value, options):
+            faults[column] = reason
     if length > options.max_row:
         problem = f"The row has {length:,} characters; at most {options.max_row:,} are read."
         return Row(row.number, problem=problem)
-    return row
+    if not faults:
+        return row
+    cells = {column: None if column in faults else value for column, value in row.cells.items()}
+    return Row(row.number, cells, faults={**row.faults, **faults})
 
 
-def _fault(column: str, value: Json, options: Options) -> str:
-    """Return why a cell cannot be stored under its column's name, or an empty string."""
+def _fault(value: Json, options: Options) -> str:
+    """Return why a cell cannot be stored, or an empty string."""
     # NB: asked of every cell of a file; nearly all are short texts, and none is written before it is a fault.
-    if (
-        isinstance(value, str)
-        and len(value) <= options.max_cell
-        and not (text_fault(value) or text_fault(column))
-    ):
-        return ""
-    shown = printable(column)[:LONGEST_KEY]
-    if reason := text_fault(column):
-        return f"The name of the column “{shown}” {reason}."
     if isinstance(value, str):
         if len(value) > options.max_cell:
-            most = f"{options.max_cell:,}"
-            return f"The cell in “{shown}” has {len(value):,} characters or more; at most {most} are read."
+            return f"has {len(value):,} characters or more; at most {options.max_cell:,} are read"
         reason = text_fault(value)
-        hint = "; if the file has another encoding, choose it" if reason == HALF else ""
-        return f"The cell in “{shown}” {reason}{hint}." if reason else ""
+        return f"{reason}; if the file has another encoding, choose it" if reason == HALF else reason
     found = json_fault(value, Limits(size=options.max_cell))
     place = f" at {found.pointer}" if found and found.pointer else ""
-    return f"The cell in “{shown}” {found.reason}{place}." if found else ""
+    return f"{found.reason}{place}" if found else ""

@@ -81,6 +81,8 @@ class Command(BaseCommand):
         )
         for label in missing.told(done):
             self.stderr.write(missing.sentence(label))
+        for why, rows in missing.frequent(done.unfit):
+            self.stderr.write(f"Stored without a decision: {rows:,}. {why or 'For other reasons.'}")
         for sentence in lanes.told(done):
             self.stdout.write(sentence)
         if done.state == WorkState.FAILED:

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotate.services.documents import spreadsheet
 from annotate.services.imports.upsert import ROW_FAULTS, IncomingDocument
 from annotate.task_types import TaskType
 from training import records
 from training.records.header import ID, LABEL, TEXT
+from training.storable import LONGEST_KEY
 from training.types import Answer
 
 
@@ -81,11 +83,11 @@ class ColumnMapping:
         for name, reason in row.faults.items():
             # An error beside the text is kept as it is shown, as "#N/A"; anywhere else it is no value.
             is_kept = name in self.meta and cells[name] is not None
-            if name in (self.text, self.id, self.label, *self.meta) and not is_kept:
-                problem = f"The cell in “{name}” {reason}."
+            if name in (self.text, self.id, *self.meta) and not is_kept:
+                problem = f"The cell in “{name[:LONGEST_KEY]}” {reason}."
                 return IncomingDocument("", number=row.number, problem=problem)
+        answer, unfit = self._read_answer(row, cells, task_type, own=own)
         try:
-            answer = self._answer(cells, task_type, own=own)
             meta = {name: cells[name] for name in self.meta if name in cells}
             if own and "meta" in meta:
                 meta |= spreadsheet.fields(meta.pop("meta"))
@@ -99,7 +101,25 @@ class ColumnMapping:
             number=row.number,
             annotator=_flat(cells.get("annotator")) if own else "",
             gold=own and cells.get("is_gold") in (True, "true", "TRUE"),
+            unfit=unfit,
         )
+
+    def _read_answer(
+        self, row: records.Row, cells: Mapping[str, Any], task_type: TaskType, *, own: bool
+    ) -> tuple[Answer | None, str]:
+        """Return what a row answers, or None and why it cannot be read, which does not cost the text."""
+        if self.label in row.faults:
+            return None, _("The cell in “%(column)s” %(reason)s.") % {
+                "column": self.label[:LONGEST_KEY],
+                "reason": row.faults[self.label],
+            }
+        try:
+            return self._answer(cells, task_type, own=own), ""
+        except ValueError as error:
+            return None, str(error)
+        except ROW_FAULTS as error:  # a cell of a kind that nobody thought of
+            why = f"{type(error).__name__}: {error}"
+            return None, _("The label could not be read: %(why)s") % {"why": why}
 
     def _answer(self, cells: Mapping[str, Any], task_type: TaskType, *, own: bool) -> Answer | None:
         """Return what a row answers; None where it says nothing.

@@ -115,6 +115,7 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             finished_at=None,
             lanes={},
             missing={},
+            unfit={},
             **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
         )
     )
@@ -178,15 +179,17 @@ class _Progress:
     def __init__(self, upload: Import) -> None:
         self.upload, self.listed = upload, upload.problems.count()
         self.meter, self.lanes = records.ReadMeter(), LaneCounts.load(upload.lanes)
-        self.missing = dict(upload.missing)
+        self.missing, self.unfit = dict(upload.missing), dict(upload.unfit)
 
     def add(self, counts: Counts) -> None:
         self.lanes.add(counts.lanes)
         missing.add(self.missing, counts.missing)
+        missing.add(self.unfit, counts.unfit)
         kept = lease.beat(
             row=self.upload,
             lanes=self.lanes.dump(),
             missing=self.missing,
+            unfit=self.unfit,
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,

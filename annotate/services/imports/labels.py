@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.contrib.auth.hashers import make_password
 from django.db.models import Max, QuerySet
 from django.utils import timezone
+from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
@@ -16,6 +17,7 @@ from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.matching import RowMatch, contradiction
 from annotate.task_types import label_names
+from training.storable import printable, text_fault
 from training.types import Answer
 
 MACHINE = "import"
@@ -49,17 +51,17 @@ class ImportedLabels:
             self.labels[label.name] = label
 
     def resolve(self, entry: RowMatch, named: Answer) -> None:
-        """Give an entry its answer in the labels' keys, or the labels that the project does not offer.
+        """Give an entry its answer in the labels' keys, or say why it has none.
 
-        A text is never dropped because of its label: it goes in undecided, and the labels are counted.
+        A text is never dropped because of its labels: it goes in undecided, and they are told and counted.
         """
         if found := self.resolved.get(named):
             entry.named, entry.answer = found
             return
         wanted = dict.fromkeys(label_names.tidy(str(name)) for name in named.labels)
         entry.named = Answer(tuple(wanted))
-        entry.problem = self.project.task_type.fault(entry.named)
-        if entry.problem:
+        entry.unfit = self._fault(entry.named)
+        if entry.unfit:
             return
         entry.missing = [name for name in wanted if not self._is_offered(name)]
         if entry.missing:
@@ -69,6 +71,19 @@ class ImportedLabels:
                 self._create(name)
         entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
         self.resolved[named] = entry.named, entry.answer
+
+    def _fault(self, named: Answer) -> str:
+        """Return why no document of the project can have an answer, with its labels, or an empty string."""
+        names = sorted(map(str, named.labels))
+        for name in names:
+            if reason := text_fault(name):
+                shown = printable(name[:LONGEST_NAME])
+                return _("The label “%(name)s” %(reason)s.") % {"name": shown, "reason": reason}
+        fault = self.project.task_type.fault(named)
+        if not fault or not names:
+            return fault
+        shown = ", ".join(f"“{name}”" for name in names)
+        return f"{fault} {Truncator(shown).chars(LONGEST_NAME)}"
 
     def _is_offered(self, name: str) -> bool:
         """Tell whether a label can be chosen, or made where this import makes labels."""

@@ -30,6 +30,7 @@ class RowMatch:
     state: str = "unchanged"
     problem: str = ""
     missing: Sequence[str] = ()  # labels that the project does not offer: the text goes in without its answer
+    unfit: str = ""  # why no document of the project can have the answer, and the text goes in without it
     annotator: str = ""  # who gave the answer, where our own export says so
     gold: bool = False
 

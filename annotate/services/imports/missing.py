@@ -1,4 +1,4 @@
-"""Labels of a file that the project does not offer: their texts are stored, and the labels are told."""
+"""Labels of a file that the project does not take: their texts are stored, and the labels are told."""
 
 from __future__ import annotations
 
@@ -38,8 +38,13 @@ def told(upload: Import) -> list[MissingLabel]:
     """Return the labels that an import left out, the most frequent first, with what stands in their way."""
     archived = set(upload.project.labels.exclude(archived_at=None).values_list("name", flat=True))
     is_full = upload.project.labels.count() >= MOST_LABELS
-    frequent = sorted(upload.missing.items(), key=lambda item: (not item[0], -item[1], item[0]))
-    return [MissingLabel(name, rows, _why(name, archived, is_full=is_full)) for name, rows in frequent]
+    named = frequent(upload.missing)
+    return [MissingLabel(name, rows, _why(name, archived, is_full=is_full)) for name, rows in named]
+
+
+def frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return what was counted, the most frequent first and the others at the end."""
+    return sorted(counts.items(), key=lambda item: (item[0] == OTHERS, -item[1], item[0]))
 
 
 def _why(name: str, archived: set[str], *, is_full: bool) -> str:

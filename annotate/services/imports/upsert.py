@@ -31,6 +31,7 @@ ROW_FAULTS = (DataError, IntegrityError, ValueError, TypeError, LookupError, Ari
 MOST_FAULTS = 50  # rows that were taken out of their chunks one by one, until it is not for the rows any more
 KEPT_PROBLEMS = 1000
 LONGEST_ID = 255
+LONGEST_REASON = 500
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ class IncomingDocument:
 
     `answer` is in the names of labels; None means "not known", which an empty answer, "none applies", is not.
     `number` is what the person calls the row; `problem` is set where it could not be read. `annotator` is who
-    gave the answer, and `gold` whether it is gold, where our own export says so.
+    gave the answer, and `gold` whether it is gold, where our own export says so. `unfit` says why there is no
+    answer although the row gives one: its text is stored without.
     """
 
     text: str
@@ -52,6 +54,7 @@ class IncomingDocument:
     problem: str = ""
     annotator: str = ""
     gold: bool = False
+    unfit: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Counts:
     problems: list[tuple[int, str]] = field(default_factory=list)
     lanes: LaneCounts = field(default_factory=LaneCounts)
     missing: dict[str, int] = field(default_factory=dict)  # labels that the project does not offer: rows
+    unfit: dict[str, int] = field(default_factory=dict)  # why no document can have an answer: rows
 
     def add(self, other: Counts) -> None:
         self.rows += other.rows
@@ -73,6 +77,7 @@ class Counts:
         self.broken += other.broken
         self.lanes.add(other.lanes)
         missing.add(self.missing, other.missing)
+        missing.add(self.unfit, other.unfit)
         self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
 
 
@@ -142,7 +147,7 @@ def _parted(chunk: list[IncomingDocument], error: Exception) -> list[list[Incomi
         return [chunk[half:], chunk[:half]]
     logger.warning("Row %s could not be stored.", chunk[0].number, exc_info=error)
     problem = _("The row could not be stored: %(why)s") % {"why": f"{type(error).__name__}: {error}"}
-    return [[replace(chunk[0], problem=problem[:500])]]
+    return [[replace(chunk[0], problem=problem[:LONGEST_REASON])]]
 
 
 def _store_chunk(
@@ -172,6 +177,7 @@ def _store_chunk(
         else:
             setattr(counts, entry.state, getattr(counts, entry.state) + 1)
             missing.note(counts.missing, entry.missing)
+            missing.note(counts.unfit, [entry.unfit] if entry.unfit else [])
     return counts
 
 
@@ -185,6 +191,7 @@ def _entry(row: IncomingDocument, labels: ImportedLabels) -> RowMatch:
         problem=problem,
         annotator=row.annotator,
         gold=row.gold or labels.gold,
+        unfit=printable(row.unfit)[:LONGEST_REASON],
     )
     if problem:
         return entry
@@ -208,9 +215,6 @@ def _fault(row: IncomingDocument) -> str:
         return _("The id has more than %(most)s characters.") % {"most": LONGEST_ID}
     if reason := text_fault(row.text) or text_fault(row.external_id):
         return _("The text or the id %(reason)s.") % {"reason": reason}
-    for name in row.answer.labels if row.answer else ():
-        if reason := text_fault(str(name)):
-            return _("The label “%(name)s” %(reason)s.") % {"name": printable(str(name)), "reason": reason}
     fault = json_fault(dict(row.meta))
     if fault is None:
         return ""

@@ -55,11 +55,11 @@ def test_documents_go_in_and_again_change_nothing(
 
 
 def test_a_broken_document_is_named_and_the_rest_goes_in(project: Project, lead: User, api: Api) -> None:
-    rows = [{"text": "good"}, {"text": "bad", "labels": ["red", "blue"]}]
+    rows = [{"text": "good"}, {"text": "\n"}]
     told = post(api(lead), "/documents", documents=rows).json()
     assert (told["created"], told["broken"]) == (1, 1)
     assert told["problems"][0]["index"] == 1
-    assert "exactly one label" in told["problems"][0]["reason"]
+    assert "empty" in told["problems"][0]["reason"]
 
 
 def test_a_document_is_kept_without_an_unknown_label_which_is_named(
@@ -67,6 +67,16 @@ def test_a_document_is_kept_without_an_unknown_label_which_is_named(
 ) -> None:
     told = post(api(lead), "/documents", documents=[{"text": "good", "labels": ["mauve"]}]).json()
     assert (told["created"], told["broken"], told["missing_labels"]) == (1, 0, {"mauve": 1})
+    assert not Annotation.objects.exists()
+
+
+def test_a_document_is_kept_without_an_answer_that_it_cannot_have(
+    project: Project, lead: User, api: Api
+) -> None:
+    rows = [{"text": "two", "labels": ["red", "blue"]}, {"text": "none", "labels": []}]
+    told = post(api(lead), "/documents", documents=rows).json()
+    assert (told["created"], told["broken"], sum(told["unfit_answers"].values())) == (2, 0, 2)
+    assert "exactly one label; 2 are given. “blue”, “red”" in "".join(told["unfit_answers"])
     assert not Annotation.objects.exists()
 
 

@@ -312,15 +312,17 @@ def test_a_sheet_that_no_workbook_can_have_is_as_none(client: Client, project: P
     assert source.mapping["sheet"] == ""
 
 
-def test_a_formula_and_an_error_cost_their_rows_where_their_column_is_used(
+def test_a_formula_and_an_error_cost_their_labels_or_their_rows_beside_the_text(
     client: Client, project: Project, sent: Mock, tmp_path: Path
 ) -> None:
     source = upload(client, project, book(tmp_path), "book.xlsx")
     client.post(address(source), {"text": "text", "label": "label"})
     tasks.work("import_file", source.pk)
-    assert list(source.problems.values_list("row", flat=True)) == [3, 4]
-    assert "formula without a saved value" in source.problems.all()[0].reason
-    assert "holds the error #N/A" in source.problems.all()[1].reason
+    assert project.documents.count() == 3
+    assert not source.problems.exists()
+    page = client.get(address(source)).content.decode()
+    assert "“label” is a formula without a saved value" in page
+    assert "“label” holds the error #N/A" in page
     client.post(address(source), {"text": "text", "meta": ["label"]})
     tasks.work("import_file", source.pk)
     assert list(source.problems.values_list("row", flat=True)) == [3]
@@ -331,6 +333,26 @@ def test_another_encoding_can_be_declared(client: Client, project: Project) -> N
     source = upload(client, project, "text\nстрока\n".encode("koi8-r"))
     client.post(address(source), {"redeclare": "1", "encoding": "koi8-r"})
     assert "строка" in client.get(address(source)).content.decode()
+
+
+def test_labels_that_no_document_can_have_are_listed_and_their_texts_kept(
+    client: Client, project: Project, sent: Mock
+) -> None:
+    rows = [{"text": f"text {n}", "label": ["<red>", "blue"]} for n in range(3)] + [
+        {"text": "x", "label": "red"}
+    ]
+    source = upload(client, project, "\n".join(map(json.dumps, rows)).encode(), "mine.jsonl")
+    client.post(address(source), {"text": "text", "label": "label", "dry_run": "1"})
+    job.run(import_id=source.pk)
+    assert "Their texts would be stored without a decision" in client.get(address(source)).content.decode()
+    client.post(address(source), {"repeat": "1"})
+    job.run(import_id=source.pk)
+    assert (project.documents.count(), project.annotations.count()) == (4, 1)
+    page = client.get(address(source)).content.decode()
+    assert (
+        'takes exactly one label; 2 are given. “&lt;red&gt;”, “blue”</th><td class="number">3</td>'
+    ) in page
+    assert "Their texts are stored without a decision" in page
 
 
 def test_a_running_import_is_not_started_twice(client: Client, project: Project, sent: Mock) -> None:

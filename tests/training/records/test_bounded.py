@@ -62,7 +62,9 @@ def test_a_text_that_all_rows_share_leaves_the_memory_of_whoever_asked_as_it_is(
 
 def test_a_row_that_is_too_long_costs_itself_only_where_a_kilobyte_holds_a_thousand(tmp_path: Path) -> None:
     found = list(read(one_text(tmp_path / "a.parquet", 1200), Options(max_cell=1000)))
-    assert [row.number for row in found if "has 1,200 characters" in row.problem] == list(range(1, 1001))
+    assert [row.number for row in found if "has 1,200 characters" in row.faults.get("text", "")] == list(
+        range(1, 1001)
+    )
 
 
 def test_the_memory_that_a_reader_may_use_can_be_set(tmp_path: Path) -> None:

@@ -88,12 +88,12 @@ def test_a_byte_order_mark_is_no_letter_of_the_first_column_where_utf_8_was_decl
 def test_half_a_character_of_utf_16_costs_its_row_only(tmp_path: Path, broken: bytes) -> None:
     text = "text\nfirst one\nbroken XX here\nlast one\n".encode("utf-16-le")
     found = rows(tmp_path, text.replace("XX".encode("utf-16-le"), broken + "X".encode("utf-16-le")))
-    assert [bool(row.problem) for row in found] == [False, True, False]
+    assert [bool(row.faults) for row in found] == [False, True, False]
 
 
 def test_a_file_of_utf_16_that_lacks_its_last_byte_is_read(tmp_path: Path) -> None:
     found = rows(tmp_path, "text\nfirst one\nlast one".encode("utf-16")[:-1])
-    assert [bool(row.problem) for row in found] == [False, True]
+    assert [bool(row.faults) for row in found] == [False, True]
 
 
 def rows(tmp_path: Path, content: bytes) -> list[Row]:

@@ -87,7 +87,7 @@ def test_a_declared_encoding_wins_and_an_unknown_one_is_named(tmp_path: Path) ->
 def test_a_damaged_byte_costs_its_row_only(tmp_path: Path) -> None:
     content = ("text\n" + f"{RUSSIAN}\n" * 20).encode() + b"broken \xff\n" + b"good\n"
     found = rows(tmp_path, content)
-    assert [row.number for row in found if row.problem] == [22]
+    assert [row.number for row in found if row.faults] == [22]
     assert found[-1].cells == {"text": "good"}
 
 
@@ -117,11 +117,12 @@ def test_a_row_with_too_many_cells_is_broken_and_one_with_too_few_is_filled(tmp_
     ("content", "name"), [("text\na\0b\ngood\n", "a.csv"), ('{"text": "a\\u0000"}\n', "a.jsonl")]
 )
 def test_a_nul_character_is_reported(tmp_path: Path, content: str, name: str) -> None:
-    assert "NUL" in rows(tmp_path, content + " " * 400, name)[0].problem
+    (reason,) = rows(tmp_path, content + " " * 400, name)[0].faults.values()
+    assert "NUL" in reason
 
 
 def test_the_text_backslash_u0000_is_no_nul_character(tmp_path: Path) -> None:
-    assert not rows(tmp_path, "text\na\\u0000b\n")[0].problem
+    assert not rows(tmp_path, "text\na\\u0000b\n")[0].faults
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.jsonl", "a.json"])
@@ -130,7 +131,7 @@ def test_a_cell_over_the_limit_costs_its_row_only(tmp_path: Path, name: str) -> 
     lines = [json.dumps({"text": text}) if "json" in name else text for text in texts]
     content = "\n".join(["text", *lines] if name == "a.csv" else lines)
     found = rows(tmp_path, content, name, max_cell=100)
-    assert [bool(row.problem) for row in found] == [True, False]
+    assert [bool(row.problem or row.faults) for row in found] == [True, False]
     assert found[-1].cells == {"text": "good"}
 
 
@@ -206,7 +207,7 @@ def test_a_number_that_is_not_finite_is_missing(tmp_path: Path, number: str, nam
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
-def test_a_number_of_thousands_of_digits_costs_its_own_row(tmp_path: Path, name: str) -> None:
+def test_a_number_of_thousands_of_digits_costs_its_own_cell(tmp_path: Path, name: str) -> None:
     digits = "9" * 5000
     lines = [
         f'{{"text": "a", "n": {digits}}}',
@@ -214,23 +215,30 @@ def test_a_number_of_thousands_of_digits_costs_its_own_row(tmp_path: Path, name:
         '{"text": "c"}',
     ]
     found = rows(tmp_path, "\n".join(lines) + "\n", name)
-    assert [row.problem.partition("”")[2] for row in found] == [
-        " is a whole number of more than 1,000 digits.",
-        " is a whole number of more than 1,000 digits at /0/m.",
-        "",
+    assert [row.cells["text"] for row in found] == ["a", "b", "c"]
+    assert [row.faults for row in found] == [
+        {"n": "is a whole number of more than 1,000 digits"},
+        {"n": "is a whole number of more than 1,000 digits at /0/m"},
+        {},
     ]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
 @pytest.mark.parametrize("key", ["no\\ud83d", "no\\u0000"])
-def test_a_name_that_cannot_be_stored_is_a_broken_row_as_a_value_is(
+def test_a_name_that_cannot_be_stored_is_a_broken_row_of_a_column_and_a_fault_within_a_cell(
     tmp_path: Path, name: str, key: str
 ) -> None:
     lines = [f'{{"text": "a", "{key}": "v"}}', f'{{"text": "b", "m": {{"{key}": 1}}}}', '{"text": "c"}']
     found = rows(tmp_path, "\n".join(lines) + "\n", name)
-    assert [bool(row.problem) for row in found] == [True, True, False]
+    assert [(bool(row.problem), list(row.faults)) for row in found] == [
+        (True, []),
+        (False, ["m"]),
+        (False, []),
+    ]
     # What is said of it is stored and shown itself.
-    assert all(key in row.problem and row.problem.isprintable() for row in found[:2])
+    for said in (found[0].problem, found[1].faults["m"]):
+        assert key in said
+        assert said.isprintable()
 
 
 def test_a_json_list_gives_each_object_the_line_it_starts_on(tmp_path: Path) -> None:

@@ -181,11 +181,11 @@ def test_labels_of_other_files_are_read_in_the_spelling_of_json(cell: Any, label
 
 
 @pytest.mark.parametrize("label", [{"name": "x"}, [["x"]], ["a", {"name": "x"}]])
-def test_an_object_as_a_label_is_a_broken_row(label: Any) -> None:
+def test_an_object_as_a_label_costs_the_label_and_not_the_text(label: Any) -> None:
     row = records.Row(3, {"text": "a", "label": label})
     said = ColumnMapping(text="text", label="label").row(row, MULTI)
-    assert (said.number, said.answer) == (3, None)
-    assert "object or a list" in said.problem
+    assert (said.number, said.text, said.answer, said.problem) == (3, "a", None, "")
+    assert "object or a list" in said.unfit
 
 
 def test_what_somebody_made_of_the_meta_column_is_named(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,10 +188,48 @@ def test_an_archived_label_is_not_brought_back_by_a_file(project: Project) -> No
     assert not Annotation.objects.exists()
 
 
-def test_a_single_label_project_refuses_two_labels(project: Project, multi_project: Project) -> None:
-    rows = [IncomingDocument("a", answer=Answer(("red", "blue")))]
-    assert store_rows(project=project, rows=rows).broken == 1
-    assert store_rows(project=multi_project, rows=rows).created == 1
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (("red", "blue"), "exactly one label; 2 are given. “blue”, “red”"),
+        (("red", "unknown"), "exactly one label; 2 are given. “red”, “unknown”"),
+        ((), "exactly one label; 0 are given."),
+        (("r\0d",), "“r\\u0000d” holds a NUL character"),
+        (("r\ud83dd",), "“r\\ud83dd” holds half a character"),
+    ],
+)
+@pytest.mark.parametrize("create", [True, False])
+def test_a_text_is_kept_without_an_answer_that_it_cannot_have(
+    project: Project, multi_project: Project, labels: tuple[str, ...], why: str, create: bool
+) -> None:
+    rows = [IncomingDocument(text, answer=Answer(labels)) for text in ("a", "b")]
+    counts = store_rows(project=project, rows=rows, create_labels=create)
+    assert (tally(counts), counts.problems, counts.missing) == ((2, 0, 0, 0), [], {})
+    ((told, count),) = counts.unfit.items()
+    assert why in told
+    assert count == 2
+    assert not Annotation.objects.exists()
+    assert project.labels.count() == 3
+    again = store_rows(project=project, rows=rows[:1])
+    assert (again.unchanged, list(again.unfit.values())) == (1, [1])
+    if labels == ("red", "blue"):
+        assert not store_rows(project=multi_project, rows=rows).unfit
+        assert Annotation.objects.count() == 2
+
+
+def test_no_label_of_a_file_takes_its_text_with_it(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    labels = ["red", ["red", "blue"], {"a": "\ud800"}, [["red"]], [], None, "a\0b", 10**1200]
+    lines = [json.dumps({"text": f"text {n}", "label": label}) for n, label in enumerate(labels)]
+    # An answer that none can be costs the one before it nothing.
+    store_rows(project=project, rows=[IncomingDocument("text 1", answer=Answer(("green",)))])
+    done = run(upload("\n".join(lines), name="mine.jsonl"), empty_is_answer=True)
+    assert (done.state, done.created, done.unchanged, done.broken) == (WorkState.SUCCEEDED, 7, 1, 0)
+    assert project.documents.count() == len(labels)
+    assert sum(done.unfit.values()) + sum(done.missing.values()) == 7
+    answers = Annotation.objects.values_list("document__text", "labels__name")
+    assert sorted(answers) == [("text 0", "red"), ("text 1", "green")]
 
 
 def test_no_label_is_an_answer_of_a_multi_label_project(multi_project: Project) -> None:
