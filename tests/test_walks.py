@@ -138,6 +138,7 @@ def test_a_person_decides(colours: Project, annotator: User, sign_in: Callable[[
     place = Assignment.objects.get(annotator=annotator, state="leased")
     label = colours.labels.get(name="red")
     sent = {"card": str(place.card), "outcome": "answered", "labels": [str(label.pk)], "seconds": "2"}
+    sent["deck"] = "1"  # the page holds cards ahead
     check("A person decides", lambda: client.post(page, sent, headers={"HX-Request": "true"}))
     assert colours.annotations.filter(annotator=annotator, labels=label).exists()
 

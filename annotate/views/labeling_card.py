@@ -227,7 +227,11 @@ def dealt_cards(
     project: Project, annotator: User, deck: ahead.Deck, held: ahead.Held, labels: Sequence[Label]
 ) -> list[CardView]:
     """Return the cards for a page that holds `held`; one that says why there is none where none is left."""
-    if deck.dealt or held.shown or len(held.ahead) > len(deck.dropped) or held.decided:
+    has_kept = len(held.ahead) > len(deck.dropped)
+    if held.shown and labels and not deck.dealt and not has_kept:
+        with write_lock.in_turn():
+            deck = ahead.fill_from_filled(project=project, annotator=annotator, held=held)
+    if deck.dealt or held.shown or has_kept or held.decided:
         return [
             CardView(project, "", dealt.card, dealt.document, dealt.version, labels=labels)
             for dealt in deck.dealt

@@ -12,11 +12,13 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from annotate.models import Assignment, Project, User
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
-from annotate.services.labeling import hot_queries, queue
+from annotate.services.labeling import hot_queries, places, queue
 
 AHEAD = 2
 
@@ -75,6 +77,20 @@ def fill(*, project: Project, annotator: User, held: Held, is_outdated: bool = F
         known.add(found.card.key)
         dealt.append(found)
     return Deck(dealt, dropped)
+
+
+@transaction.atomic
+def fill_from_filled(*, project: Project, annotator: User, held: Held) -> Deck:
+    """Lease cards where `fill` left none to wait behind the one on the screen, after filling the queue.
+
+    Else people would wait for the server whenever they reach the end of the queue. Call it in a transaction
+    that holds no places yet: it begins with the lock of the project.
+    """
+    places.wanted(project)
+    deck = fill(project=project, annotator=annotator, held=held)
+    if not deck.dealt and queue.top_up(project=project):
+        deck = fill(project=project, annotator=annotator, held=held)
+    return deck
 
 
 def past(*, project: Project, annotator: User, cards: Sequence[uuid.UUID]) -> Sequence[uuid.UUID]:

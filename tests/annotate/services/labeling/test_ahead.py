@@ -110,6 +110,25 @@ def test_it_never_fills_the_queue(project: Project, annotator: User) -> None:
     assert not Assignment.objects.exists()
 
 
+def test_at_the_end_of_the_queue_it_is_filled_before_the_person_has_to_wait(
+    project: Project, annotator: User, lead: User
+) -> None:
+    Assignment.objects.all().delete()
+    place = queue.claim(project=project, annotator=annotator)
+    assert place is not None
+    Assignment.objects.waiting().delete()
+    held = ahead.Held(shown=place.card)
+    deck = ahead.fill_from_filled(project=project, annotator=annotator, held=held)
+    assert len(deck.dealt) == ahead.AHEAD
+    # To hold them ahead is no reason to take what others hold ahead.
+    Assignment.objects.waiting().delete()
+    project.documents.unassigned().delete()
+    theirs = queue.deal_from_filled(project=project, annotator=lead)
+    assert theirs is not None
+    held = ahead.Held(shown=theirs.card.key)
+    assert ahead.fill_from_filled(project=project, annotator=lead, held=held).dealt == []
+
+
 def test_with_several_places_a_document_is_held_once(
     make_project: Callable[..., Project], add_documents: AddDocuments, annotator: User
 ) -> None:
