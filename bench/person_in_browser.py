@@ -109,6 +109,8 @@ def _waits(decided: list[Decided]) -> dict[str, Any]:
         **percentiles(seconds, "next_card_"),
         "next_card_max_ms": round(max(seconds, default=0) * 1000, 1),
         "without_a_measure": len(decided) - len(seconds),
+        # Which decision, and how long: a wait in the middle is that for the killed web process.
+        "slowest": sorted(((x.next_card_ms or 0, n) for n, x in enumerate(decided, 1)), reverse=True)[:6],
     }
 
 
