@@ -138,6 +138,7 @@ def test_initials_find_a_label(open_as: Open, single: Project, annotator: User) 
     find(page, "idotp")
     page.keyboard.press("Enter")
     wait_for_next(page, card)
+    wait_until_sent(page)
     assert answers(single) == {first: ["invoice due on the phone"]}
 
 

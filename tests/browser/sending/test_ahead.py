@@ -77,6 +77,7 @@ def test_what_is_held_is_reserved_and_given_back_on_leaving(
     leased = Assignment.objects.leased().filter(annotator=annotator)
     assert {str(key) for key in leased.values_list("card", flat=True)} == keys
     assert leased.filter(is_ahead=True).count() == 2
+    page.wait_for_load_state("networkidle")  # a pulse that is on its way holds the leases once more
     page.goto("about:blank")
     for key in keys:
         wait_until_given_back(key)

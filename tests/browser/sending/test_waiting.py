@@ -159,6 +159,7 @@ def test_two_answers_to_one_card_are_told_in_words(
     add_documents(project, *TEXTS[:3])
     # As on a laptop and a phone: two tabs of one browser tell each other what was decided.
     page.context.add_init_script("BroadcastChannel.prototype.postMessage = () => undefined")
+    page.context.route("**/pulse/", lambda route: route.abort())  # which would tell of it some time later
     open_as(annotator, f"/projects/{project.slug}/label/")
     text = page.locator("#document-text").inner_text()
     other = page.context.new_page()
