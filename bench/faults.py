@@ -29,7 +29,7 @@ if not __package__:
 from bench.outages.backends import Backends, are_installed
 from bench.outages.clients import Annotator, Log, Program
 from bench.outages.disk import SmallDisk
-from bench.site import Site
+from bench.site import Site, percentiles
 from bench.weight import below
 
 LABELS = ["red", "green", "blue"]
@@ -51,6 +51,7 @@ class Breaker:
     backends: Backends | None
     disk: Path | None
     rng: random.Random
+    away_seconds: float = AWAY_SECONDS
     away: list[tuple[float, float]] = field(default_factory=list)
 
     def faults(self) -> dict[str, Callable[[], None]]:
@@ -95,7 +96,7 @@ class Breaker:
         assert self.backends is not None
         began = time.monotonic()
         self.backends.stop_redis()
-        time.sleep(AWAY_SECONDS)
+        time.sleep(self.away_seconds)
         self.away.append((began, time.monotonic()))
         self.backends.start_redis()
 
@@ -103,7 +104,7 @@ class Breaker:
         assert self.backends is not None
         began = time.monotonic()
         os.kill(self.backends.redis_pid, signal.SIGSTOP)
-        time.sleep(AWAY_SECONDS)
+        time.sleep(self.away_seconds)
         self.away.append((began, time.monotonic()))
         os.kill(self.backends.redis_pid, signal.SIGCONT)
 
@@ -136,7 +137,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         program = Program(log, site, seeded["slug"], seeded["token"])
         for thread in (*people, program):
             thread.start()
-        breaker = Breaker(site, backends, disk.folder, random.Random(options.seed))
+        breaker = Breaker(site, backends, disk.folder, random.Random(options.seed), options.away)
         try:
             done, recoveries = break_it(breaker, log, seeded["people"], options.minutes * 60, options.only)
         finally:
@@ -165,6 +166,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "recover_max_s": round(max((s for s in recoveries if s is not None), default=0.0), 1),
             "errors": len(log.errors),
             "errors_while_broker_away": log.errors_between(breaker.away),
+            **latencies(log, breaker.away),
             "broker_away_s": round(sum(end - begin for begin, end in breaker.away), 1),
             "deadlocks": backends.deadlocks() if backends else locked,
             "refused": len(log.refused),
@@ -223,6 +225,17 @@ def settle(site: Site) -> list[str]:
     return list(left)
 
 
+def latencies(log: Log, away: list[tuple[float, float]]) -> dict[str, float | None]:
+    """Tell the p95 of decisions and of page views with the broker and while it was away, and the slowest."""
+    found: dict[str, float | None] = {}
+    for what in log.took:
+        for where, inside in (("", False), ("_while_broker_away", True)):
+            seconds = log.seconds(what, away, inside=inside)
+            found[f"{what}{where}_p95_ms"] = percentiles(seconds)["p95_ms"]
+            found[f"{what}{where}_max_ms"] = round(1000 * max(seconds, default=0.0), 1)
+    return found
+
+
 def told(site: Site) -> list[str]:
     """Return the last lines that the site wrote, for whoever looks for the cause."""
     return (site.home / "up.log").read_text("utf-8", "replace").splitlines()[-LINES_TOLD:]
@@ -246,6 +259,9 @@ def main() -> None:
     parser.add_argument("--set-up", choices=["embedded", "grown"], required=True)
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--away", type=float, default=AWAY_SECONDS, metavar="SECONDS", help="how long Redis is away each time"
+    )
     parser.add_argument(
         "--report-only", nargs="*", default=[], choices=HAVE_TO_BE_ZERO, help="figures that fail nothing"
     )

@@ -12,6 +12,8 @@ import httpx
 from bench.person import Person
 from bench.site import Site
 
+PAGES_A_DECISION = 0.2  # people also open the page anew
+
 
 class Log:
     """What the clients saw, and when; shared by their threads."""
@@ -20,6 +22,7 @@ class Log:
         self.acknowledged: Counter[tuple[int, str]] = Counter()
         self.latest: dict[str, float] = {}
         self.errors: list[tuple[float, str]] = []
+        self.took: dict[str, list[tuple[float, float]]] = {"decision": [], "page": []}
         self.refused: list[str] = []
         self.going = True
         self._lock = threading.Lock()
@@ -28,6 +31,18 @@ class Log:
         with self._lock:
             self.acknowledged[document, name] += 1
             self.latest[name] = time.monotonic()
+
+    def answered(self, what: str, seconds: float) -> None:
+        with self._lock:
+            self.took[what].append((time.monotonic() - seconds, seconds))
+
+    def seconds(self, what: str, windows: list[tuple[float, float]], *, inside: bool) -> list[float]:
+        """Return what requests took that were sent within the windows, or outside of them."""
+        return [
+            seconds
+            for at, seconds in self.took[what]
+            if inside == any(begin <= at <= end for begin, end in windows)
+        ]
 
     def failed(self, error: object) -> None:
         with self._lock:
@@ -50,13 +65,16 @@ class Annotator(threading.Thread):
         while self._log.going:
             time.sleep(self._rng.uniform(0.05, 0.3))
             try:
-                if card is None:
+                if card is None or self._rng.random() < PAGES_A_DECISION:
+                    began = time.monotonic()
                     card = self._person.look()
+                    self._log.answered("page", time.monotonic() - began)
                     if card is None:
                         self._log.decided(-1, self.name)  # the site answers, but has nothing to do
                         continue
                     answer = [self._rng.choice(self._labels)]
-                following, _took = self._person.decide(card, answer)
+                following, took = self._person.decide(card, answer)
+                self._log.answered("decision", took)
             except httpx.HTTPStatusError as error:
                 if error.response.status_code in (409, 422):
                     self._log.refused.append(error.response.text[:200])
