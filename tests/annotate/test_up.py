@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 import redis
@@ -22,6 +24,7 @@ import redis
 from annotate import environment
 from annotate.embedded.site import _as_pipe
 from annotate.queues import QUEUES
+from bench.outages.disk import SmallDisk
 from tests.deployment.compose import ROOT, free_port
 
 pytestmark = [
@@ -41,8 +44,13 @@ class Up:
     process: subprocess.Popen[bytes]
 
     @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    @property
     def log(self) -> str:
-        return (self.home / "up.log").read_text(errors="replace")
+        path = self.home / "up.log"
+        return path.read_text(errors="replace") if path.exists() else "It has no log."
 
     def processes(self) -> dict[int, str]:
         """Return the command line of each process of this site, orphans too: its folder's name is in them."""
@@ -63,6 +71,9 @@ class Up:
         known_as = {"broker": "valkey-server"}.get(name, f"winnow-{name}"[:15])
         mine = [pid for pid in self.processes() if parent_of(pid) == self.process.pid]
         return next((pid for pid in mine if name_of(pid) == known_as), None)
+
+    def has_another(self, name: str, before: int | None) -> bool:
+        return self.child(name) not in (None, before)
 
     def is_healthy(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -131,15 +142,22 @@ def refused(home: Path, *, port: int | None = None, **more: str) -> str:
 
 @contextmanager
 def running(home: Path) -> Iterator[Up]:
+    with (home / "up.log").open("wb") as log, started(home, log) as site:
+        wait_for("the greeting", lambda: "Winnow answers at" in site.log or site.has_ended, site)
+        assert not site.has_ended, site.log
+        yield site
+
+
+@contextmanager
+def started(home: Path, log: IO[bytes] | None) -> Iterator[Up]:
+    """Start a site that writes to a log; where there is none, its output and error are closed."""
     port = free_port()
     command = [sys.executable, "manage.py", "up", "--port", str(port)]
-    with (home / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environ_of(home), stdout=log, stderr=log)
-    site = Up(home, port, process)
+    if log is None:
+        command = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command]
+    process = subprocess.Popen(command, cwd=ROOT, env=environ_of(home), stdout=log, stderr=log)
     try:
-        wait_for("the greeting", lambda: "Winnow answers at" in site.log or process.poll() is not None, site)
-        assert process.poll() is None, site.log
-        yield site
+        yield Up(home, port, process)
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -170,7 +188,7 @@ def test_what_is_killed_comes_back_and_the_site_works_again(name: str, site: Up)
     assert before is not None
     family = [pid for pid in site.processes() if os.getpgid(pid) == before]
     os.kill(before, signal.SIGKILL)
-    wait_for(f"another {name}", lambda: site.child(name) not in (None, before), site)
+    wait_for(f"another {name}", partial(site.has_another, name, before), site)
     assert f"{name} ended with code -9; it starts again in 1 s." in site.log
     wait_for("a site that works", lambda: site.works(since=killed_at), site)
     assert set(family) & set(site.processes()) == set()
@@ -208,6 +226,47 @@ def test_it_ends_soon_and_leaves_no_process(number: signal.Signals, tmp_path: Pa
         ended = site.process.wait(timeout=STOPPED_WITHIN)
         assert ended == (-number if number == signal.SIGKILL else 0), site.log
         wait_for("an end of all", lambda: site.processes() == {}, site, patience=STOPPED_WITHIN)
+
+
+def stays_up(site: Up) -> None:
+    wait_for("an answer", site.is_healthy, site)
+    for name in ("training", "web"):
+        wait_for(name, partial(site.has_another, name, None), site)
+        before = site.child(name)
+        assert before is not None
+        os.kill(before, signal.SIGKILL)
+        wait_for(f"another {name}", partial(site.has_another, name, before), site)
+    wait_for("an answer", site.is_healthy, site)
+    assert not site.has_ended
+
+
+def test_a_site_whose_output_was_closed_stays_up_and_restarts_what_is_killed(tmp_path: Path) -> None:
+    with started(tmp_path, None) as site:
+        stays_up(site)
+
+
+def test_a_site_whose_output_takes_nothing_stays_up_and_restarts_what_is_killed(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as log, started(tmp_path, log) as site:
+        stays_up(site)
+
+
+def test_a_site_whose_logs_disk_is_full_stays_up_and_says_later_what_was_lost(tmp_path: Path) -> None:
+    with SmallDisk(megabytes=1) as disk:
+        if disk.folder is None:
+            pytest.skip("This user may not mount a file system.")
+        log, filler = disk.folder / "up.log", disk.folder / "filler"
+        with suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(b"\0" * 4096):
+                pass
+        with log.open("wb") as stream, started(tmp_path, stream) as site:
+            stays_up(site)
+            assert log.read_bytes() == b""
+            filler.unlink()
+            before = site.child("beat")
+            assert before is not None
+            os.kill(before, signal.SIGKILL)
+            wait_for("a line", lambda: b"beat ended with code -9" in log.read_bytes(), site)
+            assert b"lines could not be written here." in log.read_bytes()
 
 
 def test_a_busy_port_is_named_with_what_to_do(tmp_path: Path) -> None:
