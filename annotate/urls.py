@@ -21,9 +21,11 @@ from annotate.views import (
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
     path("account/password/", account.password, name="account-password"),
     path("account/waiting/", account.waiting, name="account-waiting"),
+    path("account/kept/", account.kept, name="account-kept"),
     path("account/keys/", api_keys.keys, name="api-keys"),
     path("account/keys/<int:pk>/revoke/", api_keys.revoke, name="api-key-revoke"),
     path("api/v1/", include("annotate.api.urls")),

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.contrib.auth.views import LoginView
@@ -92,6 +93,13 @@ def waiting(request: HttpRequest) -> HttpResponse:
     """Show what this browser has not sent yet. The list is made there: the server does not know it."""
     signed_in(request.user)
     return render(request, "account/waiting.html", {"is_leaving": "leaving" in request.GET})
+
+
+@login_not_required
+@require_safe
+def kept(request: HttpRequest) -> HttpResponse:
+    """Let somebody save what this browser keeps who can log in no more; the server adds nothing to the page."""
+    return render(request, "account/kept.html")
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:

@@ -3,21 +3,23 @@
 import { waitingOf } from "./outbox.js";
 import * as storage from "./storage.js";
 
-const form = document.querySelector("#log-out");
+const form = document.querySelector("form[data-waiting]");
 const link = document.querySelector("#waiting-link");
 
-function count() {
-  return [...waitingOf(form.dataset.owner).values()].flat().length;
+function count(room) {
+  return [...waitingOf(form.dataset.owner, room).values()].flat().length;
 }
 
 function show() {
-  const waiting = count();
-  link.hidden = waiting === 0;
-  link.textContent = link.dataset.text.replace("{n}", String(waiting));
+  const waiting = count("outbox");
+  const refused = count("refused");
+  link.hidden = waiting + refused === 0;
+  const text = waiting ? link.dataset.text : link.dataset.refused;
+  link.textContent = text.replace("{n}", String(waiting || refused));
 }
 
 form.addEventListener("submit", (event) => {
-  if (!count()) return;
+  if (!count("outbox")) return;
   event.preventDefault();
   location.assign(form.dataset.waiting);
 });

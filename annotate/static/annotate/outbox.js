@@ -34,9 +34,10 @@ function sentenceOf(text) {
   return (page.querySelector("[role=alert]") ?? page.body).textContent.trim();
 }
 
-// All decisions of one person that wait in this browser, by project.
-export function waitingOf(owner) {
-  const prefix = `winnow/outbox/${owner}/`;
+// All decisions of one person that wait in this browser, by project; with "refused", those that the server refused
+// for good, which stay until their person has saved or dismissed them.
+export function waitingOf(owner, room = "outbox") {
+  const prefix = `winnow/${room}/${owner}/`;
   const projects = new Map();
   for (const key of storage.keys(prefix)) {
     const project = key.slice(prefix.length).split("/")[0];
@@ -103,12 +104,21 @@ export class Outbox {
       }
       const answer = await this.#send(this.#url, fields);
       if (!answer) break;
-      storage.remove(key);
+      this.#letGo(key, answer);
       this.#delay = RETRY_FROM;
       this.#onAnswer(answer.text);
     }
     this.#onChange(this);
     if (this.size) this.#retryLater();
+  }
+
+  // Take away what the server has; of what it refused for good, a copy stays beside its sentence.
+  #letGo(key, { text, status }) {
+    if (status === 422) {
+      const copy = [...JSON.parse(storage.read(key)), ["refused", sentenceOf(text)]];
+      storage.keep(key.replace("/outbox/", "/refused/"), JSON.stringify(copy));
+    }
+    storage.remove(key);
   }
 
   #read(key) {
@@ -122,7 +132,7 @@ export class Outbox {
       for (const key of storage.keys(this.#prefix)) {
         const answer = await this.#send(url, this.#read(key));
         if (!answer) break;
-        storage.remove(key);
+        this.#letGo(key, answer);
         said.add(sentenceOf(answer.text));
       }
       return [...said];

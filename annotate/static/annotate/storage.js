@@ -41,3 +41,12 @@ export function keys(prefix) {
   const all = [...stored((store) => Object.keys(store), []), ...memory.keys()];
   return [...new Set(all)].filter((key) => key.startsWith(prefix)).sort();
 }
+
+// Offer what stands under the keys, each a list of named values, as a file.
+export function saveCopy(name, some) {
+  const entries = some.map((key) => Object.fromEntries(JSON.parse(read(key) ?? "[]")));
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(entries, null, 2)], { type: "application/json" }));
+  link.download = `winnow-${name}.json`;
+  link.click();
+}

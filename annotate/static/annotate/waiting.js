@@ -10,14 +10,6 @@ function sentence(name, waiting = 0) {
   return list.dataset[name].replace("{n}", String(waiting));
 }
 
-function saveCopy(project, keys) {
-  const entries = keys.map((key) => Object.fromEntries(JSON.parse(storage.read(key) ?? "[]")));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(entries, null, 2)], { type: "application/json" }));
-  link.download = `winnow-${project}.json`;
-  link.click();
-}
-
 function build(project) {
   const part = document.querySelector("#waiting-project").content.cloneNode(true).querySelector("section");
   const keys = () => waitingOf(owner).get(project) ?? [];
@@ -27,6 +19,7 @@ function build(project) {
 
   function show({ problem }) {
     const size = keys().length;
+    showRefused(project);
     part.querySelector(".count").textContent = size ? sentence("count", size) : sentence("done");
     part.querySelector(".problem").textContent = size && problem ? sentence(problem) : "";
     for (const button of part.querySelectorAll("button")) button.hidden = size === 0;
@@ -46,7 +39,7 @@ function build(project) {
   });
   part.querySelector("h2").textContent = project;
   part.querySelector(".send").addEventListener("click", () => outbox.flush());
-  part.querySelector(".copy").addEventListener("click", () => saveCopy(project, keys()));
+  part.querySelector(".copy").addEventListener("click", () => storage.saveCopy(project, keys()));
   part.querySelector(".hand-on").addEventListener("click", async () => {
     const answers = await outbox.handOn(handOn.replace("SLUG", project));
     answers.forEach(say);
@@ -64,6 +57,30 @@ function build(project) {
   outbox.flush();
 }
 
+// What the server has refused for good is only saved and dismissed.
+function showRefused(project) {
+  const keys = waitingOf(owner, "refused").get(project) ?? [];
+  list.querySelector(`[data-refused="${project}"]`)?.remove();
+  if (!keys.length) return;
+  const part = document.querySelector("#refused-project").content.cloneNode(true).querySelector("section");
+  part.dataset.refused = project;
+  part.querySelector("h2").textContent = project;
+  part.querySelector(".count").textContent = sentence("refusals", keys.length);
+  const sentences = keys.map((key) => new Map(JSON.parse(storage.read(key) ?? "[]")).get("refused"));
+  for (const text of new Set(sentences)) {
+    part.querySelector("ul").append(Object.assign(document.createElement("li"), { textContent: text }));
+  }
+  part.querySelector(".copy").addEventListener("click", () => storage.saveCopy(project, keys));
+  part.querySelector(".drop").addEventListener("click", () => {
+    if (!confirm(sentence("sure", keys.length))) return;
+    keys.forEach(storage.remove);
+    part.remove();
+  });
+  list.append(part);
+}
+
 const projects = waitingOf(owner);
-document.querySelector("#nothing-waits").hidden = projects.size > 0;
+const refused = waitingOf(owner, "refused");
+document.querySelector("#nothing-waits").hidden = projects.size + refused.size > 0;
 for (const project of projects.keys()) build(project);
+for (const project of refused.keys()) showRefused(project);
