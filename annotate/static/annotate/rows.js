@@ -1,6 +1,6 @@
 // A row of labels that would be cut at the edge of its pane is not shown until it fits whole.
 
-const SLACK = 2; // pixels: edges fall between two of them
+const SLACK = 1; // pixels: edges fall between two of them
 
 let list = null;
 let watcher = null;

@@ -205,3 +205,36 @@ def test_it_is_accessible_with_many_labels_a_long_text_and_on_a_phone(
         assert violations(page) == []
     page.keyboard.press("g")
     assert violations(page) == []
+
+
+@pytest.mark.parametrize("task", ["single", "multi"])
+@pytest.mark.parametrize("number", [3, 10, 77])
+@pytest.mark.parametrize("width", [375, 800, 1280])
+def test_no_part_of_the_card_lies_on_another(
+    open_as: Open,
+    make_project: Make,
+    annotator: User,
+    add_documents: AddDocuments,
+    task: str,
+    number: int,
+    width: int,
+) -> None:
+    project = labelled(make_project, NAMES[:number], task=task)
+    add_documents(project, LONG)
+    page = open_as(annotator, f"/projects/{project.slug}/label/")
+    page.set_viewport_size({"width": width, "height": 700})
+    card_of(page)
+    overlaps = page.evaluate(
+        """() => {
+          const parts = [".text-pane", ".suggestion", ".label-search", "#labels", ".save", "#set-aside"];
+          const boxes = parts.map((x) => document.querySelector(`#card ${x}`)?.getBoundingClientRect());
+          const met = [];
+          boxes.forEach((a, i) => boxes.forEach((b, j) => {
+            if (!a || !b || i >= j) return;
+            const isBeside = a.right <= b.left + 1 || b.right <= a.left + 1;
+            if (!isBeside && a.bottom > b.top + 8 && b.bottom > a.top + 8) met.push([parts[i], parts[j]]);
+          }));
+          return met;
+        }"""
+    )
+    assert overlaps == []
