@@ -15,7 +15,7 @@ from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
-from annotate.services.imports.matching import RowMatch, contradiction
+from annotate.services.imports.matching import RowMatch, Seen, contradiction
 from annotate.task_types import label_names
 from training.storable import printable, text_fault
 from training.types import Answer
@@ -101,8 +101,11 @@ class ImportedLabels:
             hotkey=next(hotkeys.free(taken), ""),
         )
 
-    def annotate(self, entries: Sequence[RowMatch]) -> None:
-        """Keep the labels of entries whose documents are saved; an answer that changes keeps its history."""
+    def annotate(self, entries: Sequence[RowMatch], seen: Seen) -> None:
+        """Keep the labels of entries whose documents are saved; an answer that changes keeps its history.
+
+        Of rows about one document the first gold one holds, in whatever chunk it comes, else the first.
+        """
         labelled = [entry for entry in entries if entry.answer is not None and entry.document]
         if not labelled:
             return
@@ -117,25 +120,33 @@ class ImportedLabels:
         if any(entry.gold for entry in labelled):
             others = annotations.filter(is_gold=True).exclude(annotator=self.annotator)
             golden = set(others.values_list("document_id", flat=True))
-        fresh: dict[int, RowMatch] = {}
+        said: dict[int, RowMatch] = {}
+        fresh: list[RowMatch] = []
         for entry in labelled:
             assert entry.document is not None
             pk = entry.document.pk
             if entry.gold and pk in golden:
                 entry.problem = _("The document has a gold answer of a person already.")
-            elif pk in fresh:
-                if not _answer(fresh[pk]).same_choice(_answer(entry)):
+            elif pk in said:
+                if not _answer(said[pk]).same_choice(_answer(entry)):
                     # The row that holds is the one that is told to have added the document.
-                    fresh[pk].state = "created" if entry.state == "created" else fresh[pk].state
+                    said[pk].state = "created" if entry.state == "created" else said[pk].state
                     entry.problem = contradiction()
-            elif pk not in held:
-                fresh[pk] = entry
-                entry.state = "updated" if entry.state == "unchanged" else entry.state
-            else:
+            elif pk in held:
                 has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
-                if not has.same_choice(_answer(entry)) or held[pk].is_gold != entry.gold:
+                is_same = has.same_choice(_answer(entry))
+                if pk in seen.golden or (pk in seen.decided and not entry.gold):
+                    entry.problem = "" if is_same else contradiction()
+                    continue
+                said[pk] = entry
+                if not is_same or held[pk].is_gold != entry.gold:
                     self._replace(held[pk], entry)
-        self._add(list(fresh.values()))
+            else:
+                said[pk] = entry
+                fresh.append(entry)
+                entry.state = "updated" if entry.state == "unchanged" else entry.state
+            entry.decided = not entry.problem
+        self._add(fresh)
 
     @staticmethod
     def _not_here(labelled: Sequence[RowMatch], annotations: QuerySet[Annotation]) -> list[RowMatch]:
@@ -150,9 +161,6 @@ class ImportedLabels:
         return sorted(left, key=lambda entry: not entry.gold)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
-        if entry.repeats:
-            entry.problem = contradiction()
-            return
         before = Answer(tuple(sorted(choice.label_id for choice in annotation.choices.all())))
         Decision.objects.create(
             annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=before

@@ -33,23 +33,37 @@ class RowMatch:
     unfit: str = ""  # why no document of the project can have the answer, and the text goes in without it
     annotator: str = ""  # who gave the answer, where our own export says so
     gold: bool = False
+    decided: bool = False  # its answer is the one of its document, or was it already
 
     @property
     def key(self) -> str:
         return f"id:{self.external_id}" if self.external_id else self.sha256
 
 
-class Seen:
-    """Which documents earlier rows of the same file were about, with one bit for each document."""
+class Marks:
+    """A set of documents, with one bit for each."""
 
     def __init__(self) -> None:
         self.bits = bytearray()
-        # What a dry run would have added, by hashes: a row's key to its text and any labels.
-        self.unsaved: dict[int, tuple[int, int | None]] = {}
 
     def __contains__(self, pk: int) -> bool:
         byte = pk >> 3
         return byte < len(self.bits) and bool(self.bits[byte] & (1 << (pk & 7)))
+
+    def add(self, pk: int) -> None:
+        byte = pk >> 3
+        if byte >= len(self.bits):
+            self.bits.extend(bytes(byte + 1 - len(self.bits) + 4096))
+        self.bits[byte] |= 1 << (pk & 7)
+
+
+class Seen:
+    """Which documents earlier rows of the file were about, and which they gave an answer, or a gold one."""
+
+    def __init__(self) -> None:
+        self.documents, self.decided, self.golden = Marks(), Marks(), Marks()
+        # What a dry run would have added, by hashes: a row's key to its text, any labels and if gold.
+        self.unsaved: dict[int, tuple[int, int | None, bool]] = {}
 
     def note(self, entry: RowMatch, *, lasting: bool) -> None:
         if entry.document is None or entry.problem:
@@ -57,18 +71,19 @@ class Seen:
         if not lasting and (entry.state == "created" or hash(entry.key) in self.unsaved):
             self.note_unsaved(entry)
             return
-        byte = entry.document.pk >> 3
-        if byte >= len(self.bits):
-            self.bits.extend(bytes(byte + 1 - len(self.bits) + 4096))
-        self.bits[byte] |= 1 << (entry.document.pk & 7)
+        self.documents.add(entry.document.pk)
+        if entry.decided:
+            self.decided.add(entry.document.pk)
+        if entry.decided and entry.gold:
+            self.golden.add(entry.document.pk)
 
     def note_unsaved(self, entry: RowMatch) -> None:
         """Keep what a row says; one without labels leaves those that an earlier row gave."""
         key = hash(entry.key)
-        labels = hash(entry.named.choice) if entry.answer is not None else None
-        if labels is None and key in self.unsaved:
-            labels = self.unsaved[key][1]
-        self.unsaved[key] = (hash(entry.sha256), labels)
+        labels, gold = (hash(entry.named.choice), entry.gold) if entry.answer is not None else (None, False)
+        if key in self.unsaved and (labels is None or self.unsaved[key][2]):
+            _text, labels, gold = self.unsaved[key]
+        self.unsaved[key] = (hash(entry.sha256), labels, gold)
 
 
 class Known:
@@ -132,17 +147,21 @@ class Known:
             self._index(entry.document)
             return
         entry.document = document
-        entry.repeats = document.pk is None or document.pk in self.seen or document.pk in self.placed
+        entry.repeats = (
+            document.pk is None or document.pk in self.seen.documents or document.pk in self.placed
+        )
         self.placed.add(document.pk)
         self._update(entry, document)
 
-    def _compare(self, entry: RowMatch, text: int, labels: int | None) -> None:
+    def _compare(self, entry: RowMatch, text: int, labels: int | None, gold: bool) -> None:
         """Say of a row of a dry run what would become of it, were the earlier row's document there."""
         entry.repeats = True
         is_labelled = entry.answer is not None
-        if text != hash(entry.sha256) or (is_labelled and labels not in (None, hash(entry.named.choice))):
+        holds = is_labelled and (labels is None or (entry.gold and not gold))
+        contradicts = is_labelled and not holds and labels != hash(entry.named.choice)
+        if contradicts or text != hash(entry.sha256):
             entry.problem = contradiction()
-        elif is_labelled and labels is None:
+        elif holds:
             entry.state = "updated"
             self.seen.note_unsaved(entry)
 

@@ -166,7 +166,7 @@ def _store_chunk(
     for document, key in zip(known.created, keys, strict=True):
         document.pk = key
     known.save_changes()
-    labels.annotate([entry for entry in good if not entry.problem])
+    labels.annotate([entry for entry in good if not entry.problem], seen)
     for entry in good:
         seen.note(entry, lasting=not dry_run)
     counts = Counts(rows=len(entries), lanes=placed)

@@ -100,6 +100,43 @@ def test_the_first_of_two_rows_that_contradict_each_other_wins_and_the_other_is_
     assert Annotation.objects.get().labels.get().name == "red"
 
 
+GREEN, RED, BLUE = Answer(("green",)), Answer(("red",)), Answer(("blue",))
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 100])
+@pytest.mark.parametrize("earlier", [None, False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        [(RED, False), (BLUE, True)],
+        [(BLUE, True), (RED, False)],
+        [(RED, False), (BLUE, True), (RED, False)],
+        [(BLUE, False), (BLUE, True), (BLUE, False)],
+        [(None, False), (BLUE, True), (RED, True)],
+    ],
+)
+def test_a_gold_row_holds_in_whatever_chunk_it_comes(
+    project: Project, monkeypatch: pytest.MonkeyPatch, chunk: int, earlier: bool | None,
+    said: list[tuple[Answer | None, bool]],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(upsert, "CHUNK", chunk)
+    if earlier is not None:
+        store_rows(project=project, rows=[IncomingDocument("a", answer=GREEN)], gold=earlier)
+    rows = [
+        IncomingDocument("a", answer=answer, gold=gold, number=number)
+        for number, (answer, gold) in enumerate(said)
+    ]
+    golden = next(row.number for row in rows if row.gold)
+    after = {row.number for row in rows[golden + 1 :] if row.answer == RED}
+    for dry_run in (True, False, False) if earlier is None else (False, False):
+        counts = store_rows(project=project, rows=rows, dry_run=dry_run)
+        broken = {number for number, _reason in counts.problems}
+        assert golden not in broken
+        assert after <= broken <= after | {row.number for row in rows if row.answer == RED}
+    annotation = Annotation.objects.get()
+    assert (annotation.labels.get().name, annotation.is_gold) == ("blue", True)
+
+
 def test_a_text_without_an_id_takes_on_the_id_it_comes_with_later(project: Project) -> None:
     store_rows(project=project, rows=[IncomingDocument("a")])
     assert tally(store_rows(project=project, rows=[IncomingDocument("a", external_id="7")])) == (0, 1, 0, 0)
