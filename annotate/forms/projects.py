@@ -13,7 +13,7 @@ from annotate.models import Project
 from annotate.models.projects import MOST_SHARE, Role
 from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
-from annotate.task_types import TASK_TYPES
+from annotate.task_types import TASK_TYPES, label_names
 from training.registry import FAMILIES, STRATEGIES, families_in_order
 from training.storable import is_blank
 from training.types import Task
@@ -28,7 +28,7 @@ def parse_labels(text: str) -> list[tuple[str, str]]:
     """Return the (name, description) of each line that is not empty."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     parts = [line.partition(": ") for line in lines]
-    return [(name.strip(), description.strip()) for name, _colon, description in parts]
+    return [(label_names.tidy(name), description.strip()) for name, _colon, description in parts]
 
 
 def checked_labels(text: str) -> list[tuple[str, str]]:

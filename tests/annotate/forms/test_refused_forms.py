@@ -75,7 +75,12 @@ def test_a_project_has_names_that_can_be_seen(sign_in: SignIn, stranger: User, f
 
 @pytest.mark.parametrize(
     ("labels", "told"),
-    [("a\na", "there twice"), ("x" * 201 + "\na", "201 characters"), ("a\n\u200b", "can be seen")],
+    [
+        ("a\na", "there twice"),
+        ("x" * 201 + "\na", "201 characters"),
+        ("a\n\u200b", "can be seen"),
+        ("a\na\u200b", "there twice"),
+    ],
 )
 def test_labels_that_cannot_be_are_told_and_stay_in_the_form(
     sign_in: SignIn, lead: User, project: Project, labels: str, told: str
