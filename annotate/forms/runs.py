@@ -113,8 +113,8 @@ def run_options(project: Project, family: Family) -> list[RunOption]:
 class CascadeForm(forms.Form):
     """Which two versions become a cascade, by their numbers."""
 
-    cheap = forms.IntegerField()
-    strong = forms.IntegerField()
+    cheap = forms.IntegerField(required=False)
+    strong = forms.IntegerField(required=False)
 
     def __init__(self, data: QueryDict, *, project: Project) -> None:
         super().__init__(data)

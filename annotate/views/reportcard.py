@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.runs import CascadeForm
+from annotate.models import Project
 from annotate.models.jobs import JobKind
 from annotate.services.pages import reportcard_rows
 from annotate.services.runs import cascade
@@ -25,9 +27,14 @@ from annotate.services.work import jobs
 def reportcard(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the card; while it is measured anew, the page asks for its part again."""
     project = led_project_for(request.user, slug)
+    template = "reportcard/_reportcard.html" if request.htmx else "reportcard/page.html"  # type: ignore[attr-defined]
+    return render(request, template, _context(project))
+
+
+def _context(project: Project) -> dict[str, Any]:
     latest = reportcards.latest(project)
     rows = reportcard_rows.rows(latest) if latest else []
-    context = {
+    return {
         "project": project,
         "reportcard": latest,
         "content": reportcard_rows.shown(latest) if latest else None,
@@ -39,8 +46,6 @@ def reportcard(request: HttpRequest, slug: str) -> HttpResponse:
         "has_versions": project.versions.exclude(bundle="").exists(),
         "tab": "reportcard",
     }
-    template = "reportcard/_reportcard.html" if request.htmx else "reportcard/page.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
 
 
 @require_POST
@@ -56,8 +61,8 @@ def combine(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     form = CascadeForm(request.POST, project=project)
     if not form.is_valid():
-        messages.error(request, _("Choose two versions of this project whose bundles are kept."))
-        return redirect("reportcard", slug)
+        context = {**_context(project), "form": form}
+        return render(request, "reportcard/page.html", context, status=422)
     opened = cascade.combine(project=project, by=signed_in(request.user), **form.cleaned_data)
     transaction.on_commit(partial(tasks.wake, opened))
     if opened:

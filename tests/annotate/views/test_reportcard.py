@@ -140,7 +140,12 @@ def test_a_lead_combines_the_pair_that_pays(
         in client.post(where, {"cheap": 2, "strong": 1}, follow=True).content.decode()
     )
     for wrong in ({"cheap": 2, "strong": 2}, {"cheap": 9, "strong": 1}, {}):
-        assert "Choose two versions" in client.post(where, wrong, follow=True).content.decode()
+        answer = client.post(where, wrong)
+        told = answer.content.decode()
+        assert answer.status_code == 422
+        assert "A cascade needs two versions whose bundles are kept." in told
+        assert told.index("autofocus") < told.index('id="reportcard"')
+        assert "Combine tfidf v2 and embedding v1" in told
     assert project.runs.count() == 1
 
 
