@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 FILE ?=
 ORACLE ?=
 PORT ?= 8000
+JOBS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
@@ -19,8 +20,8 @@ demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.cs
 
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
 
-test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included
-	$(BIN)/python -m pytest
+test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included (JOBS=2: files at once)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 lint: $(VENV)/.install-stamp-all  ## Check style, format, layers and migrations
 	$(BIN)/ruff check .
