@@ -14,7 +14,7 @@ class Import(Work):
     """One file on its way in; `mapping` says which column is what, `lanes` where its documents went.
 
     `missing` has the labels that the project does not offer, each with its number of rows; `unfit` has the
-    reasons why a document cannot have its answer, likewise.
+    reasons why a document cannot have its answer, and `spellings` what was made of labels that look alike.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
@@ -37,6 +37,7 @@ class Import(Work):
     lanes = models.JSONField(default=dict)
     missing = models.JSONField(default=dict)
     unfit = models.JSONField(default=dict)
+    spellings = models.JSONField(default=dict)
 
     objects: WorkQuerySet[Import] = WorkQuerySet.as_manager()  # type: ignore[assignment]
 

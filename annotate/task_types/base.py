@@ -79,14 +79,14 @@ class TaskType(ABC):
         return first + [(label, score) for label, score in rest if label in offered and label not in told]
 
     def read_cell(self, value: Any, separator: str) -> Answer:
-        """Return the answer, in the names of labels, that a cell of a file gives; empty where it has none.
+        """Return the answer, in names as they are spelled, that a cell of a file gives; empty if it has none.
 
         A cell is a list, or a text that spells one in JSON, or names with a separator between them. Raises
         `ValueError`, with a sentence, where a label is an object or a list.
         """
         parts = label_names.spelled(value)
         if parts is None and separator and isinstance(value, str):
-            parts = value.split(separator)
+            parts = [part.strip(" ") for part in value.split(separator)]  # blanks around it are no spelling
         names = map(label_names.read, [value] if parts is None else parts)
         return Answer(tuple(name for name in names if name))
 

@@ -13,6 +13,7 @@ from training.types import Json
 
 # Blanks of every kind, control characters, and those that show nothing, as zero-width ones.
 TRIMMED = {"Cc", "Cf", "Zl", "Zp", "Zs"}
+COMBINING = {"Mn", "Mc", "Me"}
 
 
 def tidy(name: str) -> str:
@@ -28,13 +29,27 @@ def tidy(name: str) -> str:
     return name[start:end]
 
 
+def revealed(name: str) -> str:
+    """Return a name with the codes of what nobody sees: at its ends, zero-width, or not composed."""
+    hidden = TRIMMED if unicodedata.is_normalized("NFC", name) else TRIMMED | COMBINING
+    start, end = len(name) - len(name.lstrip(" ")), len(name.rstrip(" "))
+    return "".join(
+        char
+        if start <= place < end and (char == " " or unicodedata.category(char) not in hidden)
+        else f"[U+{ord(char):04X}]"
+        for place, char in enumerate(name)
+    )
+
+
 def read(value: Json) -> str:
     """Return the name that a value of a file stands for, as JSON spells it; "" where there is none.
+
+    A text stays as it is spelled, so that the import can tell what `tidy` makes of it.
 
     1.0 is 1, as JSON has one kind of number. Raises `ValueError` for an object or a list.
     """
     if isinstance(value, str):
-        return tidy(value)
+        return value if tidy(value) else ""
     if value is None:
         return ""
     if isinstance(value, dict | list):

@@ -72,6 +72,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "lanes": lanes.told(upload),
         "missing": left_out,
         "unfit": missing.frequent(upload.unfit),
+        "spellings": missing.frequent(upload.spellings),
         "can_make_labels": not is_gone and missing.can_be_made(left_out),
         "problems": upload.problems.all()[:200],
     }

@@ -83,6 +83,8 @@ class Command(BaseCommand):
             self.stderr.write(missing.sentence(label))
         for why, rows in missing.frequent(done.unfit):
             self.stderr.write(f"Stored without a decision: {rows:,}. {why or 'For other reasons.'}")
+        for what, rows in missing.frequent(done.spellings):
+            self.stderr.write(f"{what or 'Other labels look alike.'} Rows: {rows:,}.")
         for sentence in lanes.told(done):
             self.stdout.write(sentence)
         if done.state == WorkState.FAILED:

@@ -116,6 +116,7 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
             lanes={},
             missing={},
             unfit={},
+            spellings={},
             **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
         )
     )
@@ -180,16 +181,19 @@ class _Progress:
         self.upload, self.listed = upload, upload.problems.count()
         self.meter, self.lanes = records.ReadMeter(), LaneCounts.load(upload.lanes)
         self.missing, self.unfit = dict(upload.missing), dict(upload.unfit)
+        self.spellings = dict(upload.spellings)
 
     def add(self, counts: Counts) -> None:
         self.lanes.add(counts.lanes)
         missing.add(self.missing, counts.missing)
         missing.add(self.unfit, counts.unfit)
+        missing.add(self.spellings, counts.spellings)
         kept = lease.beat(
             row=self.upload,
             lanes=self.lanes.dump(),
             missing=self.missing,
             unfit=self.unfit,
+            spellings=self.spellings,
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,

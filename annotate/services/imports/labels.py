@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import Max, QuerySet
@@ -39,16 +39,18 @@ class ImportedLabels:
         self.annotator: User | None = None
         self.labels: dict[str, Label] = {}
         # What rows of this chunk said, in tidy names and in keys: a file repeats the same few answers.
-        self.resolved: dict[Answer, tuple[Answer, Answer]] = {}
+        self.resolved: dict[Answer, tuple[Answer, Answer, Sequence[str]]] = {}
+        self.folded: dict[str, str] = {}  # names without their case, to the first label that has it
         self.used = False
 
     def load(self) -> None:
         """Read the labels anew; another transaction may have added or archived some."""
-        self.labels, self.resolved = {}, {}
+        self.labels, self.resolved, self.folded = {}, {}, {}
         for label in self.project.labels.all():
             # One that was stored before names were tidied is found by its tidy name as well.
             self.labels.setdefault(label_names.tidy(label.name), label)
             self.labels[label.name] = label
+            self.folded.setdefault(label_names.tidy(label.name).casefold(), label_names.tidy(label.name))
 
     def resolve(self, entry: RowMatch, named: Answer) -> None:
         """Give an entry its answer in the labels' keys, or say why it has none.
@@ -56,13 +58,14 @@ class ImportedLabels:
         A text is never dropped because of its labels: it goes in undecided, and they are told and counted.
         """
         if found := self.resolved.get(named):
-            entry.named, entry.answer = found
+            entry.named, entry.answer, entry.spellings = found
             return
         wanted = dict.fromkeys(label_names.tidy(str(name)) for name in named.labels)
         entry.named = Answer(tuple(wanted))
         entry.unfit = self._fault(entry.named)
         if entry.unfit:
             return
+        entry.spellings = self._alike(map(str, named.labels))
         entry.missing = [name for name in wanted if not self._is_offered(name)]
         if entry.missing:
             return
@@ -70,7 +73,21 @@ class ImportedLabels:
             if name not in self.labels:
                 self._create(name)
         entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
-        self.resolved[named] = entry.named, entry.answer
+        self.resolved[named] = entry.named, entry.answer, entry.spellings
+
+    def _alike(self, names: Iterable[str]) -> list[str]:
+        """Tell of each name that is not spelled as its label, or that another label has but for its case."""
+        told = []
+        for name in names:
+            tidy = label_names.tidy(name)
+            if tidy != name:
+                shown = Truncator(label_names.revealed(name[: 2 * LONGEST_NAME])).chars(LONGEST_NAME)
+                told.append(_("“%(spelling)s” is read as “%(name)s”.") % {"spelling": shown, "name": tidy})
+            other = self.folded.setdefault(tidy.casefold(), tidy)
+            if other != tidy:
+                sentence = _("“%(name)s” and “%(other)s” differ in case only and are two labels.")
+                told.append(sentence % {"name": tidy[:LONGEST_NAME], "other": other[:LONGEST_NAME]})
+        return told
 
     def _fault(self, named: Answer) -> str:
         """Return why no document of the project can have an answer, with its labels, or an empty string."""

@@ -31,6 +31,7 @@ class RowMatch:
     problem: str = ""
     missing: Sequence[str] = ()  # labels that the project does not offer: the text goes in without its answer
     unfit: str = ""  # why no document of the project can have the answer, and the text goes in without it
+    spellings: Sequence[str] = ()  # what was made of labels that look like others
     annotator: str = ""  # who gave the answer, where our own export says so
     gold: bool = False
     decided: bool = False  # its answer is the one of its document, or was it already

@@ -68,6 +68,7 @@ class Counts:
     lanes: LaneCounts = field(default_factory=LaneCounts)
     missing: dict[str, int] = field(default_factory=dict)  # labels that the project does not offer: rows
     unfit: dict[str, int] = field(default_factory=dict)  # why no document can have an answer: rows
+    spellings: dict[str, int] = field(default_factory=dict)  # what was made of labels that look alike: rows
 
     def add(self, other: Counts) -> None:
         self.rows += other.rows
@@ -78,6 +79,7 @@ class Counts:
         self.lanes.add(other.lanes)
         missing.add(self.missing, other.missing)
         missing.add(self.unfit, other.unfit)
+        missing.add(self.spellings, other.spellings)
         self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
 
 
@@ -178,6 +180,7 @@ def _store_chunk(
             setattr(counts, entry.state, getattr(counts, entry.state) + 1)
             missing.note(counts.missing, entry.missing)
             missing.note(counts.unfit, [entry.unfit] if entry.unfit else [])
+            missing.note(counts.spellings, entry.spellings)
     return counts
 
 

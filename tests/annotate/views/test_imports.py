@@ -355,6 +355,39 @@ def test_labels_that_no_document_can_have_are_listed_and_their_texts_kept(
     assert "Their texts are stored without a decision" in page
 
 
+def test_spellings_that_became_one_label_are_listed(client: Client, project: Project, sent: Mock) -> None:
+    project.labels.create(name="caf\u00e9", position=9)
+    labels = ["red", "red ", "red ", "\u200bred", "cafe\u0301", "caf\u00e9", "Red", "blue"]
+    rows = [json.dumps({"text": f"text {n}", "label": label}) for n, label in enumerate(labels)]
+    source = upload(client, project, "\n".join(rows).encode(), "mine.jsonl")
+    client.post(address(source), {"text": "text", "label": "label"})
+    done = job.run(import_id=source.pk)
+    assert done is not None
+    assert done.spellings == {
+        "“red[U+0020]” is read as “red”.": 2,
+        "“[U+200B]red” is read as “red”.": 1,
+        "“cafe[U+0301]” is read as “caf\u00e9”.": 1,
+        "“Red” and “red” differ in case only and are two labels.": 1,
+    }
+    assert done.missing == {"Red": 1}
+    page = client.get(address(source)).content.decode()
+    assert '“red[U+0020]” is read as “red”.</th><td class="number">2</td>' in page
+    client.post(address(source), {"text": "text", "label": "label"})
+    again = job.run(import_id=source.pk)
+    assert again is not None
+    assert again.spellings == done.spellings
+
+
+def test_blanks_around_a_separator_are_no_spelling(
+    client: Client, multi_project: Project, sent: Mock
+) -> None:
+    source = upload(client, multi_project, b"text,labels\na,red | blue\nb,blue |red\n")
+    client.post(address(source), {"text": "text", "label": "labels", "separator": "|"})
+    done = job.run(import_id=source.pk)
+    assert done is not None
+    assert (done.spellings, multi_project.annotations.filter(labels__name="red").count()) == ({}, 2)
+
+
 def test_a_running_import_is_not_started_twice(client: Client, project: Project, sent: Mock) -> None:
     source = upload(client, project)
     client.post(address(source), {"text": "text"})
