@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from annotate.models import Assignment, Document, Membership, ModelVersion, Project, User
 from annotate.models.documents import Lane
 from annotate.services.imports.upsert import IncomingDocument, store_rows
-from annotate.services.labeling import api_decisions, decisions, places, queue
+from annotate.services.labeling import ahead, api_decisions, decisions, places, queue
 from annotate.services.projects import labels, members, projects
 from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
@@ -32,7 +32,7 @@ class Site:
     """A project in the middle of its work, and everything that somebody may do in it at this moment."""
 
     def __init__(self, project: Project, annotator: User, other: User) -> None:
-        self.project, self.annotator = project, annotator
+        self.project, self.annotator, self.other = project, annotator, other
         self.documents = documents = [
             Document.objects.create(
                 project=project, external_id=str(n), text=f"text {n}", sha256=f"{n:064x}", lane=Lane.POOL
@@ -43,6 +43,8 @@ class Site:
         self.membership = Membership.objects.create(project=project, user=other, role="annotator")
         places.append(project=project, documents=documents[:4], number=2, batch=None)
         self.places = [queue.claim(project=project, annotator=person) for person in (annotator, other)]
+        deck = ahead.fill(project=project, annotator=annotator, held=ahead.Held(shown=self.places[0].card))
+        self.held = [dealt.card.key for dealt in deck.dealt]
         # What is left waiting belongs to a document that both have had: the next deal finds nothing.
         Assignment.objects.waiting().exclude(document=documents[0]).delete()
         self.version = ModelVersion.objects.create(
@@ -61,6 +63,38 @@ class Site:
             dealt = queue.deal(project=self.project, annotator=self.annotator)
         if dealt is None:
             queue.deal_from_filled(project=self.project, annotator=self.annotator)
+
+    def decide_with_cards_ahead(self) -> None:
+        """Answer the open card while others wait behind it, and hand one back that was not seen."""
+        keys = self._keys()
+        said = Answer(tuple(label.pk for label in self.labels))
+        sent = decisions.Submission(keys[0], "answered", said)
+        held = ahead.Held(shown=next(iter(keys[1:]), None), returned=tuple(keys[2:]))
+        with transaction.atomic():
+            decisions.keep(project=self.project, annotator=self.annotator, submission=sent)
+            ahead.fill(project=self.project, annotator=self.annotator, held=held)
+
+    def fill_deck(self) -> None:
+        """Show the first card that was held ahead, and hand the others back, in another order."""
+        _decided, shown, *rest = self._keys()
+        held = ahead.Held(shown=shown, returned=tuple(reversed(rest)))
+        with transaction.atomic():
+            ahead.fill(project=self.project, annotator=self.annotator, held=held)
+
+    def keep_and_give_back(self) -> None:
+        """Do what a pulse does, and a closed page after it."""
+        keys = [*reversed(self._keys())]
+        queue.renew(project=self.project, annotator=self.annotator, cards=keys)
+        queue.release(annotator=self.annotator, cards=keys)
+
+    def take_over(self) -> None:
+        queue.deal_from_filled(project=self.project, annotator=self.other)
+
+    def _keys(self) -> list[uuid.UUID]:
+        place = self.places[0]
+        assert place is not None
+        assert place.card is not None
+        return [place.card, *self.held]
 
     def decide_without_a_place(self) -> None:
         api_decisions.submit(
@@ -129,7 +163,8 @@ def test_two_pages_of_one_person_share_a_card_where_a_document_has_two_places(
 
 
 ACTIONS = [
-    "decide", "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
+    "decide", "decide_with_cards_ahead", "fill_deck", "keep_and_give_back", "take_over",
+    "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
     "remove_member", "import_again", "publish",
 ]  # fmt: skip
 # What one of the two may be told because of what the other has just done.
