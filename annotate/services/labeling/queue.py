@@ -99,7 +99,9 @@ def deal(
         is_shown = place.card if place.annotator == annotator.pk else None
         key = is_shown or uuid.uuid4()
         expiry = _expiry(project, now)
-        lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key, "is_ahead": is_ahead}
+        # What another page of this person shows stays theirs: nobody takes it over.
+        stays_unseen = is_ahead and (place.is_ahead or not is_shown)
+        lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key, "is_ahead": stays_unseen}
         if places.give(unchanged, annotator=annotator, **lease):
             document = _document(place)
             if is_shown:

@@ -104,6 +104,13 @@ def test_a_page_that_is_opened_anew_gets_the_same_cards_the_shown_one_first(
     assert Card.objects.count() == 4
 
 
+def test_what_another_page_shows_is_not_held_as_unseen(project: Project, annotator: User) -> None:
+    first, on_the_other_page, third = held_by(project, annotator)
+    fill(project, annotator, shown=on_the_other_page, ahead=(third,), decided=(first,))
+    assert on_the_other_page in keys(fill(project, annotator, shown=first))
+    assert (place_of(on_the_other_page).is_ahead, place_of(third).is_ahead) == (False, True)
+
+
 def test_it_never_fills_the_queue(project: Project, annotator: User) -> None:
     Assignment.objects.all().delete()
     assert fill(project, annotator).dealt == []
