@@ -78,8 +78,10 @@ def _label(browser: Browser, size: int, options: argparse.Namespace) -> list[dic
                 kill = {options.decisions // 2: lambda: _kill_web(site)}
                 person.label(options.decisions, {} if options.no_kill else kill)
                 context.close()
-            runs.append({"labels": size, "latency_ms": latency, "person": name, "decided": person.decided})
-            print(f"{size} labels, {latency} ms: {_waits(person.decided)}", flush=True)
+            frame = percentiles([ms / 1000 for ms in person.frames_ms], "frame_")
+            run = {"labels": size, "latency_ms": latency, "person": name, "decided": person.decided}
+            runs.append({**run, "frame": frame})
+            print(f"{size} labels, {latency} ms: {_waits(person.decided)} {frame}", flush=True)
         kept = {(document, who): labels for document, who, labels in site.shell("answers")}
         doubled = site.shell("tally")["doubled"]
     for run in runs:
@@ -130,7 +132,8 @@ def _report(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "lost": sum(run["lost"] for run in runs),
         "doubled": sum(run["doubled"] for run in runs),
         "runs": [
-            {name: run[name] for name in ("labels", "latency_ms", "lost", "doubled")} | _waits(run["decided"])
+            {name: run[name] for name in ("labels", "latency_ms", "lost", "doubled", "frame")}
+            | _waits(run["decided"])
             for run in runs
         ],
     }

@@ -16,19 +16,25 @@ BETWEEN_KEYS_S = 0.08
 # from a frame's callback arrives right after the browser has laid that frame out and painted it. (An Event
 # Timing entry ends with the next paint after the handlers, whether it shows the card or not, and counts in
 # steps of 8 ms.)
+# Shift does nothing: it tells how long the browser needs for a frame on this machine at this moment.
 WATCH = """(() => {
-  window.winnowBench = [];
+  window.winnowBench = { cards: [], frames: [] };
   let turn = 0;
   const shown = () => document.querySelector("#card")?.dataset.card ?? "";
+  const painted = (then) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = then;
+    port2.postMessage(null);
+  };
   addEventListener("keydown", (event) => {
+    const note = (name) => painted(() => window.winnowBench[name].push(performance.now() - event.timeStamp));
+    if (event.key === "Shift") return requestAnimationFrame(() => note("frames"));
     const before = shown();
     const mine = ++turn;
     const look = () => {
       if (mine !== turn) return;
       if ([before, ""].includes(shown())) return requestAnimationFrame(look);
-      const { port1, port2 } = new MessageChannel();
-      port1.onmessage = () => window.winnowBench.push(performance.now() - event.timeStamp);
-      port2.postMessage(null);
+      note("cards");
     };
     requestAnimationFrame(look);
   }, true);
@@ -103,6 +109,7 @@ class Person:
         self.page, self.label_of, self.hand, self.think_s = page, label_of, hand, think_s
         self.rng = random.Random(seed)
         self.decided: list[Decided] = []
+        self.frames_ms: list[float] = []
         page.set_default_timeout(PATIENCE_MS)
         page.add_init_script(WATCH)
 
@@ -121,7 +128,9 @@ class Person:
             card = Card(**self.page.evaluate(READ))
             if before:
                 self._note_frames()
-            time.sleep(self.rng.uniform(*self.think_s))
+            time.sleep(self.rng.uniform(*self.think_s) / 2)
+            self.page.keyboard.press("Shift")
+            time.sleep(self.rng.uniform(*self.think_s) / 2)
             label = self.label_of(card.text)
             keys = self.hand.press(self.page, card, label)
             self.decided.append(Decided(card.document, label, keys, None))
@@ -136,7 +145,8 @@ class Person:
             time.sleep(0.1)
 
     def _note_frames(self) -> None:
-        measured: Sequence[float] = self.page.evaluate("() => window.winnowBench.splice(0)")
+        self.frames_ms += self.page.evaluate("() => window.winnowBench.frames.splice(0)")
+        measured: Sequence[float] = self.page.evaluate("() => window.winnowBench.cards.splice(0)")
         if measured:
             last = self.decided[-1]
             self.decided[-1] = Decided(last.document, last.label, last.keys, measured[-1])
