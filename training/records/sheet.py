@@ -20,7 +20,7 @@ from training.types import Json
 FORMULA_TAG = f"{{{SHEET_MAIN_NS}}}f"
 BLOCK = 1024 * 1024
 LONGEST = 16 * 1024  # of a cell with a formula, whose text has at most 8,192 characters
-MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):[A-Z]{1,3}(\d{1,7})"')
+MERGE = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})"')
 UNSAVED = re.compile(
     rb'<(?:\w+:)?c\s[^>]*?r="([A-Z]{1,3})\d{1,7}"[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*'
     rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v></(?:\w+:)?v>)?\s*</(?:\w+:)?c>"
@@ -46,7 +46,8 @@ class Sheet:
     def __init__(self, sheet: Any) -> None:
         self.sheet = sheet  # a `ReadOnlyWorksheet`, whose own rows tell nothing but values
         self.declared_rows: int = sheet.max_row or 0
-        self.merges: list[tuple[int, int, int]] = []  # column, first row, last row
+        # First row, last row, first column, last column.
+        self.merges: list[tuple[int, int, int, int]] = []
         self.unsaved: Counter[int] = Counter()  # by column
         self._scan()
 
@@ -61,12 +62,11 @@ class Sheet:
                     self.unsaved[column_index_from_string(match[1].decode())] += 1
                     end = max(end, match.end())
                 for match in MERGE.finditer(rest):
-                    first, last = int(match[2]), int(match[3])
-                    if last > first:
-                        self.merges.append((column_index_from_string(match[1].decode()), first, last))
+                    left, right = (column_index_from_string(match[place].decode()) for place in (1, 3))
+                    self.merges.append((int(match[2]), int(match[4]), left, right))
                     end = max(end, match.end())
                 rest = rest[end:]
-        self.merges.sort(key=lambda merge: merge[1])
+        self.merges.sort()
 
     def rows(self) -> Iterator[tuple[int, list[Cell]]]:
         """Yield each row that holds anything with its number; empty cells at its end are left out."""
@@ -74,6 +74,7 @@ class Sheet:
         waiting = iter(self.merges)
         upcoming = next(waiting, None)
         spans: dict[int, tuple[int, Cell]] = {}  # column: the last row of a merged cell, and what it holds
+        width = 0  # the last column in which any row so far has a cell of its own; none is filled beyond it
         with self.sheet._get_source() as source:
             parser = _Parser(
                 source,
@@ -90,13 +91,16 @@ class Sheet:
                 }
                 if not cells:
                     continue
+                width = max(width, *cells)
                 for column, (last, value) in spans.items():
                     if number <= last:
                         cells.setdefault(column, value)
-                while upcoming and upcoming[1] <= number:
-                    column, first, last = upcoming
-                    if first == number and column in cells:
-                        spans[column] = last, cells[column]
+                while upcoming and upcoming[0] <= number:
+                    first, last, left, right = upcoming
+                    if first == number and left in cells:
+                        for column in range(left, max(left, min(right, width)) + 1):
+                            cells.setdefault(column, cells[left])
+                            spans[column] = last, cells[left]
                     upcoming = next(waiting, None)
                 yield number, [cells.get(column) for column in range(1, max(cells) + 1)]
 

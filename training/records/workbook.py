@@ -27,7 +27,7 @@ def read_workbook(file: BinaryIO, name: str, options: Options) -> Iterator[Row]:
     """Yield the rows of the first visible sheet, or of the one that is asked for.
 
     Formulas give the value that was saved with them; one without is a fault of its cell. A merged cell holds
-    for all rows that it spans.
+    for all rows and columns that it spans.
 
     NB: a workbook keeps its distinct texts in one table that is held in memory, so that memory grows with
     them; `bounded` limits what the process that calls this may use.
@@ -149,5 +149,5 @@ def _note(sheet: Sheet, names: list[str], options: Options) -> None:
     if sheet.merges:
         cells = f"{len(sheet.merges):,} merged cell{'' if len(sheet.merges) == 1 else 's'}"
         options.findings.notes.append(
-            f"Each row that is spanned by the sheet's {cells} gets what that cell holds."
+            f"Each cell that is spanned by the sheet's {cells} gets what that one holds."
         )

@@ -94,8 +94,41 @@ def test_a_merged_label_holds_for_all_its_rows(write: Callable[..., Path]) -> No
     assert [row.cells["label"] for row in rows] == ["good", "good", "good", "bad", None]
     assert [row.cells["city"] for row in rows] == ["x", "y", None, "z", None]
     assert findings.notes == [
-        "Each row that is spanned by the sheet's 1 merged cell gets what that cell holds."
+        "Each cell that is spanned by the sheet's 2 merged cells gets what that one holds."
     ]
+
+
+def test_a_merged_cell_holds_for_all_its_columns_that_the_table_has(write: Callable[..., Path]) -> None:
+    def merge(book: Any) -> None:
+        for cells in ("B2:C3", "B4:XFD4"):
+            book.active.merge_cells(cells)
+
+    rows, _findings = found(
+        write(
+            ["text", "mood", "tone"], ["one", "good"], ["two"], ["three", "bad"], ["four", "x"], change=merge
+        )
+    )
+    assert [list(row.cells.values()) for row in rows] == [
+        ["one", "good", "good"], ["two", "good", "good"], ["three", "bad", "bad"], ["four", "x", None],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("per_row", "rows_of_them"), [(1_000, 200), (1_500_000, 1)])
+def test_a_huge_count_of_empty_cells_is_no_row_or_a_sentence(
+    write: Callable[..., Path], per_row: int, rows_of_them: int
+) -> None:
+    empty = f"<row>{'<c/>' * per_row}</row>" * rows_of_them
+    cell = '<row><c t="inlineStr"><is><t>{}</t></is></c></row>'
+    lines = cell.format("text") + empty + cell.format("far")
+    sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{lines}</sheetData></worksheet>'
+    path = with_part(write(["text"], ["a"]), "xl/worksheets/sheet1.xml", sheet)
+    limits = Options(max_memory=64 * 1024**2, max_seconds=60)
+    if per_row > 1_000:
+        with pytest.raises(FileError, match="copy.xlsx needs more than 64 MB of memory"):
+            sample(path, 5, limits)
+    else:
+        rows, _settled = sample(path, 5, limits)
+        assert [row.cells for row in rows] == [{"text": "far"}]
 
 
 def test_a_merged_cell_makes_no_row_of_an_empty_one(write: Callable[..., Path]) -> None:
