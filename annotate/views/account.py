@@ -98,7 +98,7 @@ def waiting(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def kept(request: HttpRequest) -> HttpResponse:
-    """Let somebody save what this browser keeps who can log in no more; the server adds nothing to the page."""
+    """Let somebody who cannot log in save what this browser keeps; the server adds nothing to the page."""
     return render(request, "account/kept.html")
 
 

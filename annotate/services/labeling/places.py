@@ -150,14 +150,20 @@ def return_to_queue(*, annotation: Annotation) -> bool:
     """Offer a skipped or flagged document again: first to the same annotator, at once to others too.
 
     An expired lease does just that. False where there is nothing to return: the document has as many answers
-    and open places as the project wants, or the annotator has it already.
+    and open places as the project wants, or the annotator has it already, or has just answered it.
+
+    NB: the annotation is locked, and read anew, before the place, as by a decision: its annotator may revise
+    it at this moment.
     """
     number = wanted(annotation.project)
+    standing = Annotation.objects.select_for_update(no_key=True).filter(pk=annotation.pk).first()
     places = Assignment.objects.filter(document=annotation.document_id)
     answers = Annotation.objects.answered().filter(document=annotation.document_id)
     open_places = places.exclude(state=AssignmentState.DONE)
-    if annotation.outcome == Outcome.ANSWERED or (
-        open_places.count() + answers.filter(annotator__is_machine=False).count() >= number
+    if (
+        standing is None
+        or standing.outcome == Outcome.ANSWERED
+        or open_places.count() + answers.filter(annotator__is_machine=False).count() >= number
     ):
         return False
     lease = {"state": AssignmentState.LEASED, "expires_at": timezone.now(), "card": None}

@@ -26,7 +26,7 @@ from annotate.models import (
 )
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
-from annotate.models.queue import AssignmentState
+from annotate.models.queue import AssignmentQuerySet, AssignmentState
 from annotate.services.labeling import hot_queries, places
 from annotate.services.llm import answers
 from training.types import Answer
@@ -133,12 +133,14 @@ def deal_from_filled(
     return found or deal(project=project, annotator=annotator, besides=besides, takes_over=True)
 
 
+@transaction.atomic
 def renew(*, project: Project, annotator: User, cards: Collection[uuid.UUID]) -> int:
     """Extend the leases of cards that a page still holds; return how many are still the annotator's."""
     mine = Assignment.objects.leased().filter(project=project, annotator=annotator, card__in=cards)
-    return mine.update(expires_at=_expiry(project, timezone.now()))
+    return _locked_in_order(mine).update(expires_at=_expiry(project, timezone.now()))
 
 
+@transaction.atomic
 def release(*, annotator: User, cards: Collection[uuid.UUID]) -> int:
     """Let the leases of a closed page run out soon; return how many.
 
@@ -147,7 +149,13 @@ def release(*, annotator: User, cards: Collection[uuid.UUID]) -> int:
     """
     soon = timezone.now() + timedelta(seconds=RELEASE_SECONDS)
     mine = Assignment.objects.leased().filter(card__in=cards, annotator=annotator, expires_at__gt=soon)
-    return mine.update(expires_at=soon)
+    return _locked_in_order(mine).update(expires_at=soon)
+
+
+def _locked_in_order(leases: AssignmentQuerySet) -> AssignmentQuerySet:
+    """Return the leases for an UPDATE that locks them by key: two of one person's pages may name the same."""
+    locked = leases.order_by("pk").select_for_update(no_key=True)
+    return Assignment.objects.filter(pk__in=locked.values("pk"))
 
 
 def _candidate(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from django.db import connection, transaction
 
-from annotate.models import Assignment, Document, Membership, ModelVersion, Project, User
+from annotate.models import Annotation, Assignment, Document, Membership, ModelVersion, Project, User
 from annotate.models.documents import Lane
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import ahead, api_decisions, decisions, places, queue
@@ -158,6 +158,66 @@ def test_two_pages_of_one_person_share_a_card_where_a_document_has_two_places(
         assert errors == [], f"before step {stop}"
         leased = Assignment.objects.leased().filter(project=project)
         assert len(leased) == len({place.document_id for place in leased})
+        stop += 1
+    assert stop > 2
+
+
+class Skip:
+    """A document with two places, that somebody skipped without having one; its second place is to come."""
+
+    def __init__(self, project: Project, document: Document, annotator: User, other: User) -> None:
+        self.project, self.document, self.annotator = project, document, annotator
+        places.append(project=project, documents=[document], number=1, batch=None)
+        queue.claim(project=project, annotator=other)
+
+    def skip(self, outcome: str = "skipped", labels: tuple[int, ...] = ()) -> None:
+        api_decisions.submit(
+            document=self.document,
+            annotator=self.annotator,
+            key=uuid.uuid4(),
+            outcome=outcome,
+            answer=Answer(labels),
+        )
+
+    def return_it(self) -> None:
+        places.return_to_queue(
+            annotation=Annotation.objects.select_related("project").get(project=self.project)
+        )
+
+    def places(self) -> list[str]:
+        mine = self.project.assignments.filter(annotator=self.annotator)
+        return list(mine.values_list("state", flat=True))
+
+
+@pytest.fixture
+def skip(
+    make_project: Callable[..., Project],
+    add_documents: Callable[..., list[Document]],
+    annotator: User,
+    stranger: User,
+) -> Callable[[int], Skip]:
+    def make(number: int) -> Skip:
+        project = make_project(slug=f"skip-{number}", annotators_per_document=2, holdout_queue_share=0.0)
+        return Skip(project, add_documents(project, "one")[0], annotator, stranger)
+
+    return make
+
+
+def test_a_skip_that_is_answered_while_a_lead_returns_it_stays_answered(skip: Callable[[int], Skip]) -> None:
+    hurry()
+    stop, was_stopped = 0, True
+    while was_stopped:
+        site = skip(stop)
+        site.project.assignments.update(state="done", annotator=site.annotator, expires_at=None, card=None)
+        site.skip()
+        label = site.project.labels.first()
+        assert label is not None
+
+        def answer(site: Skip = site, label: int = label.pk) -> None:
+            site.skip("answered", (label,))
+
+        was_stopped, errors = interleave(site.return_it, answer, stop=stop)
+        assert (errors, site.places()) == ([], ["done"]), f"before step {stop}"
         stop += 1
     assert stop > 2
 
