@@ -47,6 +47,12 @@ class Site:
         self.held = [dealt.card.key for dealt in deck.dealt]
         # What is left waiting belongs to a document that both have had: the next deal finds nothing.
         Assignment.objects.waiting().exclude(document=documents[0]).delete()
+        Assignment.objects.create(
+            project=project, document=documents[5], annotator=annotator, rank=9e9, state="done"
+        )
+        self.skipped = Annotation.objects.create(
+            project=project, document=documents[5], annotator=annotator, outcome="skipped"
+        )
         self.version = ModelVersion.objects.create(
             project=project, number=1, family="tfidf", bundle="one", labelled=2, holdout_documents=0
         )
@@ -89,6 +95,11 @@ class Site:
 
     def take_over(self) -> None:
         queue.deal_from_filled(project=self.project, annotator=self.other)
+
+    def return_skipped(self) -> None:
+        places.return_to_queue(
+            annotation=Annotation.objects.select_related("project").get(pk=self.skipped.pk)
+        )
 
     def _keys(self) -> list[uuid.UUID]:
         place = self.places[0]
@@ -162,62 +173,29 @@ def test_two_pages_of_one_person_share_a_card_where_a_document_has_two_places(
     assert stop > 2
 
 
-class Skip:
-    """A document with two places, that somebody skipped without having one; its second place is to come."""
-
-    def __init__(self, project: Project, document: Document, annotator: User, other: User) -> None:
-        self.project, self.document, self.annotator = project, document, annotator
-        places.append(project=project, documents=[document], number=1, batch=None)
-        queue.claim(project=project, annotator=other)
-
-    def skip(self, outcome: str = "skipped", labels: tuple[int, ...] = ()) -> None:
-        api_decisions.submit(
-            document=self.document,
-            annotator=self.annotator,
-            key=uuid.uuid4(),
-            outcome=outcome,
-            answer=Answer(labels),
-        )
-
-    def return_it(self) -> None:
-        places.return_to_queue(
-            annotation=Annotation.objects.select_related("project").get(project=self.project)
-        )
-
-    def places(self) -> list[str]:
-        mine = self.project.assignments.filter(annotator=self.annotator)
-        return list(mine.values_list("state", flat=True))
-
-
-@pytest.fixture
-def skip(
-    make_project: Callable[..., Project],
-    add_documents: Callable[..., list[Document]],
-    annotator: User,
-    stranger: User,
-) -> Callable[[int], Skip]:
-    def make(number: int) -> Skip:
-        project = make_project(slug=f"skip-{number}", annotators_per_document=2, holdout_queue_share=0.0)
-        return Skip(project, add_documents(project, "one")[0], annotator, stranger)
-
-    return make
-
-
-def test_a_skip_that_is_answered_while_a_lead_returns_it_stays_answered(skip: Callable[[int], Skip]) -> None:
+def test_a_skip_that_is_answered_while_a_lead_returns_it_stays_answered(
+    make_project: Callable[..., Project], annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
     hurry()
     stop, was_stopped = 0, True
     while was_stopped:
-        site = skip(stop)
-        site.project.assignments.update(state="done", annotator=site.annotator, expires_at=None, card=None)
-        site.skip()
-        label = site.project.labels.first()
-        assert label is not None
+        project = make_project(slug=f"skip-{stop}", holdout_queue_share=0.0)
+        places.append(project=project, documents=add_documents(project, "one"), number=1, batch=None)
+        place = queue.claim(project=project, annotator=annotator)
+        assert place is not None
+        assert place.card is not None
+        skipped = decisions.submit(project=project, annotator=annotator, card=place.card, outcome="skipped")
+        card, said = decisions.reopen(annotation=skipped).key, Answer((project.labels.all()[0].pk,))
 
-        def answer(site: Skip = site, label: int = label.pk) -> None:
-            site.skip("answered", (label,))
+        def return_it(skipped: Annotation = skipped) -> None:
+            places.return_to_queue(annotation=skipped)
 
-        was_stopped, errors = interleave(site.return_it, answer, stop=stop)
-        assert (errors, site.places()) == ([], ["done"]), f"before step {stop}"
+        def answer(project: Project = project, card: uuid.UUID = card, said: Answer = said) -> None:
+            decisions.submit(project=project, annotator=annotator, card=card, outcome="answered", answer=said)
+
+        was_stopped, errors = interleave(return_it, answer, stop=stop)
+        states = list(project.assignments.values_list("state", flat=True))
+        assert (errors, states) == ([], ["done"]), f"before step {stop}"
         stop += 1
     assert stop > 2
 
@@ -225,7 +203,7 @@ def test_a_skip_that_is_answered_while_a_lead_returns_it_stays_answered(skip: Ca
 ACTIONS = [
     "decide", "decide_with_cards_ahead", "fill_deck", "keep_and_give_back", "take_over",
     "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
-    "remove_member", "import_again", "publish",
+    "remove_member", "import_again", "publish", "return_skipped",
 ]  # fmt: skip
 # What one of the two may be told because of what the other has just done.
 IN_WORDS = (decisions.Rejected, Refused, publication.NotPublished, Membership.DoesNotExist)
