@@ -5,12 +5,11 @@ BIN := $(VENV)/bin
 FILE ?=
 ORACLE ?=
 PORT ?= 8000
-JOBS ?= 2
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test lint types chromium
+.PHONY: help demo install test test-in-browser test-the-rest lint types chromium
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,8 +19,15 @@ demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.cs
 
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
 
-test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included (JOBS=2: files at once)
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-in-browser test-the-rest
+
+# Browser tests mostly wait, so they run beside the others.
+test-in-browser:
+	$(BIN)/python -m pytest -m browser
+
+test-the-rest:
+	$(BIN)/python -m pytest -m "not browser"
 
 lint: $(VENV)/.install-stamp-all  ## Check style, format, layers and migrations
 	$(BIN)/ruff check .
