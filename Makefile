@@ -20,7 +20,7 @@ demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.cs
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
 
 test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-in-browser test-the-rest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-in-browser test-the-rest
 
 # Browser tests mostly wait, so they run beside the others.
 test-in-browser:

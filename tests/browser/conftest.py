@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
@@ -58,7 +60,28 @@ def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> No
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
+def answered(transactional_db: None) -> Iterator[None]:
+    """Let the site end what a closed page has asked it, before the rows of the test are deleted."""
+    open_requests: list[None] = []
+
+    def began(**_: Any) -> None:
+        open_requests.append(None)
+
+    def ended(**_: Any) -> None:
+        open_requests.pop()
+
+    request_started.connect(began)
+    request_finished.connect(ended)
+    yield
+    until = time.monotonic() + PATIENCE_MS / 1000
+    while open_requests and time.monotonic() < until:
+        time.sleep(0.02)
+    request_started.disconnect(began)
+    request_finished.disconnect(ended)
+
+
+@pytest.fixture
+def context(browser: Browser, answered: None) -> Iterator[BrowserContext]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE_MS)
     yield context

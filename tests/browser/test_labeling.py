@@ -18,7 +18,10 @@ Open = Callable[[User, str], Page]
 AddDocuments = Callable[..., list[Document]]
 
 
-def wait_for_next(page: Page, card: str) -> str:
+def wait_for_next(page: Page, card: str, *, is_sent: bool = True) -> str:
+    """Wait for another card, and until the server has what was decided, where `is_sent` says that it can."""
+    if is_sent:
+        wait_until_sent(page)
     page.wait_for_selector(f'{READY}:not([data-card="{card}"])')
     return card_of(page)
 
@@ -142,7 +145,7 @@ def test_without_a_network_the_cards_at_hand_are_decided_and_sent_once_when_it_r
         wanted[page.locator("#document-text").inner_text()] = [name]
         page.keyboard.press(key)
         if n < 2:
-            wait_for_next(page, card)
+            wait_for_next(page, card, is_sent=False)
     expect(page.locator("#outbox")).to_contain_text("3 decisions are kept in this browser")
     page.keyboard.press("1")  # nothing is on the screen that it could mean
     assert Decision.objects.count() == 0
