@@ -124,7 +124,7 @@ def test_a_huge_count_of_empty_cells_is_no_row_or_a_sentence(
     path = with_part(write(["text"], ["a"]), "xl/worksheets/sheet1.xml", sheet)
     limits = Options(max_memory=64 * 1024**2, max_seconds=60)
     if per_row > 1_000:
-        with pytest.raises(FileError, match="copy.xlsx needs more than 64 MB of memory"):
+        with pytest.raises(FileError, match="copy.xlsx .*needs more than 64 MB"):
             sample(path, 5, limits)
     else:
         rows, _settled = sample(path, 5, limits)
