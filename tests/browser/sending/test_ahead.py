@@ -37,8 +37,10 @@ FRAMES = """key => new Promise(done => {
 
 
 def label(open_as: Open, project: Project, annotator: User) -> Page:
+    """Open the page, and wait until it holds two cards behind the one on the screen."""
     page = open_as(annotator, f"/projects/{project.slug}/label/")
     card_of(page)
+    wait_until_held(page, 2)
     return page
 
 
@@ -55,7 +57,6 @@ def test_the_next_card_comes_without_the_server(
 ) -> None:
     add_documents(project, *TEXTS[:6])
     page = label(open_as, project, annotator)
-    wait_until_held(page, 2)
     first, ahead = text_of(page), held(page)
     page.route("**/label/", lambda route: route.abort())  # no answer of the server helps
     assert page.evaluate(FRAMES, "2") == 0  # the first frame has it
@@ -72,7 +73,6 @@ def test_what_is_held_is_reserved_and_given_back_on_leaving(
 ) -> None:
     add_documents(project, *TEXTS[:6])
     page = label(open_as, project, annotator)
-    wait_until_held(page, 2)
     keys = {card_of(page), *held(page)}
     leased = Assignment.objects.leased().filter(annotator=annotator)
     assert {str(key) for key in leased.values_list("card", flat=True)} == keys
@@ -102,7 +102,6 @@ def test_a_newer_batch_replaces_what_nobody_has_seen(
 ) -> None:
     documents = add_documents(project, *TEXTS[:12])
     page = label(open_as, project, annotator)
-    wait_until_held(page, 2)
     shown, ahead = card_of(page), held(page)
     touched = set(Assignment.objects.leased().values_list("document", flat=True))
     best = [document.pk for document in documents if document.pk not in touched][:4]
@@ -142,7 +141,6 @@ def test_a_card_ahead_that_is_no_longer_ours_goes_unseen(
     """As where its document was deleted, or a colleague was given it."""
     add_documents(project, *TEXTS[:6])
     page = label(open_as, project, annotator)
-    wait_until_held(page, 2)
     lost = held(page)[1]
     place = Assignment.objects.get(card=lost)
     place.document.delete()
@@ -156,7 +154,6 @@ def test_an_archived_label_is_on_no_card_that_comes(
 ) -> None:
     add_documents(project, *TEXTS[:8])
     page = label(open_as, project, annotator)
-    wait_until_held(page, 2)
     project.labels.filter(name="green").update(archived_at=timezone.now())
     press(page, "1")
     expect(page.get_by_role("button", name="green")).to_be_visible()  # the card was there before

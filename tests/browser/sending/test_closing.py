@@ -25,11 +25,15 @@ def leaves_soon(card: str) -> bool:
     return Assignment.objects.filter(card=card, expires_at__lte=soon).exists()
 
 
-def wait_until_given_back(card: str) -> None:
+def wait_until(is_true: Callable[[], bool], otherwise: str) -> None:
     until = time.monotonic() + 30
-    while not leaves_soon(card):
-        assert time.monotonic() < until, "the card was not given back"
+    while not is_true():
+        assert time.monotonic() < until, otherwise
         time.sleep(0.05)
+
+
+def wait_until_given_back(card: str) -> None:
+    wait_until(lambda: leaves_soon(card), "the card was not given back")
 
 
 def test_a_closed_page_gives_its_card_back(
@@ -62,10 +66,9 @@ def test_a_reload_shows_the_same_card_and_holds_it(
     card = card_of(page)
     page.reload()
     assert card_of(page) == card
-    until = time.monotonic() + 30
-    while leaves_soon(card):  # until the next pulse of the page
-        assert time.monotonic() < until, "the card was not held"
-        time.sleep(0.05)
+    with page.expect_response("**/label/pulse/"):  # after the page before has given the card back
+        pass
+    wait_until(lambda: not leaves_soon(card), "the card was not held")
 
 
 def test_a_page_that_the_browser_keeps_aside_keeps_its_card(

@@ -18,32 +18,36 @@ AddDocuments = Callable[..., list[Document]]
 SLOW = 1  # a word a minute: nobody waits for it here
 QUICK = 600  # twenty words in two seconds
 TEXTS = [f"{'word ' * 19}{n}" for n in range(3)]
+OpenPaced = Callable[..., Page]
 
 
-def test_an_answer_before_the_suggestion_is_kept_without_it(
-    open_as: Open, make_project: Make, annotator: User, add_documents: AddDocuments
-) -> None:
-    project = make_project(reading_speed=SLOW)
-    for document in add_documents(project, *TEXTS):
-        suggest(project, document, ("blue", 0.9))
-    page = open_as(annotator, f"/projects/{project.slug}/label/")
+@pytest.fixture
+def open_paced(open_as: Open, make_project: Make, annotator: User, add_documents: AddDocuments) -> OpenPaced:
+    """Open the labelling page of a project with these settings, whose model suggests blue for every text."""
+
+    def open_paced(**settings: object) -> Page:
+        project = make_project(**settings)
+        for document in add_documents(project, *TEXTS):
+            suggest(project, document, ("blue", 0.9))
+        return open_as(annotator, f"/projects/{project.slug}/label/")
+
+    return open_paced
+
+
+def test_an_answer_before_the_suggestion_is_kept_without_it(open_paced: OpenPaced) -> None:
+    page = open_paced(reading_speed=SLOW)
     first, card = page.locator("#document-text").inner_text(), card_of(page)
     expect(page.locator("#suggestion")).to_be_hidden()
     page.keyboard.press("Enter")  # means nothing yet
     page.wait_for_timeout(200)
     assert (card_of(page), Annotation.objects.count()) == (card, 0)
     press(page, "1")
-    assert answers(project) == {first: ["red"]}
+    assert answers(Project.objects.get()) == {first: ["red"]}
     assert Annotation.objects.get().shown is None
 
 
-def test_the_suggestion_appears_where_its_place_was_kept(
-    open_as: Open, make_project: Make, annotator: User, add_documents: AddDocuments
-) -> None:
-    project = make_project(reading_speed=QUICK)
-    for document in add_documents(project, *TEXTS):
-        suggest(project, document, ("blue", 0.9))
-    page = open_as(annotator, f"/projects/{project.slug}/label/")
+def test_the_suggestion_appears_where_its_place_was_kept(open_paced: OpenPaced) -> None:
+    page = open_paced(reading_speed=QUICK)
     card_of(page)
     box = page.locator("#labels").bounding_box()
     expect(page.locator("#suggestion")).to_be_visible()
@@ -54,25 +58,15 @@ def test_the_suggestion_appears_where_its_place_was_kept(
     assert kept.shown is not None
 
 
-def test_switches_are_on_only_when_the_suggestion_appears(
-    open_as: Open, make_project: Make, annotator: User, add_documents: AddDocuments
-) -> None:
-    project = make_project(task="multi", reading_speed=QUICK)
-    for document in add_documents(project, *TEXTS):
-        suggest(project, document, ("blue", 0.9))
-    page = open_as(annotator, f"/projects/{project.slug}/label/")
+def test_switches_are_on_only_when_the_suggestion_appears(open_paced: OpenPaced) -> None:
+    page = open_paced(task="multi", reading_speed=QUICK)
     card_of(page)
     expect(page.locator("#chosen")).to_have_text("Nothing is chosen yet")
     expect(page.locator("#chosen")).to_contain_text("Suggested: blue")
 
 
-def test_a_choice_is_never_replaced_by_a_suggestion_that_comes_late(
-    open_as: Open, make_project: Make, annotator: User, add_documents: AddDocuments
-) -> None:
-    project = make_project(task="multi", reading_speed=QUICK)
-    for document in add_documents(project, *TEXTS):
-        suggest(project, document, ("blue", 0.9))
-    page = open_as(annotator, f"/projects/{project.slug}/label/")
+def test_a_choice_is_never_replaced_by_a_suggestion_that_comes_late(open_paced: OpenPaced) -> None:
+    page = open_paced(task="multi", reading_speed=QUICK)
     card_of(page)
     page.keyboard.press("1")
     expect(page.locator("#suggestion")).to_be_visible()
