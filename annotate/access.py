@@ -12,7 +12,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from annotate.models import Annotation, Card, Label, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 
 
 def signed_in(user: User | AnonymousUser) -> User:

@@ -8,17 +8,18 @@ from django.views.generic import RedirectView
 from annotate.views import (
     account,
     api_keys,
-    documents,
-    explanation,
     glossary,
     imports,
-    labeling,
     overview,
     projects,
     reportcard,
     runs,
     versions,
 )
+from annotate.views.documents import table as documents
+from annotate.views.labeling import explanation
+from annotate.views.labeling import page as labeling
+from annotate.views.people import members
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", LogoutView.as_view()),
@@ -55,8 +56,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "projects/<slug:slug>/labels/<int:pk>/restore/", projects.restore_label, name="project-label-restore"
     ),
-    path("projects/<slug:slug>/members/", projects.members, name="project-members"),
-    path("projects/<slug:slug>/members/<int:pk>/", projects.change_member, name="project-member"),
+    path("projects/<slug:slug>/members/", members.members, name="project-members"),
+    path("projects/<slug:slug>/members/<int:pk>/", members.change_member, name="project-member"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
     path(
         "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"

@@ -10,7 +10,7 @@ from django.test import Client
 
 from annotate.models import Document, Label, Membership, Project, User
 from annotate.models.documents import Half, Lane
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.outages.breaker import REDIS
 
 PASSWORD = "correct horse battery"

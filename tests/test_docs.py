@@ -13,7 +13,7 @@ from django.core.management import get_commands
 from annotate.api import documents, predict
 from annotate.api.base.pagination import Keyset
 from annotate.models import Project
-from annotate.models.workers import SILENT_AFTER
+from annotate.models.work import SILENT_AFTER
 from annotate.services.people import addresses, guessing
 from annotate.services.versions import predictions
 from annotate.views import middleware

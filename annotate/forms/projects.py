@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from annotate import task_types
 from annotate.forms.names import NameField
 from annotate.models import Project
-from annotate.models.projects import MOST_SHARE, Role
+from annotate.models.members import Role
+from annotate.models.projects import MOST_SHARE
 from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
 from annotate.task_types import TASK_TYPES, label_names

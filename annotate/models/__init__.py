@@ -8,17 +8,17 @@ from __future__ import annotations
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.documents import Document
+from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Sweep
-from annotate.models.llm import LlmAnswer
-from annotate.models.predictions import Prediction
-from annotate.models.projects import Label, Membership, Project
+from annotate.models.members import Membership
+from annotate.models.predictions import LlmAnswer, Prediction
+from annotate.models.projects import Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer
-from annotate.models.reportcards import ReportCard
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
-from annotate.models.versions import ClassMetric, ModelVersion, Publication
-from annotate.models.workers import WorkerPulse
+from annotate.models.versions import ClassMetric, ModelVersion, Publication, ReportCard
+from annotate.models.work import WorkerPulse
 
 __all__ = [
     "Annotation",
@@ -31,6 +31,7 @@ __all__ = [
     "Decision",
     "Document",
     "Embedding",
+    "Event",
     "HandedOnAnswer",
     "Import",
     "ImportProblem",

@@ -4,7 +4,10 @@ from django.db import models
 
 from annotate.models.annotations import AnswerField
 from annotate.models.documents import Document
+from annotate.models.projects import Project
 from annotate.models.versions import ModelVersion
+from training.llm.parse import LlmOutcome
+from training.types import Answer
 
 
 class Prediction(models.Model):
@@ -20,3 +23,50 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.version_id}"
+
+
+class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
+    def answered(self) -> LlmAnswerQuerySet:
+        return self.filter(outcome=LlmOutcome.ANSWERED)
+
+    def current(self) -> LlmAnswerQuerySet:
+        """Leave out answers about a text that an import has changed since."""
+        return self.filter(sha256=models.F("document__sha256"))
+
+
+class LlmAnswer(models.Model):
+    """What an LLM said of one document. Failures are kept as well, because they were paid for.
+
+    `sha256` is the digest of the text that was asked about; answers about an earlier text stay, so that the
+    tokens they took are still counted. `key` is equal for equal questions, those of other projects included:
+    it is made of the model, the prompt with its examples, and the text. `reply` is the answer in the prompt's
+    own words, the names of labels, and `answer` the same in this project's label ids. `seconds` and `cost`
+    sum up the calls that the answer took; an answer that `is_reused` took none.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="llm_answers")
+    document = models.ForeignKey(Document, models.CASCADE, related_name="llm_answers")
+    sha256 = models.CharField(max_length=64)
+    key = models.CharField(max_length=64)
+    model = models.CharField(max_length=200)
+    outcome = models.CharField(max_length=40)
+    reply = AnswerField(default=Answer)
+    answer = AnswerField(default=Answer)
+    note = models.TextField(blank=True)
+    is_reused = models.BooleanField(default=False)
+    calls = models.PositiveSmallIntegerField(default=0)
+    tokens = models.PositiveIntegerField(default=0)
+    cost = models.FloatField(default=0.0)
+    seconds = models.FloatField(default=0.0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = LlmAnswerQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["document", "sha256"], name="llm_answer_once_per_text")
+        ]
+        indexes = [models.Index(fields=["key"], name="llm_answer_of_question")]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} by {self.model}"

@@ -192,22 +192,3 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class Role(models.TextChoices):
-    ANNOTATOR = "annotator", _("Annotator")
-    LEAD = "lead", _("Lead")
-
-
-class Membership(models.Model):
-    project = models.ForeignKey(Project, models.CASCADE, related_name="memberships")
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["project", "user"], name="membership_once_per_project")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user} · {self.role}"

@@ -15,8 +15,7 @@ from django.utils.translation import ngettext
 
 from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun
 from annotate.models.runs import family_title
-from annotate.models.work import Work, WorkState
-from annotate.models.workers import SILENT_AFTER, WorkerPulse
+from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
 from annotate.services.documents import filters
 from annotate.services.versions import guesses

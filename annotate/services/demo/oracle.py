@@ -8,7 +8,7 @@ from django.db import transaction
 
 from annotate.models import Document, Label, Membership, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.services.demo.seed import KIND, SENTIMENT
 from annotate.services.labeling import decisions, queue
 from training.types import Answer

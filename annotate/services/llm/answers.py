@@ -13,7 +13,7 @@ from django.db.models import Avg, Count, Exists, F, OuterRef, Q, Sum
 
 from annotate.models import Document, LlmAnswer, Membership, ModelVersion, Project
 from annotate.models.documents import Lane
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.services.corpus import snapshots
 from training.llm.asking import Question, ask_all
 from training.llm.budget import BudgetMeter, Prices

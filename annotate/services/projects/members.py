@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from annotate import security_log
 from annotate.models import Assignment, Membership, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.models.queue import AssignmentState
 from annotate.services.projects.refused import Refused
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Membership, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.services.labeling import places
 from annotate.services.projects import quotas
 from annotate.services.projects.labels import add_labels

@@ -11,7 +11,7 @@ from django.urls import reverse
 from annotate.forms.constraints import ConstraintsForm
 from annotate.forms.projects import SettingsForm, strategy_choices
 from annotate.models import Annotation, Document, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from tests.training.families.toy import TOY
 from training.registry import FAMILIES
 from training.tasks import MULTI, SINGLE

@@ -11,7 +11,7 @@ from django.test import Client
 from annotate.models import Document, Prediction, Project, User
 from annotate.models.projects import Suggestions, WhyChosen
 from annotate.services.labeling import decisions, queue
-from annotate.views import labeling_card
+from annotate.views.labeling import card
 from tests.annotate.made.bundles import add_version
 from training.types import Answer
 
@@ -49,7 +49,7 @@ def told(
             )
         if strategy:
             queue.refill(project=project, strategy=strategy, version=None, documents=[document.pk])
-        return labeling_card.next_card(project, annotator).why_chosen
+        return card.next_card(project, annotator).why_chosen
 
     return tell
 
@@ -113,7 +113,7 @@ def test_a_project_tells_nothing_unless_a_lead_wants_it(told: Told) -> None:
 
 def test_an_earlier_decision_has_no_such_line(project: Project, annotator: User, told: Told) -> None:
     assert told("", lane="holdout") == RANDOM
-    view = labeling_card.next_card(project, annotator)
+    view = card.next_card(project, annotator)
     assert view.card is not None
     decisions.submit(project=project, annotator=annotator, card=view.card.key, outcome="skipped")
-    assert labeling_card.previous_card(project, annotator, before=None).why_chosen == ""
+    assert card.previous_card(project, annotator, before=None).why_chosen == ""

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.test import Client
 
 from annotate.models import Annotation, Document, LlmAnswer, Membership, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.services.corpus import vector_store
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import queue

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Assignment, Document, Membership, Project, User
-from annotate.models.projects import Role
+from annotate.models.members import Role
 from annotate.models.queue import AssignmentState
 from annotate.services.projects import labels as label_service
 from annotate.services.projects import members, projects

@@ -21,8 +21,8 @@ from annotate.models.annotations import Outcome
 from annotate.services.labeling import ahead, decisions, handed_on, queue, write_lock
 from annotate.services.pages import status_line
 from annotate.services.runs import schedule
-from annotate.views import labeling_card
-from annotate.views.labeling_card import CardView
+from annotate.views.labeling import card
+from annotate.views.labeling.card import CardView
 from training.types import Answer
 
 MOST_CARDS = 1000  # that one request may name
@@ -40,13 +40,13 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
             return _decide(request, project, annotator)
     if "open" in request.GET:
         decision = access.decision_of(request.user, slug, as_key(request.GET["open"]))
-        return _show(request, labeling_card.decided_card(project, decision))
+        return _show(request, card.decided_card(project, decision))
     if "back" in request.GET:
         key = as_key(request.GET["back"])
         mine = Annotation.objects.filter(project=project, annotator=annotator).select_related("document")
         before = mine.filter(pk=key).first() if key is not None else None
-        return _show(request, labeling_card.previous_card(project, annotator, before=before))
-    return _show(request, labeling_card.next_card(project, annotator))
+        return _show(request, card.previous_card(project, annotator, before=before))
+    return _show(request, card.next_card(project, annotator))
 
 
 @require_POST
@@ -146,7 +146,7 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
         if not request.htmx:  # type: ignore[attr-defined]
             messages.error(request, str(rejection))
             return redirect("label", slug=project.slug)
-        view = labeling_card.next_card(project, annotator, notice=str(rejection))
+        view = card.next_card(project, annotator, notice=str(rejection))
         return _told(request, _show(request, view, status=HTTPStatus.UNPROCESSABLE_ENTITY))
     notice = _replaced(kept) if kept.replaced else ""
     tasks.wake(schedule.open_if_due(project=project))
@@ -156,7 +156,7 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
         return redirect("label", slug=project.slug)
     if held is not None:
         return _told(request, _show_deck(request, project, annotator, deck, held, labels, notice))
-    view = labeling_card.shown(project, annotator, dealt, labels=labels, notice=notice)
+    view = card.shown(project, annotator, dealt, labels=labels, notice=notice)
     return _told(request, _show(request, view))
 
 
@@ -230,7 +230,7 @@ def _show_deck(
     notice: str = "",
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    views = labeling_card.dealt_cards(project, annotator, deck, held, labels)
+    views = card.dealt_cards(project, annotator, deck, held, labels)
     context = {
         "project": project,
         "views": views,

@@ -17,7 +17,7 @@ from annotate.models import Card
 from annotate.services.labeling import examples as labelled
 from annotate.services.pages import history as own_decisions
 from annotate.services.versions import predictions
-from annotate.views.labeling_card import CardView
+from annotate.views.labeling.card import CardView
 from training.types import NgramWeight
 
 

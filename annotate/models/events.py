@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class EventKind(models.TextChoices):
+    """What somebody did. Labelling itself is not here: each `Decision` is kept as a row of its own."""
+
+    PROJECT_CREATED = "project-created", _("Project created")
+    SETTINGS_CHANGED = "settings-changed", _("Settings changed")
+    LABELS_ADDED = "labels-added", _("Labels added")
+    LABEL_CHANGED = "label-changed", _("Label changed")
+    LABEL_ARCHIVED = "label-archived", _("Label archived")
+    LABEL_RESTORED = "label-restored", _("Label restored")
+    MEMBER_ADDED = "member-added", _("Member added")
+    ROLE_CHANGED = "role-changed", _("Role changed")
+    MEMBER_REMOVED = "member-removed", _("Member removed")
+    KEY_MADE = "key-made", _("API key made")
+    KEY_REVOKED = "key-revoked", _("API key revoked")
+    IMPORTED = "imported", _("Import started")
+    RETURNED = "returned", _("Returned to the queue")
+    HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")
+    HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
+    PUBLISHED = "published", _("Version published")
+    ROLLED_BACK = "rolled-back", _("Rolled back to a version")
+    RUN_STARTED = "run-started", _("Training started")
+    CANCELLED = "cancelled", _("Work cancelled")
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    def update(self, **fields: Any) -> NoReturn:
+        raise TypeError("The event log is only added to: events are never changed.")
+
+    def delete(self) -> NoReturn:
+        raise TypeError("The event log is only added to: events are never deleted.")
+
+
+class Event(models.Model):
+    """One thing that one person did, told so that it can be read when what it was done to is gone.
+
+    `project_id` and `document_id` are keys of rows that may have been deleted since, hence no constraint;
+    `project_name` and `subject` are what those, and the label, member or key that it was about, were called
+    then. The text of a document is never part of an event, so that it is gone when the document is.
+    `details` holds the old and the new value, or counts.
+    """
+
+    at = models.DateTimeField(auto_now_add=True)
+    kind = models.CharField(max_length=40, choices=EventKind)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    by_name = models.CharField(max_length=150, blank=True)
+    project_id = models.BigIntegerField(null=True)
+    project_name = models.CharField(max_length=200, blank=True)
+    document_id = models.BigIntegerField(null=True)
+    subject = models.CharField(max_length=255, blank=True)
+    details = models.JSONField(default=dict)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [
+            models.Index(fields=["project_id", "-id"], name="event_of_project"),
+            models.Index(
+                fields=["document_id", "-id"],
+                condition=models.Q(document_id__isnull=False),
+                name="event_of_document",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("The event log is only added to: events are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError("The event log is only added to: events are never deleted.")
