@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet 
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-in-browser test-the-rest lint types chromium
+.PHONY: help demo install test test-in-browser test-the-loop test-the-rest lint types chromium
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -20,14 +20,17 @@ demo: $(VENV)/.install-stamp-demo  ## Start Winnow with real texts (FILE=mine.cs
 install: $(VENV)/.install-stamp-all  ## Make .venv with everything that Winnow can use
 
 test: $(VENV)/.install-stamp-all chromium  ## Run every test, the browser tests included
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-in-browser test-the-rest
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-in-browser test-the-loop test-the-rest
 
-# Browser tests mostly wait, so they run beside the others.
+# Tests in a browser, and of the loop with its workers, mostly wait; so they run beside the others.
 test-in-browser:
-	$(BIN)/python -m pytest -m browser
+	$(BIN)/python -m pytest -m "browser and not loop"
+
+test-the-loop:
+	$(BIN)/python -m pytest -m loop
 
 test-the-rest:
-	$(BIN)/python -m pytest -m "not browser"
+	$(BIN)/python -m pytest -m "not browser and not loop"
 
 lint: $(VENV)/.install-stamp-all  ## Check style, format, layers and migrations
 	$(BIN)/ruff check .

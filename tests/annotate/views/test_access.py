@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 
 from annotate.models import (
     Annotation,
@@ -22,6 +22,7 @@ from annotate.models import (
 )
 from annotate.models.jobs import JobKind
 from annotate.services.work import jobs
+from annotate.urls import urlpatterns
 from training.types import Answer
 
 PAGES = [
@@ -49,6 +50,45 @@ ACTIONS = [
     "job-cancel",
     "import-cancel",
 ]
+# What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
+# nobody more than is theirs, which the tests of its page look at.
+OF_MEMBERS = {
+    "project": ("get", {200, 302}),
+    "label": ("get", {200}),
+    "label-ahead": ("post", {200}),
+    "label-pulse": ("post", {200}),
+    "label-release": ("post", {204}),
+    "label-examples": ("get", {200}),
+    "label-history": ("get", {200}),
+    "my-work": ("get", {200}),
+}
+# Whose card it is decides, not the project: see `card_given_to` and the tests of the labelling page.
+OF_A_CARD = {"label-why", "label-hand-on"}
+# Whose key it is decides.
+OF_A_KEY = {"api-key-revoke"}
+# Pages of a lead that need more than a project to be open; their own tests ask each role.
+ELSEWHERE = {
+    "imports",
+    "import",
+    "export",
+    "reportcard",
+    "reportcard-before",
+    "reportcard-measure",
+    "reportcard-combine",
+}
+# Addresses of the site that are nobody's project, and what somebody who is not logged in gets there.
+OF_THE_SITE = {
+    "account-password": 302,
+    "account-waiting": 302,
+    "account-kept": 200,
+    "api-keys": 302,
+    "glossary": 302,
+    "home": 302,
+    "projects": 302,
+    "project-create": 302,
+    "login": 200,
+    "logout": 302,
+}
 
 
 @pytest.fixture
@@ -87,6 +127,7 @@ def address(
         "run-cancel": [run.pk],
         "job-cancel": [job.pk],
         "import-cancel": [upload.pk],
+        "label-examples": [label.pk],
     }
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
 
@@ -125,6 +166,55 @@ def test_who_is_not_logged_in_is_asked_to(name: str, address: Callable[[str], st
     for response in (client.get(address(name)), client.post(address(name))):
         assert response.status_code == 302
         assert response["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("name", OF_MEMBERS)
+def test_a_member_opens_it_and_nobody_else(
+    name: str,
+    address: Callable[[str], str],
+    sign_in: Callable[[User], Client],
+    lead: User,
+    annotator: User,
+    stranger: User,
+) -> None:
+    method, expected = OF_MEMBERS[name]
+    for user in (lead, annotator):
+        assert getattr(sign_in(user), method)(address(name)).status_code in expected
+    assert getattr(sign_in(stranger), method)(address(name)).status_code == 404
+    assert getattr(Client(), method)(address(name)).status_code == 302
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_an_administrator_opens_what_a_lead_opens(
+    name: str, address: Callable[[str], str], sign_in: Callable[[User], Client], admin_user: User
+) -> None:
+    assert sign_in(admin_user).get(address(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", [*PAGES, *ACTIONS, *OF_MEMBERS])
+def test_a_disabled_person_is_asked_to_log_in_also_with_a_session_from_before(
+    name: str, address: Callable[[str], str], sign_in: Callable[[User], Client], lead: User
+) -> None:
+    browser = sign_in(lead)
+    User.objects.filter(pk=lead.pk).update(is_active=False)
+    for response in (browser.get(address(name)), browser.post(address(name))):
+        assert response.status_code == 302
+        assert response["Location"].startswith(reverse("login"))
+
+
+@pytest.mark.parametrize("name", OF_THE_SITE)
+def test_an_address_of_the_site_shows_who_is_not_logged_in_nothing(
+    name: str, client: Client, db: None
+) -> None:
+    assert client.get(reverse(name)).status_code == OF_THE_SITE[name]
+
+
+def test_every_address_is_in_one_of_the_tables() -> None:
+    """A new page has to say who may open it."""
+    names = {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name}
+    tables = [set(PAGES), set(ACTIONS), set(OF_MEMBERS), OF_A_CARD, OF_A_KEY, ELSEWHERE, set(OF_THE_SITE)]
+    assert names == set().union(*tables)
+    assert sum(map(len, tables)) == len(names)
 
 
 def test_the_projects_address_sends_an_annotator_to_the_labelling_page(
