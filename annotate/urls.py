@@ -16,6 +16,7 @@ from annotate.views import (
     runs,
     versions,
 )
+from annotate.views.documents import document
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation
 from annotate.views.labeling import page as labeling
@@ -59,6 +60,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/members/", members.members, name="project-members"),
     path("projects/<slug:slug>/members/<int:pk>/", members.change_member, name="project-member"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
+    path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
+    path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
     path(
         "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"
     ),

@@ -1,7 +1,8 @@
-"""The filters of the documents page as a form: it reads the query string and shows what it says."""
+"""The filters of the documents page, which read the query string, and a lead's answer to one document."""
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.keys import as_key
-from annotate.models import Project, User
+from annotate.models import Label, Project, User
 from annotate.services.documents.filters import FILTERS, Filter, Kind
+from annotate.services.labeling.decisions import LONGEST_REASON
+from training.types import Answer
 
 LONGEST_TEXT = 1000  # characters that are searched for
 
@@ -63,3 +66,46 @@ class FilterForm(forms.Form):
     @property
     def before(self) -> int | None:
         return as_key(self.data.get("before", ""))
+
+    @property
+    def carried(self) -> dict[str, str]:
+        """The filters in force as a link carries them to the pages of the documents that fit."""
+        return {name: str(self.data.get(name)) for name in self.wanted}
+
+
+class AnswerForm(forms.Form):
+    """A lead's answer, with the choices of the project's task; what was chosen stays so where it is refused.
+
+    `key` makes a form that is sent twice count once.
+    """
+
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    reason = forms.CharField(
+        label=_("Why (optional, kept with the answer)"), required=False, max_length=LONGEST_REASON
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, project: Project, standing: Answer | None) -> None:
+        super().__init__(data, label_suffix="")
+        self.task_type = project.task_type
+        self.labels: list[Label] = list(project.labels.live())
+        self.answer = standing
+        self.is_none = standing is not None and not standing.labels
+        self.sent = data if data is not None else QueryDict()
+        if data is not None:
+            self.is_none = data.get("none") == "1"
+            try:
+                self.answer = self.task_type.read_form(data)
+            except ValueError:
+                self.answer = None
+
+    @property
+    def choices(self) -> list[tuple[Label, bool]]:
+        chosen = self.answer.labels if self.answer else ()
+        return [(label, label.pk in chosen) for label in self.labels]
+
+    def clean(self) -> dict[str, Any]:
+        if self.answer is None:
+            self.add_error(None, _("A chosen label is not one of this project's labels. Choose again."))
+        elif fault := self.task_type.form_fault(self.sent, self.answer) or self.task_type.fault(self.answer):
+            self.add_error(None, fault)
+        return self.cleaned_data

@@ -25,6 +25,8 @@ class EventKind(models.TextChoices):
     RETURNED = "returned", _("Returned to the queue")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")
     HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
+    GOLD_GIVEN = "gold-given", _("Gold answer given")
+    GOLD_REMOVED = "gold-removed", _("Answer no longer gold")
     PUBLISHED = "published", _("Version published")
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")
     RUN_STARTED = "run-started", _("Training started")

@@ -1,4 +1,4 @@
-"""Decisions of the API, which come without a card that was shown."""
+"""Decisions on a document that one chose oneself, which come without a card: the API's, and a lead's."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def submit(
     answer: Answer,
     seconds: float | None = None,
     reason: str = "",
+    source: Source = Source.API,
 ) -> Annotation:
     """Keep a decision of one's own; the same key with the same decision again changes nothing.
 
@@ -63,8 +64,8 @@ def submit(
             )
     kept_now = decisions.keep(project=document.project, annotator=annotator, submission=submission)
     annotation = kept_now.annotation
-    # NB: a program chooses the document itself, so that an answer without a place is not late.
-    annotation.source, annotation.is_late = Source.API, False
+    # NB: whoever sends it chooses the document, so that an answer without a place is not late.
+    annotation.source, annotation.is_late = source, False
     annotation.save(update_fields=["source", "is_late"])
     if by_several:
         # A document that was in nobody's queue is decided on by others as well from now on.

@@ -31,6 +31,7 @@ PAGES = [
     "project-members",
     "project-live",
     "documents",
+    "document",
     "handed-on",
     "versions",
     "version",
@@ -42,6 +43,7 @@ ACTIONS = [
     "project-label-restore",
     "project-member",
     "document-return",
+    "document-answer",
     "handed-on-settle",
     "version-publish",
     "version-roll-back",
@@ -50,6 +52,8 @@ ACTIONS = [
     "job-cancel",
     "import-cancel",
 ]
+# Forms that say what is missing where nothing is filled in; the other actions are buttons.
+REFUSED_WHEN_EMPTY = {"project-labels-add", "document-answer"}
 # What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
 # nobody more than is theirs, which the tests of its page look at.
 OF_MEMBERS = {
@@ -119,6 +123,8 @@ def address(
         "project-label-archive": [label.pk],
         "project-label-restore": [label.pk],
         "project-member": [member.pk],
+        "document": [document.pk],
+        "document-answer": [document.pk],
         "document-return": [annotation.pk],
         "handed-on-settle": [handed_on.pk],
         "version": [version.number],
@@ -158,7 +164,7 @@ def test_an_action_is_hidden_from_all_but_leads(
     assert sign_in(stranger).post(address(name)).status_code == 404
     assert sign_in(lead).get(address(name)).status_code == 405
     # A form that came empty is shown again with what is missing.
-    assert sign_in(lead).post(address(name)).status_code == (422 if name == "project-labels-add" else 302)
+    assert sign_in(lead).post(address(name)).status_code == (422 if name in REFUSED_WHEN_EMPTY else 302)
 
 
 @pytest.mark.parametrize("name", [*PAGES, *ACTIONS, "project"])

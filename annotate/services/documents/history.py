@@ -1,0 +1,126 @@
+"""All that is known of one document: what people said of it and when, what stands near it, its events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext as _
+
+from annotate.models import Annotation, Assignment, Decision, Document, Event, Project
+from annotate.models.annotations import Outcome
+from annotate.models.documents import Lane
+from annotate.models.queue import AssignmentState
+from training.types import Answer, Json
+
+MOST_NEAR = 20  # near duplicates that are listed; a template with holes may have thousands
+MOST_EVENTS = 50
+
+Scored = list[tuple[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationHistory:
+    """One person's annotation: what was suggested to them, and every decision that it replaced.
+
+    `suggested` is None where no suggestion was shown, and empty where it was that no label applies.
+    `is_taken` is None where there is nothing to compare.
+    """
+
+    annotation: Annotation
+    suggested: Scored | None
+    is_taken: bool | None
+    earlier: list[tuple[Decision, list[str]]]
+
+
+def said_of(document: Document) -> list[AnnotationHistory]:
+    """Return every annotation of a document, the gold one first and then the oldest."""
+    project, names = document.project, label_names(document.project)
+    rows = (
+        document.annotations.select_related("annotator", "shown_version")
+        .prefetch_related("choices__label", Prefetch("decisions", Decision.objects.order_by("pk")))
+        .order_by("-is_gold", "pk")
+    )
+    return [_told(project, row, names) for row in rows]
+
+
+def _told(project: Project, annotation: Annotation, names: Mapping[int, str]) -> AnnotationHistory:
+    chosen = Answer(tuple(choice.label_id for choice in annotation.choices.all()))
+    suggested, is_taken = None, None
+    if annotation.shown is not None:
+        version = annotation.shown_version
+        shown = annotation.shown.told(calibrated=version is not None and version.calibrated)
+        ranked = project.task_type.suggested(shown, names)
+        suggested = [(names[label], score) for label, score in ranked]
+        if annotation.outcome == Outcome.ANSWERED:
+            is_taken = chosen.same_choice(Answer(tuple(label for label, _score in ranked)))
+    decisions = list(annotation.decisions.all())
+    # What an import replaced has no decision that stands for it, so that the last one is an earlier one.
+    if decisions and (
+        decisions[-1].outcome == annotation.outcome and decisions[-1].answer.same_choice(chosen)
+    ):
+        decisions.pop()
+    return AnnotationHistory(
+        annotation,
+        suggested,
+        is_taken,
+        [(decision, in_names(decision.answer, names)) for decision in decisions],
+    )
+
+
+def label_names(project: Project) -> dict[int, str]:
+    """Return the names of a project's labels, archived ones too, in their order."""
+    return dict(project.labels.values_list("pk", "name"))
+
+
+def in_names(answer: Answer, names: Mapping[int, str]) -> list[str]:
+    return [names.get(int(label)) or _("a label that is not there") for label in answer.labels]
+
+
+def may_have_been_learned(document: Document) -> bool:
+    """Tell whether a model may have learned this very text, so that what it says of it proves nothing."""
+    return document.lane == Lane.POOL and document.annotations.answered().exists()
+
+
+def metadata(document: Document) -> list[tuple[str, str]]:
+    """Return what was imported beside the text as rows of plain text; what is nested as compact JSON."""
+    if not isinstance(document.meta, dict):
+        return [("", _plain(document.meta))] if document.meta is not None else []
+    return [(str(key), _plain(value)) for key, value in document.meta.items()]
+
+
+def _plain(value: Json) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def near_duplicates(document: Document) -> tuple[list[Document], bool]:
+    """Return other documents whose text is nearly the same, and whether there are more than are listed."""
+    if not document.split_key:
+        return [], False
+    others = Document.objects.filter(project=document.project_id, split_key=document.split_key)
+    answered = Annotation.objects.answered().select_related("annotator").prefetch_related("choices__label")
+    found = list(
+        others.exclude(pk=document.pk)
+        .prefetch_related(Prefetch("annotations", answered.order_by("pk")))
+        .order_by("-pk")[: MOST_NEAR + 1]
+    )
+    return found[:MOST_NEAR], len(found) > MOST_NEAR
+
+
+def events(document: Document) -> QuerySet[Event]:
+    return Event.objects.filter(document_id=document.pk, project_id=document.project_id)[:MOST_EVENTS]
+
+
+def is_queued(document: Document) -> bool:
+    return Assignment.objects.filter(document=document).exclude(state=AssignmentState.DONE).exists()
+
+
+def neighbours(documents: QuerySet[Document], *, pk: int) -> tuple[int | None, int | None]:
+    """Return the keys of the documents before and after this one in a list that begins with the newest."""
+    newer = documents.filter(pk__gt=pk).order_by("pk").values_list("pk", flat=True).first()
+    older = documents.filter(pk__lt=pk).order_by("-pk").values_list("pk", flat=True).first()
+    return newer, older

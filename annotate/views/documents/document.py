@@ -1,0 +1,97 @@
+"""The page of one document: all that is known of it, and what a lead can do about it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.forms.documents import AnswerForm, FilterForm
+from annotate.models import Document, Project
+from annotate.services.documents import filters, history
+from annotate.services.labeling import corrections, decisions
+from annotate.services.runs import schedule
+from training.types import Answer
+
+
+@require_safe
+def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    shown = _document(project, pk)
+    own = shown.annotations.answered().filter(annotator=signed_in(request.user)).first()
+    standing = Answer(tuple(own.choices.values_list("label", flat=True))) if own else None
+    return _show(request, shown, AnswerForm(project=project, standing=standing))
+
+
+@require_POST
+def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    shown = _document(project, pk)
+    form = AnswerForm(request.POST, project=project, standing=None)
+    if not form.is_valid() or form.answer is None:
+        return _show(request, shown, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    is_gold = request.POST.get("as") == "gold"
+    try:
+        corrections.answer(
+            document=shown,
+            by=signed_in(request.user),
+            key=form.cleaned_data["key"],
+            answer=form.answer,
+            is_gold=is_gold,
+            reason=form.cleaned_data["reason"],
+        )
+    except decisions.Rejected as rejection:
+        form.add_error(None, str(rejection))
+        return _show(request, shown, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    tasks.wake(schedule.open_if_due(project=project))
+    messages.success(
+        request,
+        _("Your answer is the gold one of this document now.") if is_gold else _("Your answer is kept."),
+    )
+    return HttpResponseRedirect(_address(shown, FilterForm(request.GET, project=project).carried))
+
+
+def _document(project: Project, pk: int) -> Document:
+    documents = project.documents.select_related("project", "prediction__version")
+    return get_object_or_404(documents, pk=pk)
+
+
+def _address(shown: Document, carried: dict[str, str], name: str = "document") -> str:
+    query = f"?{urlencode(carried)}" if carried else ""
+    return reverse(name, args=[shown.project.slug, shown.pk]) + query
+
+
+def _show(
+    request: HttpRequest, shown: Document, form: AnswerForm, status: int = HTTPStatus.OK
+) -> HttpResponse:
+    wanted = FilterForm(request.GET, project=shown.project)
+    newer, older = history.neighbours(filters.find(shown.project, wanted.wanted), pk=shown.pk)
+    near, has_more_near = history.near_duplicates(shown)
+    context = {
+        "project": shown.project,
+        "document": shown,
+        "form": form,
+        "here": _address(shown, wanted.carried),
+        "send_to": _address(shown, wanted.carried, "document-answer"),
+        "query": urlencode(wanted.carried),
+        "newer": newer,
+        "older": older,
+        "told": history.said_of(shown),
+        "labels": history.label_names(shown.project),
+        "is_learned": history.may_have_been_learned(shown),
+        "is_queued": history.is_queued(shown),
+        "metadata": history.metadata(shown),
+        "near": near,
+        "has_more_near": has_more_near,
+        "events": history.events(shown),
+        "tab": "documents",
+    }
+    return render(request, "documents/document.html", context, status=status)
