@@ -25,6 +25,23 @@ CHOSEN_AGAIN = _("After a change, what waits in the queue is chosen again; open 
 LABELS_HELP = _("One label per line; a description may follow a colon, as in “refund: wants money back”.")
 
 
+class ProjectSearchForm(forms.Form):
+    """What the list of projects is asked for; what makes no sense is left out, as of an old bookmark."""
+
+    q = forms.CharField(label=_("Find a project"), required=False, max_length=LONGEST_NAME)
+    page = forms.IntegerField(required=False, min_value=1, max_value=100_000, widget=forms.HiddenInput)
+
+    @property
+    def words(self) -> str:
+        self.is_valid()
+        return str(self.cleaned_data.get("q", ""))
+
+    @property
+    def number(self) -> int:
+        self.is_valid()
+        return self.cleaned_data.get("page") or 1
+
+
 def parse_labels(text: str) -> list[tuple[str, str]]:
     """Return the (name, description) of each line that is not empty."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.contrib import messages
 from django.db import transaction
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,11 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.constraints import ConstraintsForm, initial
-from annotate.forms.projects import LabelForm, LabelsForm, ProjectForm, SettingsForm
-from annotate.models import Label, Membership, Project
+from annotate.forms.projects import LabelForm, LabelsForm, ProjectForm, ProjectSearchForm, SettingsForm
+from annotate.models import Label, Project
 from annotate.models.jobs import JobKind
-from annotate.models.members import Role
 from annotate.models.work import Work
+from annotate.services.pages import project_list as listed_projects
 from annotate.services.projects import labels as label_service
 from annotate.services.projects import projects as project_service
 from annotate.services.projects.labels import LabelEdit
@@ -31,10 +31,9 @@ from annotate.services.work import jobs
 
 @require_safe
 def project_list(request: HttpRequest) -> HttpResponse:
-    user = signed_in(request.user)
-    own = Membership.objects.filter(project=OuterRef("pk"), user=user).values("role")
-    projects = Project.objects.of(user).annotate(role=Subquery(own))
-    return render(request, "projects/list.html", {"projects": projects, "lead": Role.LEAD})
+    form = ProjectSearchForm(request.GET)
+    page = listed_projects.page(user=signed_in(request.user), words=form.words, number=form.number)
+    return render(request, "projects/list.html", {"page": page, "form": form})
 
 
 def create(request: HttpRequest) -> HttpResponse:
