@@ -63,6 +63,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
     path(
+        "projects/<slug:slug>/annotations/<int:pk>/withdraw/", document.withdraw, name="annotation-withdraw"
+    ),
+    path(
         "projects/<slug:slug>/documents/<int:pk>/return/", documents.return_to_queue, name="document-return"
     ),
     path("projects/<slug:slug>/handed-on/", documents.handed_on, name="handed-on"),

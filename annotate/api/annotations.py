@@ -17,7 +17,7 @@ from annotate.api.base.errors import Problem
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.models import Annotation, Label, Project
-from annotate.models.annotations import Outcome
+from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.services.labeling import api_decisions, decisions
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
@@ -61,7 +61,9 @@ class AnnotationRequest(serializers.Serializer[Any]):
     key = serializers.UUIDField(required=False, help_text=KEY_HELP)
     document = serializers.IntegerField(required=False, min_value=1, help_text="Its id; or `external_id`.")
     external_id = serializers.CharField(required=False, max_length=255)
-    outcome = serializers.ChoiceField(Outcome.choices, default=Outcome.ANSWERED)
+    outcome = serializers.ChoiceField(
+        [(outcome.value, outcome.label) for outcome in DECIDABLE], default=Outcome.ANSWERED
+    )
     labels = serializers.ListField(
         child=serializers.CharField(max_length=200), required=False, max_length=1000, help_text=LABELS_HELP
     )

@@ -46,6 +46,11 @@ class Outcome(models.TextChoices):
     ANSWERED = "answered", _("Answered")
     SKIPPED = "skipped", _("Skipped")
     FLAGGED = "flagged", _("Flagged")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+# What somebody may decide; an answer is withdrawn by a lead, and counts as none from then on.
+DECIDABLE = [Outcome.ANSWERED, Outcome.SKIPPED, Outcome.FLAGGED]
 
 
 class Source(models.TextChoices):

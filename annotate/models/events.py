@@ -27,6 +27,7 @@ class EventKind(models.TextChoices):
     HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
     GOLD_GIVEN = "gold-given", _("Gold answer given")
     GOLD_REMOVED = "gold-removed", _("Answer no longer gold")
+    ANSWER_WITHDRAWN = "answer-withdrawn", _("Answer withdrawn")
     PUBLISHED = "published", _("Version published")
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")
     RUN_STARTED = "run-started", _("Training started")

@@ -66,3 +66,16 @@ def test_typing_a_reason_is_no_command(
     page.get_by_label("Why (optional, kept with the answer)").press_sequentially("j2k")
     expect(page.get_by_label("Why (optional, kept with the answer)")).to_have_value("j2k")
     expect(page.get_by_role("radio", name="green")).not_to_be_checked()
+
+
+def test_an_answer_is_withdrawn_only_after_it_was_asked(
+    open_as: Callable[[User, str], Page], lead: User, project: Project, answered: list[Document]
+) -> None:
+    page = open_as(lead, reverse("document", args=[project.slug, answered[1].pk]))
+    withdraw = page.get_by_role("button", name="Withdraw the answer")
+    expect(withdraw).to_be_hidden()
+    page.get_by_text("Withdraw the answer of anton").click()
+    assert violations(page) == []
+    withdraw.click()
+    expect(page.get_by_text("The answer of anton is withdrawn")).to_be_visible()
+    expect(page.get_by_role("button", name="Return to the queue")).to_be_visible()

@@ -151,7 +151,7 @@ class ImportedLabels:
                     entry.problem = contradiction()
             elif pk in held:
                 has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
-                is_same = has.same_choice(_answer(entry))
+                is_same = has.same_choice(_answer(entry)) and held[pk].outcome == Outcome.ANSWERED
                 if pk in seen.golden or (pk in seen.decided and not entry.gold):
                     entry.problem = "" if is_same else contradiction()
                     continue
@@ -183,7 +183,7 @@ class ImportedLabels:
             annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=before
         )
         annotation.choices.all().delete()
-        annotation.is_gold = entry.gold
+        annotation.outcome, annotation.is_gold = Outcome.ANSWERED, entry.gold  # it may have been withdrawn
         annotation.save()
         self._choose([(annotation.pk, entry)])
         entry.state = "updated"

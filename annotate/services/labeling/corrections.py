@@ -1,4 +1,4 @@
-"""What a lead says of a document on its page: an answer of their own, or the gold one that settles it."""
+"""What a lead does on a document's page: gives an answer or the gold one, withdraws somebody's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 
 from django.db import transaction
 
-from annotate.models import Annotation, Document, User
+from annotate.models import Annotation, Decision, Document, User
 from annotate.models.annotations import Outcome, Source
 from annotate.models.events import EventKind
 from annotate.services import events
@@ -54,3 +54,44 @@ def answer(
             **({"in_place_of": before} if before else {}),
         )
     return kept
+
+
+@transaction.atomic
+def withdraw(*, annotation: Annotation, by: User) -> bool:
+    """Let somebody's answer count no more, and keep it in its history; False where it is none.
+
+    It stays as a row without labels, as a skipped one does: its document is asked of nobody by itself, and
+    goes back to the queue where a lead returns it. Its annotator may answer anew.
+    """
+    standing = (
+        Annotation.objects.select_for_update(no_key=True)
+        .filter(pk=annotation.pk, outcome=Outcome.ANSWERED)
+        .first()
+    )
+    if standing is None:
+        return False
+    said = Answer(tuple(standing.choices.order_by("label").values_list("label", flat=True)))
+    last = standing.decisions.order_by("pk").last()
+    if last is None or last.outcome != Outcome.ANSWERED or not last.answer.same_choice(said):
+        # An import keeps what it said as a decision only when something takes its place.
+        Decision.objects.create(
+            annotation=standing,
+            card=uuid.uuid4(),
+            outcome=Outcome.ANSWERED,
+            answer=said,
+            reason=standing.reason,
+            seconds=standing.seconds,
+        )
+    was_gold = standing.is_gold
+    standing.outcome, standing.is_gold, standing.reason = Outcome.WITHDRAWN, False, ""
+    standing.save(update_fields=["outcome", "is_gold", "reason", "updated_at"])
+    standing.choices.all().delete()
+    events.record(
+        EventKind.ANSWER_WITHDRAWN,
+        by=by,
+        project=standing.project,
+        document=standing.document,
+        subject=standing.annotator.get_username(),
+        **({"was_gold": True} if was_gold else {}),
+    )
+    return True

@@ -20,7 +20,7 @@ from annotate.models import (
     Project,
     User,
 )
-from annotate.models.annotations import Outcome
+from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.models.queue import AssignmentState
 from annotate.services.labeling import hot_queries, places
 from training.types import Answer
@@ -175,7 +175,7 @@ def reopen(*, annotation: Annotation) -> Card:
 
 
 def _checked(project: Project, sent: Submission, offered: Collection[int] | None) -> Answer:
-    if sent.outcome not in Outcome.values:
+    if sent.outcome not in DECIDABLE:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if sent.outcome != Outcome.ANSWERED:
         return Answer()

@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Card, HandedOnAnswer, Label, Project, User
-from annotate.models.annotations import Outcome
+from annotate.models.annotations import DECIDABLE
 from annotate.services.labeling import decisions
 
 
@@ -19,7 +19,7 @@ def hand_on(*, card: Card, submission: decisions.Submission) -> HandedOnAnswer:
     Raises `Rejected` where it cannot be an answer of the project, or a lead has settled it already.
     """
     project, labels = card.document.project, submission.answer.labels
-    if submission.outcome not in Outcome.values:
+    if submission.outcome not in DECIDABLE:
         raise decisions.Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if Label.objects.filter(project=project, pk__in=labels).count() != len(set(labels)):
         raise decisions.Rejected(_("A chosen label is not one of this project's labels."))

@@ -147,10 +147,11 @@ def take(*, document: int, annotator: User) -> bool:
 
 @transaction.atomic
 def return_to_queue(*, annotation: Annotation) -> bool:
-    """Offer a skipped or flagged document again: first to the same annotator, at once to others too.
+    """Offer a document whose answer is skipped, flagged or withdrawn again: to the same annotator first.
 
-    An expired lease does just that. False where there is nothing to return: the document has as many answers
-    and open places as the project wants, or the annotator has it already, or has just answered it.
+    An expired lease does just that, and is at once open to others too. False where there is nothing to
+    return: the document has as many answers and open places as the project wants, or the annotator has it
+    already, or has just answered it.
 
     NB: the annotation is locked, and read anew, before the place, as by a decision: its annotator may revise
     it at this moment.

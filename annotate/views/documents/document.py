@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.documents import AnswerForm, FilterForm
-from annotate.models import Document, Project
+from annotate.models import Annotation, Document, Project
 from annotate.services.documents import filters, history
 from annotate.services.labeling import corrections, decisions
 from annotate.services.runs import schedule
@@ -57,6 +57,23 @@ def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         _("Your answer is the gold one of this document now.") if is_gold else _("Your answer is kept."),
     )
     return HttpResponseRedirect(_address(shown, FilterForm(request.GET, project=project).carried))
+
+
+@require_POST
+def withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    annotations = Annotation.objects.filter(project=project).select_related("document__project", "annotator")
+    annotation = get_object_or_404(annotations, pk=pk)
+    if corrections.withdraw(annotation=annotation, by=signed_in(request.user)):
+        messages.success(
+            request,
+            _("The answer of %(name)s is withdrawn: it stays in the history and counts no more.")
+            % {"name": annotation.annotator},
+        )
+    else:
+        messages.info(request, _("Nothing was changed: there is no answer any more to withdraw."))
+    carried = FilterForm(request.GET, project=project).carried
+    return HttpResponseRedirect(_address(annotation.document, carried))
 
 
 def _document(project: Project, pk: int) -> Document:

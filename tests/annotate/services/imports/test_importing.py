@@ -18,6 +18,7 @@ from annotate.models.work import WorkState
 from annotate.services.imports import job, upsert
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
+from annotate.services.labeling import corrections
 from annotate.services.work import lease
 from training import records
 from training.types import Answer
@@ -193,6 +194,19 @@ def test_a_changed_label_keeps_the_earlier_one_as_a_decision(project: Project) -
     assert annotation.labels.get().name == "blue"
     assert annotation.is_gold
     assert Decision.objects.get().answer == Answer((red.pk,))
+
+
+@pytest.mark.parametrize("names", [("red",), ()])
+def test_a_file_that_gives_a_withdrawn_label_again_is_an_answer_again(
+    multi_project: Project, lead: User, names: tuple[str, ...]
+) -> None:
+    rows = [IncomingDocument("a", answer=Answer(names))]
+    store_rows(project=multi_project, rows=rows)
+    assert corrections.withdraw(annotation=Annotation.objects.get(), by=lead)
+    assert store_rows(project=multi_project, rows=rows).updated == 1
+    annotation = Annotation.objects.get()
+    assert annotation.outcome == Outcome.ANSWERED
+    assert tuple(label.name for label in annotation.labels.all()) == names
 
 
 def test_a_text_is_kept_without_its_unknown_label_which_is_counted_or_created_as_asked(

@@ -295,3 +295,83 @@ def test_a_document_of_another_project_is_not_there(
     other = make_project(slug="shapes")
     assert client.get(reverse("document", args=[other.slug, document.pk])).status_code == 404
     assert client.post(reverse("document-answer", args=[other.slug, document.pk])).status_code == 404
+
+
+def _withdraw(client: Client, annotation: Annotation) -> Any:
+    where = reverse("annotation-withdraw", args=[annotation.project.slug, annotation.pk])
+    return client.post(f"{where}?lane=pool")
+
+
+def test_a_withdrawn_answer_counts_no_more_and_stays_in_the_history(
+    client: Client, document: Document, annotator: User, lead: User
+) -> None:
+    annotation = _decide(document, annotator, "green")
+    Annotation.objects.filter(pk=annotation.pk).update(is_gold=True)
+    assert _withdraw(client, annotation)["Location"] == _where(document) + "?lane=pool"
+    annotation.refresh_from_db()
+    assert (annotation.outcome, annotation.is_gold) == ("withdrawn", False)
+    assert not annotation.choices.exists()
+    assert not document.annotations.answered().exists()
+    (told,) = history.said_of(document)
+    assert [(decision.outcome, names) for decision, names in told.earlier] == [("answered", ["green"])]
+    event = Event.objects.get(kind=EventKind.ANSWER_WITHDRAWN)
+    assert (event.by, event.document_id, event.subject) == (lead, document.pk, "anton")
+    assert event.details == {"was_gold": True}
+
+
+def test_an_answer_without_a_decision_of_its_own_is_kept_as_one_when_it_is_withdrawn(
+    client: Client, document: Document, annotator: User
+) -> None:
+    annotation = Annotation.objects.create(
+        project=document.project, document=document, annotator=annotator, outcome="answered"
+    )
+    AnnotationLabel.objects.create(annotation=annotation, label_id=_label(document, "red"))
+    _withdraw(client, annotation)
+    (told,) = history.said_of(document)
+    assert [names for _decision, names in told.earlier] == [["red"]]
+
+
+def test_what_is_no_answer_cannot_be_withdrawn(client: Client, document: Document, annotator: User) -> None:
+    annotation = _decide(document, annotator, "green")
+    for _time in range(2):
+        _withdraw(client, annotation)
+    assert Event.objects.count() == 1
+    assert annotation.decisions.count() == 1
+    annotation.refresh_from_db()
+    assert annotation.outcome == "withdrawn"
+
+
+def test_a_withdrawn_answer_can_be_returned_to_the_queue_and_given_anew(
+    client: Client, document: Document, annotator: User
+) -> None:
+    annotation = _decide(document, annotator, "green")
+    _withdraw(client, annotation)
+    assert queue.deal(project=document.project, annotator=annotator) is None
+    client.post(reverse("document-return", args=[document.project.slug, annotation.pk]))
+    dealt = queue.deal(project=document.project, annotator=annotator)
+    assert dealt is not None
+    _decide(document, annotator, "blue")
+    annotation.refresh_from_db()
+    assert annotation.outcome == "answered"
+    (told,) = history.said_of(document)
+    assert [names for _decision, names in told.earlier] == [["green"]]
+
+
+def test_nobody_sends_a_withdrawal_as_a_decision(document: Document, annotator: User) -> None:
+    card = Card.objects.create(document=document, annotator=annotator)
+    with pytest.raises(decisions.Rejected):
+        decisions.submit(
+            project=document.project, annotator=annotator, card=card.key, outcome="withdrawn", answer=Answer()
+        )
+
+
+def test_the_withdrawn_are_found_by_their_outcome(
+    client: Client, document: Document, annotator: User
+) -> None:
+    _withdraw(client, _decide(document, annotator, "green"))
+    where = reverse("documents", args=[document.project.slug])
+    found = {
+        outcome: len(client.get(where, {"outcome": outcome}).context["rows"])
+        for outcome in ("answered", "skipped", "withdrawn", "none")
+    }
+    assert found == {"answered": 0, "skipped": 0, "withdrawn": 1, "none": 0}
