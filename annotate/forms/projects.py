@@ -145,7 +145,14 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (_("Project"), ("name", "guidelines"), ()),
         (
             _("Labelling"),
-            ("annotators_per_document", "suggestions", "reading_speed", "why_chosen", "lease_seconds"),
+            (
+                "annotators_per_document",
+                "suggestions",
+                "reading_speed",
+                "why_chosen",
+                "group_labels",
+                "lease_seconds",
+            ),
             ("place", "card", "suggestion", "lease"),
         ),
         (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
@@ -179,6 +186,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "suggestions",
             "why_chosen",
             "reading_speed",
+            "group_labels",
             "lease_seconds",
             "holdout_share",
             "holdout_queue_share",
@@ -210,6 +218,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "A sentence on the card, as “The model wavers between A and B”; labels are named only where "
                 "suggestions are shown at once. Who knows that a text measures may answer it with more care "
                 "than others, so without that it is called drawn at random, which it is."
+            ),
+            "group_labels": _(
+                "More than ten labels, called like “billing/refund” or “Billing: refund”, stand under "
+                "headings where those of a group follow each other."
             ),
             "reading_speed": _(
                 "A suggestion appears once its text was in sight for as long as reading it takes at this "

@@ -94,6 +94,7 @@ class Project(models.Model):
     reading_speed = models.PositiveIntegerField(
         _("words a minute that suggestions wait for"), default=0, validators=[MaxValueValidator(2000)]
     )
+    group_labels = models.BooleanField(_("group labels by the start of their names"), default=True)
     holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
     holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from django import template
@@ -10,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from annotate.services.pages import label_list
+from annotate.services.pages.label_list import LabelGroup
 
 register = template.Library()
 
@@ -21,7 +23,18 @@ def breakable(name: str) -> SafeString:
     return format_html("{}{}", first, format_html_join("", "<wbr>{}", ((part,) for part in rest)))
 
 
+@register.simple_tag
+def grouped(choices: Sequence[Any], is_wanted: bool) -> list[tuple[LabelGroup, list[tuple[Any, str]]]]:
+    """Return each group of the choices with its choices, and with the rest of each name after its prefix."""
+    names = [choice.label.name for choice in choices]
+    rest = iter(choices)
+    return [
+        (group, [(choice, choice.label.name[len(group.prefix) :]) for choice in islice(rest, group.size)])
+        for group in (label_list.groups(names) if is_wanted else [LabelGroup("", len(names))])
+    ]
+
+
 @register.filter
-def columns(choices: Iterable[Any]) -> str:
-    """Return the classes of the list that holds the choices."""
-    return label_list.columns([choice.label.name for choice in choices])
+def columns(groups: Iterable[tuple[LabelGroup, list[tuple[Any, str]]]]) -> str:
+    """Return the classes of the list that holds the choices of these groups."""
+    return label_list.columns([rest for _group, choices in groups for _choice, rest in choices])

@@ -1,10 +1,11 @@
-"""How the labels of a project are laid out: where a name may break, and how wide their columns are."""
+"""How the labels of a project are laid out: in which groups, where a name may break, how wide columns are."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from itertools import pairwise
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from statistics import median
 
 SEPARATORS = "_-/.:"
@@ -13,6 +14,50 @@ MANY = 17
 # The longer half of the names may take a second line. In widths of a letter; a longer word breaks.
 WIDTHS = {"short": 9, "medium": 16, "long": 26}
 LONGEST_WORD = 26
+# What divides the group from the rest of a name, as in “billing/refund” or “Billing: refund”. An underscore
+# does not: most names have several, and their first words stand for nothing.
+GROUP_MARKS = "/:|>›"
+# Below this number of labels the eye needs no headings, and they would take the place of labels.
+FEWEST_GROUPED = 11
+
+
+@dataclass(frozen=True, slots=True)
+class LabelGroup:
+    """Labels that stand together in the list: their number, and the start of each name that they share.
+
+    An empty `prefix` is of labels that belong to no group.
+    """
+
+    prefix: str
+    size: int
+
+    @property
+    def heading(self) -> str:
+        return self.prefix.rstrip().rstrip(GROUP_MARKS).rstrip()
+
+
+def groups(names: Sequence[str]) -> list[LabelGroup]:
+    """Return the groups of names in their order; a single one without prefix where most are in no group."""
+    found: list[LabelGroup] = []
+    for prefix, run in groupby(names, _prefix):
+        size = len(list(run))
+        prefix = prefix if size > 1 else ""
+        if found and not prefix and not found[-1].prefix:
+            found[-1] = LabelGroup("", found[-1].size + size)
+        else:
+            found.append(LabelGroup(prefix, size))
+    grouped = [group for group in found if group.prefix]
+    are_most = 2 * sum(group.size for group in grouped) >= len(names)
+    if len(names) < FEWEST_GROUPED or len(grouped) < 2 or not are_most:
+        return [LabelGroup("", len(names))]
+    return found
+
+
+def _prefix(name: str) -> str:
+    """Return the name's start up to its first mark, the mark and the blanks after it included, or ""."""
+    at = next((place for place, letter in enumerate(name) if letter in GROUP_MARKS), 0)
+    rest = name[at + 1 :].lstrip()
+    return name[: len(name) - len(rest)] if name[:at].strip() and rest else ""
 
 
 def parts(name: str) -> list[str]:

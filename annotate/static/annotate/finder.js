@@ -3,12 +3,14 @@
 import { rank, WITH_DIGIT } from "./search.js";
 
 let inOrder = []; // the buttons as the project orders them
+let whole = []; // these with the headings of their groups
 let listed = null;
 
 function remember(list) {
   if (listed === list) return;
   listed = list;
   inOrder = [...list.querySelectorAll(".choice")];
+  whole = [...list.children];
 }
 
 function say(count, first) {
@@ -31,7 +33,10 @@ export function filter(field) {
   }
   const nothing = list.querySelector(".no-match");
   nothing.hidden = found.length > 0;
-  list.replaceChildren(...found, ...inOrder.filter((button) => button.hidden), nothing);
+  // Matches stand together, the best first, so that no heading is true of them.
+  const matches = [...found, ...inOrder.filter((button) => button.hidden), nothing];
+  list.replaceChildren(...(field.value ? matches : whole));
+  list.toggleAttribute("data-finding", Boolean(field.value));
   if (field.value) number(found.slice(0, WITH_DIGIT), field.value, names);
   if (field.value && found[0]) found[0].classList.add("best");
   if (field.value) say(found.length, found[0]?.querySelector(".choice-name").textContent);

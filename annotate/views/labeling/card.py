@@ -94,13 +94,13 @@ class CardView:
     def buttons(self) -> str:
         """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
-            return _buttons(self.choices, self.task_type, self.annotation)
-        return _fresh_buttons(self._shown_labels, self.task_type, get_language())
+            return _buttons(self.choices, self.task_type, self.annotation, self.project.group_labels)
+        return _fresh_buttons(self._shown_labels, self.task_type, self.project.group_labels, get_language())
 
     @property
     def mark(self) -> str:
         """Return a mark of the labels as they are shown, to tell whether a card that waits has the same."""
-        return _mark(self._shown_labels)
+        return _mark(self._shown_labels, self.project.group_labels)
 
     @cached_property
     def _shown_labels(self) -> ShownLabels:
@@ -267,23 +267,26 @@ def why_empty(project: Project, annotator: User) -> str:
 
 
 @lru_cache(maxsize=64)
-def _mark(shown: ShownLabels) -> str:
-    return hashlib.blake2s(json.dumps(shown).encode(), digest_size=8).hexdigest()
+def _mark(shown: ShownLabels, are_grouped: bool) -> str:
+    return hashlib.blake2s(json.dumps([shown, are_grouped]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=64)
-def _fresh_buttons(shown: ShownLabels, task_type: TaskType, language: str | None) -> str:
+def _fresh_buttons(shown: ShownLabels, task_type: TaskType, are_grouped: bool, language: str | None) -> str:
     choices = [
         Choice(Label(pk=pk, name=name, description=description), key) for pk, name, description, key in shown
     ]
-    return _buttons(choices, task_type, None)
+    return _buttons(choices, task_type, None, are_grouped)
 
 
-def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None) -> str:
+def _buttons(
+    choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None, are_grouped: bool
+) -> str:
     is_answered = annotation is not None and annotation.outcome == Outcome.ANSWERED
     view = {
         "choices": choices,
         "are_many": len(choices) > hotkeys.FEW,
+        "are_grouped": are_grouped,
         "task_type": task_type,
         "annotation": annotation,
         "is_none": is_answered and not any(choice.is_chosen for choice in choices),

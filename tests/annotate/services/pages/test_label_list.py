@@ -47,3 +47,43 @@ def test_a_name_is_text_wherever_it_breaks() -> None:
 )
 def test_columns_fit_the_middle_name_and_the_longest_word(names: list[str], classes: str) -> None:
     assert label_list.columns(names) == classes
+
+
+FLAT = ["spam", "other"]
+BILLING = [f"billing/{word}" for word in ("refund", "invoice", "a / b", "card", "tax")]
+ACCOUNT = [f"Account: {word}" for word in ("login", "close", "email", "name")]
+
+
+def told(names: list[str]) -> list[tuple[str, int]]:
+    return [(group.heading, group.size) for group in label_list.groups(names)]
+
+
+def test_labels_that_follow_each_other_are_grouped_by_the_start_of_their_names() -> None:
+    assert told(BILLING + ACCOUNT + FLAT) == [("billing", 5), ("Account", 4), ("", 2)]
+    assert told(BILLING[:3] + FLAT + ACCOUNT + BILLING[3:]) == [
+        ("billing", 3), ("", 2), ("Account", 4), ("billing", 2)
+    ]  # fmt: skip
+
+
+def test_one_label_is_no_group_and_stands_with_its_neighbours_that_are_in_none() -> None:
+    assert told(["spam", "ham/x", *BILLING, *ACCOUNT]) == [("", 2), ("billing", 5), ("Account", 4)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        BILLING + ACCOUNT,  # few enough to see at once
+        [f"billing/{n}" for n in range(20)],  # one heading for all says nothing
+        BILLING[:2] + ACCOUNT[:2] + [f"label {n}" for n in range(9)],  # most are in no group
+        [f"card_{n}" for n in range(9)] + [f"top_up_{n}" for n in range(9)],
+        ["/a", "/b", "c/", "d/", ":", "", *(f"x{n}" for n in range(9))],
+        [],
+    ],
+)
+def test_other_labels_have_no_headings(names: list[str]) -> None:
+    assert told(names) == [("", len(names))]
+
+
+def test_the_prefix_of_a_group_and_the_rest_are_the_name() -> None:
+    (first, *_) = label_list.groups(ACCOUNT + BILLING + FLAT)
+    assert first.prefix == "Account: "
