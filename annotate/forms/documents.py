@@ -13,11 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.keys import as_key
 from annotate.models import Label, Project, User
+from annotate.services.documents import search
 from annotate.services.documents.filters import FILTERS, Filter, Kind
 from annotate.services.labeling.decisions import LONGEST_REASON
 from training.types import Answer
-
-LONGEST_TEXT = 1000  # characters that are searched for
 
 
 class Switch(forms.CheckboxInput):
@@ -25,6 +24,15 @@ class Switch(forms.CheckboxInput):
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
         return data.get(name) in {"1", "on"}
+
+
+class SearchField(forms.CharField):
+    """Words to search for; what nothing can be searched with is said beside the field."""
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if value and (fault := search.parse(value).fault):
+            raise forms.ValidationError(fault)
 
 
 class FilterForm(forms.Form):
@@ -45,7 +53,12 @@ class FilterForm(forms.Form):
 
     def _field(self, entry: Filter) -> forms.Field:
         if entry.values is Kind.TEXT:
-            return forms.CharField(label=entry.title, required=False, max_length=LONGEST_TEXT)
+            return SearchField(
+                label=entry.title,
+                required=False,
+                max_length=search.LONGEST,
+                help_text=_("All words, “a phrase” in quotes, -without. Case and accents do not count."),
+            )
         if entry.values is Kind.SWITCH:
             return forms.BooleanField(label=entry.title, required=False, widget=Switch)
         values = self._choices[entry.values] if isinstance(entry.values, Kind) else entry.values

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
-from annotate.models.documents import Document
+from annotate.models.documents import Document, FoldedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Sweep
@@ -32,6 +32,7 @@ __all__ = [
     "Document",
     "Embedding",
     "Event",
+    "FoldedText",
     "HandedOnAnswer",
     "Import",
     "ImportProblem",

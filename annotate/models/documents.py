@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +22,48 @@ class Half(models.TextChoices):
     REPORTING = "reporting", _("Reporting")
 
 
+class FoldingTable(dict[int, str]):
+    """What each character becomes in a folded text; filled as characters are met."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        if character.isspace():
+            folded = " "
+        else:
+            lowered = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
+            # Marks that carry a class are accents and points; vowels of Indic scripts, which are marks of
+            # class 0, stay. U+FE00 to U+FE0F only choose how the character before them is drawn.
+            folded = "".join(
+                c for c in lowered if not unicodedata.combining(c) and not "\ufe00" <= c <= "\ufe0f"
+            )
+        self[code] = folded
+        return folded
+
+
+FOLDED = FoldingTable()
+
+
+def fold(text: str) -> str:
+    """Return a text as it is searched: without case, accents and forms of one letter, in any script.
+
+    Each character is folded by itself, so that a place in the folded text is a place in the text.
+    """
+    return text.translate(FOLDED)
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
+    def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:
+        made = super().bulk_create(objs, *args, **kwargs)
+        FoldedText.keep(made)
+        return made
+
+    def bulk_update(self, objs: Iterable[Document], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
+        objs, fields = list(objs), list(fields)
+        changed = super().bulk_update(objs, fields, *args, **kwargs)
+        if "text" in fields:
+            FoldedText.keep(objs)
+        return changed
+
     def pool(self) -> DocumentQuerySet:
         return self.filter(lane=Lane.POOL)
 
@@ -85,3 +130,34 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return self.external_id or self.sha256[:12]
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        super().save(*args, **kwargs)
+        written = kwargs.get("update_fields")
+        if written is None or "text" in written:
+            FoldedText.keep([self])
+
+
+class FoldedText(models.Model):
+    """A document's text as it is searched; kept by whatever writes a document.
+
+    It stands in a table of its own: an index of SQLite is kept by triggers, which would vanish whenever a
+    migration rebuilds the table of documents, and nothing else has to read it.
+    """
+
+    document = models.OneToOneField(Document, models.CASCADE, primary_key=True, related_name="folded")
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
+    @staticmethod
+    def keep(documents: Iterable[Document]) -> None:
+        """Write the folded texts of documents that were stored."""
+        FoldedText.objects.bulk_create(
+            [FoldedText(document=document, text=fold(document.text)) for document in documents],
+            batch_size=200,
+            update_conflicts=True,
+            unique_fields=["document"],
+            update_fields=["text"],
+        )

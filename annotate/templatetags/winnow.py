@@ -17,7 +17,7 @@ from annotate.models import ClassMetric, ModelVersion, Prediction, Project, Trai
 from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
-from annotate.services.documents import filters
+from annotate.services.documents import filters, search
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits
@@ -42,6 +42,9 @@ def error_summary(*forms: Any) -> dict[str, Any]:
 def rounded(value: float, digits: int) -> str:
     """Round a number and write it in the page's language. NB: Django's `number_format` cuts digits off."""
     return str(floatformat(value, digits))
+
+
+register.filter(search.marked)
 
 
 @register.filter

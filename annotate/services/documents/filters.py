@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import Annotation, AnnotationLabel, Document, Prediction, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
-from annotate.services.documents import disagreements
+from annotate.services.documents import disagreements, search
 
 NOT_DECIDED = "none"
 
@@ -65,7 +65,7 @@ FILTERS = {
     "q": Filter(
         _("Text or external id"),
         Kind.TEXT,
-        lambda project, text: Q(text__icontains=text) | Q(external_id=text),
+        search.meaning,
     ),
     "lane": Filter(_("Lane"), Lane.choices, lambda project, lane: Q(lane=lane)),
     "half": Filter(_("Half"), Half.choices, lambda project, half: Q(half=half), is_shown=False),

@@ -8,6 +8,7 @@ from annotate.models import Annotation, Assignment, Document
 from annotate.models.queue import AssignmentState
 
 PAGE = 50
+MOST_COUNTED = 10_000
 
 
 def page(documents: QuerySet[Document], *, before: int | None) -> list[Document]:
@@ -23,3 +24,8 @@ def page(documents: QuerySet[Document], *, before: int | None) -> list[Document]
         .annotate(is_queued=Exists(waiting))
         .order_by("-pk")[: PAGE + 1]
     )
+
+
+def hits(documents: QuerySet[Document]) -> int:
+    """Count documents up to one more than `MOST_COUNTED`; no more is read."""
+    return documents.order_by()[: MOST_COUNTED + 1].count()

@@ -11,7 +11,7 @@ from django.db.models import Field, Model
 
 MOST_ROWS = 500
 # Values of these fields need no conversion for any database.
-PLAIN = {"CharField", "TextField", "ForeignKey", "BooleanField", "IntegerField"}
+PLAIN = {"CharField", "TextField", "ForeignKey", "OneToOneField", "BooleanField", "IntegerField"}
 
 
 def insert(

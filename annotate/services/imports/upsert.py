@@ -14,7 +14,8 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, Project
+from annotate.models import Document, FoldedText, Project
+from annotate.models.documents import fold
 from annotate.services.imports import holdout, lanes, missing
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
@@ -167,6 +168,9 @@ def _store_chunk(
     keys = insert(Document, values, columns, {"project_id": project.pk, "created_at": timezone.now()})
     for document, key in zip(known.created, keys, strict=True):
         document.pk = key
+    if not dry_run:
+        folded = [(document.pk, fold(document.text)) for document in known.created]
+        insert(FoldedText, folded, ["document", "text"], {})
     known.save_changes()
     labels.annotate([entry for entry in good if not entry.problem], seen)
     for entry in good:

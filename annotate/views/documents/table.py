@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate.access import led_project_for, signed_in
 from annotate.forms.documents import FilterForm
 from annotate.models import Annotation, HandedOnAnswer
-from annotate.services.documents import disagreements, filters, pages
+from annotate.services.documents import disagreements, filters, pages, search
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview
@@ -21,7 +21,8 @@ from annotate.services.pages import overview
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
     form = FilterForm(request.GET, project=project)
-    rows = pages.page(filters.find(project, form.wanted), before=form.before)
+    found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
+    rows = pages.page(found, before=form.before)
     following = request.GET.copy()
     if len(rows) > pages.PAGE:
         rows = rows[: pages.PAGE]
@@ -33,6 +34,10 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "form": form,
         "is_filtered": bool(form.wanted),
+        "hits": pages.hits(found) if form.wanted and not form.before else None,
+        "most_hits": pages.MOST_COUNTED,
+        "search": search.parse(text),
+        "search_note": search.note(project, text) if text else "",
         "disagreements": None if form.before else disagreements.find(project),
         "handed_on": 0 if form.before else handed_on_service.waiting(project).count(),
         "late_doubles": 0 if form.before else overview.late_doubles(project),

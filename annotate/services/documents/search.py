@@ -1,0 +1,157 @@
+"""Text search: what was typed, as a condition on documents and as the parts of a text to mark.
+
+All words have to be in the text, a phrase "in quotes" as it stands, and a -word must not be. Case and
+accents do not count. SQLite finds a word by an index of FTS5, PostgreSQL by one of pg_trgm. What no index can
+find, as fewer than three characters, is looked for in a project's newest documents only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from annotate.models import Project
+from annotate.models.documents import FOLDED, fold
+
+LONGEST = 1000  # characters that are searched for
+MOST_TERMS = 20
+NEWEST = 20_000  # documents that are looked through where no index helps
+MARKED_CHARS = 20_000  # of a text that is longer, only so much is marked
+MOST_MARKS = 500
+
+TERM = re.compile(r'(-?)(?:"([^"]*)(?:"|$)|([^\s"]+))')
+# PostgreSQL's index holds letters and digits only.
+THREE_LETTERS = re.compile(r"[^\W_]{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQuery:
+    """What a text has to contain and must not contain, folded."""
+
+    wanted: tuple[str, ...]
+    unwanted: tuple[str, ...]
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be searched for, or an empty string."""
+        if not self.wanted and not self.unwanted:
+            return _("There is nothing to search for: type a word, or a phrase in quotes.")
+        if len(self.wanted) + len(self.unwanted) > MOST_TERMS:
+            return ngettext(
+                "Search for at most %(n)d word at once, or put the phrase in quotes.",
+                "Search for at most %(n)d words at once, or put the phrase in quotes.",
+                MOST_TERMS,
+            ) % {"n": MOST_TERMS}
+        return ""
+
+
+def parse(text: str) -> SearchQuery:
+    terms: dict[str, list[str]] = {"": [], "-": []}
+    for sign, phrase, word in TERM.findall(text):
+        folded = fold(phrase or word)
+        if folded.strip():
+            terms[sign].append(folded)
+    return SearchQuery(tuple(dict.fromkeys(terms[""])), tuple(dict.fromkeys(terms["-"])))
+
+
+def has_index() -> bool:
+    """Say if the database could make its index: an extension may be missing or not be allowed."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT count(*) FROM sqlite_master WHERE name = 'search_text'")
+        else:
+            cursor.execute("SELECT count(to_regclass('search_text_trigrams'))")
+        (found,) = cursor.fetchone()
+    return bool(found)
+
+
+def _by_index(query: SearchQuery) -> list[str]:
+    """Return the words that the index finds."""
+    if connection.vendor == "sqlite":
+        found = [term for term in query.wanted if len(term) >= 3]
+    else:
+        found = [term for term in query.wanted if THREE_LETTERS.search(term)]
+    return found if found and has_index() else []
+
+
+def oldest_searched(project: Project, query: SearchQuery) -> int | None:
+    """Return the key of the oldest document that is looked at, or None where all of them are."""
+    if _by_index(query):
+        return None
+    newest = project.documents.order_by("-pk").values_list("pk", flat=True)
+    edge = list(newest[NEWEST - 1 : NEWEST + 1])
+    return edge[0] if len(edge) == 2 else None
+
+
+def note(project: Project, text: str) -> str:
+    """Return what the page has to say of a search that does not look at all documents."""
+    if oldest_searched(project, parse(text)) is None:
+        return ""
+    if not has_index():
+        reason = _("This database has no search index, so only the newest %(n)s documents are searched.")
+    else:
+        reason = _("Without a word of three letters or more, only the newest %(n)s documents are searched.")
+    return reason % {"n": f"{NEWEST:,}"}
+
+
+def meaning(project: Project, text: str) -> Q:
+    """Return which documents fit: those that contain what is wanted, and the one whose id was typed."""
+    query = parse(text)
+    found, plain = Q(), list(query.wanted)
+    if (oldest := oldest_searched(project, query)) is not None:
+        found &= Q(pk__gte=oldest)
+    elif connection.vendor == "sqlite" and (words := _by_index(query)):
+        plain = [term for term in plain if term not in words]
+        match = " AND ".join('"' + term.replace('"', '""') + '"' for term in words)
+        rows = RawSQL("SELECT rowid FROM search_text WHERE search_text MATCH %s", [match])
+        found &= Q(pk__in=rows)
+    for term in plain:
+        found &= Q(folded__text__contains=term)
+    for term in query.unwanted:
+        found &= ~Q(folded__text__contains=term)
+    # NB: asked beforehand, as an OR would keep both databases from using an index.
+    named = project.documents.filter(external_id=text).values_list("pk", flat=True).first()
+    return found if named is None else found | Q(pk=named)
+
+
+def marked(text: str, query: SearchQuery) -> list[tuple[str, bool]]:
+    """Return a text in parts, each with whether it is a hit; together they are the text."""
+    parts, done = [], 0
+    for start, end in _spans(text, query):
+        parts += [(text[done:start], False), (text[start:end], True)]
+        done = end
+    return [part for part in [*parts, (text[done:], False)] if part[0]]
+
+
+def _spans(text: str, query: SearchQuery) -> list[tuple[int, int]]:
+    """Return where the hits lie in a text, in order, joined where they touch."""
+    head = text[:MARKED_CHARS]
+    origins = [place for place, character in enumerate(head) for _ in FOLDED[ord(character)]]
+    folded = fold(head)
+    joined: list[tuple[int, int]] = []
+    hits = sorted(hit for term in query.wanted for hit in _hits(folded, term))
+    for first, behind in hits:
+        start, end = origins[first], origins[behind - 1] + 1
+        while end < len(head) and not FOLDED[ord(head[end])]:  # an accent belongs to its letter
+            end += 1
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        elif len(joined) == MOST_MARKS:
+            break
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _hits(folded: str, term: str) -> Iterator[tuple[int, int]]:
+    place = folded.find(term)
+    while place >= 0:
+        yield place, place + len(term)
+        place = folded.find(term, place + len(term))
