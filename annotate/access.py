@@ -21,6 +21,14 @@ def signed_in(user: User | AnonymousUser) -> User:
     return user
 
 
+def site_administrator(user: User | AnonymousUser) -> User:
+    """Return `user` where they may see the whole site."""
+    administrator = signed_in(user)
+    if not administrator.is_superuser:
+        raise Http404
+    return administrator
+
+
 def project_for(user: User | AnonymousUser, slug: str) -> Project:
     """Return a project that `user` is a member of."""
     return get_object_or_404(Project.objects.of(signed_in(user)), slug=slug)

@@ -6,12 +6,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy, ngettext
 
 from annotate import models, security_log
 from annotate.access import signed_in
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.people import api_keys
 
 
@@ -39,6 +42,13 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
 
     def save_model(self, request: HttpRequest, obj: models.User, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if form.changed_data:
+            events.record(
+                EventKind.ACCOUNT_CHANGED if change else EventKind.ACCOUNT_MADE,
+                by=signed_in(request.user),
+                subject=obj.get_username(),
+                fields=[name for name in form.changed_data if "password" not in name],
+            )
         security_log.record(
             "account-changed" if change else "account-made",
             user=obj.get_username(),
@@ -48,6 +58,16 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
             superuser=obj.is_superuser,
             by=request.user,
         )
+
+    def delete_model(self, request: HttpRequest, obj: models.User) -> None:
+        self.delete_queryset(request, models.User.objects.filter(pk=obj.pk))
+
+    @transaction.atomic
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[models.User]) -> None:
+        # NB: recorded first, as administrators may delete themselves; the name in the event stays then.
+        for user in queryset:
+            events.record(EventKind.ACCOUNT_DELETED, by=signed_in(request.user), subject=user.get_username())
+        super().delete_queryset(request, queryset)
 
     @admin.action(description=gettext_lazy("End all API keys of the chosen accounts"), permissions=["change"])
     def end_keys(self, request: HttpRequest, users: QuerySet[models.User]) -> None:

@@ -15,7 +15,7 @@ from annotate.api.base.views import checked, page
 from annotate.models import Document
 from annotate.models.documents import Lane
 from annotate.models.jobs import JobKind
-from annotate.services.imports.upsert import IncomingDocument, store_rows
+from annotate.services.imports.upsert import IncomingDocument, recorded, store_rows
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
 from annotate.services.work import jobs
@@ -124,7 +124,8 @@ class DocumentsView(APIView):
         project = access.led_project_for(request.user, slug)
         asked = checked(DocumentsRequest, request.data)
         rows = [_row(number, document) for number, document in enumerate(asked.pop("documents"))]
-        counts = store_rows(project=project, rows=rows, **asked)
+        note = None if asked["dry_run"] else recorded(project=project, by=access.signed_in(request.user))
+        counts = store_rows(project=project, rows=rows, on_chunk=note, **asked)
         if not asked["dry_run"]:
             tasks.wake(jobs.ask(kind=JobKind.VECTORS, project=project))
             tasks.wake(schedule.open_if_due(project=project))

@@ -21,7 +21,13 @@ class EventKind(models.TextChoices):
     MEMBER_REMOVED = "member-removed", _("Member removed")
     KEY_MADE = "key-made", _("API key made")
     KEY_REVOKED = "key-revoked", _("API key revoked")
+    KEY_ENDED = "key-ended", _("API key ended with a password")
+    ACCOUNT_MADE = "account-made", _("Account made")
+    ACCOUNT_CHANGED = "account-changed", _("Account changed")
+    ACCOUNT_DELETED = "account-deleted", _("Account deleted")
+    UPLOADED = "uploaded", _("File uploaded")
     IMPORTED = "imported", _("Import started")
+    STORED = "stored", _("Documents stored")
     RETURNED = "returned", _("Returned to the queue")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")
     HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
@@ -31,7 +37,13 @@ class EventKind(models.TextChoices):
     PUBLISHED = "published", _("Version published")
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")
     RUN_STARTED = "run-started", _("Training started")
+    MEASURED = "measured", _("Report card measured anew")
     CANCELLED = "cancelled", _("Work cancelled")
+
+
+def kinds() -> list[tuple[str, Any]]:
+    """Return the choices of the column; by name, so that a new kind needs no migration."""
+    return list(EventKind.choices)
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -52,7 +64,7 @@ class Event(models.Model):
     """
 
     at = models.DateTimeField(auto_now_add=True)
-    kind = models.CharField(max_length=40, choices=EventKind)
+    kind = models.CharField(max_length=40, choices=kinds)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
     by_name = models.CharField(max_length=150, blank=True)
     project_id = models.BigIntegerField(null=True)

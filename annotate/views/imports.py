@@ -114,7 +114,7 @@ def _start(
     dry_run: bool,
 ) -> HttpResponse:
     with transaction.atomic():
-        if job.start(upload=upload, mapping=mapping, dry_run=dry_run):
+        if job.start(upload=upload, mapping=mapping, dry_run=dry_run, by=signed_in(request.user)):
             transaction.on_commit(partial(tasks.wake, [upload]))
         else:
             messages.warning(request, _("This import is under way already."))

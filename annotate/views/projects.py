@@ -60,14 +60,15 @@ def settings(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid() and asked.is_valid():
         changes = {**form.cleaned_data, "constraints": asked.constraints()}
         changed = {name for name, value in changes.items() if value != getattr(project, name)}
-        project = project_service.change_settings(project=project, changes=changes)
+        user = signed_in(request.user)
+        project = project_service.change_settings(project=project, changes=changes, by=user)
         opened: list[Work] = []
         if "constraints" in changed:
             opened += jobs.ask(kind=JobKind.REPORTCARD, project=project)
         if changed.intersection(schedule.CHOSEN_BY):
             opened += jobs.ask(kind=JobKind.RECHOOSE, project=project)
         if changed.intersection(schedule.TUNED_BY):
-            opened += schedule.open_to_tune(project=project, by=signed_in(request.user))
+            opened += schedule.open_to_tune(project=project, by=user)
         transaction.on_commit(partial(tasks.wake, opened))
         messages.success(request, _("The settings are saved."))
         return redirect("project-settings", slug)
@@ -82,7 +83,7 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method == "POST" and all(form.is_valid() for _label, form in rows):
         edits = [LabelEdit(pk=label.pk, **form.cleaned_data) for label, form in rows]
         try:
-            label_service.update_labels(project=project, edits=edits)
+            label_service.update_labels(project=project, edits=edits, by=signed_in(request.user))
         except Refused as refusal:
             # It is about several labels together, so it stands with the first of them.
             rows[0][1].add_error(None, str(refusal))
@@ -98,7 +99,8 @@ def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
     form = LabelsForm(request.POST)
     if form.is_valid():
         try:
-            label_service.add_labels(project=project, labels=form.cleaned_data["labels"])
+            wanted = form.cleaned_data["labels"]
+            label_service.add_labels(project=project, labels=wanted, by=signed_in(request.user))
         except Refused as refusal:
             form.add_error("labels", str(refusal))
         else:
@@ -136,7 +138,7 @@ def _labels_page(request: HttpRequest, project: Project, rows: LabelForms, new: 
 @require_POST
 def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
-    kept = label_service.archive_label(label=label)
+    kept = label_service.archive_label(label=label, by=signed_in(request.user))
     messages.success(
         request,
         ngettext(
@@ -152,6 +154,6 @@ def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
-    label_service.restore_label(label=label)
+    label_service.restore_label(label=label, by=signed_in(request.user))
     messages.success(request, _("“%(name)s” is offered again.") % {"name": label.name})
     return redirect("project-labels", slug)

@@ -51,7 +51,7 @@ def _context(project: Project) -> dict[str, Any]:
 @require_POST
 def measure(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    opened = jobs.ask(kind=JobKind.REPORTCARD, project=project, anew=True)
+    opened = reportcards.ask(project=project, by=signed_in(request.user))
     transaction.on_commit(partial(tasks.wake, opened))
     return redirect("reportcard", slug)
 

@@ -13,7 +13,7 @@ from django.utils.text import slugify
 from annotate.models import Project, User
 from annotate.services.demo.texts import Rated
 from annotate.services.imports.columns import guess
-from annotate.services.imports.upsert import Counts, IncomingDocument, store_rows
+from annotate.services.imports.upsert import Counts, IncomingDocument, recorded, store_rows
 from annotate.services.projects import projects
 from training import records
 from training.tasks import MULTI, SINGLE
@@ -101,7 +101,7 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
         guidelines=made.guidelines,
     )
     changes = {"holdout_queue_share": HOLDOUT_QUEUE_SHARE}
-    project = projects.change_settings(project=project, changes=changes)
+    project = projects.change_settings(project=project, changes=changes, by=by)
     rows = (
         IncomingDocument(
             sentence.text,
@@ -111,7 +111,7 @@ def ensure_project(*, slug: str, by: User, rated: Iterable[Rated]) -> Project:
         )
         for number, sentence in enumerate(rated, start=1)
     )
-    store_rows(project=project, rows=rows)
+    store_rows(project=project, rows=rows, on_chunk=recorded(project=project, by=by))
     return project
 
 
@@ -126,4 +126,5 @@ def ensure_file_project(*, path: Path, by: User) -> tuple[Project, Counts]:
     mapping = guess(sample, project.task_type, has_labels=False)
     options = replace(mapping, found_encoding=settled.encoding).options()
     rows = mapping.rows(records.read(path, options), project.task_type)
-    return project, store_rows(project=project, rows=rows, create_labels=mapping.create_labels)
+    note = recorded(project=project, by=by)
+    return project, store_rows(project=project, rows=rows, create_labels=mapping.create_labels, on_chunk=note)

@@ -18,7 +18,9 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from annotate.models import Import, ImportProblem, Project, User
+from annotate.models.events import EventKind
 from annotate.models.work import LIVE_STATES, WorkState
+from annotate.services import events
 from annotate.services.imports import holdout, missing
 from annotate.services.imports.columns import ColumnMapping, guess
 from annotate.services.imports.lanes import LaneCounts
@@ -52,7 +54,9 @@ def begin(
     except records.FileError:
         upload.file.delete(save=False)
         raise
-    upload.save()
+    with transaction.atomic():
+        upload.save()
+        events.record(EventKind.UPLOADED, by=user, project=project, subject=upload.name)
     return upload
 
 
@@ -98,7 +102,7 @@ def _on_disk(upload: Import) -> Iterator[Path]:
 
 
 @transaction.atomic
-def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
+def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool, by: User | None = None) -> bool:
     """Queue an import that waits for its columns, or one that ended; False where it is under way already."""
     queued = (
         Import.objects.filter(pk=upload.pk)
@@ -122,6 +126,8 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool) -> bool:
     )
     if queued:
         ImportProblem.objects.filter(source=upload).delete()
+    if queued and not dry_run:  # which changes nothing
+        events.record(EventKind.IMPORTED, by=by, project=upload.project, subject=upload.name)
     return bool(queued)
 
 

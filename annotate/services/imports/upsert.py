@@ -14,8 +14,10 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, FoldedText, Project
+from annotate.models import Document, FoldedText, Project, User
 from annotate.models.documents import fold
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.imports import holdout, lanes, missing
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.labels import ImportedLabels
@@ -85,6 +87,17 @@ class Counts:
 
 
 OnChunk = Callable[[Counts], None]
+
+
+def recorded(*, project: Project, by: User | None) -> OnChunk:
+    """Return what records each chunk as an event, for documents that come without an import of a file."""
+
+    def record(counts: Counts) -> None:
+        if counts.created or counts.updated:
+            created, updated = counts.created, counts.updated
+            events.record(EventKind.STORED, by=by, project=project, created=created, updated=updated)
+
+    return record
 
 
 def store_rows(

@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Card, HandedOnAnswer, Label, Project, User
 from annotate.models.annotations import DECIDABLE
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.labeling import decisions
 
 
@@ -58,6 +60,7 @@ def accept(*, handed_on: HandedOnAnswer, by: User) -> Annotation | None:
     return kept.annotation
 
 
+@transaction.atomic
 def discard(*, handed_on: HandedOnAnswer, by: User) -> bool:
     """Put the decision aside; False where it was settled meanwhile."""
     return _settle(handed_on, by, is_accepted=False)
@@ -65,4 +68,13 @@ def discard(*, handed_on: HandedOnAnswer, by: User) -> bool:
 
 def _settle(handed_on: HandedOnAnswer, by: User, *, is_accepted: bool) -> bool:
     mine = HandedOnAnswer.objects.filter(pk=handed_on.pk, settled_at=None)
-    return mine.update(settled_at=timezone.now(), settled_by=by, is_accepted=is_accepted) == 1
+    if not mine.update(settled_at=timezone.now(), settled_by=by, is_accepted=is_accepted):
+        return False
+    events.record(
+        EventKind.HANDED_ON_ACCEPTED if is_accepted else EventKind.HANDED_ON_DISCARDED,
+        by=by,
+        project=handed_on.project,
+        document=handed_on.document,
+        subject=handed_on.annotator.get_username(),
+    )
+    return True

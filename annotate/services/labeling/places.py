@@ -15,7 +15,9 @@ from django.utils import timezone
 
 from annotate.models import Annotation, Assignment, Batch, Document, Project, User
 from annotate.models.annotations import Outcome
+from annotate.models.events import EventKind
 from annotate.models.queue import AssignmentState
+from annotate.services import events
 
 STEP = 1e-4  # seconds between the ranks of two documents that are queued at once
 MOST_KEYS = 500  # in one statement
@@ -146,7 +148,7 @@ def take(*, document: int, annotator: User) -> bool:
 
 
 @transaction.atomic
-def return_to_queue(*, annotation: Annotation) -> bool:
+def return_to_queue(*, annotation: Annotation, by: User | None = None) -> bool:
     """Offer a document whose answer is skipped, flagged or withdrawn again: to the same annotator first.
 
     An expired lease does just that, and is at once open to others too. False where there is nothing to
@@ -169,8 +171,21 @@ def return_to_queue(*, annotation: Annotation) -> bool:
         return False
     lease = {"state": AssignmentState.LEASED, "expires_at": timezone.now(), "card": None}
     own = places.filter(annotator=annotation.annotator_id)
-    if own.exists():
-        return own.filter(state=AssignmentState.DONE).update(**lease) == 1
+    if own.exists() and not own.filter(state=AssignmentState.DONE).update(**lease):
+        return False
+    if not own.exists():
+        _add(annotation, places, lease)
+    events.record(
+        EventKind.RETURNED,
+        by=by,
+        project=annotation.project,
+        document=annotation.document,
+        subject=annotation.annotator.get_username(),
+    )
+    return True
+
+
+def _add(annotation: Annotation, places: QuerySet[Assignment], lease: dict[str, Any]) -> None:
     slots = set(places.values_list("slot", flat=True))
     Assignment.objects.create(
         project=annotation.project,
@@ -180,4 +195,3 @@ def return_to_queue(*, annotation: Annotation) -> bool:
         rank=time.time(),
         **lease,
     )
-    return True

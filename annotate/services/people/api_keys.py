@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate import security_log
 from annotate.models import ApiKey, User
+from annotate.models.events import EventKind
+from annotate.services import events
 
 MARK = "winnow"
 USE_RECORDED_EVERY = timedelta(minutes=1)
@@ -42,6 +44,7 @@ def issue(
     key = ApiKey.objects.create(
         user=user, name=name, prefix=prefix, digest=digest(secret), scopes=wanted, expires_at=expires_at
     )
+    events.record(EventKind.KEY_MADE, by=user, subject=name, owner=user.get_username(), scopes=list(wanted))
     security_log.record("key-made", user=user.get_username(), key=prefix, scopes=",".join(wanted))
     return key, secret
 
@@ -63,9 +66,15 @@ def revoke(*, user: User, pk: int) -> bool:
 
 @transaction.atomic
 def end(keys: models.QuerySet[ApiKey], *, by: User | None = None) -> int:
-    """End keys at once, whoever owns them; return how many had not ended yet."""
-    live = list(keys.filter(revoked_at=None).select_related("user").order_by("pk"))
-    ApiKey.objects.filter(pk__in=[key.pk for key in live]).update(revoked_at=timezone.now())
-    for key in live:
-        security_log.record("key-ended", user=key.user.get_username(), key=key.prefix, by=by or "")
-    return len(live)
+    """End keys at once, whoever owns them; return how many had not ended yet.
+
+    They ended with a password where nobody is named.
+    """
+    kind = EventKind.KEY_REVOKED if by else EventKind.KEY_ENDED
+    ended = 0
+    for key in keys.filter(revoked_at=None).select_related("user").order_by("pk"):
+        if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()):
+            events.record(kind, by=by, subject=key.name, owner=key.user.get_username())
+            security_log.record("key-ended", user=key.user.get_username(), key=key.prefix, by=by or "")
+            ended += 1
+    return ended

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -14,7 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Label, Project
+from annotate.models import Label, Project, User
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.projects.refused import Refused
 from annotate.task_types import label_names
 from training.storable import is_blank
@@ -31,27 +34,31 @@ class LabelEdit:
 
 
 @transaction.atomic
-def add_labels(*, project: Project, labels: Iterable[tuple[str, str]]) -> list[Label]:
+def add_labels(*, project: Project, labels: Iterable[tuple[str, str]], by: User | None = None) -> list[Label]:
     _lock(project.pk)
     wanted = [(label_names.tidy(name), description.strip()) for name, description in labels]
     existing = list(project.labels.all())
     _refuse_repeated_names([label.name for label in existing] + [name for name, _description in wanted])
     free = hotkeys.free(label.hotkey for label in existing if label.archived_at is None)
     first = max((label.position for label in existing), default=-1) + 1
-    return Label.objects.bulk_create(
+    added = Label.objects.bulk_create(
         Label(project=project, name=name, description=text, hotkey=next(free, ""), position=first + position)
         for position, (name, text) in enumerate(wanted)
     )
+    for label in added:
+        events.record(EventKind.LABELS_ADDED, by=by, project=project, subject=label.name)
+    return added
 
 
 @transaction.atomic
-def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label]:
+def update_labels(*, project: Project, edits: Sequence[LabelEdit], by: User | None = None) -> list[Label]:
     """Rename, describe and re-key the project's live labels, all of them or none."""
     _lock(project.pk)
     # NB: a name is half of a unique key, so decisions that chose the label wait for its new name. They take
     # their labels in the order of the keys as well.
     live = project.labels.live().select_for_update().order_by("pk")
     labels = {label.pk: label for label in live}
+    before = {label.pk: _told(label) for label in labels.values()}
     is_rekeyed = False
     for edit in edits:
         if edit.pk not in labels:
@@ -66,7 +73,23 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit]) -> list[Label
     if is_rekeyed:
         _refuse_too_few_keys(labels.values())
     _save_labels(list(labels.values()))
+    for label in labels.values():
+        _record_change(project, label, before[label.pk], by)
     return list(labels.values())
+
+
+def _told(label: Label) -> dict[str, str]:
+    return {"name": label.name, "hotkey": label.hotkey, "description": label.description}
+
+
+def _record_change(project: Project, label: Label, before: dict[str, str], by: User | None) -> None:
+    after = _told(label)
+    changed: dict[str, Any] = {
+        field: {"old": old, "new": after[field]} for field, old in before.items() if old != after[field]
+    }
+    if changed:
+        subject = before["name"]
+        events.record(EventKind.LABEL_CHANGED, by=by, project=project, subject=subject, changed=changed)
 
 
 def _lock(project: int) -> None:
@@ -131,22 +154,29 @@ def _refuse_too_few_keys(labels: Collection[Label]) -> None:
 
 
 @transaction.atomic
-def archive_label(*, label: Label) -> int:
+def archive_label(*, label: Label, by: User | None = None) -> int:
     """Take a label out of use and return the number of annotations that keep it."""
     _lock(label.project_id)
-    if label.archived_at is None:
+    kept = label.choices.count()
+    if Label.objects.live().filter(pk=label.pk).exists():
         label.archived_at = timezone.now()
         label.save(update_fields=["archived_at"])
-    return label.choices.count()
+        events.record(
+            EventKind.LABEL_ARCHIVED, by=by, project=label.project, subject=label.name, annotations=kept
+        )
+    return kept
 
 
 @transaction.atomic
-def restore_label(*, label: Label) -> Label:
+def restore_label(*, label: Label, by: User | None = None) -> Label:
     """Bring an archived label back, with a free key where its own was given away meanwhile."""
     _lock(label.project_id)
+    if Label.objects.live().filter(pk=label.pk).exists():
+        return label
     taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
     if label.hotkey in taken:
         label.hotkey = next(hotkeys.free(taken), "")
     label.archived_at = None
     label.save(update_fields=["archived_at", "hotkey"])
+    events.record(EventKind.LABEL_RESTORED, by=by, project=label.project, subject=label.name)
     return label

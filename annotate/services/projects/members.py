@@ -7,9 +7,12 @@ from django.utils.translation import gettext as _
 
 from annotate import security_log
 from annotate.models import Assignment, Membership, Project, User
+from annotate.models.events import EventKind
 from annotate.models.members import Role
 from annotate.models.queue import AssignmentState
+from annotate.services import events
 from annotate.services.projects.refused import Refused
+from training.types import Json
 
 
 @transaction.atomic
@@ -22,7 +25,7 @@ def add_member(*, project: Project, username: str, role: str, by: User | None = 
     membership, is_new = Membership.objects.get_or_create(project=project, user=user, defaults={"role": role})
     if not is_new:
         raise Refused(_("“%(name)s” is a member of this project already.") % {"name": username})
-    _log("member-added", membership, by)
+    _log(EventKind.MEMBER_ADDED, membership, by, role=role)
     return membership
 
 
@@ -30,9 +33,11 @@ def add_member(*, project: Project, username: str, role: str, by: User | None = 
 def change_role(*, membership: Membership, role: str, by: User | None = None) -> Membership:
     if role != Role.LEAD:
         _refuse_without_lead(membership)
+    before = Membership.objects.select_for_update(no_key=True).get(pk=membership.pk).role
     membership.role = role
     membership.save(update_fields=["role"])
-    _log("role-changed", membership, by)
+    if role != before:
+        _log(EventKind.ROLE_CHANGED, membership, by, role=role, before=before)
     return membership
 
 
@@ -43,13 +48,14 @@ def remove_member(*, membership: Membership, by: User | None = None) -> None:
     Assignment.objects.filter(
         project=membership.project_id, annotator=membership.user_id, state=AssignmentState.LEASED
     ).update(state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False)
-    _log("member-removed", membership, by)
+    _log(EventKind.MEMBER_REMOVED, membership, by, role=membership.role)
     membership.delete()
 
 
-def _log(event: str, membership: Membership, by: User | None) -> None:
-    project, user = membership.project.slug, membership.user.get_username()
-    security_log.record(event, user=user, project=project, role=membership.role, by=by or "")
+def _log(kind: EventKind, membership: Membership, by: User | None, **details: Json) -> None:
+    project, user = membership.project, membership.user.get_username()
+    security_log.record(kind.value, user=user, project=project.slug, role=membership.role, by=by or "")
+    events.record(kind, by=by, project=project, subject=user, **details)
 
 
 def _refuse_without_lead(membership: Membership) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from annotate.models import Membership, Project, User
+from annotate.models.events import EventKind
 from annotate.models.members import Role
+from annotate.services import events
 from annotate.services.labeling import places
 from annotate.services.projects import quotas
 from annotate.services.projects.labels import add_labels
 from annotate.services.projects.refused import Refused
+from training.types import Json
 
 
 @transaction.atomic
@@ -44,12 +48,13 @@ def create_project(
         sentence = _("A project with the short name “%(slug)s” exists already; choose another.")
         raise Refused(sentence % {"slug": slug}, "slug") from error
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
-    add_labels(project=project, labels=labels)
+    events.record(EventKind.PROJECT_CREATED, by=by, project=project, subject=slug, task=task)
+    add_labels(project=project, labels=labels, by=by)
     return project
 
 
 @transaction.atomic
-def change_settings(*, project: Project, changes: Mapping[str, object]) -> Project:
+def change_settings(*, project: Project, changes: Mapping[str, object], by: User | None = None) -> Project:
     """Set the named fields. New guidelines get a new version, which annotations record from then on.
 
     Another number of annotators per document holds for what is queued and decided already, too.
@@ -57,11 +62,24 @@ def change_settings(*, project: Project, changes: Mapping[str, object]) -> Proje
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
-    before = project.annotators_per_document
+    before = {field: getattr(project, field) for field in changes}
+    annotators = project.annotators_per_document
     for field, value in changes.items():
         setattr(project, field, value)
     project.full_clean(validate_unique=False)
     project.save()
-    if project.annotators_per_document != before:
+    if project.annotators_per_document != annotators:
         places.fit(project=project)
+    changed = {
+        field: _told(project, field, old) for field, old in before.items() if old != getattr(project, field)
+    }
+    if changed:
+        events.record(EventKind.SETTINGS_CHANGED, by=by, project=project, changed=changed)
     return project
+
+
+def _told(project: Project, field: str, old: Any) -> dict[str, Json]:
+    """Return the old and the new value of a setting; of the guidelines, which are long, the version alone."""
+    if field == "guidelines":
+        return {"version": project.guidelines_version}
+    return {"old": old, "new": getattr(project, field)}

@@ -10,7 +10,9 @@ from django.utils import timezone
 
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
+from annotate.models.events import EventKind
 from annotate.models.work import LIVE_STATES
+from annotate.services import events
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.versions.variants import RunConfig, Variant
 from training import tasks
@@ -154,6 +156,11 @@ def open_run(*, project: Project, variant: Variant, reason: str, by: User | None
                 snapshot=SnapshotSummary(annotation=newest).dump(),
                 woken_at=timezone.now(),
             )
+            if by is not None:  # what starts by itself stands in the list of runs
+                name = variant.name
+                events.record(
+                    EventKind.RUN_STARTED, by=by, project=project, subject=variant.family, variant=name
+                )
     except IntegrityError:  # another process has just opened a run of this variant
         return []
     return [run]

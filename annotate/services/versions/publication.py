@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
+from annotate.models.events import EventKind
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
+from annotate.services import events
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
 from training.bundles.bundle import BundleError, open_bundle
@@ -201,7 +203,10 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
         current = TrainingRun.objects.filter(versions=version, token=token, state=WorkState.RUNNING)
         if not TrainingRun.objects.filter(pk__in=current).update(heartbeat_at=timezone.now()):
             raise TakenOver(_("Another worker has taken this run over, so its result is not published."))
+    is_new = not project.versions.published().filter(pk=version.pk).exists()
     _let_serve(project, version, by)
+    if by is not None and is_new:
+        events.record(EventKind.PUBLISHED, by=by, project=project, subject=str(version.number))
     latest = project.publications.standing().first()
     if latest is None or latest.version_id != version.pk:
         Publication.objects.create(project=project, version=version, published_at=timezone.now())
@@ -226,6 +231,7 @@ def roll_back(*, project: Project, by: User, number: int | None = None) -> Model
         )
     _check_bundle(older, is_measured=False)
     _let_serve(project, older, by)
+    events.record(EventKind.ROLLED_BACK, by=by, project=project, subject=str(older.number))
     since = project.publications.standing().filter(pk__gt=older.publications.standing().latest("pk").pk)
     since.update(withdrawn_at=timezone.now())
     return older

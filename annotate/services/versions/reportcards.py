@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Max, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, Project, ReportCard
+from annotate.models import Job, ModelVersion, Project, ReportCard, User
+from annotate.models.events import EventKind
+from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
+from annotate.services import events
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
 from annotate.services.versions.record import VersionReport
+from annotate.services.work import jobs
 from training.bundles.bundle import read_manifest
 from training.reportcard.card import Candidate, Comparison
 from training.reportcard.measurement import Measured, machine, measure
@@ -25,6 +30,14 @@ KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
 SECONDS = 4.0  # each of the two speeds is measured for so long where a lead asks for it
 SECONDS_ASIDE = 1.0  # and for so long where nobody asked and people label meanwhile
+
+
+@transaction.atomic
+def ask(*, project: Project, by: User) -> list[Job]:
+    """Have everything measured anew, speeds as well; the caller wakes a worker for the job."""
+    opened = jobs.ask(kind=JobKind.REPORTCARD, project=project, anew=True)
+    events.record(EventKind.MEASURED, by=by, project=project)
+    return opened
 
 
 def newest(project: Project) -> list[ModelVersion]:

@@ -9,14 +9,16 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import User
+from annotate.models import Import, Job, TrainingRun, User
+from annotate.models.events import EventKind
 from annotate.models.work import MOST_ATTEMPTS, W, Work, WorkQuerySet, WorkState
+from annotate.services import events
 from annotate.services.work import workers
 
 logger = logging.getLogger(__name__)
@@ -141,11 +143,25 @@ def pardon(model: type[Work]) -> int:
     return untold.update(attempt=F("attempt") - 1, worker=Concat("worker", Value(workers.PARDONED)))
 
 
-def cancel(*, row: Work, by: User | None = None) -> bool:
+@transaction.atomic
+def cancel(*, row: Import | Job | TrainingRun, by: User | None = None) -> bool:
     """End a live row; the worker that is at it stops at its next step, and what it still does is not kept."""
-    live = rows_of(type(row)).live().filter(pk=row.pk)
-    now = timezone.now()
-    return bool(live.update(state=WorkState.CANCELLED, cancelled_by=by, finished_at=now, **FREE))
+    rows: WorkQuerySet[Any] = rows_of(type(row))
+    ended = {"state": WorkState.CANCELLED, "cancelled_by": by, "finished_at": timezone.now()}
+    if not rows.live().filter(pk=row.pk).update(**ended, **FREE):
+        return False
+    work, subject = _told(row)
+    events.record(EventKind.CANCELLED, by=by, project=row.project, subject=subject, work=work)
+    return True
+
+
+def _told(row: Import | Job | TrainingRun) -> tuple[str, str]:
+    """Return what kind of work a row is, and what of it people know."""
+    if isinstance(row, Import):
+        return "import", row.name
+    if isinstance(row, Job):
+        return "job", row.kind
+    return "run", row.family
 
 
 def recover(rows: WorkQuerySet[W]) -> list[W]:

@@ -54,7 +54,7 @@ def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
     annotations = Annotation.objects.filter(project=project).select_related("project")
     annotation = get_object_or_404(annotations, pk=pk)
-    if places.return_to_queue(annotation=annotation):
+    if places.return_to_queue(annotation=annotation, by=signed_in(request.user)):
         messages.success(request, _("The document is in the queue again."))
     else:
         messages.info(request, _("The document is answered, or in the queue already."))

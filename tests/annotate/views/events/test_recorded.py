@@ -1,0 +1,352 @@
+"""Each change of a lead or an administrator is in the event log, and a new writing address has to say how."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
+
+from annotate.admin import ReadOnlyAdmin
+from annotate.models import (
+    Annotation,
+    Document,
+    Event,
+    HandedOnAnswer,
+    Project,
+    TrainingRun,
+    User,
+)
+from annotate.models.events import EventKind
+from annotate.models.jobs import JobKind
+from annotate.models.versions import Stage
+from annotate.services.imports import job
+from annotate.services.people import api_keys
+from annotate.services.people.api_keys import Scope
+from annotate.services.work import jobs
+from tests.annotate.made.bundles import add_version
+from training.types import Answer
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is posted to an address, and the event that comes of it, with `details` among its own."""
+
+    kind: EventKind
+    subject: str = ""
+    sent: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+CHANGES = {
+    "project-create": Change(
+        EventKind.PROJECT_CREATED,
+        "shapes",
+        {"name": "Shapes", "slug": "shapes", "task": "single", "labels": "round\nsquare"},
+        {"task": "single"},
+    ),
+    "project-settings": Change(
+        EventKind.SETTINGS_CHANGED,
+        sent={"batch_size": "7", "guidelines": "Look twice."},
+        details={"changed": {"batch_size": {"old": 50, "new": 7}, "guidelines": {"version": 2}}},
+    ),
+    "project-labels": Change(
+        EventKind.LABEL_CHANGED,
+        "red",
+        {"name": "crimson"},
+        {"changed": {"name": {"old": "red", "new": "crimson"}}},
+    ),
+    "project-labels-add": Change(EventKind.LABELS_ADDED, "pink", {"labels": "pink"}),
+    "project-label-archive": Change(EventKind.LABEL_ARCHIVED, "red", details={"annotations": 0}),
+    "project-label-restore": Change(EventKind.LABEL_RESTORED, "green"),
+    "project-members": Change(
+        EventKind.MEMBER_ADDED, "stefan", {"username": "stefan", "role": "annotator"}, {"role": "annotator"}
+    ),
+    "project-member": Change(
+        EventKind.ROLE_CHANGED, "anton", {"role": "lead"}, {"before": "annotator", "role": "lead"}
+    ),
+    "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
+    "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
+    "document-return": Change(EventKind.RETURNED, "anton"),
+    "handed-on-settle": Change(EventKind.HANDED_ON_DISCARDED, "anton", {"action": "discard"}),
+    "imports": Change(EventKind.UPLOADED, "mine.csv"),
+    "import": Change(EventKind.IMPORTED, "yours.csv", {"text": "text", "label": ""}),
+    "import-cancel": Change(EventKind.CANCELLED, "theirs.csv", details={"work": "import"}),
+    "version-publish": Change(EventKind.PUBLISHED, "1"),
+    "version-roll-back": Change(EventKind.ROLLED_BACK, "1"),
+    "reportcard-measure": Change(EventKind.MEASURED),
+    "reportcard-combine": Change(EventKind.RUN_STARTED, "cascade", {"cheap": "1", "strong": "2"}),
+    "run-start": Change(EventKind.RUN_STARTED, "tfidf", {"family": "tfidf"}),
+    "run-cancel": Change(EventKind.CANCELLED, "fasttext", details={"work": "run"}),
+    "job-cancel": Change(EventKind.CANCELLED, "vectors", details={"work": "job"}),
+    "api-keys": Change(EventKind.KEY_MADE, "loader", {"name": "loader", "scopes": ["predict"], "days": "30"}),
+    "api-key-revoke": Change(EventKind.KEY_REVOKED, "old one", details={"owner": "lena"}),
+}
+CHANGES_BY_PROGRAMS = {
+    "api-documents": Change(
+        EventKind.STORED, sent={"documents": [{"text": "a new text"}]}, details={"created": 1, "updated": 0}
+    ),
+    "api-publish": Change(EventKind.PUBLISHED, "1"),
+    "api-publish-before": Change(EventKind.PUBLISHED, "1"),
+    "api-roll-back": Change(EventKind.ROLLED_BACK, "1"),
+    "api-roll-back-before": Change(EventKind.ROLLED_BACK, "1"),
+}
+LABELLING = "labelling: each decision is a row of its own, with who made it and when"
+NONE_NEEDED = {
+    "label": LABELLING,
+    "label-ahead": LABELLING,
+    "label-pulse": LABELLING,
+    "label-release": LABELLING,
+    "label-hand-on": LABELLING,
+    "api-annotations": LABELLING,
+    "api-predict": "nothing changes",
+    "home": "sends on to the projects, whatever the method",
+    "login": "entries are in the security log",
+    "logout": "entries are in the security log",
+    "account-password": "one's own password is in the security log, and the keys that end with it are events",
+}
+
+
+@pytest.fixture
+def world(
+    project: Project,
+    lead: User,
+    annotator: User,
+    stranger: User,
+    add_documents: Callable[..., list[Document]],
+    tmp_path: Path,
+    settings: Any,
+) -> dict[str, list[Any]]:
+    """Make something for each address to be about; return what stands in the addresses after the project."""
+    settings.BUNDLE_ROOT, settings.MEDIA_ROOT = tmp_path, tmp_path / "uploads"
+    document, other = add_documents(project, "a text", "another text")
+    answered = Annotation.objects.create(
+        project=project, document=other, annotator=stranger, outcome="answered"
+    )
+    skipped = Annotation.objects.create(
+        project=project, document=document, annotator=annotator, outcome="skipped"
+    )
+    handed_on = HandedOnAnswer.objects.create(
+        project=project,
+        document=document,
+        annotator=annotator,
+        card=uuid.uuid4(),
+        outcome="skipped",
+        answer=Answer(),
+    )
+    uploads = [
+        job.begin(project=project, user=lead, file=SimpleUploadedFile(name, b"text\none\n"), name=name)
+        for name in ("yours.csv", "theirs.csv")
+    ]
+    type(uploads[1]).objects.filter(pk=uploads[1].pk).update(state="queued")
+    run = TrainingRun.objects.create(project=project, family="fasttext", reason="labels")
+    (vectors,) = jobs.ask(kind=JobKind.VECTORS, project=project)
+    for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
+        add_version(project, tmp_path, number=number, stage=stage)
+    key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
+    red, green, _blue = project.labels.all()
+    type(green).objects.filter(pk=green.pk).update(archived_at=timezone.now())
+    return {
+        "project-label-archive": [red.pk],
+        "project-label-restore": [green.pk],
+        "project-member": [project.memberships.get(user=annotator).pk],
+        "document-answer": [document.pk],
+        "annotation-withdraw": [answered.pk],
+        "document-return": [skipped.pk],
+        "handed-on-settle": [handed_on.pk],
+        "import": [uploads[0].pk],
+        "import-cancel": [uploads[1].pk],
+        "version-publish": [1],
+        "version-roll-back": [1],
+        "run-cancel": [run.pk],
+        "job-cancel": [vectors.pk],
+        "api-key-revoke": [key.pk],
+        "api-publish": [1],
+        "api-publish-before": [1],
+    }
+
+
+def _address(name: str, project: Project, world: dict[str, list[Any]]) -> str:
+    of_no_project = {"project-create", "api-keys", "api-key-revoke"}
+    return reverse(name, args=[*([] if name in of_no_project else [project.slug]), *world.get(name, [])])
+
+
+def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project: Project) -> dict[str, Any]:
+    """Return what a browser would send: a form as it was shown, with what the test changes."""
+    if name == "imports":
+        return {"file": SimpleUploadedFile("mine.csv", b"text\none\n")}
+    if name == "document-answer":
+        return sent | {"key": str(uuid.uuid4()), "labels": [project.labels.filter(archived_at=None)[0].pk]}
+    if name == "project-settings":
+        page = client.get(address).context
+        forms = (page["form"], page["asked"])
+        shown = {name: form[name].value() for form in forms for name in form.fields}
+        return {
+            name: value for name, value in shown.items() if value is not None and value is not False
+        } | sent
+    if name == "project-labels":
+        live = project.labels.filter(archived_at=None)
+        rows = {f"{label.pk}-{word}": getattr(label, word) for label in live for word in ("name", "hotkey")}
+        return rows | {f"{live[0].pk}-name": sent["name"]}
+    return sent
+
+
+def _check(change: Change, by: User) -> None:
+    event = Event.objects.exclude(kind__in=EARLIER).get() if change.kind not in EARLIER else _latest(change)
+    assert (event.kind, event.subject, event.by) == (change.kind, change.subject, by)
+    assert change.details.items() <= event.details.items()
+
+
+EARLIER = {EventKind.UPLOADED, EventKind.KEY_MADE}  # of what the fixture has made by services
+
+
+def _latest(change: Change) -> Event:
+    return Event.objects.filter(kind=change.kind).latest("pk")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_change_of_a_lead_is_an_event(
+    name: str, project: Project, lead: User, sign_in: Callable[[User], Client], world: dict[str, list[Any]]
+) -> None:
+    change, client, address = CHANGES[name], sign_in(lead), _address(name, project, world)
+    response = client.post(address, _sent(name, change.sent, client, address, project))
+    assert response.status_code == 302, response.context["form"].errors
+    if name == "project-create":  # its labels are told, too
+        assert Event.objects.filter(kind=EventKind.LABELS_ADDED).count() == 2
+        event = Event.objects.get(kind=EventKind.PROJECT_CREATED)
+        assert (event.subject, event.by, event.project_name) == ("shapes", lead, "Shapes")
+    else:
+        _check(change, lead)
+    if name not in ("project-create", "api-keys", "api-key-revoke"):
+        assert _latest(change).project_id == project.pk
+
+
+@pytest.mark.parametrize("name", CHANGES_BY_PROGRAMS)
+def test_each_change_of_a_program_is_an_event(
+    name: str, project: Project, lead: User, world: dict[str, list[Any]]
+) -> None:
+    _key, secret = api_keys.issue(user=lead, name="test", scopes=Scope.values)
+    client = Client(headers={"authorization": f"Bearer {secret}"})
+    change = CHANGES_BY_PROGRAMS[name]
+    sent = change.sent
+    response = client.post(_address(name, project, world), sent, content_type="application/json")
+    assert response.status_code == 200, response.content.decode()
+    _check(change, lead)
+
+
+def _patterns(found: Any, namespace: str = "") -> list[tuple[str, URLPattern]]:
+    rows: list[tuple[str, URLPattern]] = []
+    for entry in found:
+        if isinstance(entry, URLResolver):
+            rows += _patterns(entry.url_patterns, entry.namespace or namespace)
+        elif namespace != "admin":
+            rows.append((entry.name or "", entry))
+    return rows
+
+
+def _takes_posts(pattern: URLPattern, name: str, project: Project, client: Client) -> bool:
+    view = getattr(pattern.callback, "cls", None)
+    if view is not None:  # an endpoint of the API, which asks for a key before it looks at the method
+        return hasattr(view, "post")
+    words = {"slug": project.slug, "format": "csv", "key": uuid.uuid4()}
+    kwargs = {word: words.get(word, 1) for word in pattern.pattern.converters}
+    return client.post(reverse(name, kwargs=kwargs)).status_code != 405
+
+
+def test_every_address_that_takes_posts_has_an_event_or_a_reason_for_none(
+    project: Project, admin_user: User, sign_in: Callable[[User], Client]
+) -> None:
+    """A new writing page has to say which event it records."""
+    told = {*CHANGES, *CHANGES_BY_PROGRAMS, *NONE_NEEDED}
+    writing = {
+        name
+        for name, pattern in _patterns(get_resolver().url_patterns)
+        if name and _takes_posts(pattern, name, project, sign_in(admin_user))
+    }
+    assert sorted(writing) == sorted(told)
+
+
+def test_administrators_change_accounts_and_keys_alone() -> None:
+    """A model that they can change anew has to record it, with a test below."""
+    writing = {
+        model._meta.label
+        for model, page in admin.site._registry.items()
+        if not isinstance(page, ReadOnlyAdmin) or page.actions
+    }
+    tries_to_log_in = {"axes.AccessAttempt", "axes.AccessFailureLog", "axes.AccessLog"}
+    of_no_account = {"auth.Group"}  # this site gives nobody rights by a group
+    assert writing == {"annotate.User", "annotate.ApiKey"} | tries_to_log_in | of_no_account
+
+
+def test_what_administrators_do_to_accounts_is_an_event(
+    annotator: User, stranger: User, admin_user: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(admin_user)
+    password = "correct horse battery staple"
+    new = {"username": "nina", "usable_password": "true", "password1": password, "password2": password}
+    client.post(reverse("admin:annotate_user_add"), new)
+    nina = User.objects.get(username="nina")
+    sent = {"username": "nina", "first_name": "Nina", "date_joined_0": "2026-01-01", "date_joined_1": "10:00"}
+    client.post(reverse("admin:annotate_user_change", args=[nina.pk]), sent)
+    api_keys.issue(user=annotator, name="his", scopes=[Scope.PREDICT])
+    where = reverse("admin:annotate_user_changelist")
+    client.post(where, {"action": "end_keys", "_selected_action": [annotator.pk]})
+    client.post(reverse("admin:annotate_user_delete", args=[nina.pk]), {"post": "yes"})
+    client.post(where, {"action": "delete_selected", "_selected_action": [stranger.pk], "post": "yes"})
+    told = list(Event.objects.order_by("pk").values_list("kind", "subject", "by_name"))
+    assert told == [
+        ("account-made", "nina", "admin"),
+        ("account-changed", "nina", "admin"),
+        ("key-made", "his", "anton"),
+        ("key-revoked", "his", "admin"),
+        ("account-deleted", "nina", "admin"),
+        ("account-deleted", "stefan", "admin"),
+    ]
+    made, changed = Event.objects.filter(kind__startswith="account").order_by("pk")[:2]
+    assert password not in str(made.details)
+    assert "first_name" in changed.details["fields"]
+
+
+def test_keys_that_end_with_a_password_are_events(lead: User) -> None:
+    api_keys.issue(user=lead, name="loader", scopes=[Scope.PREDICT])
+    lead.set_password("another horse battery")
+    lead.save()
+    event = Event.objects.latest("pk")
+    assert (event.kind, event.subject, event.by) == (EventKind.KEY_ENDED, "loader", None)
+
+
+def test_what_changes_nothing_is_no_event(
+    project: Project, lead: User, sign_in: Callable[[User], Client], world: dict[str, list[Any]]
+) -> None:
+    client, before = sign_in(lead), Event.objects.count()
+    addresses = {name: _address(name, project, world) for name in CHANGES if name != "project-create"}
+    client.post(addresses["project-member"], {"role": "annotator"})
+    unchanged: dict[str, dict[str, Any]] = {"project-settings": {}, "project-labels": {"name": "red"}}
+    for name, sent in unchanged.items():
+        client.post(addresses[name], _sent(name, sent, client, addresses[name], project))
+    client.post(addresses["import"], {"text": "text", "label": "", "dry_run": "1"})
+    client.post(reverse("version-publish", args=[project.slug, 2]))
+    assert list(Event.objects.order_by("pk").values_list("kind", flat=True))[before:] == []
+    once = ["project-label-archive", "handed-on-settle", "run-cancel", "api-key-revoke", "document-return"]
+    for name in [*once, *once]:
+        client.post(addresses[name], CHANGES[name].sent)
+    assert Event.objects.count() == before + len(once)
+
+
+def test_no_event_is_kept_of_a_change_that_is_refused(
+    project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    red, green, blue = project.labels.all()
+    names = {red: green.name, green: green.name, blue: "azure"}
+    sent = {f"{label.pk}-name": name for label, name in names.items()}
+    refused = sign_in(lead).post(reverse("project-labels", args=[project.slug]), sent)
+    assert refused.status_code == 422
+    assert not Event.objects.exists()
