@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
     path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
+    path("projects/<slug:slug>/documents/<int:pk>/comment/", document.comment, name="document-comment"),
     path(
         "projects/<slug:slug>/annotations/<int:pk>/withdraw/", document.withdraw, name="annotation-withdraw"
     ),

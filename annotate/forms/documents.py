@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.forms.keys import as_key
 from annotate.models import Label, Project, User
 from annotate.services.documents import search
+from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
 from annotate.services.labeling.decisions import LONGEST_REASON
 from training.types import Answer
@@ -122,3 +123,15 @@ class AnswerForm(forms.Form):
         elif fault := self.task_type.form_fault(self.sent, self.answer) or self.task_type.fault(self.answer):
             self.add_error(None, fault)
         return self.cleaned_data
+
+
+class CommentForm(forms.Form):
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    text = forms.CharField(
+        label=_("Comment for the other leads"),
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, auto_id="comment_%s", label_suffix="")

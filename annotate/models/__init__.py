@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
+from annotate.models.comments import Comment
 from annotate.models.documents import Document, FoldedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
@@ -28,6 +29,7 @@ __all__ = [
     "Batch",
     "Card",
     "ClassMetric",
+    "Comment",
     "Decision",
     "Document",
     "Embedding",

@@ -34,6 +34,7 @@ class EventKind(models.TextChoices):
     GOLD_GIVEN = "gold-given", _("Gold answer given")
     GOLD_REMOVED = "gold-removed", _("Answer no longer gold")
     ANSWER_WITHDRAWN = "answer-withdrawn", _("Answer withdrawn")
+    COMMENTED = "commented", _("Commented on")
     PUBLISHED = "published", _("Version published")
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")
     RUN_STARTED = "run-started", _("Training started")

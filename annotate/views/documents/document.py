@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
-from annotate.forms.documents import AnswerForm, FilterForm
+from annotate.forms.documents import AnswerForm, CommentForm, FilterForm
 from annotate.models import Annotation, Document, Project
-from annotate.services.documents import filters, history
+from annotate.services.documents import comments, filters, history
 from annotate.services.labeling import corrections, decisions
 from annotate.services.runs import schedule
 from training.types import Answer
@@ -26,9 +26,7 @@ from training.types import Answer
 def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
     shown = _document(project, pk)
-    own = shown.annotations.answered().filter(annotator=signed_in(request.user)).first()
-    standing = Answer(tuple(own.choices.values_list("label", flat=True))) if own else None
-    return _show(request, shown, AnswerForm(project=project, standing=standing))
+    return _show(request, shown, _answer_form(request, shown), CommentForm())
 
 
 @require_POST
@@ -37,7 +35,7 @@ def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     shown = _document(project, pk)
     form = AnswerForm(request.POST, project=project, standing=None)
     if not form.is_valid() or form.answer is None:
-        return _show(request, shown, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _show(request, shown, form, CommentForm(), status=HTTPStatus.UNPROCESSABLE_ENTITY)
     is_gold = request.POST.get("as") == "gold"
     try:
         corrections.answer(
@@ -50,7 +48,7 @@ def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         )
     except decisions.Rejected as rejection:
         form.add_error(None, str(rejection))
-        return _show(request, shown, form, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return _show(request, shown, form, CommentForm(), status=HTTPStatus.UNPROCESSABLE_ENTITY)
     tasks.wake(schedule.open_if_due(project=project))
     messages.success(
         request,
@@ -76,6 +74,31 @@ def withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return HttpResponseRedirect(_address(annotation.document, carried))
 
 
+@require_POST
+def comment(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    shown = _document(project, pk)
+    form = CommentForm(request.POST)
+    if not form.is_valid():
+        return _show(
+            request, shown, _answer_form(request, shown), form, status=HTTPStatus.UNPROCESSABLE_ENTITY
+        )
+    comments.add(
+        document=shown,
+        by=signed_in(request.user),
+        key=form.cleaned_data["key"],
+        text=form.cleaned_data["text"],
+    )
+    carried = FilterForm(request.GET, project=project).carried
+    return HttpResponseRedirect(_address(shown, carried) + "#comments")
+
+
+def _answer_form(request: HttpRequest, shown: Document) -> AnswerForm:
+    own = shown.annotations.answered().filter(annotator=signed_in(request.user)).first()
+    standing = Answer(tuple(own.choices.values_list("label", flat=True))) if own else None
+    return AnswerForm(project=shown.project, standing=standing)
+
+
 def _document(project: Project, pk: int) -> Document:
     documents = project.documents.select_related("project", "prediction__version")
     return get_object_or_404(documents, pk=pk)
@@ -87,7 +110,11 @@ def _address(shown: Document, carried: dict[str, str], name: str = "document") -
 
 
 def _show(
-    request: HttpRequest, shown: Document, form: AnswerForm, status: int = HTTPStatus.OK
+    request: HttpRequest,
+    shown: Document,
+    form: AnswerForm,
+    comment_form: CommentForm,
+    status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     wanted = FilterForm(request.GET, project=shown.project)
     newer, older = history.neighbours(filters.find(shown.project, wanted.wanted), pk=shown.pk)
@@ -98,6 +125,9 @@ def _show(
         "form": form,
         "here": _address(shown, wanted.carried),
         "send_to": _address(shown, wanted.carried, "document-answer"),
+        "comment_form": comment_form,
+        "comment_to": _address(shown, wanted.carried, "document-comment"),
+        "comments": comments.of_document(shown),
         "query": urlencode(wanted.carried),
         "newer": newer,
         "older": older,

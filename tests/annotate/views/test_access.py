@@ -47,6 +47,7 @@ ACTIONS = [
     "document-return",
     "document-answer",
     "annotation-withdraw",
+    "document-comment",
     "handed-on-settle",
     "version-publish",
     "version-roll-back",
@@ -56,7 +57,7 @@ ACTIONS = [
     "import-cancel",
 ]
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
-REFUSED_WHEN_EMPTY = {"project-labels-add", "document-answer"}
+REFUSED_WHEN_EMPTY = {"project-labels-add", "document-answer", "document-comment"}
 # What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
 # nobody more than is theirs, which the tests of its page look at.
 OF_MEMBERS = {
@@ -131,6 +132,7 @@ def address(
         "document": [document.pk],
         "document-answer": [document.pk],
         "annotation-withdraw": [annotation.pk],
+        "document-comment": [document.pk],
         "document-return": [annotation.pk],
         "handed-on-settle": [handed_on.pk],
         "version": [version.number],

@@ -21,7 +21,7 @@ from annotate.models import (
 )
 from annotate.models.documents import Lane
 from annotate.models.events import EventKind
-from annotate.services.documents import history
+from annotate.services.documents import comments, history
 from annotate.services.labeling import decisions, places, queue
 from training.types import Answer
 
@@ -375,3 +375,29 @@ def test_the_withdrawn_are_found_by_their_outcome(
         for outcome in ("answered", "skipped", "withdrawn", "none")
     }
     assert found == {"answered": 0, "skipped": 0, "withdrawn": 1, "none": 0}
+
+
+def test_a_comment_is_shown_as_text_and_its_event_does_not_repeat_it(
+    client: Client, document: Document, lead: User
+) -> None:
+    form = {"key": str(uuid.uuid4()), "text": "is <b>this</b> right?"}
+    for _time in range(2):
+        response = client.post(_where(document, "document-comment") + "?lane=pool", form)
+        assert response["Location"] == _where(document) + "?lane=pool#comments"
+    comment = document.comments.get()
+    assert (comment.author, comment.text) == (lead, "is <b>this</b> right?")
+    event = Event.objects.get()
+    assert (event.kind, event.by, event.document_id) == (EventKind.COMMENTED, lead, document.pk)
+    assert (event.subject, event.details) == ("", {})
+    assert "is &lt;b&gt;this&lt;/b&gt; right?" in client.get(_where(document)).content.decode()
+
+
+@pytest.mark.parametrize("text", ["", "  ", "a\0b", "x" * (comments.LONGEST + 1)])
+def test_a_comment_that_cannot_be_kept_is_told_and_stays_in_the_form(
+    client: Client, document: Document, text: str
+) -> None:
+    response = client.post(_where(document, "document-comment"), {"key": str(uuid.uuid4()), "text": text})
+    assert response.status_code == 422
+    assert "Nothing was saved" in response.content.decode()
+    assert response.context["comment_form"]["text"].value() == text
+    assert not document.comments.exists()
