@@ -40,7 +40,9 @@ def card_given_to(user: User | AnonymousUser, slug: str, key: str) -> Card:
     It shows nothing that they have not seen, and opens nothing else of the project.
     """
     cards = Card.objects.select_related("document__project")
-    own = cards.filter(annotator=signed_in(user), document__project__slug=slug)
+    own = cards.filter(
+        annotator=signed_in(user), document__project__slug=slug, document__project__deleted_at=None
+    )
     try:
         return get_object_or_404(own, key=uuid.UUID(key))
     except ValueError as error:
@@ -74,7 +76,7 @@ def led_project_for(user: User | AnonymousUser, slug: str) -> Project:
 
 def leads(user: User | AnonymousUser, slug: str) -> bool:
     """Tell whether `user` leads the project, where one of that name exists."""
-    project = Project.objects.filter(slug=slug).first()
+    project = Project.objects.standing().filter(slug=slug).first()
     return isinstance(user, User) and project is not None and is_lead(user, project)
 
 

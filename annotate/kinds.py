@@ -9,13 +9,14 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
+from annotate.models import Document, Import, Job, ModelVersion, Project, Removal, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
+from annotate.services.deletion import project as deletion
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
@@ -115,7 +116,7 @@ def predictions_due() -> Iterable[Work]:
         state=WorkState.SUCCEEDED,
         finished_at__gte=OuterRef("published_at"),
     )
-    published = ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None)
+    published = ModelVersion.objects.filter(stage=Stage.PUBLISHED, predictions=None, project__deleted_at=None)
     silent = published.filter(Exists(documents), ~Exists(asked))
     for version in silent.select_related("project"):
         yield from jobs.ask_if_rested(kind=JobKind.RESCORE, project=version.project, version=version)
@@ -162,6 +163,7 @@ KINDS = (
     WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
     WorkKind("import_file", INTERACTIVE, Import, import_file),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
+    WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),
     of_jobs(JobKind.RESCORE, INTERACTIVE, predict_all, predictions_due),
     of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),

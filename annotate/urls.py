@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from annotate.views import (
     account,
     api_keys,
+    deletion,
     events,
     glossary,
     imports,
@@ -52,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/", overview.project, name="project"),
     path("projects/<slug:slug>/live/", overview.live, name="project-live"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project-settings"),
+    path("projects/<slug:slug>/delete/", deletion.project, name="project-delete"),
     path("projects/<slug:slug>/labels/", projects.labels, name="project-labels"),
     path("projects/<slug:slug>/labels/add/", projects.add_labels, name="project-labels-add"),
     path(

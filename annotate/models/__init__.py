@@ -11,7 +11,7 @@ from annotate.models.comments import Comment
 from annotate.models.documents import Document, FoldedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
-from annotate.models.jobs import Job, Sweep
+from annotate.models.jobs import Job, Removal, Sweep
 from annotate.models.members import Membership
 from annotate.models.predictions import LlmAnswer, Prediction
 from annotate.models.projects import Label, Project
@@ -47,6 +47,7 @@ __all__ = [
     "Prediction",
     "Project",
     "Publication",
+    "Removal",
     "ReportCard",
     "Sweep",
     "TrainingRun",

@@ -11,6 +11,7 @@ class EventKind(models.TextChoices):
     """What somebody did. Labelling itself is not here: each `Decision` is kept as a row of its own."""
 
     PROJECT_CREATED = "project-created", _("Project created")
+    PROJECT_DELETED = "project-deleted", _("Project deleted")
     SETTINGS_CHANGED = "settings-changed", _("Settings changed")
     LABELS_ADDED = "labels-added", _("Labels added")
     LABEL_CHANGED = "label-changed", _("Label changed")

@@ -64,3 +64,26 @@ class Sweep(Work):
 
     def __str__(self) -> str:
         return f"sweep {self.pk}"
+
+
+class Removal(Work):
+    """The removal of a project that somebody has deleted: it is hidden at once, its rows go in turns.
+
+    The row outlives its project; `removed` counts the documents that are gone.
+    """
+
+    project = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="removals")
+    removed = models.PositiveIntegerField(default=0)
+
+    objects: WorkQuerySet[Removal] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=Q(state__in=LIVE_STATES), name="removal_one_live_per_project"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"removal {self.pk}"

@@ -66,7 +66,11 @@ class ObjectiveChoices(models.TextChoices):
 class ProjectQuerySet(models.QuerySet["Project"]):
     def of(self, user: User) -> ProjectQuerySet:
         """Return the projects that `user` may enter."""
-        return self if user.is_superuser else self.filter(memberships__user=user)
+        return self.standing() if user.is_superuser else self.standing().filter(memberships__user=user)
+
+    def standing(self) -> ProjectQuerySet:
+        """Leave out projects that somebody has deleted and whose rows a worker is still removing."""
+        return self.filter(deleted_at=None)
 
 
 class Project(models.Model):
@@ -79,6 +83,8 @@ class Project(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
     )
+
+    deleted_at = models.DateTimeField(null=True, editable=False)
 
     # Who labels what.
     annotators_per_document = models.PositiveSmallIntegerField(

@@ -144,7 +144,7 @@ def latest(project: Project) -> ReportCard | None:
 
 def outdated() -> QuerySet[Project]:
     """Return the projects with a version that was made after their last card."""
-    times = Project.objects.annotate(
+    times = Project.objects.standing().annotate(
         measured_at=Max("report_cards__created_at"), version_at=Max("versions__created_at")
     )
     return times.filter(Q(measured_at=None) | Q(measured_at__lt=F("version_at")), version_at__isnull=False)

@@ -31,6 +31,7 @@ SILENT_SECONDS: Mapping[str, float] = {
     "ask": 300,
     "measure": 900,
     "sweep": 900,
+    "remove": 300,
 }
 # A family that takes minutes may be silent for as many times as long: while it loads and exports a network.
 SLOW = 3

@@ -27,6 +27,7 @@ from training.types import Answer
 
 PAGES = [
     "project-settings",
+    "project-delete",
     "project-labels",
     "project-members",
     "project-live",

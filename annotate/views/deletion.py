@@ -1,0 +1,30 @@
+"""What a lead deletes: each page counts what goes and asks first."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from annotate import tasks
+from annotate.access import led_project_for, signed_in
+from annotate.forms.deletion import TypedNameForm
+from annotate.services.deletion import project as project_service
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def project(request: HttpRequest, slug: str) -> HttpResponse:
+    deleted = led_project_for(request.user, slug)
+    form = TypedNameForm(request.POST if request.method == "POST" else None, name=deleted.name)
+    if form.is_valid():
+        tasks.wake(project_service.delete(project=deleted, by=signed_in(request.user)))
+        messages.success(
+            request,
+            _("The project “%(name)s” is deleted. A worker removes what it held.") % {"name": deleted.name},
+        )
+        return redirect("projects")
+    contents = project_service.contents(deleted)
+    context = {"project": deleted, "form": form, "contents": contents, "tab": "settings"}
+    return render(request, "deletion/project.html", context, status=422 if form.errors else 200)
