@@ -18,6 +18,7 @@ from annotate.forms.documents import AnswerForm, CommentForm, FilterForm
 from annotate.models import Annotation, Document, Project
 from annotate.services.documents import comments, filters, history
 from annotate.services.labeling import corrections, decisions
+from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
 from training.types import Answer
 
@@ -138,7 +139,7 @@ def _show(
         "metadata": history.metadata(shown),
         "near": near,
         "has_more_near": has_more_near,
-        "events": history.events(shown),
+        "events": [(event.at, event_log.sentence(event)) for event in history.events(shown)],
         "tab": "documents",
     }
     return render(request, "documents/document.html", context, status=status)

@@ -196,7 +196,7 @@ def test_a_gold_answer_settles_the_document_and_keeps_what_others_said(
     assert [choice.label.name for choice in theirs.choices.all()] == ["green"]
     event = Event.objects.get(kind=EventKind.GOLD_GIVEN)
     assert (event.by, event.document_id, event.details) == (lead, document.pk, {})
-    assert "Gold answer given" in client.get(_where(document)).content.decode()
+    assert "lena gave document" in client.get(_where(document)).content.decode()
 
 
 def test_a_document_has_one_gold_answer_and_the_event_says_whose_it_was_before(

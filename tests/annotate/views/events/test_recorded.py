@@ -75,6 +75,7 @@ CHANGES = {
     ),
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
     "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
+    "document-comment": Change(EventKind.COMMENTED, sent={"text": "Look again."}),
     "document-return": Change(EventKind.RETURNED, "anton"),
     "handed-on-settle": Change(EventKind.HANDED_ON_DISCARDED, "anton", {"action": "discard"}),
     "imports": Change(EventKind.UPLOADED, "mine.csv"),
@@ -160,6 +161,7 @@ def world(
         "project-member": [project.memberships.get(user=annotator).pk],
         "document-answer": [document.pk],
         "annotation-withdraw": [answered.pk],
+        "document-comment": [document.pk],
         "document-return": [skipped.pk],
         "handed-on-settle": [handed_on.pk],
         "import": [uploads[0].pk],
@@ -185,6 +187,8 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
         return {"file": SimpleUploadedFile("mine.csv", b"text\none\n")}
     if name == "document-answer":
         return sent | {"key": str(uuid.uuid4()), "labels": [project.labels.filter(archived_at=None)[0].pk]}
+    if name == "document-comment":
+        return sent | {"key": str(uuid.uuid4())}
     if name == "project-settings":
         page = client.get(address).context
         forms = (page["form"], page["asked"])
