@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -189,6 +191,22 @@ def test_the_index_is_there_after_all_migrations(db: None) -> None:
             )
             triggers = {name for (name,) in cursor.fetchall()}
         assert triggers == {"search_text_inserted", "search_text_deleted", "search_text_updated"}
+
+
+def test_a_migration_goes_on_where_the_index_may_not_be_made(
+    project: Project, add_documents: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration, editor = (
+        import_module("annotate.migrations.0037_search"),
+        SimpleNamespace(connection=connection),
+    )
+    migration.drop_index(None, editor)
+    for name in ("SQLITE", "POSTGRESQL"):
+        monkeypatch.setattr(migration, name, ["CREATE EXTENSION there_is_no_such_extension"])
+    migration.make_index(None, editor)
+    assert not search.has_index()
+    add_documents(project, "Crème")
+    assert found(project, "CREME") == {"Crème"}
 
 
 def test_the_index_of_sqlite_agrees_with_its_table(project: Project) -> None:
