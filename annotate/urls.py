@@ -68,6 +68,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/events/csv/", events.project_events_csv, name="project-events-csv"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
     path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
+    path("projects/<slug:slug>/documents/<int:pk>/delete/", deletion.document, name="document-delete"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
     path("projects/<slug:slug>/documents/<int:pk>/comment/", document.comment, name="document-comment"),
     path(

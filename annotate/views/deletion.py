@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.deletion import TypedNameForm
+from annotate.services.deletion import document as document_service
 from annotate.services.deletion import project as project_service
+from annotate.services.projects.refused import Refused
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,3 +30,24 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     contents = project_service.contents(deleted)
     context = {"project": deleted, "form": form, "contents": contents, "tab": "settings"}
     return render(request, "deletion/project.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    of = led_project_for(request.user, slug)
+    deleted = get_object_or_404(of.documents.select_related("project"), pk=pk)
+    if request.method == "POST":
+        try:
+            document_service.delete(document=deleted, by=signed_in(request.user))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("document-delete", slug, pk)
+        messages.success(request, _("Document %(pk)d is deleted.") % {"pk": pk})
+        return redirect("documents", slug)
+    context = {
+        "project": of,
+        "document": deleted,
+        "contents": document_service.contents(deleted),
+        "tab": "documents",
+    }
+    return render(request, "deletion/document.html", context)

@@ -28,6 +28,7 @@ from training.types import Answer
 PAGES = [
     "project-settings",
     "project-delete",
+    "document-delete",
     "project-labels",
     "project-members",
     "project-live",
@@ -131,6 +132,7 @@ def address(
         "project-label-restore": [label.pk],
         "project-member": [member.pk],
         "document": [document.pk],
+        "document-delete": [document.pk],
         "document-answer": [document.pk],
         "annotation-withdraw": [annotation.pk],
         "document-comment": [document.pk],

@@ -36,3 +36,21 @@ def test_a_lead_deletes_a_project_by_typing_its_name(
     expect(page.get_by_text("The project “Colours” is deleted.")).to_be_visible()
     assert Removal.objects.count() == 1
     assert not Project.objects.of(lead).exists()
+
+
+def test_a_lead_deletes_a_document_from_the_table(
+    open_as: Callable[[User, str], Page],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    (first, _second) = add_documents(project, "the first text", "the second text")
+    page = open_as(lead, reverse("documents", args=[project.slug]))
+    page.get_by_role("link", name=f"Delete document {first.pk}").click()
+    assert violations(page) == []
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    page.get_by_role("button", name="Delete the document").click()
+    expect(page.get_by_text(f"Document {first.pk} is deleted.")).to_be_visible()
+    expect(page.get_by_text("the second text")).to_be_visible()
+    expect(page.get_by_text("the first text")).to_have_count(0)

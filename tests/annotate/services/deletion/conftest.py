@@ -11,6 +11,7 @@ from annotate.models import (
     Annotation,
     Assignment,
     Card,
+    Comment,
     Document,
     Embedding,
     HandedOnAnswer,
@@ -72,6 +73,7 @@ def fill(
             project=project, document=document, sha256=document.sha256, key="k", model="m", note=TEXT
         )
         Assignment.objects.create(project=project, document=document, rank=1.0)
+        Comment.objects.create(document=document, author=annotator, key=uuid.uuid4(), text=TEXT)
         Card.objects.create(document=document, annotator=annotator)
         HandedOnAnswer.objects.create(
             project=project, document=document, annotator=annotator, card=uuid.uuid4(), **sent

@@ -1,0 +1,78 @@
+"""One document is deleted, with all that was made of its text and the uploaded files that may hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Min, QuerySet
+from django.utils.translation import gettext as _
+
+from annotate.models import Decision, Document, Import, Project, User
+from annotate.models.events import EventKind
+from annotate.models.imports import UPLOADED
+from annotate.services import events
+from annotate.services.corpus.snapshots import SnapshotSummary
+from annotate.services.deletion import documents
+from annotate.services.projects.refused import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentContents:
+    """How much goes with a document; `versions` are the numbers of those that were made of its answers."""
+
+    annotations: int
+    decisions: int
+    files: int
+    versions: list[int]
+
+
+def contents(document: Document) -> DocumentContents:
+    return DocumentContents(
+        annotations=document.annotations.count(),
+        decisions=Decision.objects.filter(annotation__document=document).count(),
+        files=_files(document.project).count(),
+        versions=_made_of(document),
+    )
+
+
+@transaction.atomic
+def delete(*, document: Document, by: User) -> None:
+    """Delete a document at once; refused while an import runs, which might read its text again."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=document.project_id)
+    if project.imports.live().exists():
+        raise Refused(
+            _("An import is under way and may bring this text again. Wait for its end or cancel it first.")
+        )
+    if not documents.remove(project=project, keys=[document.pk]):
+        return  # somebody else has deleted it meanwhile
+    for upload in _files(project):
+        transaction.on_commit(partial(upload.file.storage.delete, str(upload.file.name)))
+    events.record(EventKind.DOCUMENT_DELETED, by=by, project=project, document=document)
+
+
+def _files(project: Project) -> QuerySet[Import]:
+    """Return the imports whose file may hold the text. Nothing says which document came from which file."""
+    return project.imports.exclude(state=UPLOADED).exclude(file="")
+
+
+def _made_of(document: Document) -> list[int]:
+    """Return the numbers of versions that were made when the document was answered already.
+
+    A run keeps the newest answer that it knew. Of a version whose run is not kept, its date tells.
+    """
+    answers = document.annotations.answered()
+    first = answers.aggregate(key=Min("pk"), at=Min("created_at"))
+    if first["key"] is None:
+        return []
+    versions = document.project.versions.select_related("run").order_by("number")
+    return [
+        version.number
+        for version in versions
+        if (
+            SnapshotSummary.load(version.run.snapshot).annotation >= first["key"]
+            if version.run
+            else version.created_at >= first["at"]
+        )
+    ]
