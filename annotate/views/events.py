@@ -48,7 +48,7 @@ def _shown(request: HttpRequest, events: QuerySet[Event]) -> dict[str, Any]:
     page = log.page(events.filter(**form.wanted), before=before, after=after)
     # What an event is about may be gone since, so that there is nothing to open.
     projects = {event.project_id or 0 for event in page.events}
-    slugs = dict(Project.objects.filter(pk__in=projects).values_list("pk", "slug"))
+    slugs = dict(Project.objects.standing().filter(pk__in=projects).values_list("pk", "slug"))
     documents = {event.document_id or 0 for event in page.events}
     kept = set(Document.objects.filter(pk__in=documents).values_list("pk", flat=True))
     rows = [

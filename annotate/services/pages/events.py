@@ -74,13 +74,16 @@ def sentence(event: Event) -> str:
         "document": event.document_id,
         "title": event.get_kind_display(),
     }
-    if known is not None:
-        told = known(event) if callable(known) else str(known)
-    elif event.subject:
-        told = _("%(who)s: %(title)s, “%(subject)s”")
-    else:
-        told = _("%(who)s: %(title)s")
+    told = _untold(event) if known is None else known(event) if callable(known) else str(known)
     return told % (words | _more(event))
+
+
+def _untold(event: Event) -> str:
+    if event.subject and event.document_id:
+        return _("%(who)s: %(title)s, “%(subject)s”, document %(document)s")
+    if event.subject:
+        return _("%(who)s: %(title)s, “%(subject)s”")
+    return _("%(who)s: %(title)s, document %(document)s") if event.document_id else _("%(who)s: %(title)s")
 
 
 def _more(event: Event) -> dict[str, Any]:
@@ -153,8 +156,8 @@ def _label_changed(event: Event) -> str:
 
 def _archived(event: Event) -> str:
     return ngettext(
-        "%(who)s archived “%(subject)s”; %(n)s annotation keeps it",
-        "%(who)s archived “%(subject)s”; %(n)s annotations keep it",
+        "%(who)s archived the label “%(subject)s”; %(n)s annotation keeps it",
+        "%(who)s archived the label “%(subject)s”; %(n)s annotations keep it",
         event.details.get("annotations", 0),
     )
 
@@ -176,6 +179,7 @@ def _account_changed(event: Event) -> str:
 
 SENTENCES: dict[str, Any] = {
     EventKind.PROJECT_CREATED: gettext_lazy("%(who)s made the project “%(project)s”"),
+    EventKind.PROJECT_DELETED: gettext_lazy("%(who)s deleted the project “%(project)s”"),
     EventKind.SETTINGS_CHANGED: gettext_lazy("%(who)s changed the settings: %(changes)s"),
     EventKind.LABELS_ADDED: gettext_lazy("%(who)s added the label “%(subject)s”"),
     EventKind.LABEL_CHANGED: _label_changed,
