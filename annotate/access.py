@@ -11,8 +11,9 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Annotation, Card, Label, Project, User
+from annotate.models import Annotation, Card, Invitation, Label, Project, User
 from annotate.models.members import Role
+from annotate.services.people import invitations
 
 
 def signed_in(user: User | AnonymousUser) -> User:
@@ -59,6 +60,11 @@ def decision_of(user: User | AnonymousUser, slug: str, key: int | None) -> Annot
     project = project_for(user, slug)
     own = Annotation.objects.select_related("document").filter(project=project, annotator=signed_in(user))
     return get_object_or_404(own, pk=key)
+
+
+def open_invitation(token: str) -> Invitation | None:
+    """Return the invitation that a link opens: whoever holds the link may see it, logged in or not."""
+    return invitations.find(token)
 
 
 def is_member(user: User, project: Project) -> bool:

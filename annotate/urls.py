@@ -22,7 +22,7 @@ from annotate.views.documents import document
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation
 from annotate.views.labeling import page as labeling
-from annotate.views.people import members
+from annotate.views.people import invitations, members
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", LogoutView.as_view()),
@@ -63,6 +63,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "projects/<slug:slug>/labels/<int:pk>/restore/", projects.restore_label, name="project-label-restore"
     ),
     path("projects/<slug:slug>/members/", members.members, name="project-members"),
+    path("invitations/<str:token>/", invitations.invitation, name="invitation"),
+    path("projects/<slug:slug>/invite/", invitations.invite, name="project-invite"),
+    path(
+        "projects/<slug:slug>/invitations/<int:pk>/revoke/",
+        invitations.revoke,
+        name="project-invitation-revoke",
+    ),
     path("projects/<slug:slug>/members/<int:pk>/", members.change_member, name="project-member"),
     path("projects/<slug:slug>/events/", events.project_events, name="project-events"),
     path("projects/<slug:slug>/events/csv/", events.project_events_csv, name="project-events-csv"),

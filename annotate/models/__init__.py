@@ -12,7 +12,7 @@ from annotate.models.documents import Document, FoldedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
-from annotate.models.members import Membership
+from annotate.models.members import Invitation, Membership
 from annotate.models.predictions import LlmAnswer, Prediction
 from annotate.models.projects import Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer
@@ -38,6 +38,7 @@ __all__ = [
     "HandedOnAnswer",
     "Import",
     "ImportProblem",
+    "Invitation",
     "Job",
     "Label",
     "LlmAnswer",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
@@ -24,3 +25,40 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.role}"
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> InvitationQuerySet:
+        """Return those that still let somebody in: whoever gave them may still do so, too."""
+        leads = Membership.objects.filter(
+            project=models.OuterRef("project"), user=models.OuterRef("invited_by"), role=Role.LEAD
+        )
+        return self.filter(
+            models.Q(invited_by__is_superuser=True) | models.Exists(leads),
+            invited_by__is_active=True,
+            used_at=None,
+            revoked_at=None,
+            expires_at__gt=timezone.now(),
+        )
+
+
+class Invitation(models.Model):
+    """A link that lets one person into a project, once. Only the digest of its token is stored."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="invitations")
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.ANNOTATOR)
+    guest = models.CharField(
+        _("whom it is for"), max_length=200, help_text=_("As the lead wrote it: a name or an address.")
+    )
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    used_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.guest} · {self.role}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import logging
+import re
 import sys
 import time
 import traceback
@@ -21,6 +22,20 @@ from annotate.outages import database
 WINDOW_SECONDS = 60.0
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a full disk, or one that became read-only
 CHATTY = ("celery", "kombu")  # loggers that say the same at each new try
+
+
+# What follows these in an address lets whoever reads it in.
+SECRETS = re.compile(r"(/invitations/)[^/\s\"']+")
+
+
+class SecretMask(logging.Filter):
+    """Takes tokens out of the addresses in a line: Django logs that of every request that it refuses."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = record.getMessage()
+        if "/invitations/" in line:
+            record.msg, record.args = SECRETS.sub(r"\1…", line), ()
+        return True
 
 
 @dataclass

@@ -186,6 +186,9 @@ SENTENCES: dict[str, Any] = {
     EventKind.LABEL_ARCHIVED: _archived,
     EventKind.LABEL_RESTORED: gettext_lazy("%(who)s restored the label “%(subject)s”"),
     EventKind.MEMBER_ADDED: gettext_lazy("%(who)s added %(subject)s as “%(role)s”"),
+    EventKind.INVITED: gettext_lazy("%(who)s invited %(subject)s as “%(role)s”"),
+    EventKind.INVITATION_ACCEPTED: gettext_lazy("%(who)s came in by the invitation of %(subject)s"),
+    EventKind.INVITATION_REVOKED: gettext_lazy("%(who)s took the invitation of %(subject)s back"),
     EventKind.ROLE_CHANGED: gettext_lazy(
         "%(who)s changed the role of %(subject)s from “%(before)s” to “%(role)s”"
     ),

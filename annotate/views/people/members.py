@@ -6,13 +6,21 @@ from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from annotate.access import is_lead, led_project_for, signed_in
+from annotate.forms.people import InviteForm
 from annotate.forms.projects import MemberForm
+from annotate.models import Project
 from annotate.models.members import Role
 from annotate.services.projects import members as member_service
 from annotate.services.projects.refused import Refused
+
+
+def new_links_of(project: Project) -> str:
+    """Return where a session keeps links from the redirect after inviting to the page that shows them."""
+    return f"new_invitations:{project.pk}"
 
 
 def members(request: HttpRequest, slug: str) -> HttpResponse:
@@ -25,10 +33,35 @@ def members(request: HttpRequest, slug: str) -> HttpResponse:
             form.add_error("username", str(refusal))
         else:
             return redirect("project-members", slug)
+    return page(request, project, form)
+
+
+def page(
+    request: HttpRequest,
+    project: Project,
+    form: MemberForm | None = None,
+    invite_form: InviteForm | None = None,
+) -> HttpResponse:
+    """Show the members, with forms as they were sent."""
+    form, invite_form = form or MemberForm(), invite_form or InviteForm()
     mine = Count("user__annotations", filter=Q(user__annotations__project=project))
     rows = project.memberships.select_related("user").annotate(decisions=mine).order_by("user__username")
-    context = {"project": project, "form": form, "rows": rows, "roles": Role.choices, "tab": "members"}
-    return render(request, "projects/members.html", context, status=422 if form.errors else 200)
+    # NB: HEAD shows nothing, so it must not use up the one showing.
+    new = [] if request.method == "HEAD" else request.session.pop(new_links_of(project), [])
+    context = {
+        "project": project,
+        "form": form,
+        "invite_form": invite_form,
+        "rows": rows,
+        "roles": Role.choices,
+        "invitations": project.invitations.open().select_related("invited_by").order_by("pk"),
+        "new_links": [
+            (guest, request.build_absolute_uri(reverse("invitation", args=[token]))) for guest, token in new
+        ],
+        "tab": "members",
+    }
+    status = 422 if form.errors or invite_form.errors else 200
+    return render(request, "projects/members.html", context, status=status)
 
 
 @require_POST

@@ -21,6 +21,7 @@ from annotate.models import (
     User,
 )
 from annotate.models.jobs import JobKind
+from annotate.services.people import invitations
 from annotate.services.work import jobs
 from annotate.urls import urlpatterns
 from training.types import Answer
@@ -46,6 +47,8 @@ ACTIONS = [
     "project-label-archive",
     "project-label-restore",
     "project-member",
+    "project-invite",
+    "project-invitation-revoke",
     "document-return",
     "document-answer",
     "annotation-withdraw",
@@ -59,7 +62,7 @@ ACTIONS = [
     "import-cancel",
 ]
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
-REFUSED_WHEN_EMPTY = {"project-labels-add", "document-answer", "document-comment"}
+REFUSED_WHEN_EMPTY = {"project-invite", "project-labels-add", "document-answer", "document-comment"}
 # What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
 # nobody more than is theirs, which the tests of its page look at.
 OF_MEMBERS = {
@@ -76,6 +79,8 @@ OF_MEMBERS = {
 OF_A_CARD = {"label-why", "label-hand-on"}
 # Whose key it is decides.
 OF_A_KEY = {"api-key-revoke"}
+# Whose link it is decides.
+OF_A_LINK = {"invitation"}
 # Pages of a lead that need more than a project to be open; their own tests ask each role.
 ELSEWHERE = {
     "imports",
@@ -123,6 +128,13 @@ def address(
         outcome="skipped",
         answer=Answer(),
     )
+    ((invitation, _token),) = invitations.issue(
+        project=project,
+        by=project.memberships.get(role="lead").user,
+        role="annotator",
+        guests=["Ada"],
+        days=7,
+    )
     upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
@@ -131,6 +143,7 @@ def address(
         "project-label-archive": [label.pk],
         "project-label-restore": [label.pk],
         "project-member": [member.pk],
+        "project-invitation-revoke": [invitation.pk],
         "document": [document.pk],
         "document-delete": [document.pk],
         "document-answer": [document.pk],
@@ -229,7 +242,16 @@ def test_an_address_of_the_site_shows_who_is_not_logged_in_nothing(
 def test_every_address_is_in_one_of_the_tables() -> None:
     """A new page has to say who may open it."""
     names = {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name}
-    tables = [set(PAGES), set(ACTIONS), set(OF_MEMBERS), OF_A_CARD, OF_A_KEY, ELSEWHERE, set(OF_THE_SITE)]
+    tables = [
+        set(PAGES),
+        set(ACTIONS),
+        set(OF_MEMBERS),
+        OF_A_CARD,
+        OF_A_KEY,
+        OF_A_LINK,
+        ELSEWHERE,
+        set(OF_THE_SITE),
+    ]
     assert names == set().union(*tables)
     assert sum(map(len, tables)) == len(names)
 

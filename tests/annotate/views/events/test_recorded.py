@@ -29,7 +29,7 @@ from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.services.imports import job
-from annotate.services.people import api_keys
+from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
 from annotate.services.work import jobs
 from tests.annotate.made.bundles import add_version
@@ -74,6 +74,10 @@ CHANGES = {
     "project-member": Change(
         EventKind.ROLE_CHANGED, "anton", {"role": "lead"}, {"before": "annotator", "role": "lead"}
     ),
+    "project-invite": Change(
+        EventKind.INVITED, "Ada", {"guests": "Ada", "role": "annotator", "days": "7"}, {"role": "annotator"}
+    ),
+    "project-invitation-revoke": Change(EventKind.INVITATION_REVOKED, "Bo"),
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
     "document-comment": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
     "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
@@ -111,6 +115,7 @@ NONE_NEEDED = {
     "api-annotations": LABELLING,
     "api-predict": "nothing changes",
     "home": "sends on to the projects, whatever the method",
+    "invitation": "its guest's entry is an event, and the tests of invitations look at it",
     "login": "entries are in the security log",
     "logout": "entries are in the security log",
     "account-password": "one's own password is in the security log, and the keys that end with it are events",
@@ -149,6 +154,9 @@ def world(
         for name in ("yours.csv", "theirs.csv")
     ]
     type(uploads[1]).objects.filter(pk=uploads[1].pk).update(state="queued")
+    ((invitation, _token),) = invitations.issue(
+        project=project, by=lead, role="annotator", guests=["Bo"], days=7
+    )
     run = TrainingRun.objects.create(project=project, family="fasttext", reason="labels")
     (vectors,) = jobs.ask(kind=JobKind.VECTORS, project=project)
     for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
@@ -160,6 +168,7 @@ def world(
         "project-label-archive": [red.pk],
         "project-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
+        "project-invitation-revoke": [invitation.pk],
         "document-answer": [document.pk],
         "document-comment": [document.pk],
         "annotation-withdraw": [answered.pk],
@@ -212,7 +221,11 @@ def _check(change: Change, by: User) -> None:
     assert change.details.items() <= event.details.items()
 
 
-EARLIER = {EventKind.UPLOADED, EventKind.KEY_MADE}  # of what the fixture has made by services
+EARLIER = {
+    EventKind.UPLOADED,
+    EventKind.KEY_MADE,
+    EventKind.INVITED,
+}  # of what the fixture has made by services
 
 
 def _latest(change: Change) -> Event:

@@ -1,0 +1,75 @@
+"""Inviting people into a project, and their way in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from annotate.models import User
+from annotate.models.accounts import look_of
+from annotate.models.members import Role
+from training.storable import is_blank
+
+MOST_GUESTS = 50
+LONGEST_GUEST = 200
+DAYS = [(1, _("1 day")), (7, _("7 days")), (30, _("30 days"))]
+
+
+class InviteForm(forms.Form):
+    guests = forms.CharField(
+        label=_("Whom you invite"),
+        max_length=MOST_GUESTS * (LONGEST_GUEST + 2),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("A name or an address in each line. Each gets a link of their own, to be sent by you."),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.ANNOTATOR)
+    days = forms.TypedChoiceField(label=_("The link works for"), choices=DAYS, coerce=int, initial=7)
+
+    def clean_guests(self) -> list[str]:
+        lines = [line.strip() for line in self.cleaned_data["guests"].splitlines()]
+        guests = list(dict.fromkeys(line for line in lines if not is_blank(line)))
+        if not guests:
+            raise ValidationError(gettext("Nothing of these lines can be seen. Type a name in each."))
+        if len(guests) > MOST_GUESTS:
+            raise ValidationError(
+                ngettext(
+                    "This is %(n)d person; invite at most %(most)d at a time.",
+                    "These are %(n)d people; invite at most %(most)d at a time.",
+                    len(guests),
+                )
+                % {"n": len(guests), "most": MOST_GUESTS}
+            )
+        if long := next((guest for guest in guests if len(guest) > LONGEST_GUEST), None):
+            raise ValidationError(
+                gettext("The line “%(start)s…” is longer than the %(most)d characters that a name may have.")
+                % {"start": long[:40], "most": LONGEST_GUEST}
+            )
+        return guests
+
+
+class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
+    """An account for somebody who was invited: a name that looks like nobody else's, and a password."""
+
+    class Meta(BaseUserCreationForm.Meta):
+        model = User
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Django's list would end the paragraph that the help of a field is shown in.
+        self.fields["password1"].help_text = " ".join(password_validators_help_texts())
+
+    def clean_username(self) -> str:
+        name: str = self.cleaned_data["username"]
+        look = look_of(name)
+        if any(look_of(taken) == look for taken in User.objects.values_list("username", flat=True)):
+            raise ValidationError(
+                gettext("The name “%(name)s” is taken, or looks like one that is. Choose another.")
+                % {"name": name}
+            )
+        return name

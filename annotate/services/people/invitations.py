@@ -1,0 +1,82 @@
+"""Invitations: a lead makes links, each of which lets one person into a project, once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate import security_log
+from annotate.models import Invitation, Membership, Project, User
+from annotate.models.events import EventKind
+from annotate.services import events
+from annotate.services.people.api_keys import digest
+from annotate.services.projects import members
+from annotate.services.projects.refused import Refused
+
+
+@transaction.atomic
+def issue(
+    *, project: Project, by: User, role: str, guests: Iterable[str], days: int
+) -> list[tuple[Invitation, str]]:
+    """Return an invitation for each guest with its token, which is not stored: it is shown once."""
+    issued = []
+    for guest in guests:
+        token = secrets.token_urlsafe(32)
+        invitation = Invitation.objects.create(
+            project=project,
+            role=role,
+            guest=guest,
+            digest=digest(token),
+            invited_by=by,
+            expires_at=timezone.now() + timedelta(days=days),
+        )
+        events.record(EventKind.INVITED, by=by, project=project, subject=guest, role=role)
+        issued.append((invitation, token))
+    security_log.record("invited", project=project.slug, role=role, number=len(issued), by=by)
+    return issued
+
+
+def find(token: str) -> Invitation | None:
+    """Return the open invitation of a token; one that was used, revoked or ran out is none."""
+    found = Invitation.objects.open().select_related("project", "invited_by")
+    return found.filter(digest=digest(token)).first()
+
+
+@transaction.atomic
+def accept(*, invitation: Invitation, user: User) -> Membership:
+    """Make `user` a member. Raises `Refused` where they are one already, or somebody was faster."""
+    # NB: nothing but this one statement decides between two who open the link at once.
+    mine = Invitation.objects.filter(pk__in=Invitation.objects.open().filter(pk=invitation.pk).values("pk"))
+    if not mine.filter(used_at=None, revoked_at=None).update(used_at=timezone.now(), used_by=user):
+        raise Refused(_("This invitation was used or taken back meanwhile. Ask for another one."))
+    membership = members.add_member(
+        project=invitation.project,
+        username=user.get_username(),
+        role=invitation.role,
+        by=invitation.invited_by,
+    )
+    events.record(
+        EventKind.INVITATION_ACCEPTED,
+        by=user,
+        project=invitation.project,
+        subject=invitation.guest,
+        role=invitation.role,
+    )
+    return membership
+
+
+@transaction.atomic
+def revoke(*, project: Project, pk: int, by: User) -> bool:
+    """Take an invitation back; False where there is none of that key to take back."""
+    found = Invitation.objects.filter(project=project, pk=pk, used_at=None, revoked_at=None)
+    invitation = found.first()
+    if invitation is None or not found.update(revoked_at=timezone.now()):
+        return False
+    events.record(EventKind.INVITATION_REVOKED, by=by, project=project, subject=invitation.guest)
+    security_log.record("invitation-revoked", project=project.slug, by=by)
+    return True

@@ -1,0 +1,98 @@
+"""Invitations: a lead makes links and takes them back; whoever has one comes in by it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from annotate.access import is_member, led_project_for, open_invitation, signed_in
+from annotate.forms.people import InviteForm, JoinForm
+from annotate.models import Invitation, User
+from annotate.services.people import invitations
+from annotate.services.projects.refused import Refused
+from annotate.views.people import members
+
+PASSWORDS = "django.contrib.auth.backends.ModelBackend"
+
+
+@require_POST
+def invite(request: HttpRequest, slug: str) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    form = InviteForm(request.POST)
+    if not form.is_valid():
+        return members.page(request, project, invite_form=form)
+    issued = invitations.issue(project=project, by=signed_in(request.user), **form.cleaned_data)
+    request.session[members.new_links_of(project)] = [
+        [invitation.guest, token] for invitation, token in issued
+    ]
+    return redirect("project-members", slug)
+
+
+@require_POST
+def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = led_project_for(request.user, slug)
+    if invitations.revoke(project=project, pk=pk, by=signed_in(request.user)):
+        messages.success(request, _("The invitation is taken back; its link lets nobody in."))
+    else:
+        messages.info(request, _("The invitation was used or taken back already."))
+    return redirect("project-members", slug)
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Let somebody in: with the account that they are logged in with, else with a new one."""
+    found = open_invitation(token)
+    if found is None:
+        # The same to all: it tells nobody whether there was such a link.
+        return render(request, "people/no_invitation.html", status=HTTPStatus.NOT_FOUND)
+    is_sent = request.method == "POST"
+    if isinstance(request.user, User):
+        return _accept(request, found, request.user) if is_sent else _page(request, found)
+    form = JoinForm(request.POST if is_sent else None)
+    if not form.is_valid():
+        return _page(request, found, form)
+    try:
+        with transaction.atomic():
+            user = form.save()
+            membership = invitations.accept(invitation=found, user=user)
+    except Refused as refusal:
+        form.add_error(None, str(refusal))
+        return _page(request, found, form)
+    except IntegrityError:  # somebody took the name in the same moment
+        form.add_error("username", _("This name was taken just now. Choose another."))
+        return _page(request, found, form)
+    login(request, user, backend=PASSWORDS)
+    return redirect("project", membership.project.slug)
+
+
+def _accept(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:
+    try:
+        membership = invitations.accept(invitation=found, user=user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("projects")
+    return redirect("project", membership.project.slug)
+
+
+def _page(request: HttpRequest, found: Invitation, form: JoinForm | None = None) -> HttpResponse:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.errors else HTTPStatus.OK
+    context = {
+        "invitation": found,
+        "form": form,
+        "is_member": isinstance(request.user, User) and is_member(request.user, found.project),
+    }
+    page = render(request, "people/invitation.html", context, status=status)
+    # The address lets somebody in, so that no link on the page may tell it.
+    page["Referrer-Policy"] = "strict-origin"
+    return page
