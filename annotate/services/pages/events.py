@@ -218,6 +218,7 @@ SENTENCES: dict[str, Any] = {
     EventKind.ANSWER_WITHDRAWN: gettext_lazy(
         "%(who)s withdrew the answer of %(subject)s to document %(document)s"
     ),
+    EventKind.DOCUMENT_DELETED: gettext_lazy("%(who)s deleted document %(document)s"),
     EventKind.COMMENTED: gettext_lazy("%(who)s commented on document %(document)s"),
     EventKind.PUBLISHED: gettext_lazy("%(who)s published version %(subject)s"),
     EventKind.ROLLED_BACK: gettext_lazy("%(who)s went back to version %(subject)s"),

@@ -79,6 +79,7 @@ CHANGES = {
     ),
     "project-invitation-revoke": Change(EventKind.INVITATION_REVOKED, "Bo"),
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
+    "document-delete": Change(EventKind.DOCUMENT_DELETED),
     "document-comment": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
     "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
     "document-return": Change(EventKind.RETURNED, "anton"),
@@ -170,6 +171,7 @@ def world(
         "project-member": [project.memberships.get(user=annotator).pk],
         "project-invitation-revoke": [invitation.pk],
         "document-answer": [document.pk],
+        "document-delete": [other.pk],
         "document-comment": [document.pk],
         "annotation-withdraw": [answered.pk],
         "document-return": [skipped.pk],
@@ -195,6 +197,8 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
     """Return what a browser would send: a form as it was shown, with what the test changes."""
     if name == "imports":
         return {"file": SimpleUploadedFile("mine.csv", b"text\none\n")}
+    if name == "document-delete":
+        project.imports.update(state="succeeded")  # which it waits for
     if name == "document-comment":
         return sent | {"key": str(uuid.uuid4())}
     if name == "document-answer":
