@@ -118,7 +118,8 @@ class AnswerForm(forms.Form):
         return [(label, label.pk in chosen) for label in self.labels]
 
     def clean(self) -> dict[str, Any]:
-        if self.answer is None:
+        known = {label.pk for label in self.labels}
+        if self.answer is None or not known.issuperset(self.answer.labels):
             self.add_error(None, _("A chosen label is not one of this project's labels. Choose again."))
         elif fault := self.task_type.form_fault(self.sent, self.answer) or self.task_type.fault(self.answer):
             self.add_error(None, fault)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
@@ -13,6 +14,12 @@ from annotate.models import Annotation, Document, ModelVersion, Project, User
 from annotate.models.versions import Stage
 from annotate.services.pages import project_list
 from annotate.services.pages.project_list import PAGE
+
+
+@pytest.fixture(autouse=True)
+def _counted_anew() -> None:
+    """Forget the counts of other tests, whose projects had the same keys."""
+    cache.clear()
 
 
 @pytest.fixture
