@@ -279,14 +279,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"secrets": {"()": "annotate.outages.log.SecretMask"}},
-    "handlers": {
-        "console": {
-            "class": "annotate.outages.log.FaultHandler",
-            "formatter": "line",
-            "filters": ["secrets"],
-        }
-    },
+    "handlers": {"console": {"class": "annotate.outages.log.FaultHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {
         "winnow.security": {"level": "INFO"},  # whatever LOG_LEVEL says

@@ -24,18 +24,8 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # a full disk, or one that 
 CHATTY = ("celery", "kombu")  # loggers that say the same at each new try
 
 
-# What follows these in an address lets whoever reads it in.
+# What follows this in an address lets in whoever reads it, and Django logs that of each request it refuses.
 SECRETS = re.compile(r"(/invitations/)[^/\s\"']+")
-
-
-class SecretMask(logging.Filter):
-    """Takes tokens out of the addresses in a line: Django logs that of every request that it refuses."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        line = record.getMessage()
-        if "/invitations/" in line:
-            record.msg, record.args = SECRETS.sub(r"\1…", line), ()
-        return True
 
 
 @dataclass
@@ -67,7 +57,7 @@ class FaultHandler(logging.StreamHandler[TextIO]):
             if self._lost and lines:
                 lines.insert(0, f"{self._lost} lines of this log could not be written.")
             for line in lines:
-                self.stream.write(f"{line}{self.terminator}")
+                self.stream.write(SECRETS.sub(r"\1…", line) + self.terminator)
             self.flush()
         except OSError:
             self._lost += 1

@@ -13,7 +13,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotate import kinds, tasks
-from annotate.models import Document, Import, Job, ModelVersion, Project, Sweep, TrainingRun
+from annotate.models import Document, Import, Job, ModelVersion, Project, Removal, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.models.work import Work
 from annotate.queues import QUEUES
@@ -58,6 +58,7 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
             project=project, name="a.csv", state="queued", file=ContentFile(b"text\na rose\n", name="a.csv")
         ),
         "sweep": Sweep.objects.create(),
+        "remove": Removal.objects.create(project=project),
         **{job.kind: job for job in opened},
     }
 

@@ -144,14 +144,16 @@ def pardon(model: type[Work]) -> int:
 
 
 @transaction.atomic
-def cancel(*, row: Import | Job | TrainingRun, by: User | None = None) -> bool:
+def cancel(*, row: Work, by: User | None = None) -> bool:
     """End a live row; the worker that is at it stops at its next step, and what it still does is not kept."""
     rows: WorkQuerySet[Any] = rows_of(type(row))
     ended = {"state": WorkState.CANCELLED, "cancelled_by": by, "finished_at": timezone.now()}
     if not rows.live().filter(pk=row.pk).update(**ended, **FREE):
         return False
-    work, subject = _told(row)
-    events.record(EventKind.CANCELLED, by=by, project=row.project, subject=subject, work=work)
+    # What the site does for itself, as a sweep, nobody cancels by a page.
+    if isinstance(row, Import | Job | TrainingRun):
+        work, subject = _told(row)
+        events.record(EventKind.CANCELLED, by=by, project=row.project, subject=subject, work=work)
     return True
 
 
