@@ -26,6 +26,8 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # A test that swipes over the text shall not turn back to the page before, as this browser does.
+    "--overscroll-history-navigation=0",
 ]
 PATIENCE_MS = 30_000  # a loaded machine is slow, not broken
 expect.set_options(timeout=PATIENCE_MS)
