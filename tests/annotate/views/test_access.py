@@ -26,6 +26,7 @@ from annotate.services.work import jobs
 from annotate.urls import urlpatterns
 from training.types import Answer
 
+Cast = tuple[Client, Client, Client]
 PAGES = [
     "project-settings",
     "project-delete",
@@ -162,33 +163,27 @@ def address(
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
 
 
+@pytest.fixture
+def cast(sign_in: Callable[[User], Client], lead: User, annotator: User, stranger: User) -> Cast:
+    """The browsers of a lead, an annotator and a stranger."""
+    return sign_in(lead), sign_in(annotator), sign_in(stranger)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_for_a_lead_and_for_nobody_else(
-    name: str,
-    address: Callable[[str], str],
-    sign_in: Callable[[User], Client],
-    lead: User,
-    annotator: User,
-    stranger: User,
+    name: str, address: Callable[[str], str], cast: Cast
 ) -> None:
-    statuses = [sign_in(user).get(address(name)).status_code for user in (lead, annotator, stranger)]
-    assert statuses == [200, 404, 404]
+    assert [browser.get(address(name)).status_code for browser in cast] == [200, 404, 404]
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_is_hidden_from_all_but_leads(
-    name: str,
-    address: Callable[[str], str],
-    sign_in: Callable[[User], Client],
-    lead: User,
-    annotator: User,
-    stranger: User,
-) -> None:
-    assert sign_in(annotator).post(address(name)).status_code == 404
-    assert sign_in(stranger).post(address(name)).status_code == 404
-    assert sign_in(lead).get(address(name)).status_code == 405
+def test_an_action_is_hidden_from_all_but_leads(name: str, address: Callable[[str], str], cast: Cast) -> None:
+    lead, annotator, stranger = cast
+    assert annotator.post(address(name)).status_code == 404
+    assert stranger.post(address(name)).status_code == 404
+    assert lead.get(address(name)).status_code == 405
     # A form that came empty is shown again with what is missing.
-    assert sign_in(lead).post(address(name)).status_code == (422 if name in REFUSED_WHEN_EMPTY else 302)
+    assert lead.post(address(name)).status_code == (422 if name in REFUSED_WHEN_EMPTY else 302)
 
 
 @pytest.mark.parametrize("name", [*PAGES, *ACTIONS, "project"])
@@ -199,18 +194,12 @@ def test_who_is_not_logged_in_is_asked_to(name: str, address: Callable[[str], st
 
 
 @pytest.mark.parametrize("name", OF_MEMBERS)
-def test_a_member_opens_it_and_nobody_else(
-    name: str,
-    address: Callable[[str], str],
-    sign_in: Callable[[User], Client],
-    lead: User,
-    annotator: User,
-    stranger: User,
-) -> None:
+def test_a_member_opens_it_and_nobody_else(name: str, address: Callable[[str], str], cast: Cast) -> None:
     method, expected = OF_MEMBERS[name]
-    for user in (lead, annotator):
-        assert getattr(sign_in(user), method)(address(name)).status_code in expected
-    assert getattr(sign_in(stranger), method)(address(name)).status_code == 404
+    *members, stranger = cast
+    for browser in members:
+        assert getattr(browser, method)(address(name)).status_code in expected
+    assert getattr(stranger, method)(address(name)).status_code == 404
     assert getattr(Client(), method)(address(name)).status_code == 302
 
 
@@ -257,15 +246,12 @@ def test_every_address_is_in_one_of_the_tables() -> None:
 
 
 def test_the_projects_address_sends_an_annotator_to_the_labelling_page(
-    address: Callable[[str], str],
-    sign_in: Callable[[User], Client],
-    lead: User,
-    annotator: User,
-    stranger: User,
+    address: Callable[[str], str], cast: Cast
 ) -> None:
-    assert sign_in(lead).get(address("project")).status_code == 200
-    assert sign_in(annotator).get(address("project"))["Location"] == address("label")
-    assert sign_in(stranger).get(address("project")).status_code == 404
+    lead, annotator, stranger = cast
+    assert lead.get(address("project")).status_code == 200
+    assert annotator.get(address("project"))["Location"] == address("label")
+    assert stranger.get(address("project")).status_code == 404
 
 
 def test_a_label_of_another_project_cannot_be_archived(

@@ -124,17 +124,10 @@ NONE_NEEDED = {
 
 
 @pytest.fixture
-def world(
-    project: Project,
-    lead: User,
-    annotator: User,
-    stranger: User,
-    add_documents: Callable[..., list[Document]],
-    tmp_path: Path,
-    settings: Any,
+def answers(
+    project: Project, annotator: User, stranger: User, add_documents: Callable[..., list[Document]]
 ) -> dict[str, list[Any]]:
-    """Make something for each address to be about; return what stands in the addresses after the project."""
-    settings.BUNDLE_ROOT, settings.MEDIA_ROOT = tmp_path, tmp_path / "uploads"
+    """Make documents and what people said of them; return what stands in addresses after the project."""
     document, other = add_documents(project, "a text", "another text")
     answered = Annotation.objects.create(
         project=project, document=other, annotator=stranger, outcome="answered"
@@ -150,6 +143,27 @@ def world(
         outcome="skipped",
         answer=Answer(),
     )
+    return {
+        "document-answer": [document.pk],
+        "document-delete": [other.pk],
+        "document-comment": [document.pk],
+        "annotation-withdraw": [answered.pk],
+        "document-return": [skipped.pk],
+        "handed-on-settle": [handed_on.pk],
+    }
+
+
+@pytest.fixture
+def world(
+    project: Project,
+    lead: User,
+    annotator: User,
+    answers: dict[str, list[Any]],
+    tmp_path: Path,
+    settings: Any,
+) -> dict[str, list[Any]]:
+    """Make something for each address to be about; return what stands in the addresses after the project."""
+    settings.BUNDLE_ROOT, settings.MEDIA_ROOT = tmp_path, tmp_path / "uploads"
     uploads = [
         job.begin(project=project, user=lead, file=SimpleUploadedFile(name, b"text\none\n"), name=name)
         for name in ("yours.csv", "theirs.csv")
@@ -165,17 +179,11 @@ def world(
     key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
     red, green, _blue = project.labels.all()
     type(green).objects.filter(pk=green.pk).update(archived_at=timezone.now())
-    return {
+    return answers | {
         "project-label-archive": [red.pk],
         "project-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
         "project-invitation-revoke": [invitation.pk],
-        "document-answer": [document.pk],
-        "document-delete": [other.pk],
-        "document-comment": [document.pk],
-        "annotation-withdraw": [answered.pk],
-        "document-return": [skipped.pk],
-        "handed-on-settle": [handed_on.pk],
         "import": [uploads[0].pk],
         "import-cancel": [uploads[1].pk],
         "version-publish": [1],
