@@ -17,6 +17,7 @@ from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import project as deletion
+from annotate.services.documents import search_index
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
@@ -67,7 +68,22 @@ def due_after_a_pause() -> Iterable[Work]:
 def import_file(import_id: int) -> Iterable[Work]:
     upload = imports.run(import_id=import_id)
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
+        yield from jobs.ask(kind=JobKind.SEARCH, project=upload.project)
         yield from jobs.ask(kind=JobKind.VECTORS, project=upload.project)
+
+
+def index_texts(job: Job, meter: ProgressMeter) -> Turn:
+    """Index for a while; once all texts are there, forget what was deleted, where the job says so."""
+    meter("index", 0.0)
+    is_last = search_index.index(project=job.project, tell=meter)
+    if is_last and job.is_anew:
+        search_index.forget_deleted(tell=meter)
+    return Turn(is_last)
+
+
+def texts_to_index_due() -> Iterable[Work]:
+    for project in search_index.waiting():
+        yield from jobs.ask_if_rested(kind=JobKind.SEARCH, project=project)
 
 
 def make_vectors(job: Job, meter: ProgressMeter) -> Turn:
@@ -169,6 +185,7 @@ KINDS = (
     of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),
     of_jobs(JobKind.REPORTCARD, INTERACTIVE, measure, measuring_due),
     of_jobs(JobKind.RECHOOSE, TRAINING, choose_anew, nothing),
+    of_jobs(JobKind.SEARCH, INTERACTIVE, index_texts, texts_to_index_due),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

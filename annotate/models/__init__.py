@@ -8,7 +8,7 @@ from __future__ import annotations
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.comments import Comment
-from annotate.models.documents import Document, FoldedText
+from annotate.models.documents import Document, FoldedText, UnindexedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
@@ -52,6 +52,7 @@ __all__ = [
     "ReportCard",
     "Sweep",
     "TrainingRun",
+    "UnindexedText",
     "User",
     "WorkerPulse",
 ]

@@ -54,14 +54,14 @@ def fold(text: str) -> str:
 class DocumentQuerySet(models.QuerySet["Document"]):
     def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:
         made = super().bulk_create(objs, *args, **kwargs)
-        FoldedText.keep(made)
+        UnindexedText.keep(made)
         return made
 
     def bulk_update(self, objs: Iterable[Document], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         objs, fields = list(objs), list(fields)
         changed = super().bulk_update(objs, fields, *args, **kwargs)
         if "text" in fields:
-            FoldedText.keep(objs)
+            UnindexedText.keep(objs)
         return changed
 
     def pool(self) -> DocumentQuerySet:
@@ -135,11 +135,11 @@ class Document(models.Model):
         super().save(*args, **kwargs)
         written = kwargs.get("update_fields")
         if written is None or "text" in written:
-            FoldedText.keep([self])
+            UnindexedText.keep([self])
 
 
 class FoldedText(models.Model):
-    """A document's text as it is searched; kept by whatever writes a document.
+    """A document's text as it is searched, in the search index.
 
     It stands in a table of its own: an index of SQLite is kept by triggers, which would vanish whenever a
     migration rebuilds the table of documents, and nothing else has to read it.
@@ -151,13 +151,37 @@ class FoldedText(models.Model):
     def __str__(self) -> str:
         return self.text[:50]
 
+
+class UnindexedText(models.Model):
+    """A document's text as it is searched, until a job has moved it into the search index.
+
+    Whatever writes a document leaves it here: to write the index takes almost as long as all else that an
+    import does, and an import has people who wait for it. A text is here or a `FoldedText`, never both.
+    """
+
+    document = models.OneToOneField(Document, models.CASCADE, primary_key=True, related_name="unindexed")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="unindexed_texts", db_index=False)
+    text = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "document"], name="unindexed_text_of_project")]
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
     @staticmethod
     def keep(documents: Iterable[Document]) -> None:
-        """Write the folded texts of documents that were stored."""
-        FoldedText.objects.bulk_create(
-            [FoldedText(document=document, text=fold(document.text)) for document in documents],
+        """Write the folded texts of documents that were stored; their earlier ones leave the index."""
+        texts = [
+            UnindexedText(document=document, project_id=document.project_id, text=fold(document.text))
+            for document in documents
+        ]
+        UnindexedText.objects.bulk_create(
+            texts,
             batch_size=200,
             update_conflicts=True,
             unique_fields=["document"],
             update_fields=["text"],
         )
+        # NB: after the line above, which waits for a job that moves an earlier text at this moment.
+        FoldedText.objects.filter(pk__in=[text.pk for text in texts]).delete()

@@ -15,6 +15,7 @@ class JobKind(models.TextChoices):
     ASK_LLM = "ask_llm", _("Asking the LLM")
     REPORTCARD = "reportcard", _("Measuring the report card")
     RECHOOSE = "rechoose", _("Choosing anew what comes next")
+    SEARCH = "search", _("Indexing texts for search")
 
 
 class Job(Work):

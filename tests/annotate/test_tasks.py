@@ -120,11 +120,11 @@ def test_the_tick_opens_the_jobs_that_are_due(
     cache.clear()
     sent.clear()
     tasks.tick()
-    assert sorted(name for name, *_ in sent) == ["reportcard", "rescore", "vectors"]
+    assert sorted(name for name, *_ in sent) == ["reportcard", "rescore", "search", "vectors"]
     assert project.jobs.get(kind="rescore").version == version
     Job.objects.update(state="succeeded")
     tasks.tick()
-    assert len(sent) == 3  # a job is looked for once a minute
+    assert len(sent) == 4  # a job is looked for once a minute
 
 
 def test_a_kind_whose_due_rows_cannot_be_found_stops_no_other(
@@ -138,7 +138,7 @@ def test_a_kind_whose_due_rows_cannot_be_found_stops_no_other(
     add_documents(project, "a rose")
     monkeypatch.setattr(kinds.first_batch, "is_waiting", lambda *, project: 1 / 0)
     tasks.tick()
-    assert sorted(name for name, *_ in sent) == ["reportcard", "rescore"]
+    assert sorted(name for name, *_ in sent) == ["reportcard", "rescore", "search"]
     assert "kind vectors" in caplog.text
     assert "ZeroDivisionError" in caplog.text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -158,6 +158,25 @@ def site_fingerprint() -> str:
     """Return the fingerprint of the site's encoder without loading it; "" while it has not been prepared."""
     folder = prepared_encoder(settings.ENCODER, Path(settings.ENCODER_ROOT))
     return folder.name if folder else ""
+
+
+def remove_unused(digests: Collection[str]) -> None:
+    """Remove the vectors of texts that no document of any project has any more."""
+    if not digests:
+        return
+    # NB: with the projects named, the index of each project's texts is read; no index holds digests alone.
+    everywhere = Document.objects.filter(project__in=list(Project.objects.values_list("pk", flat=True)))
+    kept = set(everywhere.filter(sha256__in=digests).values_list("sha256", flat=True))
+    Embedding.objects.filter(encoder__in=_encoders(), sha256__in=set(digests) - kept).delete()
+
+
+def _encoders() -> list[str]:
+    """Return the encoders that have vectors, each looked up behind the last in the index."""
+    found = [""]
+    names = Embedding.objects.order_by("encoder").values_list("encoder", flat=True)
+    while name := names.filter(encoder__gt=found[-1]).first():
+        found.append(name)
+    return found[1:]
 
 
 def _without_vector(project: Project, fingerprint: str) -> QuerySet[Document]:

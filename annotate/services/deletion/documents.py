@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
-from annotate.models import Annotation, Document, Embedding, LlmAnswer, Project
+from annotate.models import Annotation, Document, LlmAnswer, Project
+from annotate.models.jobs import JobKind
+from annotate.services.corpus import vector_store
 from annotate.services.labeling import write_lock
+from annotate.services.work import jobs
 
 CHUNK = 200  # documents of one transaction, so that an annotator who waits gets the lock in between
 
@@ -25,13 +28,7 @@ def remove(*, project: Project, keys: Sequence[int]) -> int:
         }
         Annotation.objects.filter(document__in=documents).delete()
         _rows, gone = documents.delete()
-        _forget_vectors(digests)
+        vector_store.remove_unused(digests)
+        if project.deleted_at is None:  # else the removal of the project does it once, at its end
+            jobs.ask(kind=JobKind.SEARCH, project=project, anew=True)  # the tick wakes a worker
     return gone.get(Document._meta.label, 0)
-
-
-def _forget_vectors(digests: Collection[str]) -> None:
-    """Remove the vectors of texts that no document of any project has any more."""
-    # NB: with the projects named, the index of each project's texts is read; no index holds digests alone.
-    everywhere = Document.objects.filter(project__in=list(Project.objects.values_list("pk", flat=True)))
-    kept = set(everywhere.filter(sha256__in=digests).values_list("sha256", flat=True))
-    Embedding.objects.filter(sha256__in=set(digests) - kept).delete()

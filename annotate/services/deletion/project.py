@@ -17,6 +17,7 @@ from annotate.models import Job, Project, Removal, TrainingRun, User
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.deletion import documents
+from annotate.services.documents import search_index
 from annotate.services.runs import encoders, scratch
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
@@ -112,6 +113,7 @@ def _remove(removal: Removal) -> None:
         encoders.delete(Job.objects.filter(project=project))
         encoders.delete(TrainingRun.objects.filter(project=project))
         scratch.sweep()
+        search_index.forget_deleted(tell=meter)
         if _is_removed(project):
             return
 

@@ -2,13 +2,14 @@
 
 All words have to be in the text, a phrase "in quotes" as it stands, and a -word must not be. Case and
 accents do not count. SQLite finds a word by an index of FTS5, PostgreSQL by one of pg_trgm. What no index can
-find, as fewer than three characters, is looked for in a project's newest documents only.
+find, as fewer than three characters, is looked for in a project's newest documents only. The newest texts
+that are not in the index yet are looked through one by one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import connection
@@ -17,8 +18,9 @@ from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.models import Project
+from annotate.models import FoldedText, Project
 from annotate.models.documents import FOLDED, fold
+from annotate.services.documents import search_index
 
 LONGEST = 1000  # characters that are searched for
 MOST_TERMS = 20
@@ -61,24 +63,13 @@ def parse(text: str) -> SearchQuery:
     return SearchQuery(tuple(dict.fromkeys(terms[""])), tuple(dict.fromkeys(terms["-"])))
 
 
-def has_index() -> bool:
-    """Say if the database could make its index: an extension may be missing or not be allowed."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT count(*) FROM sqlite_master WHERE name = 'search_text'")
-        else:
-            cursor.execute("SELECT count(to_regclass('search_text_trigrams'))")
-        (found,) = cursor.fetchone()
-    return bool(found)
-
-
 def _by_index(query: SearchQuery) -> list[str]:
     """Return the words that the index finds."""
     if connection.vendor == "sqlite":
         found = [term for term in query.wanted if len(term) >= 3]
     else:
         found = [term for term in query.wanted if THREE_LETTERS.search(term)]
-    return found if found and has_index() else []
+    return found if found and search_index.exists() else []
 
 
 def oldest_searched(project: Project, query: SearchQuery) -> int | None:
@@ -92,33 +83,62 @@ def oldest_searched(project: Project, query: SearchQuery) -> int | None:
 
 def note(project: Project, text: str) -> str:
     """Return what the page has to say of a search that does not look at all documents."""
-    if oldest_searched(project, parse(text)) is None:
-        return ""
-    if not has_index():
-        reason = _("This database has no search index, so only the newest %(n)s documents are searched.")
-    else:
-        reason = _("Without a word of three letters or more, only the newest %(n)s documents are searched.")
-    return reason % {"n": f"{NEWEST:,}"}
+    if oldest_searched(project, parse(text)) is not None:
+        if not search_index.exists():
+            reason = _("This database has no search index, so only the newest %(n)s documents are searched.")
+        else:
+            reason = _(
+                "Without a word of three letters or more, only the newest %(n)s documents are searched."
+            )
+        return reason % {"n": f"{NEWEST:,}"}
+    if number := search_index.passed_over(project):
+        return ngettext(
+            "%(n)s document is not in the search index yet and was not searched; try again in a few minutes.",
+            "%(n)s documents are not in the search index yet and were not searched; try again in a few "
+            "minutes.",
+            number,
+        ) % {"n": f"{number:,}"}
+    return ""
 
 
 def meaning(project: Project, text: str) -> Q:
     """Return which documents fit: those that contain what is wanted, and the one whose id was typed."""
     query = parse(text)
-    found, plain = Q(), list(query.wanted)
+    newest = Q()
     if (oldest := oldest_searched(project, query)) is not None:
-        found &= Q(pk__gte=oldest)
-    elif connection.vendor == "sqlite" and (words := _by_index(query)):
-        plain = [term for term in plain if term not in words]
-        match = " AND ".join('"' + term.replace('"', '""') + '"' for term in words)
-        rows = RawSQL("SELECT rowid FROM search_text WHERE search_text MATCH %s", [match])
-        found &= Q(pk__in=rows)
-    for term in plain:
-        found &= Q(folded__text__contains=term)
-    for term in query.unwanted:
-        found &= ~Q(folded__text__contains=term)
+        newest = Q(pk__gte=oldest)
+    if (edge := search_index.oldest_unindexed(project)) is None:
+        found = newest & _indexed(query, "folded__")
+    else:
+        indexed = FoldedText.objects.filter(newest & _indexed(query, ""), document__project=project)
+        others = project.unindexed_texts.filter(
+            newest & _contains(query.wanted, query.unwanted, ""), pk__gte=edge
+        )
+        found = Q(pk__in=indexed.values("pk").union(others.values("pk"), all=True))
     # NB: asked beforehand, as an OR would keep both databases from using an index.
     named = project.documents.filter(external_id=text).values_list("pk", flat=True).first()
     return found if named is None else found | Q(pk=named)
+
+
+def _indexed(query: SearchQuery, prefix: str) -> Q:
+    """Return what holds of a text that the index has; `prefix` leads from the rows to it."""
+    words = _by_index(query) if connection.vendor == "sqlite" else []
+    found = _contains([term for term in query.wanted if term not in words], query.unwanted, prefix)
+    if words:
+        match = " AND ".join('"' + term.replace('"', '""') + '"' for term in words)
+        rows = RawSQL("SELECT rowid FROM search_text WHERE search_text MATCH %s", [match])
+        found &= Q(pk__in=rows)
+    return found
+
+
+def _contains(wanted: Iterable[str], unwanted: Iterable[str], prefix: str) -> Q:
+    name = f"{prefix}text__contains"
+    found = Q()
+    for term in wanted:
+        found &= Q(**{name: term})
+    for term in unwanted:
+        found &= ~Q(**{name: term})
+    return found
 
 
 def marked(text: str, query: SearchQuery) -> list[tuple[str, bool]]:

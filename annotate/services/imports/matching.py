@@ -9,7 +9,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Annotation, Assignment, Document, Prediction, Project
+from annotate.models import Annotation, Assignment, Document, Neighbourhood, Prediction, Project
+from annotate.services.corpus import vector_store
 from training.types import Answer
 
 
@@ -120,7 +121,7 @@ class Known:
         }
         self.created: list[Document] = []
         self.changed: dict[int, Document] = {}
-        self.retexted: set[int] = set()
+        self.retexted: dict[int, str] = {}  # the digest of the earlier text
         self.placed: set[int] = set()
 
     def place(self, entry: RowMatch) -> None:
@@ -185,8 +186,8 @@ class Known:
                     "id": entry.external_id
                 }
             else:
+                self.retexted[document.pk] = document.sha256
                 document.text, document.sha256, document.split_key = entry.text, entry.sha256, entry.split_key
-                self.retexted.add(document.pk)
                 self._mark(entry, document)
         if entry.problem or entry.repeats:
             return
@@ -212,6 +213,8 @@ class Known:
         # In the order of their keys, as a worker writes new ones.
         list(stale.select_for_update().order_by("pk").values_list("pk"))
         stale.delete()
+        Neighbourhood.objects.filter(document__in=self.retexted).delete()
+        vector_store.remove_unused(set(self.retexted.values()))
 
 
 def contradiction() -> str:

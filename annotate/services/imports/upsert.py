@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, FoldedText, Project, User
+from annotate.models import Document, Project, UnindexedText, User
 from annotate.models.documents import fold
 from annotate.models.events import EventKind
 from annotate.services import events
@@ -183,7 +183,7 @@ def _store_chunk(
         document.pk = key
     if not dry_run:
         folded = [(document.pk, fold(document.text)) for document in known.created]
-        insert(FoldedText, folded, ["document", "text"], {})
+        insert(UnindexedText, folded, ["document", "text"], {"project_id": project.pk})
     known.save_changes()
     labels.annotate([entry for entry in good if not entry.problem], seen)
     for entry in good:

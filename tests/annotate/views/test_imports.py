@@ -109,7 +109,9 @@ def test_a_dry_run_and_then_the_import(
     client.post(address(source), {"repeat": "1"})
     tasks.work("import_file", source.pk)
     assert project.documents.get(external_id="2").meta == {"city": "Kiel"}
-    assert sent.call_args.args == (kinds.BY_NAME["vectors"], project.jobs.get().pk)
+    (search, vectors) = (project.jobs.get(kind=kind).pk for kind in ("search", "vectors"))
+    woken = [call.args for call in sent.call_args_list[-2:]]
+    assert woken == [(kinds.BY_NAME["search"], search), (kinds.BY_NAME["vectors"], vectors)]
 
 
 def test_labels_that_are_not_offered_are_listed_and_made_by_a_button(

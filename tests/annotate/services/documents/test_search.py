@@ -14,15 +14,22 @@ from django.urls import reverse
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from annotate.models import Document, FoldedText, Project, User
+from annotate.models import Document, FoldedText, Project, UnindexedText, User
 from annotate.models.documents import fold
-from annotate.services.documents import filters, pages, search
+from annotate.services.documents import filters, pages, search, search_index
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 
 Add = Callable[..., list[Document]]
 
 
 def found(project: Project, text: str) -> set[str]:
+    """Search, and once more with every text in the index: it makes no difference."""
+    before, _all = look(project, text), search_index.index(project=project, tell=lambda stage, done: None)
+    assert look(project, text) == before
+    return before
+
+
+def look(project: Project, text: str) -> set[str]:
     return {document.text for document in filters.find(project, {"q": text})}
 
 
@@ -157,9 +164,8 @@ def test_a_long_text_has_a_limited_number_of_marks() -> None:
 
 def are_folded() -> bool:
     texts = dict(Document.objects.values_list("pk", "text"))
-    return dict(FoldedText.objects.values_list("pk", "text")) == {
-        pk: fold(text) for pk, text in texts.items()
-    }
+    kept = [*FoldedText.objects.values_list("pk", "text"), *UnindexedText.objects.values_list("pk", "text")]
+    return sorted(kept) == sorted((pk, fold(text)) for pk, text in texts.items())
 
 
 def test_every_writer_keeps_the_folded_text(project: Project) -> None:
@@ -179,11 +185,12 @@ def test_every_writer_keeps_the_folded_text(project: Project) -> None:
     assert (found(project, "vier"), found(project, "funf")) == (set(), {"Fünf"})
     project.documents.all().delete()
     assert not FoldedText.objects.exists()
+    assert not UnindexedText.objects.exists()
     assert found(project, "arger") == set()
 
 
 def test_the_index_is_there_after_all_migrations(db: None) -> None:
-    assert search.has_index()
+    assert search_index.exists()
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute(
@@ -204,7 +211,7 @@ def test_a_migration_goes_on_where_the_index_may_not_be_made(
     for name in ("SQLITE", "POSTGRESQL"):
         monkeypatch.setattr(migration, name, ["CREATE EXTENSION there_is_no_such_extension"])
     migration.make_index(None, editor)
-    assert not search.has_index()
+    assert not search_index.exists()
     add_documents(project, "Crème")
     assert found(project, "CREME") == {"Crème"}
 
@@ -215,6 +222,7 @@ def test_the_index_of_sqlite_agrees_with_its_table(project: Project) -> None:
     store_rows(project=project, rows=[IncomingDocument(f"Text {n}", external_id=str(n)) for n in range(50)])
     store_rows(project=project, rows=[IncomingDocument(f"New {n}", external_id=str(n)) for n in range(20)])
     project.documents.filter(external_id="7").delete()
+    assert search_index.index(project=project, tell=lambda stage, done: None)
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO search_text(search_text, rank) VALUES ('integrity-check', 1)")
 
@@ -287,7 +295,7 @@ def test_a_database_without_an_index_searches_the_newest_documents(
     page: Callable[[str], str], project: Project, add_documents: Add, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "NEWEST", 2)
-    monkeypatch.setattr(search, "has_index", lambda: False)
+    monkeypatch.setattr(search_index, "exists", lambda: False)
     add_documents(project, "abc 1", "abc 2", "abc 3")
     assert found(project, "ABC") == {"abc 2", "abc 3"}
     assert "This database has no search index, so only the newest 2 documents are searched." in page("abc")

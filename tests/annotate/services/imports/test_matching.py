@@ -9,7 +9,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, User
+from annotate.models import (
+    Assignment,
+    Document,
+    Embedding,
+    ModelVersion,
+    Neighbourhood,
+    Prediction,
+    Project,
+    User,
+)
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
 from annotate.services.imports import upsert
@@ -130,6 +139,22 @@ def test_a_prediction_goes_with_the_text_that_it_was_made_for(project: Project, 
         Prediction.objects.create(document=document, version=version, answer=Answer())
     store(IncomingDocument("new", external_id="1"), IncomingDocument("same", external_id="2", meta={"n": 1}))
     assert Prediction.objects.get().document.text == "same"
+
+
+def test_the_vector_of_a_text_goes_with_it_unless_another_project_has_the_text(
+    project: Project, make_project: Callable[..., Project], store: Row
+) -> None:
+    store(*(IncomingDocument(f"old {n}", external_id=str(n)) for n in range(3)))
+    store_rows(project=make_project("other"), rows=[IncomingDocument("old 1")])
+    for document in project.documents.all():
+        for encoder in ("a", "b"):
+            Embedding.objects.create(encoder=encoder, sha256=document.sha256, vector=b"v")
+            Neighbourhood.objects.create(document=document, encoder=encoder, neighbours=b"", similarities=b"")
+    digests = dict(project.documents.values_list("text", "sha256"))
+    store(*(IncomingDocument(f"new {n}", external_id=str(n)) for n in range(2)))
+    kept = {(encoder, digests[f"old {n}"]) for encoder in ("a", "b") for n in (1, 2)}
+    assert set(Embedding.objects.values_list("encoder", "sha256")) == kept
+    assert {row.document.text for row in Neighbourhood.objects.all()} == {"old 2"}
 
 
 def add_same(project: Project, external_id: str | None) -> Document:
