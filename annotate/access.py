@@ -12,7 +12,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from annotate.models import Annotation, Card, Invitation, Label, Project, User
-from annotate.models.members import Role
+from annotate.models.members import SEE_ANSWERS, Role
 from annotate.services.people import invitations
 
 
@@ -71,19 +71,25 @@ def is_member(user: User, project: Project) -> bool:
     return Project.objects.of(user).filter(pk=project.pk).exists()
 
 
+def reviewed_project_for(user: User | AnonymousUser, slug: str) -> Project:
+    """Return a project whose answers and figures `user` sees, and whose answers they correct."""
+    return get_object_or_404(Project.objects.of(signed_in(user), *SEE_ANSWERS), slug=slug)
+
+
 def led_project_for(user: User | AnonymousUser, slug: str) -> Project:
     """Return a project that `user` leads."""
-    member = signed_in(user)
-    project = project_for(member, slug)
-    if not is_lead(member, project):
-        raise Http404
-    return project
+    return get_object_or_404(Project.objects.of(signed_in(user), Role.LEAD), slug=slug)
 
 
 def leads(user: User | AnonymousUser, slug: str) -> bool:
     """Tell whether `user` leads the project, where one of that name exists."""
     project = Project.objects.standing().filter(slug=slug).first()
     return isinstance(user, User) and project is not None and is_lead(user, project)
+
+
+def reviews(user: User, project: Project) -> bool:
+    """Tell whether `user` sees what others answered: a reviewer and a lead do."""
+    return user.is_superuser or project.memberships.filter(user=user, role__in=SEE_ANSWERS).exists()
 
 
 def is_lead(user: User, project: Project) -> bool:

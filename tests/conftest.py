@@ -66,6 +66,13 @@ def project(make_project: Callable[..., Project]) -> Project:
 
 
 @pytest.fixture
+def reviewer(project: Project) -> User:
+    reviewer = _user("rita")
+    Membership.objects.create(project=project, user=reviewer, role=Role.REVIEWER)
+    return reviewer
+
+
+@pytest.fixture
 def multi_project(make_project: Callable[..., Project]) -> Project:
     return make_project(slug="topics", task="multi")
 

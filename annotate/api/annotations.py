@@ -84,7 +84,7 @@ class AnnotationsView(APIView):
 
     @extend_schema(
         operation_id="list_annotations",
-        summary="List annotations: a lead everybody's, an annotator their own",
+        summary="List annotations: a lead or a reviewer everybody's, an annotator their own",
         parameters=PAGE_PARAMETERS,
         responses=paged(AnnotationSerializer),
     )
@@ -93,7 +93,7 @@ class AnnotationsView(APIView):
         project = access.project_for(user, slug)
         rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
         # Annotators see their own answers only, so that they answer without knowing those of others.
-        if not access.is_lead(user, project):
+        if not access.reviews(user, project):
             rows = rows.filter(annotator=user)
         return page(self, request, rows, AnnotationSerializer)
 

@@ -87,7 +87,7 @@ class DocumentsResponse(serializers.Serializer[Any]):
 
 
 class DocumentsView(APIView):
-    """For leads only, because annotators are not to know which documents are holdout."""
+    """Listed to leads and reviewers only, because annotators are not to know which documents are holdout."""
 
     scopes = {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE}
 
@@ -102,7 +102,7 @@ class DocumentsView(APIView):
         responses=paged(DocumentSerializer),
     )
     def get(self, request: Request, slug: str) -> Response:
-        project = access.led_project_for(request.user, slug)
+        project = access.reviewed_project_for(request.user, slug)
         documents = Document.objects.filter(project=project)
         if lane := request.query_params.get("lane"):
             if lane not in Lane.values:

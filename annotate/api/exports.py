@@ -25,7 +25,7 @@ class ExportView(APIView):
     )
     # NB: not `format`: drf-spectacular leaves out every address with an argument of that name.
     def get(self, request: Request, slug: str, kind: str) -> StreamingHttpResponse:
-        project = access.led_project_for(request.user, slug)
+        project = access.reviewed_project_for(request.user, slug)
         if kind not in formats.FORMATS:
             raise Http404
         everything = request.query_params.get("everything", "").lower() in {"1", "true", "yes"}

@@ -99,7 +99,7 @@ class VersionsView(APIView):
         responses=paged(ModelVersionSerializer),
     )
     def get(self, request: Request, slug: str) -> Response:
-        project = access.led_project_for(request.user, slug)
+        project = access.reviewed_project_for(request.user, slug)
         return page(self, request, project.versions.all(), ModelVersionSerializer)
 
 
@@ -112,7 +112,7 @@ class MetricsView(APIView):
         responses=MetricsSerializer,
     )
     def get(self, request: Request, slug: str, number: int) -> Response:
-        project = access.led_project_for(request.user, slug)
+        project = access.reviewed_project_for(request.user, slug)
         version = get_object_or_404(project.versions, number=number)
         metrics = version.class_metrics.select_related("label").order_by("label__position", "label_id")
         return Response(MetricsSerializer({"version": version, "per_class": metrics}).data)

@@ -129,7 +129,7 @@ class AnswerForm(forms.Form):
 class CommentForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
     text = forms.CharField(
-        label=_("Comment for the other leads"),
+        label=_("Comment for leads and reviewers"),
         max_length=LONGEST_COMMENT,
         widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
     )

@@ -10,7 +10,21 @@ from annotate.models.projects import Project
 
 class Role(models.TextChoices):
     ANNOTATOR = "annotator", _("Annotator")
+    REVIEWER = "reviewer", _("Reviewer")
     LEAD = "lead", _("Lead")
+
+
+# What each role is for, where somebody chooses one.
+ROLE_HELP = {
+    Role.ANNOTATOR: _("labels, and sees their own answers alone"),
+    Role.REVIEWER: _(
+        "sees everything in the project, corrects and settles answers; changes no settings and no members, "
+        "publishes and deletes nothing"
+    ),
+    Role.LEAD: _("does everything in the project"),
+}
+# Who sees what others answered, and what models are worth.
+SEE_ANSWERS = (Role.REVIEWER, Role.LEAD)
 
 
 class Membership(models.Model):

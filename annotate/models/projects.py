@@ -64,9 +64,12 @@ class ObjectiveChoices(models.TextChoices):
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
-    def of(self, user: User) -> ProjectQuerySet:
-        """Return the projects that `user` may enter."""
-        return self.standing() if user.is_superuser else self.standing().filter(memberships__user=user)
+    def of(self, user: User, *roles: str) -> ProjectQuerySet:
+        """Return the projects that `user` may enter; where roles are named, those that they enter as such."""
+        if user.is_superuser:
+            return self.standing()
+        wanted = {"memberships__role__in": roles} if roles else {}
+        return self.standing().filter(memberships__user=user, **wanted)
 
     def standing(self) -> ProjectQuerySet:
         """Leave out projects that somebody has deleted and whose rows a worker is still removing."""

@@ -13,7 +13,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun
+from annotate import access
+from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
@@ -37,6 +38,12 @@ def error_summary(*forms: Any) -> dict[str, Any]:
             target = field.id_for_label or f"{field.auto_id}_0"
             found += [(target, field.label, error) for error in field.errors]
     return {"errors": found}
+
+
+@register.simple_tag
+def leads(user: User, project: Project) -> bool:
+    """Tell whether the page shows what only a lead may do; each address asks by itself as well."""
+    return access.is_lead(user, project)
 
 
 def rounded(value: float, digits: int) -> str:

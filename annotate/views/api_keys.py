@@ -7,18 +7,20 @@ from datetime import timedelta
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from annotate.access import signed_in
 from annotate.forms.names import NameField
 from annotate.models import User
 from annotate.services.people import api_keys
 from annotate.services.people.api_keys import Scope
+from annotate.views import confirmation
 
 DAYS = [
     *((days, format_lazy(gettext_lazy("{days} days"), days=days)) for days in (30, 90)),
@@ -71,8 +73,20 @@ def keys(request: HttpRequest) -> HttpResponse:
     return render(request, "account/keys.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    if api_keys.revoke(user=signed_in(request.user), pk=pk):
+    user = signed_in(request.user)
+    if request.method != "POST":
+        key = get_object_or_404(user.api_keys.filter(revoked_at=None), pk=pk)
+        return confirmation.ask(
+            request,
+            title=_("Revoke the key “%(name)s”") % {"name": key.name},
+            told=[
+                _("What uses it is refused at once. A revoked key cannot come back: make another one then.")
+            ],
+            button=_("Revoke the key"),
+            back=reverse("api-keys"),
+        )
+    if api_keys.revoke(user=user, pk=pk):
         messages.success(request, _("The key is revoked; what used it is refused from now on."))
     return redirect("api-keys")

@@ -1,4 +1,4 @@
-"""Who did what, when: of a project for its leads, and of the whole site for its administrators."""
+"""Who did what, when: of a project for leads and reviewers, of the whole site for administrators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from annotate.access import led_project_for, site_administrator
+from annotate.access import reviewed_project_for, site_administrator
 from annotate.forms.events import EventForm
 from annotate.forms.keys import as_key
 from annotate.models import Document, Event, Project
@@ -18,14 +18,14 @@ from annotate.services.pages import events as log
 
 @require_safe
 def project_events(request: HttpRequest, slug: str) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     shown = _shown(request, Event.objects.filter(project_id=project.pk))
     return render(request, "events/project.html", {"project": project, "tab": "settings", **shown})
 
 
 @require_safe
 def project_events_csv(request: HttpRequest, slug: str) -> StreamingHttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     return _csv(request, Event.objects.filter(project_id=project.pk), f"{project.slug}-events.csv")
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate import tasks
-from annotate.access import led_project_for, signed_in
+from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
@@ -151,7 +151,7 @@ def _columns(
 
 @require_safe
 def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     if format not in formats.FORMATS:
         raise Http404
     everything = "everything" in request.GET

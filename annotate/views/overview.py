@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from annotate.access import is_lead, led_project_for, project_for, signed_in
+from annotate.access import is_lead, project_for, reviewed_project_for, reviews, signed_in
 from annotate.models import Project
 from annotate.services.llm import answers
 from annotate.services.pages import overview
@@ -16,9 +16,9 @@ WORST = 15  # labels on the overview; the version's own page has them all
 
 @require_safe
 def project(request: HttpRequest, slug: str) -> HttpResponse:
-    """The lead's overview; an annotator has no use for it and goes on to the labelling page."""
+    """The overview of leads and reviewers; an annotator has no use for it and goes on to label."""
     project = project_for(request.user, slug)
-    if not is_lead(signed_in(request.user), project):
+    if not reviews(signed_in(request.user), project):
         return redirect("label", slug)
     context = _live(project)
     version = context["version"]
@@ -38,11 +38,12 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def live(request: HttpRequest, slug: str) -> HttpResponse:
     """The part of the overview that changes while models train."""
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     context = _live(project)
     number = context["version"].number if context["version"] else 0
     shown = request.GET.get("shown", "")
     context |= {"shown": shown, "is_stale": shown != str(number)}
+    context["is_lead"] = is_lead(signed_in(request.user), project)
     return render(request, "overview/_live.html", context)
 
 

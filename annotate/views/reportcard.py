@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
-from annotate.access import led_project_for, signed_in
+from annotate.access import is_lead, led_project_for, reviewed_project_for, signed_in
 from annotate.forms.runs import CascadeForm
 from annotate.models import Project
 from annotate.models.jobs import JobKind
@@ -26,9 +26,11 @@ from annotate.services.work import jobs
 @require_safe
 def reportcard(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the card; while it is measured anew, the page asks for its part again."""
-    project = led_project_for(request.user, slug)
-    template = "reportcard/_reportcard.html" if request.htmx else "reportcard/page.html"  # type: ignore[attr-defined]
-    return render(request, template, _context(project))
+    project = reviewed_project_for(request.user, slug)
+    if request.htmx:  # type: ignore[attr-defined]
+        context = {**_context(project), "is_lead": is_lead(signed_in(request.user), project)}
+        return render(request, "reportcard/_reportcard.html", context)
+    return render(request, "reportcard/page.html", _context(project))
 
 
 def _context(project: Project) -> dict[str, Any]:

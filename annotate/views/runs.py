@@ -8,22 +8,24 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate import tasks
-from annotate.access import led_project_for, signed_in
+from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.forms.runs import TrainForm
 from annotate.models import Project
 from annotate.services.runs import schedule
 from annotate.services.work import lease
+from annotate.views import confirmation
 
 RUNS_SHOWN = 50
 
 
 @require_safe
 def runs(request: HttpRequest, slug: str) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     return _page(request, project, TrainForm(project=project))
 
 
@@ -61,9 +63,23 @@ def start_run(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("project", slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    run = get_object_or_404(led_project_for(request.user, slug).runs, pk=pk)
+    project = led_project_for(request.user, slug)
+    run = get_object_or_404(project.runs, pk=pk)
+    if request.method != "POST":
+        return confirmation.ask(
+            request,
+            title=_("Cancel run %(pk)d") % {"pk": pk},
+            told=[
+                _("What it has learned so far is lost. The model that is published goes on serving."),
+                _("You can train again at any time; a run that starts by itself waits for more labels."),
+            ],
+            button=_("Cancel the run"),
+            back=reverse("runs", args=[slug]),
+            project=project,
+            tab="runs",
+        )
     if lease.cancel(row=run, by=signed_in(request.user)):
         messages.success(request, _("The run is cancelled; what was published stays."))
     else:
@@ -71,9 +87,20 @@ def cancel_run(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("project", slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel_job(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    job = get_object_or_404(led_project_for(request.user, slug).jobs, pk=pk)
+    project = led_project_for(request.user, slug)
+    job = get_object_or_404(project.jobs, pk=pk)
+    if request.method != "POST":
+        return confirmation.ask(
+            request,
+            title=_("Cancel “%(kind)s”") % {"kind": job.get_kind_display()},
+            told=[_("What is done stays. It starts again when something new needs it.")],
+            button=_("Cancel this work"),
+            back=reverse("runs", args=[slug]),
+            project=project,
+            tab="runs",
+        )
     if lease.cancel(row=job, by=signed_in(request.user)):
         told = _("“%(kind)s” is cancelled; what is done stays. It starts again when something new needs it.")
         messages.success(request, told % {"kind": job.get_kind_display()})

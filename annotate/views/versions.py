@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
-from annotate.access import led_project_for, signed_in
+from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.models import ModelVersion
 from annotate.models.jobs import JobKind
 from annotate.services.pages import overview
@@ -23,7 +23,7 @@ from annotate.services.work import jobs
 
 @require_safe
 def versions(request: HttpRequest, slug: str) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     current, before = overview.published(project)
     context = {
         "project": project,
@@ -39,7 +39,7 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     version = get_object_or_404(project.versions.select_related("run"), number=number)
     context = {
         "project": project,

@@ -1,15 +1,14 @@
-"""The list of a person's projects: to a lead how each stands, to everybody what is left for them there."""
+"""A person's projects: to leads and reviewers how each stands, to everybody what is left for them there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Count
 
 from annotate.models import Annotation, Document, ModelVersion, Project, User
 from annotate.models.annotations import Outcome
-from annotate.models.members import Membership, Role
+from annotate.models.members import SEE_ANSWERS, Membership, Role
 from annotate.services.pages import status_line
 from annotate.services.pages.status_line import Left
 
@@ -17,8 +16,8 @@ PAGE = 25  # projects; each is counted for whoever looks
 
 
 @dataclass(frozen=True, slots=True)
-class LeadFigures:
-    """What only leads see: annotators are not to be led by what others decided, or by a model's figures."""
+class ProjectFigures:
+    """Hidden from annotators, who are not to be led by what others decided or by a model's figures."""
 
     documents: int
     labelled: int
@@ -33,8 +32,9 @@ class LeadFigures:
 @dataclass(frozen=True, slots=True)
 class ListedProject:
     project: Project
+    role: Role
     left: Left
-    figures: LeadFigures | None
+    figures: ProjectFigures | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,16 @@ def page(*, user: User, words: str = "", number: int = 1) -> ProjectPage:
     first = (number - 1) * PAGE
     found = list(projects.order_by("name", "pk")[first : first + PAGE + 1])
     shown = found[:PAGE]
-    figures = _figures(shown if user.is_superuser else _led(user, shown))
+    roles = _roles(user, shown)
+    figures = _figures([project for project in shown if roles[project.pk] in SEE_ANSWERS])
     return ProjectPage(
         rows=[
-            ListedProject(project, status_line.left(project=project, annotator=user), figures.get(project.pk))
+            ListedProject(
+                project=project,
+                role=roles[project.pk],
+                left=status_line.left(project=project, annotator=user),
+                figures=figures.get(project.pk),
+            )
             for project in shown
         ],
         number=number,
@@ -66,13 +72,15 @@ def page(*, user: User, words: str = "", number: int = 1) -> ProjectPage:
     )
 
 
-def _led(user: User, projects: Iterable[Project]) -> list[Project]:
-    roles = Membership.objects.filter(user=user, role=Role.LEAD)
-    led = set(roles.values_list("project", flat=True))
-    return [project for project in projects if project.pk in led]
+def _roles(user: User, projects: list[Project]) -> dict[int, Role]:
+    """Return what `user` may do in each project; an administrator may do everything everywhere."""
+    if user.is_superuser:
+        return {project.pk: Role.LEAD for project in projects}
+    memberships = Membership.objects.filter(user=user, project__in=projects)
+    return {project: Role(role) for project, role in memberships.values_list("project", "role")}
 
 
-def _figures(projects: list[Project]) -> dict[int, LeadFigures]:
+def _figures(projects: list[Project]) -> dict[int, ProjectFigures]:
     """Count all projects together: a query for each figure, however many projects there are."""
     documents = dict(
         Document.objects.filter(project__in=projects)
@@ -92,7 +100,7 @@ def _figures(projects: list[Project]) -> dict[int, LeadFigures]:
     published = ModelVersion.objects.published().filter(project__in=projects).defer("report")
     versions = {version.project_id: version for version in published}
     return {
-        project.pk: LeadFigures(
+        project.pk: ProjectFigures(
             documents=documents.get(project.pk, 0),
             labelled=decided.get((project.pk, Outcome.ANSWERED), 0),
             flagged=decided.get((project.pk, Outcome.FLAGGED), 0),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
-from annotate.access import led_project_for, signed_in
+from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import AnswerForm, CommentForm, FilterForm
 from annotate.models import Annotation, Document, Project
 from annotate.services.documents import comments, filters, history
@@ -25,14 +25,14 @@ from training.types import Answer
 
 @require_safe
 def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     shown = _document(project, pk)
     return _show(request, shown, _answer_form(request, shown), CommentForm())
 
 
 @require_POST
 def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     shown = _document(project, pk)
     form = AnswerForm(request.POST, project=project, standing=None)
     if not form.is_valid() or form.answer is None:
@@ -60,7 +60,7 @@ def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     annotations = Annotation.objects.filter(project=project).select_related("document__project", "annotator")
     annotation = get_object_or_404(annotations, pk=pk)
     if corrections.withdraw(annotation=annotation, by=signed_in(request.user)):
@@ -77,7 +77,7 @@ def withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def comment(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     shown = _document(project, pk)
     form = CommentForm(request.POST)
     if not form.is_valid():

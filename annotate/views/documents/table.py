@@ -8,7 +8,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate.access import led_project_for, signed_in
+from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm
 from annotate.models import Annotation, HandedOnAnswer
 from annotate.services.documents import disagreements, filters, pages, search
@@ -19,7 +19,7 @@ from annotate.services.pages import overview
 
 @require_safe
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     form = FilterForm(request.GET, project=project)
     found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
     rows = pages.page(found, before=form.before)
@@ -51,7 +51,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     annotations = Annotation.objects.filter(project=project).select_related("project")
     annotation = get_object_or_404(annotations, pk=pk)
     if places.return_to_queue(annotation=annotation, by=signed_in(request.user)):
@@ -69,14 +69,14 @@ def return_to_queue(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 @require_safe
 def handed_on(request: HttpRequest, slug: str) -> HttpResponse:
     """Show decisions of people who were removed while they labelled."""
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     rows = [(row, decisions.in_words(row.outcome, row.answer)) for row in handed_on_service.waiting(project)]
     return render(request, "documents/handed_on.html", {"project": project, "rows": rows, "tab": "documents"})
 
 
 @require_POST
 def settle_handed_on(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    project = led_project_for(request.user, slug)
+    project = reviewed_project_for(request.user, slug)
     row = get_object_or_404(HandedOnAnswer.objects.filter(project=project), pk=pk)
     lead, action = signed_in(request.user), request.POST.get("action", "")
     try:

@@ -9,7 +9,8 @@ from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,8 +18,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from annotate.access import is_member, led_project_for, open_invitation, signed_in
 from annotate.forms.people import InviteForm, JoinForm
 from annotate.models import Invitation, User
+from annotate.models.members import ROLE_HELP, Role
 from annotate.services.people import invitations
 from annotate.services.projects.refused import Refused
+from annotate.views import confirmation
 from annotate.views.people import members
 
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"
@@ -37,9 +40,20 @@ def invite(request: HttpRequest, slug: str) -> HttpResponse:
     return redirect("project-members", slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
+    if request.method != "POST":
+        guest = get_object_or_404(project.invitations.open(), pk=pk).guest
+        return confirmation.ask(
+            request,
+            title=_("Take the invitation of %(guest)s back") % {"guest": guest},
+            told=[_("Its link lets nobody in from then on. You can invite the same person again.")],
+            button=_("Take it back"),
+            back=reverse("project-members", args=[slug]),
+            project=project,
+            tab="members",
+        )
     if invitations.revoke(project=project, pk=pk, by=signed_in(request.user)):
         messages.success(request, _("The invitation is taken back; its link lets nobody in."))
     else:
@@ -89,6 +103,7 @@ def _page(request: HttpRequest, found: Invitation, form: JoinForm | None = None)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.errors else HTTPStatus.OK
     context = {
         "invitation": found,
+        "role_help": ROLE_HELP[Role(found.role)],
         "form": form,
         "is_member": isinstance(request.user, User) and is_member(request.user, found.project),
     }

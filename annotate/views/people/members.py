@@ -13,7 +13,7 @@ from annotate.access import is_lead, led_project_for, signed_in
 from annotate.forms.people import InviteForm
 from annotate.forms.projects import MemberForm
 from annotate.models import Project
-from annotate.models.members import Role
+from annotate.models.members import ROLE_HELP, Role
 from annotate.services.projects import members as member_service
 from annotate.services.projects.refused import Refused
 
@@ -54,6 +54,7 @@ def page(
         "invite_form": invite_form,
         "rows": rows,
         "roles": Role.choices,
+        "role_help": [(role.label, ROLE_HELP[role]) for role in Role],
         "invitations": project.invitations.open().select_related("invited_by").order_by("pk"),
         "new_links": [
             (guest, request.build_absolute_uri(reverse("invitation", args=[token]))) for guest, token in new

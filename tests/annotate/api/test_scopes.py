@@ -39,6 +39,15 @@ NEEDED |= {
     f"{name}-before": NEEDED[name] for name in ("api-versions", "api-metrics", "api-publish", "api-roll-back")
 }
 FOR_ANNOTATORS = {"api-projects", "api-project", "api-predict", "api-annotations"}
+FOR_REVIEWERS = FOR_ANNOTATORS | {
+    "api-export",
+    "api-versions",
+    "api-metrics",
+    "api-versions-before",
+    "api-metrics-before",
+}
+# Of these addresses a reviewer may read only.
+READ_BY_REVIEWERS = {"api-documents"}
 WITHOUT_PROJECT = {"api-projects"}
 CELLS = [(name, method) for name in VIEWS for method in METHODS]
 
@@ -114,7 +123,12 @@ def test_a_token_needs_the_scope_of_what_it_does(name: str, method: str, lead: U
 
 
 @pytest.mark.parametrize(("name", "method"), [cell for cell in CELLS if needed(*cell)])
-def test_a_token_sees_what_its_user_sees(name: str, method: str, annotator: User, stranger: User) -> None:
+def test_a_token_sees_what_its_user_sees(
+    name: str, method: str, reviewer: User, annotator: User, stranger: User
+) -> None:
+    reviewers = ask(name, method, token(reviewer, *Scope.values))
+    may = name in FOR_REVIEWERS or (name in READ_BY_REVIEWERS and method in {"GET", "HEAD"})
+    assert reviewers in {200, 201, 400, 409} if may else reviewers == 404
     theirs = ask(name, method, token(annotator, *Scope.values))
     assert theirs in {200, 201, 400, 409} if name in FOR_ANNOTATORS else theirs == 404
     if name not in WITHOUT_PROJECT:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern, resolve, reverse
 
 from annotate.models import (
     Annotation,
@@ -26,7 +27,7 @@ from annotate.services.work import jobs
 from annotate.urls import urlpatterns
 from training.types import Answer
 
-Cast = tuple[Client, Client, Client]
+Cast = tuple[Client, Client, Client, Client]
 PAGES = [
     "project-settings",
     "project-delete",
@@ -42,14 +43,28 @@ PAGES = [
     "versions",
     "version",
     "runs",
+    "run-cancel",
+    "job-cancel",
+    "project-invitation-revoke",
 ]
+# Of these, what a reviewer opens as well: all that tells of documents, answers and models.
+REVIEWED = {
+    "project-live",
+    "project-events",
+    "project-events-csv",
+    "documents",
+    "document",
+    "handed-on",
+    "versions",
+    "version",
+    "runs",
+}
 ACTIONS = [
     "project-labels-add",
     "project-label-archive",
     "project-label-restore",
     "project-member",
     "project-invite",
-    "project-invitation-revoke",
     "document-return",
     "document-answer",
     "annotation-withdraw",
@@ -58,10 +73,16 @@ ACTIONS = [
     "version-publish",
     "version-roll-back",
     "run-start",
-    "run-cancel",
-    "job-cancel",
     "import-cancel",
 ]
+# Of these, what a reviewer does as well: they correct and settle answers.
+DONE_BY_REVIEWERS = {
+    "document-return",
+    "document-answer",
+    "annotation-withdraw",
+    "document-comment",
+    "handed-on-settle",
+}
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
 REFUSED_WHEN_EMPTY = {"project-invite", "project-labels-add", "document-answer", "document-comment"}
 # What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
@@ -164,26 +185,70 @@ def address(
 
 
 @pytest.fixture
-def cast(sign_in: Callable[[User], Client], lead: User, annotator: User, stranger: User) -> Cast:
-    """The browsers of a lead, an annotator and a stranger."""
-    return sign_in(lead), sign_in(annotator), sign_in(stranger)
+def cast(
+    sign_in: Callable[[User], Client], lead: User, reviewer: User, annotator: User, stranger: User
+) -> Cast:
+    """The browsers of a lead, a reviewer, an annotator and a stranger."""
+    return sign_in(lead), sign_in(reviewer), sign_in(annotator), sign_in(stranger)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_opens_for_a_lead_and_for_nobody_else(
+def test_a_page_opens_for_a_lead_and_where_it_only_tells_for_a_reviewer(
     name: str, address: Callable[[str], str], cast: Cast
 ) -> None:
-    assert [browser.get(address(name)).status_code for browser in cast] == [200, 404, 404]
+    reviewers = 200 if name in REVIEWED else 404
+    assert [browser.get(address(name)).status_code for browser in cast] == [200, reviewers, 404, 404]
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_an_action_is_hidden_from_all_but_leads(name: str, address: Callable[[str], str], cast: Cast) -> None:
-    lead, annotator, stranger = cast
+def test_an_action_is_hidden_from_all_but_leads_and_where_it_corrects_reviewers(
+    name: str, address: Callable[[str], str], cast: Cast
+) -> None:
+    lead, reviewer, annotator, stranger = cast
     assert annotator.post(address(name)).status_code == 404
     assert stranger.post(address(name)).status_code == 404
     assert lead.get(address(name)).status_code == 405
     # A form that came empty is shown again with what is missing.
-    assert lead.post(address(name)).status_code == (422 if name in REFUSED_WHEN_EMPTY else 302)
+    done = 422 if name in REFUSED_WHEN_EMPTY else 302
+    assert reviewer.post(address(name)).status_code == (done if name in DONE_BY_REVIEWERS else 404)
+    assert lead.post(address(name)).status_code == done
+
+
+@pytest.mark.parametrize("name", [name for name in PAGES if name not in REVIEWED])
+def test_a_page_of_leads_alone_takes_nothing_from_anybody_else(
+    name: str, address: Callable[[str], str], cast: Cast
+) -> None:
+    _lead, *others = cast
+    assert {browser.post(address(name)).status_code for browser in others} == {404}
+
+
+@pytest.mark.parametrize("name", ["export", "reportcard"])
+def test_a_reviewer_reads_what_a_lead_reads_elsewhere(name: str, project: Project, cast: Cast) -> None:
+    where = reverse(name, args=[project.slug, *(["jsonl"] if name == "export" else [])])
+    assert [browser.get(where).status_code for browser in cast] == [200, 200, 404, 404]
+
+
+@pytest.mark.parametrize("name", ["imports", "reportcard-measure", "reportcard-combine"])
+def test_a_reviewer_neither_imports_nor_starts_work(name: str, project: Project, cast: Cast) -> None:
+    _lead, reviewer, *_others = cast
+    assert reviewer.post(reverse(name, args=[project.slug])).status_code == 404
+
+
+@pytest.mark.parametrize("name", [*sorted(REVIEWED), "project", "reportcard"])
+def test_no_page_of_a_reviewer_leads_to_what_is_hidden_from_them(
+    name: str, address: Callable[[str], str], cast: Cast
+) -> None:
+    _lead, reviewer, *_others = cast
+    page = reviewer.get(address(name))
+    if page["Content-Type"].startswith("text/html"):
+        links = set(re.findall(r'(?:href|action)="(/projects/colours/[^"#?]*)', page.content.decode()))
+        hidden = {link for link in links if _is_hidden_from_reviewers(resolve(link).url_name or "")}
+        assert hidden == set()
+
+
+def _is_hidden_from_reviewers(name: str) -> bool:
+    of_leads = {*PAGES, *ACTIONS, *ELSEWHERE} - REVIEWED - DONE_BY_REVIEWERS
+    return name in of_leads - {"export", "reportcard"}
 
 
 @pytest.mark.parametrize("name", [*PAGES, *ACTIONS, "project"])
@@ -248,8 +313,9 @@ def test_every_address_is_in_one_of_the_tables() -> None:
 def test_the_projects_address_sends_an_annotator_to_the_labelling_page(
     address: Callable[[str], str], cast: Cast
 ) -> None:
-    lead, annotator, stranger = cast
+    lead, reviewer, annotator, stranger = cast
     assert lead.get(address("project")).status_code == 200
+    assert reviewer.get(address("project")).status_code == 200
     assert annotator.get(address("project"))["Location"] == address("label")
     assert stranger.get(address("project")).status_code == 404
 
