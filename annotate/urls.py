@@ -71,6 +71,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="project-invitation-revoke",
     ),
     path("projects/<slug:slug>/members/<int:pk>/", members.change_member, name="project-member"),
+    path("projects/<slug:slug>/members/<int:pk>/remove/", members.remove_member, name="member-remove"),
+    path(
+        "projects/<slug:slug>/members/<int:pk>/restore/",
+        members.restore_member,
+        name="member-restore",
+    ),
     path("projects/<slug:slug>/events/", events.project_events, name="project-events"),
     path("projects/<slug:slug>/events/csv/", events.project_events_csv, name="project-events-csv"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),

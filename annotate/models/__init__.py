@@ -12,7 +12,7 @@ from annotate.models.documents import Document, FoldedText, UnindexedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
-from annotate.models.members import Invitation, Membership
+from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import LlmAnswer, Prediction
 from annotate.models.projects import Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer
@@ -49,6 +49,7 @@ __all__ = [
     "Project",
     "Publication",
     "Removal",
+    "RemovedMember",
     "ReportCard",
     "Sweep",
     "TrainingRun",

@@ -24,6 +24,7 @@ class EventKind(models.TextChoices):
     INVITATION_ACCEPTED = "invitation-accepted", _("Invitation accepted")
     INVITATION_REVOKED = "invitation-revoked", _("Invitation taken back")
     MEMBER_REMOVED = "member-removed", _("Member removed")
+    MEMBER_RESTORED = "member-restored", _("Removal undone")
     KEY_MADE = "key-made", _("API key made")
     KEY_REVOKED = "key-revoked", _("API key revoked")
     KEY_ENDED = "key-ended", _("API key ended with a password")

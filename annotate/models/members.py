@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +25,7 @@ ROLE_HELP = {
     ),
     Role.LEAD: _("does everything in the project"),
 }
+RESTORABLE_FOR = timedelta(days=1)
 # Who sees what others answered, and what models are worth.
 SEE_ANSWERS = (Role.REVIEWER, Role.LEAD)
 
@@ -36,6 +39,27 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "user"], name="membership_once_per_project")
         ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.role}"
+
+
+class RemovedMemberQuerySet(models.QuerySet["RemovedMember"]):
+    def restorable(self) -> RemovedMemberQuerySet:
+        return self.filter(restored_at=None, removed_at__gt=timezone.now() - RESTORABLE_FOR)
+
+
+class RemovedMember(models.Model):
+    """A membership that a lead has ended, kept with its role so that it can be restored for a while."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="removed_members")
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    role = models.CharField(_("role"), max_length=10, choices=Role)
+    removed_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    removed_at = models.DateTimeField(auto_now_add=True)
+    restored_at = models.DateTimeField(null=True)
+
+    objects = RemovedMemberQuerySet.as_manager()
 
     def __str__(self) -> str:
         return f"{self.user} · {self.role}"

@@ -88,7 +88,8 @@ def test_memberships_and_roles_are_told(
     client.post(reverse("project-members", args=[project.slug]), {"username": "stefan", "role": "annotator"})
     member = reverse("project-member", args=[project.slug, Membership.objects.get(user=stranger).pk])
     client.post(member, {"role": "lead"})
-    client.post(member, {"remove": "1"})
+    membership = Membership.objects.get(user=stranger)
+    client.post(reverse("member-remove", args=[project.slug, membership.pk]))
     for event, role in (("member-added", "annotator"), ("role-changed", "lead"), ("member-removed", "lead")):
         assert only(lines, event) == f'{event} user="stefan" project="colours" role="{role}" by="lena"'
 

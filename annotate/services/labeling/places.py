@@ -147,6 +147,18 @@ def take(*, document: int, annotator: User) -> bool:
     return not Assignment.objects.filter(document=document).exists()
 
 
+def give_back(*, annotator: User, project: Project | None = None) -> int:
+    """Let what somebody holds wait for others, in one project or in all; return how many places that were."""
+    held = Assignment.objects.leased().filter(annotator=annotator)
+    if project is not None:
+        held = held.filter(project=project)
+    # Locked by key, as by the pages that may renew these leases at this moment.
+    locked = held.order_by("pk").select_for_update(no_key=True)
+    return Assignment.objects.filter(pk__in=locked.values("pk")).update(
+        state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False
+    )
+
+
 @transaction.atomic
 def return_to_queue(*, annotation: Annotation, by: User | None = None) -> bool:
     """Offer a document whose answer is skipped, flagged or withdrawn again: to the same annotator first.

@@ -193,6 +193,9 @@ SENTENCES: dict[str, Any] = {
         "%(who)s changed the role of %(subject)s from “%(before)s” to “%(role)s”"
     ),
     EventKind.MEMBER_REMOVED: gettext_lazy("%(who)s removed %(subject)s, who was “%(role)s”"),
+    EventKind.MEMBER_RESTORED: gettext_lazy(
+        "%(who)s undid the removal of %(subject)s, who is “%(role)s” again"
+    ),
     EventKind.KEY_MADE: gettext_lazy("%(who)s made the API key “%(subject)s”"),
     EventKind.KEY_REVOKED: gettext_lazy("%(who)s ended the API key “%(subject)s” of %(owner)s"),
     EventKind.KEY_ENDED: gettext_lazy("The API key “%(subject)s” of %(owner)s ended with their old password"),

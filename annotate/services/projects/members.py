@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import security_log
-from annotate.models import Assignment, Membership, Project, User
+from annotate.models import Annotation, Assignment, Membership, Project, RemovedMember, User
 from annotate.models.events import EventKind
 from annotate.models.members import Role
-from annotate.models.queue import AssignmentState
 from annotate.services import events
+from annotate.services.labeling import places
 from annotate.services.projects.refused import Refused
 from training.types import Json
 
@@ -42,14 +45,57 @@ def change_role(*, membership: Membership, role: str, by: User | None = None) ->
 
 
 @transaction.atomic
-def remove_member(*, membership: Membership, by: User | None = None) -> None:
-    """End a membership. The person's annotations stay; documents reserved for them go back to the queue."""
+def remove_member(*, membership: Membership, by: User | None = None) -> RemovedMember | None:
+    """End a membership. The person's annotations stay; documents reserved for them go back to the queue.
+
+    None where somebody else has ended it meanwhile.
+    """
     _refuse_without_lead(membership)
-    Assignment.objects.filter(
-        project=membership.project_id, annotator=membership.user_id, state=AssignmentState.LEASED
-    ).update(state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False)
-    _log(EventKind.MEMBER_REMOVED, membership, by, role=membership.role)
-    membership.delete()
+    standing = Membership.objects.select_for_update().filter(pk=membership.pk).first()
+    if standing is None:
+        return None
+    places.give_back(annotator=standing.user, project=standing.project)
+    _log(EventKind.MEMBER_REMOVED, standing, by, role=standing.role)
+    standing.delete()
+    return RemovedMember.objects.create(
+        project=standing.project, user=standing.user, role=standing.role, removed_by=by
+    )
+
+
+@transaction.atomic
+def restore_member(*, removed: RemovedMember, by: User | None = None) -> Membership:
+    """Undo a removal within a day: the person has the role that they had. Raises `Refused`."""
+    mine = RemovedMember.objects.restorable().filter(pk=removed.pk)
+    if not mine.update(restored_at=timezone.now()):
+        raise Refused(_("This removal was undone already, or is more than a day old. Add the person anew."))
+    if not removed.user.is_active:
+        raise Refused(
+            _("The account of “%(name)s” is disabled; an administrator can enable it.")
+            % {"name": removed.user}
+        )
+    membership, is_new = Membership.objects.get_or_create(
+        project=removed.project, user=removed.user, defaults={"role": removed.role}
+    )
+    if not is_new:
+        raise Refused(_("“%(name)s” is a member of this project already.") % {"name": removed.user})
+    _log(EventKind.MEMBER_RESTORED, membership, by, role=membership.role)
+    return membership
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What somebody has in a project: what they decided, and the documents that are with them now."""
+
+    decided: int
+    held: int
+
+
+def holdings(membership: Membership) -> Holdings:
+    of_theirs = {"project": membership.project_id, "annotator": membership.user_id}
+    return Holdings(
+        decided=Annotation.objects.filter(**of_theirs).count(),
+        held=Assignment.objects.leased().filter(**of_theirs).count(),
+    )
 
 
 def _log(kind: EventKind, membership: Membership, by: User | None, **details: Json) -> None:

@@ -18,6 +18,7 @@ from annotate.models import (
     Import,
     ModelVersion,
     Project,
+    RemovedMember,
     TrainingRun,
     User,
 )
@@ -46,6 +47,7 @@ PAGES = [
     "run-cancel",
     "job-cancel",
     "project-invitation-revoke",
+    "member-remove",
 ]
 # Of these, what a reviewer opens as well: all that tells of documents, answers and models.
 REVIEWED = {
@@ -64,6 +66,7 @@ ACTIONS = [
     "project-label-archive",
     "project-label-restore",
     "project-member",
+    "member-restore",
     "project-invite",
     "document-return",
     "document-answer",
@@ -157,6 +160,7 @@ def address(
         guests=["Ada"],
         days=7,
     )
+    removed = RemovedMember.objects.create(project=project, user=annotator, role="annotator")
     upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
@@ -165,6 +169,8 @@ def address(
         "project-label-archive": [label.pk],
         "project-label-restore": [label.pk],
         "project-member": [member.pk],
+        "member-remove": [member.pk],
+        "member-restore": [removed.pk],
         "project-invitation-revoke": [invitation.pk],
         "document": [document.pk],
         "document-delete": [document.pk],

@@ -133,9 +133,8 @@ def test_the_last_lead_is_told_why_nothing_changed(
     sign_in: Callable[[User], Client], lead: User, project: Project
 ) -> None:
     own = project.memberships.get(user=lead)
-    response = sign_in(lead).post(
-        reverse("project-member", args=[project.slug, own.pk]), {"remove": "1"}, follow=True
-    )
+    where = reverse("member-remove", args=[project.slug, own.pk])
+    response = sign_in(lead).post(where, follow=True)
     assert "only lead" in response.content.decode()
 
 

@@ -22,6 +22,7 @@ from annotate.models import (
     Event,
     HandedOnAnswer,
     Project,
+    RemovedMember,
     TrainingRun,
     User,
 )
@@ -74,6 +75,8 @@ CHANGES = {
     "project-member": Change(
         EventKind.ROLE_CHANGED, "anton", {"role": "lead"}, {"before": "annotator", "role": "lead"}
     ),
+    "member-remove": Change(EventKind.MEMBER_REMOVED, "anton", details={"role": "annotator"}),
+    "member-restore": Change(EventKind.MEMBER_RESTORED, "stefan", details={"role": "reviewer"}),
     "project-invite": Change(
         EventKind.INVITED, "Ada", {"guests": "Ada", "role": "annotator", "days": "7"}, {"role": "annotator"}
     ),
@@ -158,6 +161,7 @@ def world(
     project: Project,
     lead: User,
     annotator: User,
+    stranger: User,
     answers: dict[str, list[Any]],
     tmp_path: Path,
     settings: Any,
@@ -172,6 +176,7 @@ def world(
     ((invitation, _token),) = invitations.issue(
         project=project, by=lead, role="annotator", guests=["Bo"], days=7
     )
+    removed = RemovedMember.objects.create(project=project, user=stranger, role="reviewer")
     run = TrainingRun.objects.create(project=project, family="fasttext", reason="labels")
     (vectors,) = jobs.ask(kind=JobKind.VECTORS, project=project)
     for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
@@ -183,6 +188,8 @@ def world(
         "project-label-archive": [red.pk],
         "project-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
+        "member-remove": [project.memberships.get(user=annotator).pk],
+        "member-restore": [removed.pk],
         "project-invitation-revoke": [invitation.pk],
         "import": [uploads[0].pk],
         "import-cancel": [uploads[1].pk],
