@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.keys import as_key
 from annotate.models import Label, Project, User
-from annotate.services.documents import search
+from annotate.services.documents import columns, search
 from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
 from annotate.services.labeling.decisions import LONGEST_REASON
@@ -40,7 +40,7 @@ class FilterForm(forms.Form):
     """What the query string asks for.
 
     A value that a filter cannot have is left out and said beside its field: an old bookmark may name a label
-    that is gone. `before` is no filter, but where the page begins.
+    that is gone.
     """
 
     def __init__(self, data: QueryDict, *, project: Project) -> None:
@@ -78,13 +78,46 @@ class FilterForm(forms.Form):
         return {name: value for name, value in self.cleaned_data.items() if value not in ("", False)}
 
     @property
-    def before(self) -> int | None:
-        return as_key(self.data.get("before", ""))
-
-    @property
     def carried(self) -> dict[str, str]:
         """The filters in force as a link carries them to the pages of the documents that fit."""
         return {name: str(self.data.get(name)) for name in self.wanted}
+
+
+class TableForm(forms.Form):
+    """Which columns the documents page shows and which page of them, as the query string says.
+
+    A column that is not there is left out and said beside the columns. `before` begins a page like `after`:
+    older links have it.
+    """
+
+    column = forms.MultipleChoiceField(
+        label=_("Columns"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": _("This table has no column “%(value)s”.")},
+    )
+
+    def __init__(self, data: QueryDict, *, project: Project) -> None:
+        asked = data.getlist("column") or columns.USUAL
+        data = data.copy()
+        data.setlist("column", asked)
+        super().__init__(data, label_suffix="")
+        self.asked = set(asked)
+        self.titles = columns.titles(project, asked=asked)
+        self.fields["column"].choices = list(self.titles.items())  # type: ignore[attr-defined]
+
+    @property
+    def columns(self) -> list[tuple[str, Any]]:
+        """The chosen columns with their titles, in the order of the table."""
+        return [(name, title) for name, title in self.titles.items() if name in self.asked]
+
+    @property
+    def after(self) -> int | None:
+        return as_key(self.data.get("after") or self.data.get("before", ""))
+
+    @property
+    def until(self) -> int | None:
+        return as_key(self.data.get("until", ""))
 
 
 class AnswerForm(forms.Form):

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate import access
-from annotate.models import ClassMetric, ModelVersion, Prediction, Project, TrainingRun, User
+from annotate.models import ClassMetric, Document, ModelVersion, Prediction, Project, TrainingRun, User
 from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
-from annotate.services.documents import filters, search
+from annotate.services.documents import filters, history, search
+from annotate.services.documents.columns import OF_META
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits
@@ -52,6 +53,7 @@ def rounded(value: float, digits: int) -> str:
 
 
 register.filter(search.marked)
+register.filter(search.excerpt)
 
 
 @register.filter
@@ -193,6 +195,20 @@ def named_scores(prediction: Prediction, labels: Mapping[int, str]) -> list[tupl
     """Return (label id, name, score) of a prediction, without labels that are gone; None for a mere rank."""
     scores = prediction.answer.told(calibrated=prediction.version.calibrated).scores
     return [(int(pk), labels[int(pk)], score) for pk, score in scores if pk in labels]
+
+
+@register.filter
+def named(labels: Mapping[int, str], pk: int) -> str:
+    """Return the name of a label, also of one that is gone."""
+    return labels.get(pk) or _("a label that is not there")
+
+
+@register.filter
+def metadata(document: Document, column: str) -> str:
+    """Write what stands in a column of the metadata; nothing where the document does not have that key."""
+    found = document.meta if isinstance(document.meta, dict) else {}
+    key = column.removeprefix(OF_META)
+    return history.plain(found[key]) if key in found else ""
 
 
 @register.simple_tag

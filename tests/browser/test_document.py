@@ -40,7 +40,7 @@ def test_a_lead_corrects_a_document_of_a_filtered_list_and_goes_on_by_keys(
 ) -> None:
     _first, second, third = answered
     page = open_as(lead, reverse("documents", args=[project.slug]) + "?outcome=answered")
-    page.get_by_role("link", name=f"Open document {third.pk}").click()
+    page.get_by_role("link", name=f"Document {third.pk}:").click()
     _wait_for(page, third)
     page.keyboard.press("j")
     _wait_for(page, second)

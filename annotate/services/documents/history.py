@@ -87,11 +87,11 @@ def may_have_been_learned(document: Document) -> bool:
 def metadata(document: Document) -> list[tuple[str, str]]:
     """Return what was imported beside the text as rows of plain text; what is nested as compact JSON."""
     if not isinstance(document.meta, dict):
-        return [("", _plain(document.meta))] if document.meta is not None else []
-    return [(str(key), _plain(value)) for key, value in document.meta.items()]
+        return [("", plain(document.meta))] if document.meta is not None else []
+    return [(str(key), plain(value)) for key, value in document.meta.items()]
 
 
-def _plain(value: Json) -> str:
+def plain(value: Json) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

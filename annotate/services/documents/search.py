@@ -27,6 +27,8 @@ MOST_TERMS = 20
 NEWEST = 20_000  # documents that are looked through where no index helps
 MARKED_CHARS = 20_000  # of a text that is longer, only so much is marked
 MOST_MARKS = 500
+EXCERPT_CHARS = 320  # what fits into two lines of a wide table
+LEAD_CHARS = 30  # of them before the hit, so that it stands in the first line on a phone too
 
 TERM = re.compile(r'(-?)(?:"([^"]*)(?:"|$)|([^\s"]+))')
 # PostgreSQL's index holds letters and digits only.
@@ -148,6 +150,31 @@ def marked(text: str, query: SearchQuery) -> list[tuple[str, bool]]:
         parts += [(text[done:start], False), (text[start:end], True)]
         done = end
     return [part for part in [*parts, (text[done:], False)] if part[0]]
+
+
+def excerpt(text: str, query: SearchQuery) -> list[tuple[str, bool]]:
+    """Return the part of a text around its first hit, as `marked` does; its beginning where there is none."""
+    start = max(0, _first_hit(text, query) - LEAD_CHARS)
+    if start:  # at a word's beginning, where one begins before the hit
+        blank = text.find(" ", start, start + LEAD_CHARS)
+        start = blank + 1 if blank >= 0 else start
+    part = text[start : start + EXCERPT_CHARS]
+    before = [("…", False)] if start else []
+    behind = [("…", False)] if start + len(part) < len(text) else []
+    return [*before, *marked(part, query), *behind]
+
+
+def _first_hit(text: str, query: SearchQuery) -> int:
+    """Return where the first hit lies in the part of a text that is marked; 0 where none does."""
+    head = text[:MARKED_CHARS]
+    folded = fold(head)
+    found = min((place for term in query.wanted if (place := folded.find(term)) >= 0), default=0)
+    done = 0
+    for place, character in enumerate(head):
+        done += len(FOLDED[ord(character)])
+        if done > found:
+            return place
+    return 0
 
 
 def _spans(text: str, query: SearchQuery) -> list[tuple[int, int]]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
@@ -9,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.access import reviewed_project_for, signed_in
-from annotate.forms.documents import FilterForm
+from annotate.forms.documents import FilterForm, TableForm
 from annotate.models import Annotation, HandedOnAnswer
 from annotate.services.documents import disagreements, filters, pages, search
 from annotate.services.labeling import decisions, places
@@ -21,32 +23,40 @@ from annotate.services.pages import overview
 def documents(request: HttpRequest, slug: str) -> HttpResponse:
     project = reviewed_project_for(request.user, slug)
     form = FilterForm(request.GET, project=project)
+    table = TableForm(request.GET, project=project)
     found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
-    rows = pages.page(found, before=form.before)
-    following = request.GET.copy()
-    if len(rows) > pages.PAGE:
-        rows = rows[: pages.PAGE]
-        following["before"] = str(rows[-1].pk)
-        next_url = f"?{following.urlencode()}"
-    else:
-        next_url = ""
+    page = pages.page(found, after=table.after, until=table.until)
+    is_first = page.back is None
     context = {
         "project": project,
         "form": form,
+        "table": table,
+        "page": page,
+        "rows": page.rows,
+        "back_url": _link(request, until=page.back) if page.back is not None else "",
+        "next_url": _link(request, after=page.following) if page.following is not None else "",
+        "here": _link(request).removeprefix("?"),
         "is_filtered": bool(form.wanted),
-        "hits": pages.hits(found) if form.wanted and not form.before else None,
+        "hits": pages.hits(found) if form.wanted and is_first else None,
         "most_hits": pages.MOST_COUNTED,
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
-        "disagreements": None if form.before else disagreements.find(project),
-        "handed_on": 0 if form.before else handed_on_service.waiting(project).count(),
-        "late_doubles": 0 if form.before else overview.late_doubles(project),
-        "rows": rows,
+        "disagreements": disagreements.find(project) if is_first else None,
+        "handed_on": handed_on_service.waiting(project).count() if is_first else 0,
+        "late_doubles": overview.late_doubles(project) if is_first else 0,
         "labels": {label.pk: label.name for label in project.labels.all()},
-        "next_url": next_url,
         "tab": "documents",
     }
     return render(request, "documents/list.html", context)
+
+
+def _link(request: HttpRequest, **changed: Any) -> str:
+    """Return the address of this table at another place; its first page where none is named."""
+    query = request.GET.copy()
+    for name in ("after", "until", "before"):
+        query.pop(name, None)
+    query.update({name: str(value) for name, value in changed.items()})
+    return f"?{query.urlencode()}"
 
 
 @require_POST

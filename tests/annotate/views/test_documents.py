@@ -53,7 +53,7 @@ def shown(sign_in: Callable[[User], Client], lead: User, project: Project) -> Ca
 
     def shown(**query: object) -> list[str]:
         response = client.get(reverse("documents", args=[project.slug]), query)
-        return sorted(document.text for document in response.context["rows"])
+        return sorted(row.document.text for row in response.context["rows"])
 
     return shown
 
@@ -106,7 +106,7 @@ def test_a_value_that_a_filter_cannot_have_is_left_out_and_told(
         if entry.values in (Kind.TEXT, Kind.SWITCH):
             continue
         response = client.get(where, {name: value, "before": value, "q": "right"})
-        assert [document.text for document in response.context["rows"]] == ["right"]
+        assert [row.document.text for row in response.context["rows"]] == ["right"]
         assert list(response.context["form"].errors) == [name]
         assert 'class="field-error"' in response.content.decode()
         assert response.context["is_filtered"]
@@ -230,7 +230,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(
     client, where = sign_in(lead), reverse("documents", args=[project.slug])
     first = client.get(where, {"lane": "pool"})
     second = client.get(where + first.context["next_url"])
-    texts = [row.text for row in [*first.context["rows"], *second.context["rows"]]]
+    texts = [row.document.text for row in [*first.context["rows"], *second.context["rows"]]]
     assert texts == [f"text {i:03}" for i in reversed(range(PAGE + 3))]
     assert second.context["next_url"] == ""
 
@@ -279,7 +279,7 @@ def test_answers_and_predictions_cost_no_query_per_document(
         _answer(document, annotator, "red")
         _predict(document, "red")
     client = sign_in(lead)
-    with django_assert_max_num_queries(16):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(20):  # type: ignore[attr-defined]
         client.get(reverse("documents", args=[project.slug]))
 
 
@@ -308,3 +308,60 @@ def test_late_double_answers_are_marked_counted_and_found(
         quiet = client.get(f"/projects/{project.slug}/{address}").content.decode()
         assert "more answers than wanted" not in quiet
         assert "?late=1" not in quiet
+
+
+def test_columns_are_chosen_in_the_address_and_metadata_has_its_own(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    (document,) = add_documents(project, "a text")
+    document.meta = {"a.b c": {"deep": [1, True]}, "channel": "<b>mail</b>"}
+    document.save()
+    client, where = sign_in(lead), reverse("documents", args=[project.slug])
+    usual = client.get(where)
+    assert "meta:a.b c" in usual.context["table"].titles
+    assert "mail" not in usual.content.decode().partition("<tbody>")[2]
+    chosen = client.get(where, {"column": ["meta:channel", "meta:a.b c", "length"]})
+    assert [name for name, _title in chosen.context["table"].columns] == [
+        "length",
+        "meta:a.b c",
+        "meta:channel",
+    ]
+    row = chosen.content.decode().partition("<tbody>")[2]
+    assert "&lt;b&gt;mail&lt;/b&gt;" in row
+    assert "{&quot;deep&quot;:[1,true]}" in row
+
+
+def test_a_column_that_is_not_there_is_told_and_the_others_are_shown(
+    colours: dict[str, Document], sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    where = reverse("documents", args=[project.slug])
+    for wrong in ("colour", "\0", "meta:", "meta:" + "x" * 10_000):
+        response = sign_in(lead).get(where, {"column": [wrong, "lane"]})
+        assert [name for name, _title in response.context["table"].columns] == ["lane"]
+        assert "This table has no column" in response.content.decode()
+        assert len(response.context["rows"]) == 5
+
+
+def test_the_page_before_ends_where_the_next_one_began(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    add_documents(project, *[f"text {i:03}" for i in range(2 * PAGE + 3)])
+    client, where = sign_in(lead), reverse("documents", args=[project.slug])
+    pages = [client.get(where)]
+    while pages[-1].context["next_url"]:
+        pages.append(client.get(where + pages[-1].context["next_url"]))
+    shown = [[row.document.pk for row in page.context["rows"]] for page in pages]
+    assert [len(keys) for keys in shown] == [PAGE, PAGE, 3]
+    back = pages[-1]
+    for expected in reversed(shown[:-1]):
+        back = client.get(where + back.context["back_url"])
+        assert [row.document.pk for row in back.context["rows"]] == expected
+    assert back.context["back_url"] == ""
+    old = client.get(where, {"before": shown[0][-1]})  # as links of an earlier site name it
+    assert [row.document.pk for row in old.context["rows"]] == shown[1]

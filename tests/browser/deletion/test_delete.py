@@ -38,7 +38,7 @@ def test_a_lead_deletes_a_project_by_typing_its_name(
     assert not Project.objects.of(lead).exists()
 
 
-def test_a_lead_deletes_a_document_from_the_table(
+def test_a_lead_deletes_a_document_from_its_page(
     open_as: Callable[[User, str], Page],
     lead: User,
     project: Project,
@@ -46,7 +46,8 @@ def test_a_lead_deletes_a_document_from_the_table(
 ) -> None:
     (first, _second) = add_documents(project, "the first text", "the second text")
     page = open_as(lead, reverse("documents", args=[project.slug]))
-    page.get_by_role("link", name=f"Delete document {first.pk}").click()
+    page.get_by_role("link", name=f"Document {first.pk}:").click()
+    page.get_by_role("link", name="Delete", exact=True).click()
     assert violations(page) == []
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
