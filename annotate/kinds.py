@@ -9,11 +9,22 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from annotate.models import Document, Import, Job, ModelVersion, Project, Removal, Sweep, TrainingRun
+from annotate.models import (
+    BulkChange,
+    Document,
+    Import,
+    Job,
+    ModelVersion,
+    Project,
+    Removal,
+    Sweep,
+    TrainingRun,
+)
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
+from annotate.services.bulk import job as bulk
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import project as deletion
@@ -84,6 +95,13 @@ def index_texts(job: Job, meter: ProgressMeter) -> Turn:
 def texts_to_index_due() -> Iterable[Work]:
     for project in search_index.waiting():
         yield from jobs.ask_if_rested(kind=JobKind.SEARCH, project=project)
+
+
+def change_in_bulk(bulk_id: int) -> Iterable[Work]:
+    """Change documents; then open the runs that became due by their labels."""
+    change = bulk.run(bulk_id)
+    if change is not None:
+        yield from schedule.open_if_due(project=change.project)
 
 
 def make_vectors(job: Job, meter: ProgressMeter) -> Turn:
@@ -178,6 +196,7 @@ KINDS = (
     WorkKind("train", TRAINING, TrainingRun, train, {"is_slow": False}, due_after_a_pause),
     WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
     WorkKind("import_file", INTERACTIVE, Import, import_file),
+    WorkKind("bulk", INTERACTIVE, BulkChange, change_in_bulk),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),

@@ -18,7 +18,7 @@ from annotate.views import (
     runs,
     versions,
 )
-from annotate.views.documents import document
+from annotate.views.documents import bulk, document
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation
 from annotate.views.labeling import page as labeling
@@ -80,6 +80,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/events/", events.project_events, name="project-events"),
     path("projects/<slug:slug>/events/csv/", events.project_events_csv, name="project-events-csv"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
+    path("projects/<slug:slug>/documents/bulk/", bulk.bulk_new, name="bulk-new"),
+    path("projects/<slug:slug>/documents/bulk/<int:pk>/", bulk.bulk, name="bulk"),
+    path("projects/<slug:slug>/documents/bulk/<int:pk>/undo/", bulk.undo, name="bulk-undo"),
+    path("projects/<slug:slug>/documents/bulk/<int:pk>/stop/", bulk.stop, name="bulk-stop"),
     path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
     path("projects/<slug:slug>/documents/<int:pk>/delete/", deletion.document, name="document-delete"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),

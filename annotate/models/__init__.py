@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
-from annotate.models.comments import Comment
-from annotate.models.documents import Document, FoldedText, UnindexedText
+from annotate.models.bulk import BulkChange, BulkItem
+from annotate.models.documents import Comment, Document, FoldedText, UnindexedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import LlmAnswer, Prediction
 from annotate.models.projects import Label, Project
-from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer
+from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
 from annotate.models.versions import ClassMetric, ModelVersion, Publication, ReportCard
@@ -27,6 +27,8 @@ __all__ = [
     "ApiKey",
     "Assignment",
     "Batch",
+    "BulkChange",
+    "BulkItem",
     "Card",
     "ClassMetric",
     "Comment",
@@ -55,5 +57,6 @@ __all__ = [
     "TrainingRun",
     "UnindexedText",
     "User",
+    "WorkList",
     "WorkerPulse",
 ]

@@ -57,6 +57,7 @@ class Source(models.TextChoices):
     WEB = "web", _("Labelling page")
     IMPORT = "import", _("Import")
     API = "api", _("API")
+    BULK = "bulk", _("Bulk change")
 
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -185,3 +186,19 @@ class UnindexedText(models.Model):
         )
         # NB: after the line above, which waits for a job that moves an earlier text at this moment.
         FoldedText.objects.filter(pk__in=[text.pk for text in texts]).delete()
+
+
+class Comment(models.Model):
+    """What a lead writes about a document. A form that is sent twice carries one `key`."""
+
+    document = models.ForeignKey(Document, models.CASCADE, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="comments")
+    key = models.UUIDField(unique=True)
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.author_id} on {self.document_id}"

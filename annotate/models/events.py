@@ -40,6 +40,8 @@ class EventKind(models.TextChoices):
     GOLD_GIVEN = "gold-given", _("Gold answer given")
     GOLD_REMOVED = "gold-removed", _("Answer no longer gold")
     ANSWER_WITHDRAWN = "answer-withdrawn", _("Answer withdrawn")
+    BULK_CHANGED = "bulk-changed", _("Changed in bulk")
+    BULK_UNDONE = "bulk-undone", _("Bulk change undone")
     COMMENTED = "commented", _("Commented on")
     PUBLISHED = "published", _("Version published")
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")

@@ -25,13 +25,40 @@ class Batch(models.Model):
         return f"{self.strategy} {self.pk}"
 
 
+class WorkList(models.Model):
+    """Documents that a lead has put together for named people to label, apart from the queue.
+
+    Its places are `LISTED` until somebody has them; those of a closed list are gone or wait in the queue.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="work_lists")
+    name = models.CharField(max_length=100)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="work_lists")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class AssignmentState(models.TextChoices):
     WAITING = "waiting", _("Waiting")
+    LISTED = "listed", _("Waiting in a list")
     LEASED = "leased", _("With an annotator")
     DONE = "done", _("Done")
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    # The state of a place that goes back to where others get it: its list, or the queue.
+    WAITS = models.Case(
+        models.When(work_list=None, then=models.Value(AssignmentState.WAITING.value)),
+        default=models.Value(AssignmentState.LISTED.value),
+    )
+
     def waiting(self) -> AssignmentQuerySet:
         return self.filter(state=AssignmentState.WAITING)
 
@@ -50,12 +77,13 @@ class Assignment(models.Model):
 
     A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
     of the card that shows it now: a decision sent twice carries the same one. A place that a page only holds
-    ahead, behind the card on the screen, `is_ahead`.
+    ahead, behind the card on the screen, `is_ahead`. A place of a list is for the people of that list alone.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
     document = models.ForeignKey(Document, models.CASCADE, related_name="assignments")
     batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="assignments")
+    work_list = models.ForeignKey(WorkList, models.CASCADE, null=True, related_name="places", db_index=False)
     slot = models.PositiveSmallIntegerField(default=0)
     rank = models.FloatField()
     state = models.CharField(max_length=10, choices=AssignmentState, default=AssignmentState.WAITING)
@@ -77,7 +105,14 @@ class Assignment(models.Model):
                 name="assignment_once_per_annotator",
             ),
         ]
-        indexes = [models.Index(fields=["project", "state", "rank"], name="assignment_queue_order")]
+        indexes = [
+            models.Index(fields=["project", "state", "rank"], name="assignment_queue_order"),
+            models.Index(
+                fields=["work_list", "state", "rank"],
+                condition=models.Q(work_list__isnull=False),
+                name="assignment_list_order",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.document_id}/{self.slot} {self.state}"

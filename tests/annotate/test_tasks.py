@@ -13,7 +13,17 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from annotate import kinds, tasks
-from annotate.models import Document, Import, Job, ModelVersion, Project, Removal, Sweep, TrainingRun
+from annotate.models import (
+    BulkChange,
+    Document,
+    Import,
+    Job,
+    ModelVersion,
+    Project,
+    Removal,
+    Sweep,
+    TrainingRun,
+)
 from annotate.models.jobs import JobKind
 from annotate.models.work import Work
 from annotate.queues import QUEUES
@@ -57,6 +67,7 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
         "import_file": Import.objects.create(
             project=project, name="a.csv", state="queued", file=ContentFile(b"text\na rose\n", name="a.csv")
         ),
+        "bulk": BulkChange.objects.create(project=project, action="return", state="queued"),
         "sweep": Sweep.objects.create(),
         "remove": Removal.objects.create(project=project),
         **{job.kind: job for job in opened},

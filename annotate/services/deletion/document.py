@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -10,6 +11,7 @@ from django.db.models import Min, QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import Decision, Document, Import, Project, User
+from annotate.models.annotations import AnnotationQuerySet
 from annotate.models.events import EventKind
 from annotate.models.imports import UPLOADED
 from annotate.services import events
@@ -33,7 +35,7 @@ def contents(document: Document) -> DocumentContents:
         annotations=document.annotations.count(),
         decisions=Decision.objects.filter(annotation__document=document).count(),
         files=_files(document.project).count(),
-        versions=_made_of(document),
+        versions=made_of(document.project, FirstAnswer.of(document.annotations.all())),
     )
 
 
@@ -47,9 +49,14 @@ def delete(*, document: Document, by: User) -> None:
         )
     if not documents.remove(project=project, keys=[document.pk]):
         return  # somebody else has deleted it meanwhile
+    forget_files(project)
+    events.record(EventKind.DOCUMENT_DELETED, by=by, project=project, document=document)
+
+
+def forget_files(project: Project) -> None:
+    """Remove the files that may hold a deleted text, once its deletion is committed."""
     for upload in _files(project):
         transaction.on_commit(partial(upload.file.storage.delete, str(upload.file.name)))
-    events.record(EventKind.DOCUMENT_DELETED, by=by, project=project, document=document)
 
 
 def _files(project: Project) -> QuerySet[Import]:
@@ -57,22 +64,33 @@ def _files(project: Project) -> QuerySet[Import]:
     return project.imports.exclude(state=UPLOADED).exclude(file="")
 
 
-def _made_of(document: Document) -> list[int]:
-    """Return the numbers of versions that were made when the document was answered already.
+@dataclass(frozen=True, slots=True)
+class FirstAnswer:
+    """The oldest of some answers, by its key and its date."""
+
+    key: int
+    at: datetime
+
+    @classmethod
+    def of(cls, annotations: AnnotationQuerySet) -> FirstAnswer | None:
+        first = annotations.answered().aggregate(key=Min("pk"), at=Min("created_at"))
+        return cls(**first) if first["key"] is not None else None
+
+
+def made_of(project: Project, first: FirstAnswer | None) -> list[int]:
+    """Return the numbers of versions that were made when an answer was there already.
 
     A run keeps the newest answer that it knew. Of a version whose run is not kept, its date tells.
     """
-    answers = document.annotations.answered()
-    first = answers.aggregate(key=Min("pk"), at=Min("created_at"))
-    if first["key"] is None:
+    if first is None:
         return []
-    versions = document.project.versions.select_related("run").order_by("number")
+    versions = project.versions.select_related("run").order_by("number")
     return [
         version.number
         for version in versions
         if (
-            SnapshotSummary.load(version.run.snapshot).annotation >= first["key"]
+            SnapshotSummary.load(version.run.snapshot).annotation >= first.key
             if version.run
-            else version.created_at >= first["at"]
+            else version.created_at >= first.at
         )
     ]

@@ -77,7 +77,7 @@ def delete(*, project: Project, by: User) -> list[Removal]:
 
 def _end_work(project: Project, by: User | None) -> None:
     """Cancel what is under way: its worker finds its token refused at the next step, and stops."""
-    for rows in (project.runs, project.jobs, project.imports):
+    for rows in (project.runs, project.jobs, project.imports, project.bulk_changes):
         for row in rows.live():
             lease.cancel(row=row, by=by)
 

@@ -69,5 +69,5 @@ def submit(
     annotation.save(update_fields=["source", "is_late"])
     if by_several:
         # A document that was in nobody's queue is decided on by others as well from now on.
-        places.fit(project=document.project, document=document)
+        places.fit(project=document.project, keys=[document.pk])
     return annotation

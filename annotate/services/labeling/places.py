@@ -16,7 +16,7 @@ from django.utils import timezone
 from annotate.models import Annotation, Assignment, Batch, Document, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.events import EventKind
-from annotate.models.queue import AssignmentState
+from annotate.models.queue import AssignmentQuerySet, AssignmentState
 from annotate.services import events
 
 STEP = 1e-4  # seconds between the ranks of two documents that are queued at once
@@ -62,7 +62,7 @@ def append(
 
 
 @transaction.atomic
-def fit(*, project: Project, document: Document | None = None) -> None:
+def fit(*, project: Project, keys: Collection[int] | None = None) -> None:
     """Give what is queued, or was decided on, the number of places that the project wants now.
 
     A missing place gets the rank of its document's first one. A place too many goes while it waits, the last
@@ -70,8 +70,8 @@ def fit(*, project: Project, document: Document | None = None) -> None:
     """
     number = wanted(project)
     documents = Document.objects.filter(project=project)
-    if document is not None:
-        documents = documents.filter(pk=document.pk)
+    if keys is not None:
+        documents = documents.filter(pk__in=keys)
     own = Assignment.objects.filter(document=OuterRef("document"), annotator=OuterRef("annotator"))
     without_place = Annotation.objects.answered().filter(~Exists(own), annotator__is_machine=False)
     counted = documents.annotate(
@@ -136,7 +136,8 @@ def take(*, document: int, annotator: User) -> bool:
 
     False where every place of the document is somebody else's.
     """
-    waiting = Assignment.objects.waiting().filter(document=document)
+    free = [AssignmentState.WAITING, AssignmentState.LISTED]
+    waiting = Assignment.objects.filter(document=document, state__in=free)
     # NB: somebody may lease that place at this moment; then it is theirs.
     while first := waiting.order_by("slot").first():
         if give(waiting.filter(pk=first.pk), annotator=annotator, state=AssignmentState.DONE):
@@ -155,7 +156,7 @@ def give_back(*, annotator: User, project: Project | None = None) -> int:
     # Locked by key, as by the pages that may renew these leases at this moment.
     locked = held.order_by("pk").select_for_update(no_key=True)
     return Assignment.objects.filter(pk__in=locked.values("pk")).update(
-        state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False
+        state=AssignmentQuerySet.WAITS, annotator=None, card=None, expires_at=None, is_ahead=False
     )
 
 
@@ -181,7 +182,13 @@ def return_to_queue(*, annotation: Annotation, by: User | None = None) -> bool:
         or open_places.count() + answers.filter(annotator__is_machine=False).count() >= number
     ):
         return False
-    lease = {"state": AssignmentState.LEASED, "expires_at": timezone.now(), "card": None}
+    # NB: the list that it may have been in could be closed.
+    lease = {
+        "state": AssignmentState.LEASED,
+        "expires_at": timezone.now(),
+        "card": None,
+        "work_list": None,
+    }
     own = places.filter(annotator=annotation.annotator_id)
     if own.exists() and not own.filter(state=AssignmentState.DONE).update(**lease):
         return False

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from annotate.models import Event, Project, User
+from annotate.models.bulk import BulkAction
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.models.members import Role
@@ -98,6 +99,9 @@ def _more(event: Event) -> dict[str, Any]:
         "before": _role(details.get("before", "")),
         "family": family_title(event.subject),
         "work": _job(event.subject),
+        "documents": details.get("documents", 0),
+        "hits": details.get("hits", 0),
+        "action": _action(details.get("action") or event.subject),
         "fields": ", ".join(details.get("fields", [])),
         "changes": "; ".join(_changes(event)),
         "new": details.get("changed", {}).get("name", {}).get("new", ""),
@@ -110,6 +114,22 @@ def _role(role: str) -> str:
 
 def _job(kind: str) -> str:
     return str(JobKind(kind).label) if kind in JobKind.values else kind
+
+
+def _action(action: str) -> str:
+    return str(BulkAction(action).label) if action in BulkAction.values else action
+
+
+def _bulk_changed(event: Event) -> str:
+    if event.subject:
+        return _("%(who)s: %(action)s, “%(subject)s”, for %(documents)s of %(hits)s documents")
+    return _("%(who)s: %(action)s, for %(documents)s of %(hits)s documents")
+
+
+def _bulk_undone(event: Event) -> str:
+    if event.subject:
+        return _("%(who)s undid: %(action)s, “%(subject)s”, for %(documents)s documents")
+    return _("%(who)s undid: %(action)s, for %(documents)s documents")
 
 
 def _changes(event: Event) -> Iterator[str]:
@@ -167,6 +187,7 @@ def _cancelled(event: Event) -> str:
         "import": _("%(who)s cancelled the import of “%(subject)s”"),
         "job": _("%(who)s cancelled the work “%(work)s”"),
         "run": _("%(who)s cancelled a training of “%(family)s”"),
+        "bulk": _("%(who)s stopped a bulk change: %(action)s"),
     }
     return told.get(event.details.get("work", ""), _("%(who)s cancelled “%(subject)s”"))
 
@@ -222,6 +243,8 @@ SENTENCES: dict[str, Any] = {
         "%(who)s withdrew the answer of %(subject)s to document %(document)s"
     ),
     EventKind.DOCUMENT_DELETED: gettext_lazy("%(who)s deleted document %(document)s"),
+    EventKind.BULK_CHANGED: _bulk_changed,
+    EventKind.BULK_UNDONE: _bulk_undone,
     EventKind.COMMENTED: gettext_lazy("%(who)s commented on document %(document)s"),
     EventKind.PUBLISHED: gettext_lazy("%(who)s published version %(subject)s"),
     EventKind.ROLLED_BACK: gettext_lazy("%(who)s went back to version %(subject)s"),

@@ -15,7 +15,7 @@ from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Import, Job, TrainingRun, User
+from annotate.models import BulkChange, Import, Job, TrainingRun, User
 from annotate.models.events import EventKind
 from annotate.models.work import MOST_ATTEMPTS, W, Work, WorkQuerySet, WorkState
 from annotate.services import events
@@ -151,18 +151,20 @@ def cancel(*, row: Work, by: User | None = None) -> bool:
     if not rows.live().filter(pk=row.pk).update(**ended, **FREE):
         return False
     # What the site does for itself, as a sweep, nobody cancels by a page.
-    if isinstance(row, Import | Job | TrainingRun):
+    if isinstance(row, BulkChange | Import | Job | TrainingRun):
         work, subject = _told(row)
         events.record(EventKind.CANCELLED, by=by, project=row.project, subject=subject, work=work)
     return True
 
 
-def _told(row: Import | Job | TrainingRun) -> tuple[str, str]:
+def _told(row: BulkChange | Import | Job | TrainingRun) -> tuple[str, str]:
     """Return what kind of work a row is, and what of it people know."""
     if isinstance(row, Import):
         return "import", row.name
     if isinstance(row, Job):
         return "job", row.kind
+    if isinstance(row, BulkChange):
+        return "bulk", row.action
     return "run", row.family
 
 

@@ -33,6 +33,7 @@ SILENT_SECONDS: Mapping[str, float] = {
     "sweep": 900,
     "remove": 300,
     "index": 300,
+    "change": 300,
 }
 # A family that takes minutes may be silent for as many times as long: while it loads and exports a network.
 SLOW = 3

@@ -13,6 +13,7 @@ from django.urls import URLPattern, resolve, reverse
 
 from annotate.models import (
     Annotation,
+    BulkChange,
     Document,
     HandedOnAnswer,
     Import,
@@ -40,6 +41,8 @@ PAGES = [
     "project-events-csv",
     "documents",
     "document",
+    "bulk-new",
+    "bulk",
     "handed-on",
     "versions",
     "version",
@@ -72,6 +75,8 @@ ACTIONS = [
     "document-answer",
     "annotation-withdraw",
     "document-comment",
+    "bulk-undo",
+    "bulk-stop",
     "handed-on-settle",
     "version-publish",
     "version-roll-back",
@@ -165,7 +170,13 @@ def address(
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
     )
+    bulk = BulkChange.objects.create(
+        project=project, action="return", packed=BulkChange.pack([document.pk]), hits=1
+    )
     extra: dict[str, list[Any]] = {
+        "bulk": [bulk.pk],
+        "bulk-undo": [bulk.pk],
+        "bulk-stop": [bulk.pk],
         "project-label-archive": [label.pk],
         "project-label-restore": [label.pk],
         "project-member": [member.pk],

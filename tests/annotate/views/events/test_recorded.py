@@ -18,6 +18,7 @@ from django.utils import timezone
 from annotate.admin import ReadOnlyAdmin
 from annotate.models import (
     Annotation,
+    BulkChange,
     Document,
     Event,
     HandedOnAnswer,
@@ -26,6 +27,7 @@ from annotate.models import (
     TrainingRun,
     User,
 )
+from annotate.models.bulk import PREVIEWED, BulkAction, BulkOptions
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
@@ -82,6 +84,9 @@ CHANGES = {
     ),
     "project-invitation-revoke": Change(EventKind.INVITATION_REVOKED, "Bo"),
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
+    "bulk": Change(EventKind.BULK_CHANGED, "red", details={"documents": 2, "hits": 2}),
+    "bulk-undo": Change(EventKind.BULK_UNDONE, "blue", details={"action": "label"}),
+    "bulk-stop": Change(EventKind.CANCELLED, "return", details={"work": "bulk"}),
     "document-delete": Change(EventKind.DOCUMENT_DELETED),
     "document-comment": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
     "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
@@ -118,6 +123,7 @@ NONE_NEEDED = {
     "label-hand-on": LABELLING,
     "api-annotations": LABELLING,
     "api-predict": "nothing changes",
+    "bulk-new": "nothing changes until its preview is confirmed",
     "home": "sends on to the projects, whatever the method",
     "invitation": "its guest's entry is an event, and the tests of invitations look at it",
     "login": "entries are in the security log",
@@ -146,7 +152,28 @@ def answers(
         outcome="skipped",
         answer=Answer(),
     )
+    red, _green, blue = project.labels.all()
+    previewed, done, running = (
+        BulkChange.objects.create(
+            project=project,
+            by=project.memberships.get(role="lead").user,
+            action=action,
+            options=BulkOptions(labels=labels).dump(),
+            packed=BulkChange.pack([document.pk, other.pk]),
+            hits=2,
+            counts={"changed": 2},
+            state=state,
+        )
+        for action, labels, state in (
+            (BulkAction.LABEL, (red.pk,), PREVIEWED),
+            (BulkAction.LABEL, (blue.pk,), "succeeded"),
+            (BulkAction.RETURN, (), "running"),
+        )
+    )
     return {
+        "bulk": [previewed.pk],
+        "bulk-undo": [done.pk],
+        "bulk-stop": [running.pk],
         "document-answer": [document.pk],
         "document-delete": [other.pk],
         "document-comment": [document.pk],
