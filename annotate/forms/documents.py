@@ -49,6 +49,9 @@ class FilterForm(forms.Form):
         self._choices = {
             Kind.LABEL: list(project.labels.values_list("pk", "name")),
             Kind.PERSON: list(people.distinct().order_by("username").values_list("pk", "username")),
+            Kind.IMPORT: list(
+                project.imports.exclude(created=0).exclude(dry_run=True).values_list("pk", "name")
+            ),
         }
         self.fields = {name: self._field(entry) for name, entry in FILTERS.items()}
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from annotate.models.imports import Import
 from annotate.models.projects import Project
 
 
@@ -90,10 +91,14 @@ class Document(models.Model):
     """One text, byte for byte as it came.
 
     `sha256` is the digest of the text; it identifies a document without an external id, finds its vector,
-    and serves as its place in a random order that never changes.
+    and serves as its place in a random order that never changes. `source` is the import that added it; one
+    that came over the API has none, and neither has one of before this was noted.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="documents")
+    source = models.ForeignKey(
+        Import, models.SET_NULL, null=True, editable=False, related_name="documents", db_index=False
+    )
     external_id = models.CharField(_("external id"), max_length=255, null=True, blank=True)  # noqa: DJ001 (unique)
     text = models.TextField(_("text"))
     sha256 = models.CharField(max_length=64)
@@ -127,6 +132,10 @@ class Document(models.Model):
             models.Index(fields=["project", "lane", "sha256"], name="document_random_order"),
             models.Index(fields=["project", "split_key"], name="document_near_duplicates"),
             models.Index(fields=["project", "sha256"], name="document_text"),
+            # An import is of one project, so the project is not in it; the key is, for pages of documents.
+            models.Index(
+                fields=["source", "id"], condition=models.Q(source__isnull=False), name="document_source"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -27,6 +27,7 @@ class Kind(Enum):
     SWITCH = "switch"  # on, or not there
     LABEL = "label"  # the key of one of the project's labels
     PERSON = "person"  # the key of somebody who works or worked on the project
+    IMPORT = "import"  # the key of one of the project's imports
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ FILTERS = {
     "annotator": Filter(
         _("Annotator"), Kind.PERSON, lambda project, person: Q(annotator=person), of_annotation=True
     ),
+    "import": Filter(_("Added by the import"), Kind.IMPORT, lambda project, upload: Q(source=upload)),
     "disagree": Filter(
         _("Holdout only: no annotator answered as the model does"),
         Kind.SWITCH,

@@ -151,6 +151,7 @@ def _store_or_tell(upload: Import) -> Import:
                 project=upload.project,
                 # Rows that an earlier worker stored are skipped: their number was saved together with them.
                 rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
+                source=upload,
                 gold=mapping.gold,
                 create_labels=mapping.create_labels,
                 dry_run=upload.dry_run,

@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, Project, UnindexedText, User
+from annotate.models import Document, Import, Project, UnindexedText, User
 from annotate.models.documents import fold
 from annotate.models.events import EventKind
 from annotate.services import events
@@ -104,6 +104,7 @@ def store_rows(
     *,
     project: Project,
     rows: Iterable[IncomingDocument],
+    source: Import | None = None,
     gold: bool = False,
     create_labels: bool = False,
     dry_run: bool = False,
@@ -111,20 +112,21 @@ def store_rows(
 ) -> Counts:
     """Add and update documents; return what became of the rows, with the first problems.
 
+    `source` is the import that the rows come with, where they come by a file.
     Labels become the answers of the annotator "import", or gold. `on_chunk` gets the counts of each chunk
     inside its transaction (of a dry run: after it), so that progress and documents are saved together.
     """
     total, seen = Counts(), Seen()
     labels = ImportedLabels(project, gold=gold, create=create_labels)
-    source = _chunks(rows)
+    chunks = _chunks(rows)
     faults = 0
     waiting: list[list[IncomingDocument]] = []
-    while chunk := waiting.pop() if waiting else next(source, []):
+    while chunk := waiting.pop() if waiting else next(chunks, []):
         try:
             with transaction.atomic():
                 # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
                 Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-                counts = _store_chunk(project, chunk, labels, seen, dry_run=dry_run)
+                counts = _store_chunk(project, chunk, labels, seen, source=source, dry_run=dry_run)
                 if dry_run:
                     transaction.set_rollback(True)
                 elif on_chunk:
@@ -167,7 +169,13 @@ def _parted(chunk: list[IncomingDocument], error: Exception) -> list[list[Incomi
 
 
 def _store_chunk(
-    project: Project, rows: Sequence[IncomingDocument], labels: ImportedLabels, seen: Seen, *, dry_run: bool
+    project: Project,
+    rows: Sequence[IncomingDocument],
+    labels: ImportedLabels,
+    seen: Seen,
+    *,
+    source: Import | None,
+    dry_run: bool,
 ) -> Counts:
     labels.load()
     entries = [_entry(row, labels) for row in rows]
@@ -178,7 +186,12 @@ def _store_chunk(
     placed = lanes.assign(project, known.created, known.lanes)
     columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
     values = list(map(attrgetter(*columns), known.created))
-    keys = insert(Document, values, columns, {"project_id": project.pk, "created_at": timezone.now()})
+    shared = {
+        "project_id": project.pk,
+        "source_id": source.pk if source else None,
+        "created_at": timezone.now(),
+    }
+    keys = insert(Document, values, columns, shared)
     for document, key in zip(known.created, keys, strict=True):
         document.pk = key
     if not dry_run:

@@ -101,7 +101,7 @@ def _answer_form(request: HttpRequest, shown: Document) -> AnswerForm:
 
 
 def _document(project: Project, pk: int) -> Document:
-    documents = project.documents.select_related("project", "prediction__version")
+    documents = project.documents.select_related("project", "prediction__version", "source")
     return get_object_or_404(documents, pk=pk)
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from annotate.models import Annotation, Decision, Document, Import, Label, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.work import WorkState
+from annotate.services.documents import filters
 from annotate.services.imports import job, upsert
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.upsert import IncomingDocument, store_rows
@@ -500,3 +501,15 @@ def test_a_file_that_exceeds_its_memory_fails_at_once(
     done = run(source)
     assert (done.state, done.attempt, done.created) == (WorkState.FAILED, 1, 0)
     assert "a.parquet needs more than 40 MB of memory" in done.error
+
+
+def test_a_document_knows_the_import_that_added_it_and_not_the_one_that_changed_it(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    store_rows(project=project, rows=[IncomingDocument("by a program", external_id="1")])
+    first = run(upload("id,text,city\n2,by a file,Bonn\n"))
+    run(upload("id,text,city\n1,by a program,Kiel\n2,by a file,Kiel\n3,by another,Kiel\n"), dry_run=True)
+    second = run(upload("id,text,city\n1,by a program,Kiel\n2,by a file,Kiel\n3,by another,Kiel\n"))
+    sources = {document.external_id: document.source for document in project.documents.all()}
+    assert sources == {"1": None, "2": first, "3": second}
+    assert [document.external_id for document in filters.find(project, {"import": second.pk})] == ["3"]
