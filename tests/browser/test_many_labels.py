@@ -191,3 +191,35 @@ def test_it_stays_accessible_and_fits_a_phone(
     assert violations(page) == []
     page.set_viewport_size({"width": 375, "height": 700})
     assert page.evaluate("document.documentElement.scrollWidth") == 375
+
+
+MARK_BUTTONS = "document.querySelectorAll('.choice').forEach((button) => (button.wasHere = true))"
+ARE_MARKED = "[...document.querySelectorAll('.choice')].every((button) => button.wasHere)"
+
+
+def test_the_buttons_stay_while_the_labels_do_and_keep_nothing_of_the_last_card(
+    open_as: Open, multi: Project, annotator: User
+) -> None:
+    page = open_as(annotator, f"/projects/{multi.slug}/label/")
+    card_of(page)
+    page.evaluate(MARK_BUTTONS)
+    page.keyboard.press("1")
+    find(page, "insurance due by post")
+    page.keyboard.press("Enter")
+    find(page, "insurance due")  # the list is left in the order of its matches
+    page.keyboard.press("Escape")
+    page.evaluate("document.querySelector('#labels').scrollTop = 500")
+    press(page, "Enter")
+    assert page.evaluate(ARE_MARKED)
+    assert page.locator(".choice .choice-name").all_text_contents() == NAMES
+    expect(page.locator(".choice[aria-pressed=true]")).to_have_count(0)
+    expect(page.locator("#chosen")).to_have_text("Nothing is chosen yet")
+    assert page.evaluate("document.querySelector('#labels').scrollTop") == 0
+    assert page.locator("#answer [name=card]").input_value() == card_of(page)
+
+    Label.objects.create(project=multi, name="something else", position=len(NAMES))
+    for _card in range(2):  # the cards that are held are replaced
+        page.keyboard.press("2")
+        press(page, "Enter")
+    expect(page.locator(".choice")).to_have_count(501)
+    assert not page.evaluate(ARE_MARKED)

@@ -27,7 +27,11 @@ function tell(event) {
 export function bindAbout() {
   document.addEventListener("pointerover", tell);
   document.addEventListener("focusin", tell);
-  new MutationObserver(() => (current = "")).observe(document.querySelector(".desk"), { childList: true });
+}
+
+// Another card is on the screen, so no label is in question.
+export function forgetLabel() {
+  current = "";
 }
 
 export { follow };

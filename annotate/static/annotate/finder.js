@@ -51,6 +51,7 @@ function number(buttons, typed, names) {
 }
 
 export function clear(field) {
+  if (!field.value) return; // the labels stand in order
   field.value = "";
   filter(field);
 }

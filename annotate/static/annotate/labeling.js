@@ -1,5 +1,6 @@
 // The labelling page: a decision goes into the outbox, and the next card that is held comes on the screen.
 
+import { forgetLabel } from "./about.js";
 import { Deck } from "./deck.js";
 import * as finder from "./finder.js";
 import { Gate } from "./gate.js";
@@ -10,6 +11,7 @@ import { bindPanels } from "./panels.js";
 import * as choice from "./choice.js";
 import { showWhenRead } from "./pacing.js";
 import { Stopwatch } from "./stopwatch.js";
+import { swap } from "./swap.js";
 import { bindSwipe } from "./swipe.js";
 
 const CARDS_AHEAD = 2; // annotate/services/labeling/ahead.py says so too
@@ -39,11 +41,12 @@ function show(next) {
   isAwaiting = false;
   const wasInside = !document.activeElement || document.activeElement === document.body
     || card().contains(document.activeElement);
-  card().replaceWith(next);
+  swap(card(), next);
   began(wasInside);
 }
 
 function began(takesFocus) {
+  forgetLabel();
   if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
   tellPulse();
   choice.preselect(card());
@@ -302,7 +305,7 @@ function pressedKey(event) {
   }
 }
 
-// NB: keys and clicks are taken on the document, since the card is another element after each decision.
+// NB: keys and clicks are taken on the document, since the card may be another element after each decision.
 document.addEventListener("keydown", pressedKey);
 document.addEventListener("click", clicked, true);
 document.addEventListener("mousedown", (event) => {

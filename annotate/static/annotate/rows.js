@@ -23,7 +23,7 @@ function watch() {
   for (const button of list.querySelectorAll(".choice")) watcher.observe(button);
 }
 
-// NB: the card is another element after each decision.
+// NB: the card, and with it the list, may be another element after a decision.
 export function bindRows() {
   new MutationObserver(watch).observe(document.querySelector("#bench"), { childList: true, subtree: true });
   watch();
