@@ -27,6 +27,7 @@ from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.bulk import job as bulk
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
+from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
 from annotate.services.documents import search_index
 from annotate.services.imports import job as imports
@@ -77,6 +78,10 @@ def due_after_a_pause() -> Iterable[Work]:
 
 
 def import_file(import_id: int) -> Iterable[Work]:
+    """Store the rows of a file, or take back what was stored of it."""
+    if Import.objects.filter(pk=import_id).exclude(removal="").exists():
+        removed_imports.run(import_id)
+        return
     upload = imports.run(import_id=import_id)
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
         yield from jobs.ask(kind=JobKind.SEARCH, project=upload.project)

@@ -99,6 +99,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/imports/", imports.imports, name="imports"),
     path("projects/<slug:slug>/imports/<int:pk>/", imports.import_, name="import"),
     path("projects/<slug:slug>/imports/<int:pk>/cancel/", imports.cancel_import, name="import-cancel"),
+    path("projects/<slug:slug>/imports/<int:pk>/delete/", deletion.import_, name="import-delete"),
     path("projects/<slug:slug>/export/<str:format>/", imports.export, name="export"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", versions.version, name="version"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from annotate.models.accounts import ApiKey, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.bulk import BulkChange, BulkItem
-from annotate.models.documents import Comment, Document, FoldedText, UnindexedText
+from annotate.models.documents import Comment, Document, FoldedText, ImportChange, UnindexedText
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
@@ -39,6 +39,7 @@ __all__ = [
     "FoldedText",
     "HandedOnAnswer",
     "Import",
+    "ImportChange",
     "ImportProblem",
     "Invitation",
     "Job",

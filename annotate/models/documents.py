@@ -211,3 +211,25 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.author_id} on {self.document_id}"
+
+
+class ImportChange(models.Model):
+    """What an import changed of a document that was there before it, so that the import can be undone.
+
+    `before` and `after` have the same parts: `text`, `external_id`, `meta` by its keys, `answer` of the
+    annotator "import". Of a key or an answer that was not there, `before` has nothing; of the text, `after`
+    has the digest.
+    """
+
+    source = models.ForeignKey(Import, models.CASCADE, related_name="changes", db_index=False)
+    document = models.ForeignKey(Document, models.CASCADE, related_name="import_changes")
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["source", "document"], name="import_change_once_per_document")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} by {self.source_id}"

@@ -33,6 +33,8 @@ class EventKind(models.TextChoices):
     ACCOUNT_DELETED = "account-deleted", _("Account deleted")
     UPLOADED = "uploaded", _("File uploaded")
     IMPORTED = "imported", _("Import started")
+    IMPORT_UNDONE = "import-undone", _("Import undone")
+    IMPORT_DELETED = "import-deleted", _("Documents of an import deleted")
     STORED = "stored", _("Documents stored")
     RETURNED = "returned", _("Returned to the queue")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")

@@ -10,11 +10,20 @@ from annotate.models.work import Work, WorkQuerySet, WorkState
 UPLOADED = "uploaded"  # a lead has yet to say which column is what, so no worker is wanted
 
 
+class ImportRemoval(models.TextChoices):
+    """What a worker takes back of an import that is over."""
+
+    UNDO = "undo", _("Undo")
+    DOCUMENTS = "documents", _("Deletion of its documents")
+
+
 class Import(Work):
     """One file on its way in; `mapping` says which column is what, `lanes` where its documents went.
 
     `missing` has the labels that the project does not offer, each with its number of rows; `unfit` has the
     reasons why a document cannot have its answer, and `spellings` what was made of labels that look alike.
+    `made_labels` are the keys of those that it made. One that is taken back has a `removal` from then on:
+    `removed` counts the documents that are gone, `restored` those that are again what they were before it.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="imports")
@@ -38,6 +47,10 @@ class Import(Work):
     missing = models.JSONField(default=dict)
     unfit = models.JSONField(default=dict)
     spellings = models.JSONField(default=dict)
+    made_labels = models.JSONField(default=list)
+    removal = models.CharField(max_length=10, choices=ImportRemoval, blank=True)
+    removed = models.PositiveIntegerField(default=0)
+    restored = models.PositiveIntegerField(default=0)
 
     objects: WorkQuerySet[Import] = WorkQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -11,7 +11,9 @@ from django.views.decorators.http import require_http_methods
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.deletion import TypedNameForm
+from annotate.models.imports import ImportRemoval
 from annotate.services.deletion import document as document_service
+from annotate.services.deletion import imports as import_service
 from annotate.services.deletion import project as project_service
 from annotate.services.projects.refused import Refused
 
@@ -51,3 +53,25 @@ def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "tab": "documents",
     }
     return render(request, "deletion/document.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    of = led_project_for(request.user, slug)
+    upload = get_object_or_404(of.imports.select_related("project"), pk=pk)
+    if request.method == "POST":
+        removal = ImportRemoval.UNDO if "undo" in request.POST else ImportRemoval.DOCUMENTS
+        try:
+            opened = import_service.begin(upload=upload, removal=removal, by=signed_in(request.user))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+            return redirect("import-delete", slug, pk)
+        tasks.wake(opened)
+        if not opened:
+            messages.info(request, _("Nothing was changed: there is nothing of this import to take back."))
+        return redirect("import", slug, pk)
+    if not import_service.may_be_taken_back(upload):
+        messages.info(request, _("There is nothing of this import to take back."))
+        return redirect("import", slug, pk)
+    context = {"project": of, "upload": upload, "contents": import_service.contents(upload), "tab": "imports"}
+    return render(request, "deletion/import.html", context)

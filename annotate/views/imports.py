@@ -19,6 +19,7 @@ from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
+from annotate.services.deletion import imports as deletion
 from annotate.services.exports import formats
 from annotate.services.imports import job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
@@ -73,6 +74,8 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "missing": left_out,
         "unfit": missing.frequent(upload.unfit),
         "spellings": missing.frequent(upload.spellings),
+        "may_be_taken_back": deletion.may_be_taken_back(upload),
+        "left": upload.documents.count() if upload.removal and not upload.is_live else 0,
         "can_make_labels": not is_gone and missing.can_be_made(left_out),
         "problems": upload.problems.all()[:200],
     }

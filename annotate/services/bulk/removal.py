@@ -24,8 +24,9 @@ class DeleteAction:
                     "and change the documents anew."
                 )
             )
+        sources = document.sources_of(bulk.project, found.wanted)
         documents.remove(project=bulk.project, keys=list(found.wanted))
-        document.forget_files(bulk.project)
+        document.forget_files(bulk.project, sources)
         return []
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import Exists, F, Min, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from annotate.models import Decision, Document, Import, Project, User
 from annotate.models.annotations import AnnotationQuerySet
 from annotate.models.events import EventKind
 from annotate.models.imports import UPLOADED
+from annotate.models.work import WorkState
 from annotate.services import events
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.deletion import documents
@@ -34,7 +36,7 @@ def contents(document: Document) -> DocumentContents:
     return DocumentContents(
         annotations=document.annotations.count(),
         decisions=Decision.objects.filter(annotation__document=document).count(),
-        files=_files(document.project).count(),
+        files=files_with(document.project, [document.source_id]).count(),
         versions=made_of(document.project, FirstAnswer.of(document.annotations.all())),
     )
 
@@ -49,19 +51,33 @@ def delete(*, document: Document, by: User) -> None:
         )
     if not documents.remove(project=project, keys=[document.pk]):
         return  # somebody else has deleted it meanwhile
-    forget_files(project)
+    forget_files(project, [document.source_id])
     events.record(EventKind.DOCUMENT_DELETED, by=by, project=project, document=document)
 
 
-def forget_files(project: Project) -> None:
-    """Remove the files that may hold a deleted text, once its deletion is committed."""
-    for upload in _files(project):
+def forget_files(project: Project, sources: Collection[int | None]) -> None:
+    """Remove the files that may hold texts that came with these imports, once the deletion is committed."""
+    for upload in files_with(project, sources):
         transaction.on_commit(partial(upload.file.storage.delete, str(upload.file.name)))
 
 
-def _files(project: Project) -> QuerySet[Import]:
-    """Return the imports whose file may hold the text. Nothing says which document came from which file."""
-    return project.imports.exclude(state=UPLOADED).exclude(file="")
+def sources_of(project: Project, keys: Collection[int]) -> set[int | None]:
+    """Return the imports that added these documents, with None for those of which nothing is known."""
+    return set(project.documents.filter(pk__in=keys).values_list("source", flat=True))
+
+
+def files_with(project: Project, sources: Collection[int | None]) -> QuerySet[Import]:
+    """Return the imports whose file may hold a text of documents that these imports added.
+
+    A file of which each row added a document of its own holds the texts of those and no others. Of any other
+    nobody knows what else was in it.
+    """
+    files = project.imports.exclude(state=UPLOADED).exclude(file="")
+    if None in sources:
+        return files
+    noted = Exists(Document.objects.filter(source=OuterRef("pk")))
+    is_whole = Q(noted, state=WorkState.SUCCEEDED, dry_run=False, created=F("rows"))
+    return files.filter(Q(pk__in=sources) | ~is_whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -16,6 +17,8 @@ from training import records
 from training.records.header import ID, LABEL, TEXT
 from training.storable import LONGEST_KEY
 from training.types import Answer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ class ColumnMapping:
             try:
                 document = self.row(row, task_type)
             except ROW_FAULTS as error:  # a cell of a kind that nobody thought of
-                problem = f"The row could not be read: {type(error).__name__}: {error}"
+                logger.warning("Row %s could not be read.", row.number, exc_info=True)
+                problem = _("The row could not be read (%(kind)s); the worker's log has the details.")
+                problem %= {"kind": type(error).__name__}
                 document = IncomingDocument("", number=row.number, problem=problem)
             yield document
 
@@ -118,8 +123,9 @@ class ColumnMapping:
         except ValueError as error:
             return None, str(error)
         except ROW_FAULTS as error:  # a cell of a kind that nobody thought of
-            why = f"{type(error).__name__}: {error}"
-            return None, _("The label could not be read: %(why)s") % {"why": why}
+            logger.warning("The label of row %s could not be read.", row.number, exc_info=True)
+            told = _("The label could not be read (%(kind)s); the worker's log has the details.")
+            return None, told % {"kind": type(error).__name__}
 
     def _answer(self, cells: Mapping[str, Any], task_type: TaskType, *, own: bool) -> Answer | None:
         """Return what a row answers; None where it says nothing.

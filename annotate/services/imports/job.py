@@ -31,6 +31,7 @@ from annotate.services.work.progress import Superseded
 from training import records
 
 PREVIEW = 20
+COUNTED = ("bytes_read", "rows", "created", "updated", "unchanged", "broken", "removed", "restored")
 
 
 def begin(
@@ -121,7 +122,8 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool, by: User | N
             missing={},
             unfit={},
             spellings={},
-            **dict.fromkeys(["bytes_read", "rows", "created", "updated", "unchanged", "broken"], 0),
+            removal="",
+            **dict.fromkeys(COUNTED, 0),
         )
     )
     if queued:
@@ -141,6 +143,9 @@ def run(*, import_id: int) -> Import | None:
 
 def _store_or_tell(upload: Import) -> Import:
     """Store the file's rows, or tell why it cannot be read; what came before a break stays stored."""
+    if upload.removal:  # it is taken back since this worker was woken
+        lease.give_back(row=upload)
+        raise Superseded
     mapping = ColumnMapping.load(upload.mapping)
     progress, broken_off = _Progress(upload), list[records.FileError]()
     options = replace(mapping.options(), meter=progress.meter)
@@ -188,19 +193,21 @@ class _Progress:
         self.upload, self.listed = upload, upload.problems.count()
         self.meter, self.lanes = records.ReadMeter(), LaneCounts.load(upload.lanes)
         self.missing, self.unfit = dict(upload.missing), dict(upload.unfit)
-        self.spellings = dict(upload.spellings)
+        self.spellings, self.made_labels = dict(upload.spellings), list(upload.made_labels)
 
     def add(self, counts: Counts) -> None:
         self.lanes.add(counts.lanes)
         missing.add(self.missing, counts.missing)
         missing.add(self.unfit, counts.unfit)
         missing.add(self.spellings, counts.spellings)
+        self.made_labels += counts.made_labels if not self.upload.dry_run else []
         kept = lease.beat(
             row=self.upload,
             lanes=self.lanes.dump(),
             missing=self.missing,
             unfit=self.unfit,
             spellings=self.spellings,
+            made_labels=self.made_labels,
             bytes_read=self.meter.bytes_read(),
             rows=F("rows") + counts.rows,
             created=F("created") + counts.created,

@@ -15,10 +15,11 @@ from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
+from annotate.services.imports.changes import Changes
 from annotate.services.imports.matching import RowMatch, Seen, contradiction
 from annotate.task_types import label_names
 from training.storable import printable, text_fault
-from training.types import Answer
+from training.types import Answer, Json
 
 MACHINE = "import"
 MOST_LABELS = 1000
@@ -42,10 +43,11 @@ class ImportedLabels:
         self.resolved: dict[Answer, tuple[Answer, Answer, Sequence[str]]] = {}
         self.folded: dict[str, str] = {}  # names without their case, to the first label that has it
         self.used = False
+        self.made: list[int] = []  # keys of the labels that rows of this chunk made
 
     def load(self) -> None:
         """Read the labels anew; another transaction may have added or archived some."""
-        self.labels, self.resolved, self.folded = {}, {}, {}
+        self.labels, self.resolved, self.folded, self.made = {}, {}, {}, []
         for label in self.project.labels.all():
             # One that was stored before names were tidied is found by its tidy name as well.
             self.labels.setdefault(label_names.tidy(label.name), label)
@@ -117,8 +119,9 @@ class ImportedLabels:
             position=0 if last is None else last + 1,
             hotkey=next(hotkeys.free(taken), ""),
         )
+        self.made.append(self.labels[name].pk)
 
-    def annotate(self, entries: Sequence[RowMatch], seen: Seen) -> None:
+    def annotate(self, entries: Sequence[RowMatch], seen: Seen, changes: Changes) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its history.
 
         Of rows about one document the first gold one holds, in whatever chunk it comes, else the first.
@@ -157,10 +160,12 @@ class ImportedLabels:
                     continue
                 said[pk] = entry
                 if not is_same or held[pk].is_gold != entry.gold:
+                    changes.note(entry.document, "answer", standing(held[pk]), _said(entry))
                     self._replace(held[pk], entry)
             else:
                 said[pk] = entry
                 fresh.append(entry)
+                changes.note(entry.document, "answer", None, _said(entry))
                 entry.state = "updated" if entry.state == "unchanged" else entry.state
             entry.decided = not entry.problem
         self._add(fresh)
@@ -212,6 +217,17 @@ class ImportedLabels:
             for label in sorted(map(int, _answer(entry).labels))
         ]
         insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})
+
+
+def standing(annotation: Annotation) -> dict[str, Json]:
+    """Return an annotation as a change of an import keeps it; its choices are fetched beforehand."""
+    labels = sorted(choice.label_id for choice in annotation.choices.all())
+    return {"labels": labels, "outcome": annotation.outcome, "gold": annotation.is_gold}
+
+
+def _said(entry: RowMatch) -> dict[str, Json]:
+    labels = sorted(map(int, _answer(entry).labels))
+    return {"labels": labels, "outcome": Outcome.ANSWERED.value, "gold": entry.gold}
 
 
 def _answer(entry: RowMatch) -> Answer:

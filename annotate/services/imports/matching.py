@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Neighbourhood, Prediction, Project
 from annotate.services.corpus import vector_store
+from annotate.services.imports.changes import Changes
 from training.types import Answer
 
 
@@ -91,8 +92,8 @@ class Seen:
 class Known:
     """The documents of a project that a chunk may be about, fetched at once."""
 
-    def __init__(self, project: Project, entries: Sequence[RowMatch], seen: Seen) -> None:
-        self.project, self.seen = project, seen
+    def __init__(self, project: Project, entries: Sequence[RowMatch], seen: Seen, changes: Changes) -> None:
+        self.project, self.seen, self.changes = project, seen, changes
         ids = {entry.external_id for entry in entries if entry.external_id}
         digests = {entry.sha256 for entry in entries}
         documents = Document.objects.filter(project=project)
@@ -138,6 +139,7 @@ class Known:
         if document is None:
             entry.document = Document(
                 project=self.project,
+                source=self.changes.source,
                 external_id=entry.external_id or None,
                 text=entry.text,
                 sha256=entry.sha256,
@@ -187,16 +189,19 @@ class Known:
                 }
             else:
                 self.retexted[document.pk] = document.sha256
+                self.changes.note(document, "text", document.text, entry.sha256)
                 document.text, document.sha256, document.split_key = entry.text, entry.sha256, entry.split_key
                 self._mark(entry, document)
         if entry.problem or entry.repeats:
             return
         if entry.external_id and not document.external_id:
+            self.changes.note(document, "external_id", None, entry.external_id)
             document.external_id = entry.external_id
             self._index(document)
             self._mark(entry, document)
         merged = {**document.meta, **entry.meta}
         if merged != document.meta:
+            self.changes.note_meta(document, merged)
             document.meta = merged
             self._mark(entry, document)
 
@@ -209,12 +214,17 @@ class Known:
         Document.objects.bulk_update(
             self.changed.values(), ["external_id", "text", "sha256", "split_key", "meta"], batch_size=200
         )
-        stale = Prediction.objects.filter(document__in=self.retexted)
-        # In the order of their keys, as a worker writes new ones.
-        list(stale.select_for_update().order_by("pk").values_list("pk"))
-        stale.delete()
-        Neighbourhood.objects.filter(document__in=self.retexted).delete()
-        vector_store.remove_unused(set(self.retexted.values()))
+        forget_texts(self.retexted)
+
+
+def forget_texts(digests: Mapping[int, str]) -> None:
+    """Remove what was made of earlier texts; `digests` has the digest of each by its document's key."""
+    stale = Prediction.objects.filter(document__in=digests)
+    # In the order of their keys, as a worker writes new ones.
+    list(stale.select_for_update().order_by("pk").values_list("pk"))
+    stale.delete()
+    Neighbourhood.objects.filter(document__in=digests).delete()
+    vector_store.remove_unused(set(digests.values()))
 
 
 def contradiction() -> str:

@@ -20,6 +20,7 @@ from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.imports import holdout, lanes, missing
 from annotate.services.imports.bulk_insert import insert
+from annotate.services.imports.changes import Changes
 from annotate.services.imports.labels import ImportedLabels
 from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.matching import Known, RowMatch, Seen
@@ -72,6 +73,7 @@ class Counts:
     missing: dict[str, int] = field(default_factory=dict)  # labels that the project does not offer: rows
     unfit: dict[str, int] = field(default_factory=dict)  # why no document can have an answer: rows
     spellings: dict[str, int] = field(default_factory=dict)  # what was made of labels that look alike: rows
+    made_labels: list[int] = field(default_factory=list)  # the keys of labels that were made
 
     def add(self, other: Counts) -> None:
         self.rows += other.rows
@@ -83,6 +85,7 @@ class Counts:
         missing.add(self.missing, other.missing)
         missing.add(self.unfit, other.unfit)
         missing.add(self.spellings, other.spellings)
+        self.made_labels += other.made_labels
         self.problems += other.problems[: KEPT_PROBLEMS - len(self.problems)]
 
 
@@ -164,8 +167,9 @@ def _parted(chunk: list[IncomingDocument], error: Exception) -> list[list[Incomi
     if half := len(chunk) // 2:
         return [chunk[half:], chunk[:half]]
     logger.warning("Row %s could not be stored.", chunk[0].number, exc_info=error)
-    problem = _("The row could not be stored: %(why)s") % {"why": f"{type(error).__name__}: {error}"}
-    return [[replace(chunk[0], problem=problem[:LONGEST_REASON])]]
+    # NB: what a database says of a row quotes it, and a deleted text must not stay in what is told of it.
+    problem = _("The row could not be stored (%(kind)s); the worker's log has the details.")
+    return [[replace(chunk[0], problem=problem % {"kind": type(error).__name__})]]
 
 
 def _store_chunk(
@@ -180,7 +184,8 @@ def _store_chunk(
     labels.load()
     entries = [_entry(row, labels) for row in rows]
     good = [entry for entry in entries if not entry.problem]
-    known = Known(project, good, seen)
+    changes = Changes(None if dry_run else source)
+    known = Known(project, good, seen, changes)
     for entry in good:
         known.place(entry)
     placed = lanes.assign(project, known.created, known.lanes)
@@ -198,10 +203,11 @@ def _store_chunk(
         folded = [(document.pk, fold(document.text)) for document in known.created]
         insert(UnindexedText, folded, ["document", "text"], {"project_id": project.pk})
     known.save_changes()
-    labels.annotate([entry for entry in good if not entry.problem], seen)
+    labels.annotate([entry for entry in good if not entry.problem], seen, changes)
+    changes.save()
     for entry in good:
         seen.note(entry, lasting=not dry_run)
-    counts = Counts(rows=len(entries), lanes=placed)
+    counts = Counts(rows=len(entries), lanes=placed, made_labels=labels.made)
     for entry in entries:
         if entry.problem:
             counts.broken += 1

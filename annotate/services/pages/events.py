@@ -225,6 +225,8 @@ SENTENCES: dict[str, Any] = {
     EventKind.ACCOUNT_DELETED: gettext_lazy("%(who)s deleted the account “%(subject)s”"),
     EventKind.UPLOADED: gettext_lazy("%(who)s uploaded the file “%(subject)s”"),
     EventKind.IMPORTED: gettext_lazy("%(who)s started the import of “%(subject)s”"),
+    EventKind.IMPORT_UNDONE: gettext_lazy("%(who)s undid the import of “%(subject)s”"),
+    EventKind.IMPORT_DELETED: gettext_lazy("%(who)s deleted the documents of the import of “%(subject)s”"),
     EventKind.STORED: gettext_lazy(
         "%(who)s stored documents without a file: %(created)s new, %(updated)s changed"
     ),

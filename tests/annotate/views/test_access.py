@@ -34,6 +34,7 @@ PAGES = [
     "project-settings",
     "project-delete",
     "document-delete",
+    "import-delete",
     "project-labels",
     "project-members",
     "project-live",
@@ -166,6 +167,8 @@ def address(
         days=7,
     )
     removed = RemovedMember.objects.create(project=project, user=annotator, role="annotator")
+    done = Import.objects.create(project=project, name="done.csv", state="succeeded")
+    Document.objects.filter(pk=document.pk).update(source=done)
     upload = Import.objects.create(project=project, name="mine.csv", state="queued")
     version = ModelVersion.objects.create(
         project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
@@ -196,6 +199,7 @@ def address(
         "run-cancel": [run.pk],
         "job-cancel": [job.pk],
         "import-cancel": [upload.pk],
+        "import-delete": [done.pk],
         "label-examples": [label.pk],
     }
     return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])

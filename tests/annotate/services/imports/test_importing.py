@@ -454,9 +454,9 @@ def test_a_row_that_raises_is_named_and_takes_no_neighbour_with_it(
     faulty(monkeypatch, error)
     done = run(upload("text,label\n" + "".join(f"{word},red\n" for word in words)))
     assert (done.state, done.rows, done.created, done.broken) == (WorkState.SUCCEEDED, 13, 12, 1)
-    assert [(problem.row, str(error) in problem.reason) for problem in done.problems.all()] == [
-        (place + 2, True)
-    ]
+    (problem,) = done.problems.all()
+    assert (problem.row, type(error).__name__ in problem.reason) == (place + 2, True)
+    assert str(error) not in problem.reason  # it may quote the text, which stays when the text is deleted
     assert Annotation.objects.count() == 12
 
 

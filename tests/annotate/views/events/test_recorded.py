@@ -22,6 +22,7 @@ from annotate.models import (
     Document,
     Event,
     HandedOnAnswer,
+    Import,
     Project,
     RemovedMember,
     TrainingRun,
@@ -94,6 +95,7 @@ CHANGES = {
     "handed-on-settle": Change(EventKind.HANDED_ON_DISCARDED, "anton", {"action": "discard"}),
     "imports": Change(EventKind.UPLOADED, "mine.csv"),
     "import": Change(EventKind.IMPORTED, "yours.csv", {"text": "text", "label": ""}),
+    "import-delete": Change(EventKind.IMPORT_DELETED, "done.csv", {"documents": "1"}, {"documents": 1}),
     "import-cancel": Change(EventKind.CANCELLED, "theirs.csv", details={"work": "import"}),
     "version-publish": Change(EventKind.PUBLISHED, "1"),
     "version-roll-back": Change(EventKind.ROLLED_BACK, "1"),
@@ -199,6 +201,8 @@ def world(
         job.begin(project=project, user=lead, file=SimpleUploadedFile(name, b"text\none\n"), name=name)
         for name in ("yours.csv", "theirs.csv")
     ]
+    done = Import.objects.create(project=project, name="done.csv", state="succeeded")
+    project.documents.filter(pk=answers["document-answer"][0]).update(source=done)
     type(uploads[1]).objects.filter(pk=uploads[1].pk).update(state="queued")
     ((invitation, _token),) = invitations.issue(
         project=project, by=lead, role="annotator", guests=["Bo"], days=7
@@ -220,6 +224,7 @@ def world(
         "project-invitation-revoke": [invitation.pk],
         "import": [uploads[0].pk],
         "import-cancel": [uploads[1].pk],
+        "import-delete": [done.pk],
         "version-publish": [1],
         "version-roll-back": [1],
         "run-cancel": [run.pk],
@@ -239,7 +244,7 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
     """Return what a browser would send: a form as it was shown, with what the test changes."""
     if name == "imports":
         return {"file": SimpleUploadedFile("mine.csv", b"text\none\n")}
-    if name == "document-delete":
+    if name in ("document-delete", "import-delete"):
         project.imports.update(state="succeeded")  # which it waits for
     if name == "document-comment":
         return sent | {"key": str(uuid.uuid4())}
