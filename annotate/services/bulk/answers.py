@@ -16,6 +16,7 @@ from annotate.models.annotations import Outcome, Source
 from annotate.models.bulk import BulkAction
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
 from annotate.services.bulk.found import Found, Why
+from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places
 from training.types import Answer
 
@@ -66,62 +67,22 @@ class AnswerAction:
                 )
         return found
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
-        assert bulk.by is not None
+    def change(self, bulk: BulkChange, found: Found) -> None:
         wanted: dict[int, Target] = found.wanted
-        spare = _places(wanted)
+        places_of = _places(wanted)
         no_longer = [target.golden.pk for target in wanted.values() if target.golden]
         Annotation.objects.filter(pk__in=no_longer).update(is_gold=False)
-        given = {
-            "outcome": Outcome.ANSWERED,
-            "reason": "",
-            "seconds": None,
-            "source": Source.BULK,
-            "is_late": False,
-            "guidelines_version": bulk.project.guidelines_version,
-            "shown_version": None,
-            "shown": None,
-        }
-        annotations = {key: target.own.pk for key, target in wanted.items() if target.own}
-        for is_gold in (False, True):
-            known = [target.own.pk for target in wanted.values() if target.own and target.is_gold == is_gold]
-            rows = Annotation.objects.filter(pk__in=known)
-            rows.update(**given, is_gold=is_gold, updated_at=timezone.now())
-        fresh = Annotation.objects.bulk_create(
-            Annotation(
-                project=bulk.project, document_id=key, annotator=bulk.by, is_gold=target.is_gold, **given
-            )
-            for key, target in wanted.items()
-            if not target.own
-        )
-        annotations |= {row.document_id: row.pk for row in fresh}
-        _choose({annotations[key]: target.labels for key, target in wanted.items()})
-        Decision.objects.bulk_create(
-            Decision(
-                annotation_id=annotations[key],
-                card=card(bulk, key),
-                outcome=Outcome.ANSWERED,
-                answer=Answer(target.labels),
-            )
-            for key, target in wanted.items()
-        )
-        taken = _take_places(bulk, wanted, spare)
+        taken = _take_places(bulk, wanted, places_of)
+        groups: dict[tuple[tuple[int, ...], bool], list[int]] = defaultdict(list)
+        for key, target in wanted.items():
+            groups[target.labels, target.is_gold].append(key)
+        for (labels, is_gold), keys in groups.items():
+            _give(bulk, keys, wanted, labels, is_gold=is_gold)
+            before = [(key, _before(wanted[key], taken.get(key), places_of.get(key, ()))) for key in keys]
+            after = {"labels": list(labels), "gold": is_gold}
+            insert(BulkItem, before, ("document_id", "before"), {"bulk_id": bulk.pk, "after": after})
         if bulk.project.annotators_per_document > 1:
             places.fit(project=bulk.project, keys=list(wanted))
-        return [
-            BulkItem(
-                bulk=bulk,
-                document_id=key,
-                before={
-                    "own": target.own.dump() if target.own else None,
-                    "gold": target.golden.pk if target.golden else None,
-                    "places": [place["pk"] for place in spare.get(key, [])],
-                    "taken": taken.get(key),
-                },
-                after={"labels": list(target.labels), "gold": target.is_gold},
-            )
-            for key, target in wanted.items()
-        ]
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
         original = bulk.undoes
@@ -142,10 +103,10 @@ class AnswerAction:
             and own.fields["is_gold"] == item.after["gold"]
             and newest.get(own.pk) == card(original, item.document_id)
         ]
-        made = [now[item.document_id].pk for item in same if not item.before["own"]]
+        made = [now[item.document_id].pk for item in same if "own" not in item.before]
         Annotation.objects.filter(pk__in=made).delete()
-        self._restore(bulk, [item for item in same if item.before["own"]])
-        golden = [item.before["gold"] for item in same if item.before["gold"]]
+        self._restore(bulk, [item for item in same if "own" in item.before])
+        golden = [item.before["gold"] for item in same if "gold" in item.before]
         Annotation.objects.filter(pk__in=golden).update(is_gold=True)
         _give_places_back(original, same)
         return {item.document_id for item in same}
@@ -173,6 +134,56 @@ class AnswerAction:
         Annotation.objects.bulk_update(rows.values(), [*FIELDS, "updated_at"])
         _choose({item.before["own"]["pk"]: item.before["own"]["labels"] for item in items})
         Decision.objects.bulk_create(decisions)
+
+
+def _give(
+    bulk: BulkChange,
+    keys: Sequence[int],
+    wanted: dict[int, Target],
+    labels: tuple[int, ...],
+    *,
+    is_gold: bool,
+) -> None:
+    """Let the lead's annotations of the documents be an answer, with one row of their history each."""
+    now = timezone.now()
+    given = {
+        "outcome": Outcome.ANSWERED,
+        "reason": "",
+        "seconds": None,
+        "source": Source.BULK,
+        "is_gold": is_gold,
+        "is_late": False,
+        "guidelines_version": bulk.project.guidelines_version,
+        "shown_version": None,
+        "shown": None,
+        "updated_at": now,
+    }
+    annotations = {key: own.pk for key in keys if (own := wanted[key].own)}
+    Annotation.objects.filter(pk__in=annotations.values()).update(**given)
+    AnnotationLabel.objects.filter(annotation__in=list(annotations.values())).delete()
+    fresh = [key for key in keys if key not in annotations]
+    of_all = {"project_id": bulk.project_id, "annotator_id": bulk.by_id, "created_at": now}
+    made = insert(Annotation, [(key,) for key in fresh], ("document_id",), of_all | given)
+    annotations |= dict(zip(fresh, made, strict=True))
+    # In the order of the keys, as a lead who renames labels locks them.
+    choices = [(pk, label) for label in labels for pk in annotations.values()]
+    insert(AnnotationLabel, choices, ("annotation_id", "label_id"), {})
+    insert(
+        Decision,
+        [(pk, card(bulk, key)) for key, pk in annotations.items()],
+        ("annotation_id", "card"),
+        {"outcome": Outcome.ANSWERED, "answer": Answer(tuple(labels)), "created_at": now},
+    )
+
+
+def _before(target: Target, taken: int | None, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    before = {
+        "own": target.own.dump() if target.own else None,
+        "gold": target.golden.pk if target.golden else None,
+        "taken": taken,
+        "places": [row["pk"] for row in rows],
+    }
+    return {name: value for name, value in before.items() if value}
 
 
 def card(bulk: BulkChange, document: int) -> uuid.UUID:
@@ -257,11 +268,11 @@ def _take_places(
 
 def _give_places_back(original: BulkChange, items: Sequence[BulkItem]) -> None:
     """Let places wait again that the change used up, and take away those that only it has opened."""
-    taken = [item.before["taken"] for item in items if item.before["taken"]]
+    taken = [item.before["taken"] for item in items if "taken" in item.before]
     used = Assignment.objects.filter(pk__in=taken, annotator=original.by, state=AssignmentState.DONE)
     used.filter(work_list__closed_at__isnull=False).update(work_list=None)
     used.update(state=AssignmentQuerySet.WAITS, annotator=None, card=None)
     if original.project.annotators_per_document > 1:
-        before = {place for item in items for place in item.before["places"]}
+        before = {place for item in items for place in item.before.get("places", ())}
         waiting = Assignment.objects.waiting().filter(document__in=[item.document_id for item in items])
         waiting.exclude(pk__in=before).delete()

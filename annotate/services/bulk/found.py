@@ -42,8 +42,8 @@ class Action(Protocol):
 
     def find(self, bulk: BulkChange, keys: Sequence[int]) -> Found: ...
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
-        """Change what was found, in the caller's transaction; return what was before and what is now."""
+    def change(self, bulk: BulkChange, found: Found) -> None:
+        """Change what was found, in the caller's transaction, with an item for each document."""
         ...
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:

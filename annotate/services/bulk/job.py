@@ -19,10 +19,11 @@ from annotate.models.work import WorkState
 from annotate.services import events
 from annotate.services.bulk import lanes
 from annotate.services.bulk.answers import AnswerAction
-from annotate.services.bulk.found import Action, Found, Why
+from annotate.services.bulk.found import Action, Why
 from annotate.services.bulk.lanes import MoveAction
 from annotate.services.bulk.queueing import ListAction, ReturnAction
 from annotate.services.bulk.removal import DeleteAction
+from annotate.services.deletion import documents
 from annotate.services.documents import filters
 from annotate.services.labeling import write_lock
 from annotate.services.projects.refused import Refused
@@ -40,7 +41,9 @@ ACTIONS: dict[str, Action] = {
     BulkAction.DELETE: DeleteAction(),
 }
 MOST = 100_000  # documents of one change
-CHUNK = 200  # documents of one transaction, so that an annotator who waits gets the lock in between
+# Documents of one transaction, so that an annotator who waits gets the lock in between.
+CHUNK = 500
+DELETED_AT_ONCE = documents.CHUNK
 LOOKED_AT = 5000  # documents that a preview reads at once
 PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn
 UNDONE_WITHIN = timedelta(days=1)
@@ -60,10 +63,10 @@ def preview(
 
     It holds for these documents alone, whatever comes later. Raises `Refused`.
     """
-    documents = filters.find(project, wanted)
+    fit = filters.find(project, wanted)
     if selected is not None:
-        documents = project.documents.filter(pk__in=selected)
-    keys = list(documents.order_by("-pk").values_list("pk", flat=True)[: MOST + 1])
+        fit = project.documents.filter(pk__in=selected)
+    keys = list(fit.order_by("-pk").values_list("pk", flat=True)[: MOST + 1])
     if not keys:
         raise Refused(_("No document fits any more, so there is nothing to change."))
     if len(keys) > MOST:
@@ -180,9 +183,10 @@ def _work(bulk: BulkChange) -> BulkChange:
     keys, meter = bulk.keys, ProgressMeter(bulk)
     if bulk.position == 0:
         bulk.counts = {}
+    size = min(CHUNK, DELETED_AT_ONCE) if bulk.action == BulkAction.DELETE else CHUNK
     while bulk.position < len(keys):
         meter("change", bulk.position / len(keys))
-        _do_chunk(bulk, keys[bulk.position : bulk.position + CHUNK])
+        _do_chunk(bulk, keys[bulk.position : bulk.position + size])
         time.sleep(PAUSE_SECONDS)
     return bulk
 
@@ -199,9 +203,9 @@ def _do_chunk(bulk: BulkChange, keys: Sequence[int]) -> None:
             with write_lock.in_turn():
                 bulk.project = Project.objects.select_for_update(no_key=True).get(pk=bulk.project_id)
                 _check(bulk)
-                documents = Document.objects.filter(project=bulk.project, pk__in=keys).order_by("pk")
+                rows = Document.objects.filter(project=bulk.project, pk__in=keys).order_by("pk")
                 # NB: before the rows that refer to them, as a lead's correction of one document does.
-                known = set(documents.select_for_update(no_key=True).values_list("pk", flat=True))
+                known = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
                 if gone := len(keys) - len(known):
                     counts[Why.GONE] += gone
                 counts += (_undo if bulk.undoes_id else _change)(bulk, [key for key in keys if key in known])
@@ -231,11 +235,10 @@ def _change(bulk: BulkChange, keys: Sequence[int]) -> Counter[str]:
     # With a document that moves, its near duplicates have moved before their turn comes.
     done = set(bulk.items.filter(document__in=keys).values_list("document", flat=True))
     action = ACTIONS[bulk.action]
-    found: Found = action.find(bulk, [key for key in keys if key not in done])
-    items = action.change(bulk, found) if found.wanted else []
-    BulkItem.objects.bulk_create(items)
-    changed = len(found.wanted) if bulk.action == BulkAction.DELETE else len(items)
-    return found.stays + Counter({ItemState.CHANGED: changed})
+    found = action.find(bulk, [key for key in keys if key not in done])
+    if found.wanted:
+        action.change(bulk, found)
+    return found.stays + Counter({ItemState.CHANGED: len(found.wanted)})
 
 
 def _undo(bulk: BulkChange, keys: Sequence[int]) -> Counter[str]:

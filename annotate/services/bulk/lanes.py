@@ -10,6 +10,7 @@ from django.db.models import Q
 from annotate.models import BulkChange, BulkItem, Document, Project
 from annotate.models.documents import Lane
 from annotate.services.bulk.found import Found, Why
+from annotate.services.imports.bulk_insert import insert
 from training import splits
 
 Place = tuple[str, str]  # a lane and a half
@@ -41,7 +42,7 @@ class MoveAction:
                 found.wanted[key] = (group, lane, half)
         return found
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
+    def change(self, bulk: BulkChange, found: Found) -> None:
         """Move whole groups, also what has come to them since the preview."""
         lane = bulk.wanted.lane
         groups = {group for group, _lane, _half in found.wanted.values() if group}
@@ -54,10 +55,8 @@ class MoveAction:
             for key, group, _lane, _half, digest in rows
         }
         _place(target)
-        return [
-            BulkItem(bulk=bulk, document_id=key, before=[was, half], after=list(target[key]))
-            for key, _group, was, half, _digest in rows
-        ]
+        items = [(key, [was, half], list(target[key])) for key, _group, was, half, _digest in rows]
+        insert(BulkItem, items, ("document_id", "before", "after"), {"bulk_id": bulk.pk})
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
         """Move back what is where the change had put it, with near duplicates that have come since."""

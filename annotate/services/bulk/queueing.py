@@ -14,6 +14,7 @@ from annotate.models import Annotation, Assignment, BulkChange, BulkItem
 from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
 from annotate.services.bulk.found import Found, Why
+from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places
 
 PLACE = ("pk", "state", "annotator_id", "work_list_id", "slot", "rank", "batch_id", "expires_at")
@@ -37,7 +38,7 @@ class ReturnAction:
                 found.wanted[key] = aside[key], rows
         return found
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
+    def change(self, bulk: BulkChange, found: Found) -> None:
         now = timezone.now()
         lease = {"state": AssignmentState.LEASED, "expires_at": now, "card": None, "work_list": None}
         own, fresh, items = [], [], []
@@ -58,10 +59,10 @@ class ReturnAction:
                     )
                 )
             before = {"place": place["pk"], "work_list": place["work_list_id"]} if place else {}
-            items.append(BulkItem(bulk=bulk, document_id=key, before=before, after={"annotator": annotator}))
+            items.append((key, before, {"annotator": annotator}))
         Assignment.objects.filter(pk__in=own).update(**lease)
         Assignment.objects.bulk_create(fresh)
-        return items
+        insert(BulkItem, items, ("document_id", "before", "after"), {"bulk_id": bulk.pk})
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
         """Take back the places that nobody has had before them since."""
@@ -117,9 +118,14 @@ class ListAction:
                 found.wanted[key] = (min(number, len(left)), rows)
         return found
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
+    def change(self, bulk: BulkChange, found: Found) -> None:
         assert bulk.work_list is not None
-        start, moved, fresh, items = time.time(), dict[int, float](), list[Assignment](), list[BulkItem]()
+        start, moved, fresh, items = (
+            time.time(),
+            dict[int, float](),
+            list[Assignment](),
+            list[tuple[int, Any]](),
+        )
         for i, (key, (number, rows)) in enumerate(found.wanted.items()):
             rank = start + i * places.STEP
             free = [row for row in rows if row["state"] != AssignmentState.DONE][:number]
@@ -137,7 +143,7 @@ class ListAction:
                     )
                 )
             ranks = {row["pk"]: row["rank"] for row in free}
-            items.append(BulkItem(bulk=bulk, document_id=key, before={"ranks": ranks}))
+            items.append((key, {"ranks": ranks}))
         # NB: a place that somebody leases at this moment stays theirs, in the queue.
         is_free = Q(state=AssignmentState.WAITING) | Q(expires_at__lte=timezone.now())
         locked = list(Assignment.objects.filter(is_free, pk__in=moved).select_for_update(skip_locked=True))
@@ -149,7 +155,7 @@ class ListAction:
             locked, ["state", "work_list", "rank", "annotator", "card", "expires_at", "is_ahead"]
         )
         Assignment.objects.bulk_create(fresh)
-        return items
+        insert(BulkItem, items, ("document_id", "before"), {"bulk_id": bulk.pk})
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
         """Let what nobody has answered or opened go back to where it was."""

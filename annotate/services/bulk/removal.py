@@ -16,7 +16,7 @@ class DeleteAction:
     def find(self, bulk: BulkChange, keys: Sequence[int]) -> Found:
         return Found(dict.fromkeys(keys))
 
-    def change(self, bulk: BulkChange, found: Found) -> list[BulkItem]:
+    def change(self, bulk: BulkChange, found: Found) -> None:
         if bulk.project.imports.live().exists():
             raise Refused(
                 _(
@@ -27,7 +27,6 @@ class DeleteAction:
         sources = document.sources_of(bulk.project, found.wanted)
         documents.remove(project=bulk.project, keys=list(found.wanted))
         document.forget_files(bulk.project, sources)
-        return []
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
         raise Refused(_("What is deleted is gone: it cannot be brought back."))
