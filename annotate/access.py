@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Annotation, Card, Invitation, Label, Project, User
+from annotate.models import Annotation, Card, Invitation, Label, Project, User, WorkList
 from annotate.models.members import SEE_ANSWERS, Role
 from annotate.services.people import invitations
 
@@ -53,6 +53,18 @@ def card_given_to(user: User | AnonymousUser, slug: str, key: str) -> Card:
 def label_for(user: User | AnonymousUser, slug: str, pk: int) -> Label:
     """Return a label that is offered in a project of `user`."""
     return get_object_or_404(project_for(user, slug).labels.live().select_related("project"), pk=pk)
+
+
+def work_list_of(user: User | AnonymousUser, project: Project, key: int | None) -> WorkList:
+    """Return a list of a project of `user` that they are to label, also where it is closed."""
+    return get_object_or_404(project.work_lists.filter(people=signed_in(user)), pk=key)
+
+
+def work_list_shown_to(user: User | AnonymousUser, slug: str, pk: int) -> WorkList:
+    """Return a list of a project, to whoever is to label it or sees what others answered."""
+    project, member = project_for(user, slug), signed_in(user)
+    rows = project.work_lists.select_related("project")
+    return get_object_or_404(rows if reviews(member, project) else rows.filter(people=member), pk=pk)
 
 
 def decision_of(user: User | AnonymousUser, slug: str, key: int | None) -> Annotation:

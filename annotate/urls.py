@@ -20,7 +20,7 @@ from annotate.views import (
 )
 from annotate.views.documents import bulk, document
 from annotate.views.documents import table as documents
-from annotate.views.labeling import explanation
+from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
 from annotate.views.people import invitations, members
 
@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/label/hand-on/", labeling.hand_on, name="label-hand-on"),
     path("projects/<slug:slug>/label/examples/<int:pk>/", explanation.examples, name="label-examples"),
     path("projects/<slug:slug>/label/history/", explanation.history, name="label-history"),
+    path("projects/<slug:slug>/lists/<int:pk>/", work_lists.work_list, name="work-list"),
     path("projects/<slug:slug>/my-work/", explanation.my_work, name="my-work"),
     path("projects/<slug:slug>/label/why/<uuid:key>/", explanation.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),

@@ -19,7 +19,7 @@ ANSWERS = (BulkAction.LABEL, BulkAction.ADD, BulkAction.REMOVE)
 
 def offered(project: Project) -> list[BulkAction]:
     """Return what can be done in a project: labels are added and removed where any number may apply."""
-    hidden = {BulkAction.UNDO, BulkAction.LIST}
+    hidden = {BulkAction.UNDO}
     if not project.task_type.toggles:
         hidden |= {BulkAction.ADD, BulkAction.REMOVE}
     return [action for action in BulkAction if action not in hidden]

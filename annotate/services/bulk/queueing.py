@@ -143,7 +143,7 @@ class ListAction:
                     )
                 )
             ranks = {row["pk"]: row["rank"] for row in free}
-            items.append((key, {"ranks": ranks}))
+            items.append((key, {"ranks": ranks, "places": [row["pk"] for row in rows]}))
         # NB: a place that somebody leases at this moment stays theirs, in the queue.
         is_free = Q(state=AssignmentState.WAITING) | Q(expires_at__lte=timezone.now())
         locked = list(Assignment.objects.filter(is_free, pk__in=moved).select_for_update(skip_locked=True))
@@ -155,6 +155,9 @@ class ListAction:
             locked, ["state", "work_list", "rank", "annotator", "card", "expires_at", "is_ahead"]
         )
         Assignment.objects.bulk_create(fresh)
+        if bulk.project.annotators_per_document > 1:
+            # What was in nobody's queue is answered by as many people as ever: the others by the queue.
+            places.fit(project=bulk.project, keys=list(found.wanted))
         insert(BulkItem, items, ("document_id", "before"), {"bulk_id": bulk.pk})
 
     def undo(self, bulk: BulkChange, items: Sequence[BulkItem]) -> set[int]:
@@ -169,6 +172,9 @@ class ListAction:
             place.state, place.work_list, place.rank = AssignmentState.WAITING, None, ranks[place.pk]
         Assignment.objects.bulk_update(back, ["state", "work_list", "rank"])
         Assignment.objects.filter(pk__in=[place.pk for place in listed if place.pk not in ranks]).delete()
+        if bulk.project.annotators_per_document > 1:
+            before = {pk for item in items for pk in item.before["places"]}
+            Assignment.objects.waiting().filter(document__in=keys).exclude(pk__in=before).delete()
         # What somebody has on the screen stays theirs, and goes to the queue where they leave it.
         held = set(of_list.exclude(state=AssignmentState.LISTED).values_list("document", flat=True))
         of_list.exclude(state=AssignmentState.DONE).update(work_list=None)

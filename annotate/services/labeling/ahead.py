@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from annotate.models import Assignment, Project, User
+from annotate.models import Assignment, Project, User, WorkList
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
-from annotate.models.queue import AssignmentQuerySet, AssignmentState
+from annotate.models.queue import AssignmentQuerySet
 from annotate.services.labeling import hot_queries, places, queue
 
 AHEAD = 2
@@ -53,9 +53,17 @@ class _Lease:
     batch: int | None
     predicted_by: int | None
     suggested_by: int | None
+    work_list: int | None
 
 
-def fill(*, project: Project, annotator: User, held: Held, is_outdated: bool = False) -> Deck:
+def fill(
+    *,
+    project: Project,
+    annotator: User,
+    held: Held,
+    is_outdated: bool = False,
+    work_list: WorkList | None = None,
+) -> Deck:
     """Lease what is missing behind the card on the screen, within the caller's transaction.
 
     Where there is none on the screen, the first is leased for it. With `is_outdated`, all that is held ahead
@@ -71,7 +79,9 @@ def fill(*, project: Project, annotator: User, held: Held, is_outdated: bool = F
     dealt = list[queue.Dealt]()
     while kept + len(dealt) < AHEAD + (held.shown is None):
         is_ahead = bool(held.shown or kept or dealt)
-        found = queue.deal(project=project, annotator=annotator, besides=known, is_ahead=is_ahead)
+        found = queue.deal(
+            project=project, annotator=annotator, besides=known, is_ahead=is_ahead, work_list=work_list
+        )
         if found is None:
             break
         known.add(found.card.key)
@@ -80,15 +90,17 @@ def fill(*, project: Project, annotator: User, held: Held, is_outdated: bool = F
 
 
 @transaction.atomic
-def fill_from_filled(*, project: Project, annotator: User, held: Held) -> Deck:
+def fill_from_filled(
+    *, project: Project, annotator: User, held: Held, work_list: WorkList | None = None
+) -> Deck:
     """Lease cards where `fill` left none to wait behind the one on the screen, after filling the queue.
 
     Else people would wait for the server whenever they reach the end of the queue. Call it in a transaction
     that holds no places yet: it begins with the lock of the project.
     """
     places.wanted(project)
-    deck = fill(project=project, annotator=annotator, held=held)
-    if not deck.dealt and queue.top_up(project=project):
+    deck = fill(project=project, annotator=annotator, held=held, work_list=work_list)
+    if not deck.dealt and work_list is None and queue.top_up(project=project):
         deck = fill(project=project, annotator=annotator, held=held)
     return deck
 
@@ -120,7 +132,12 @@ def _is_past(project: Project, lease: _Lease, newest: int) -> bool:
     if lease.lane != Lane.POOL:
         return False
     is_same = project.suggestions == Suggestions.NEVER or lease.predicted_by == lease.suggested_by
-    return not is_same or (lease.batch or 0) < newest
+    return not is_same or _is_of_older_batch(lease, newest)
+
+
+def _is_of_older_batch(lease: _Lease, newest: int) -> bool:
+    """Tell whether a newer choice comes first; what is in a list was chosen by a lead."""
+    return lease.work_list is None and (lease.batch or 0) < newest
 
 
 def _newest_waiting(project: Project, annotator: User) -> int:
@@ -139,10 +156,10 @@ def _take_back(
     newest = _newest_waiting(project, annotator)
     for key in unseen:
         lease = leases[key]
-        is_chosen_anew = lease.lane == Lane.POOL and (lease.batch or 0) < newest
+        is_chosen_anew = lease.lane == Lane.POOL and _is_of_older_batch(lease, newest)
         rank = {"rank": time.time()} if is_chosen_anew else {}
         _locked(annotator, (key,)).update(
-            state=AssignmentState.WAITING, annotator=None, card=None, expires_at=None, is_ahead=False, **rank
+            state=AssignmentQuerySet.WAITS, annotator=None, card=None, expires_at=None, is_ahead=False, **rank
         )
         del leases[key]
 

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.sql.compiler import SQLCompiler
 
 from annotate.models import Annotation, Assignment, Batch, Card, Decision, User
+from annotate.models.queue import AssignmentState
 
 Row = tuple[Any, ...]
 # Values that no real parameter has. Where they appear in the SQL, a call's own parameters are put.
@@ -85,9 +86,11 @@ PLACE = (
 )
 
 
+# Those of the queue are no places of a list, and those of a list are of that list alone.
+
+
 def _free_or_mine(project: int, annotator: int, now: datetime) -> Rows:
-    held = _locked(project).leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now))
-    return held.order_by("rank").values_list(*PLACE)
+    return _held_or_expired(_locked(project).filter(work_list=None), annotator, now)
 
 
 def _next_waiting(project: int, annotator: int) -> Rows:
@@ -96,7 +99,29 @@ def _next_waiting(project: int, annotator: int) -> Rows:
 
 
 def _held_ahead_by_others(project: int, annotator: int) -> Rows:
-    ahead = _locked(project).leased().filter(is_ahead=True).exclude(annotator=annotator)
+    return _ahead_of_others(_locked(project).filter(work_list=None), annotator)
+
+
+def _listed_free_or_mine(work_list: int, annotator: int, now: datetime) -> Rows:
+    return _held_or_expired(_locked_of_list(work_list), annotator, now)
+
+
+def _next_listed(work_list: int, annotator: int) -> Rows:
+    listed = _locked_of_list(work_list).filter(state=AssignmentState.LISTED).open_to(User(pk=annotator))
+    return listed.order_by("rank").values_list(*PLACE)[:1]
+
+
+def _listed_ahead_by_others(work_list: int, annotator: int) -> Rows:
+    return _ahead_of_others(_locked_of_list(work_list), annotator)
+
+
+def _held_or_expired(places: Any, annotator: int, now: datetime) -> Rows:
+    held = places.leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now))
+    return held.order_by("rank").values_list(*PLACE)
+
+
+def _ahead_of_others(places: Any, annotator: int) -> Rows:
+    ahead = places.leased().filter(is_ahead=True).exclude(annotator=annotator)
     return ahead.open_to(User(pk=annotator)).order_by("-rank").values_list(*PLACE)[:1]
 
 
@@ -110,6 +135,7 @@ def _held(project: int, annotator: int) -> Rows:
         "batch_id",
         "document__prediction__version_id",
         "suggested_by",
+        "work_list_id",
     )
 
 
@@ -121,6 +147,11 @@ def _newest_batch(project: int, annotator: int) -> Rows:
 
 def _locked(project: int) -> Any:
     return Assignment.objects.filter(project=project).select_for_update(skip_locked=True, of=("self",))
+
+
+def _locked_of_list(work_list: int) -> Any:
+    rows = Assignment.objects.filter(work_list=work_list, work_list__isnull=False)
+    return rows.select_for_update(skip_locked=True, of=("self",))
 
 
 def _card(key: uuid.UUID, annotator: int, project: int) -> Rows:
@@ -138,6 +169,9 @@ def _standing(document: int, annotator: int, card: uuid.UUID) -> Rows:
 FREE_OR_MINE = CompiledQuery(_free_or_mine, project=int, annotator=int, now=datetime)
 NEXT_WAITING = CompiledQuery(_next_waiting, project=int, annotator=int)
 HELD_AHEAD_BY_OTHERS = CompiledQuery(_held_ahead_by_others, project=int, annotator=int)
+LISTED_FREE_OR_MINE = CompiledQuery(_listed_free_or_mine, work_list=int, annotator=int, now=datetime)
+NEXT_LISTED = CompiledQuery(_next_listed, work_list=int, annotator=int)
+LISTED_AHEAD_BY_OTHERS = CompiledQuery(_listed_ahead_by_others, work_list=int, annotator=int)
 HELD = CompiledQuery(_held, project=int, annotator=int)
 NEWEST_BATCH = CompiledQuery(_newest_batch, project=int, annotator=int)
 CARD = CompiledQuery(_card, key=uuid.UUID, annotator=int, project=int)

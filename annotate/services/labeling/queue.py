@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -23,11 +24,13 @@ from annotate.models import (
     Project,
     User,
     WorkerPulse,
+    WorkList,
 )
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
 from annotate.services.labeling import hot_queries, places
+from annotate.services.labeling.hot_queries import CompiledQuery
 from annotate.services.llm import answers
 from training.types import Answer
 
@@ -68,6 +71,21 @@ class _Place:
     predicted: Answer | None
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceSource:
+    """Where places come from: the queries that find them."""
+
+    free_or_mine: CompiledQuery
+    next_waiting: CompiledQuery
+    held_ahead_by_others: CompiledQuery
+
+
+QUEUE = PlaceSource(hot_queries.FREE_OR_MINE, hot_queries.NEXT_WAITING, hot_queries.HELD_AHEAD_BY_OTHERS)
+LIST = PlaceSource(
+    hot_queries.LISTED_FREE_OR_MINE, hot_queries.NEXT_LISTED, hot_queries.LISTED_AHEAD_BY_OTHERS
+)
+
+
 def claim(*, project: Project, annotator: User) -> Assignment | None:
     """Lease the next place to `annotator` and set its `card`; a lease that they hold already comes first."""
     with transaction.atomic():
@@ -83,8 +101,9 @@ def deal(
     besides: Collection[uuid.UUID] = (),
     is_ahead: bool = False,
     takes_over: bool = False,
+    work_list: WorkList | None = None,
 ) -> Dealt | None:
-    """Lease a place within the caller's transaction; None where none is free.
+    """Lease a place within the caller's transaction, of the queue or of a list; None where none is free.
 
     `besides` are cards that the page has already. `is_ahead` leases a place for a card that is not shown yet;
     with `takes_over` such a place of somebody else is better than none.
@@ -93,7 +112,7 @@ def deal(
     for it waits for ever on PostgreSQL: the one who holds the project may be waiting for these places.
     """
     now = timezone.now()
-    while place := _candidate(project, annotator, now, besides, takes_over):
+    while place := _candidate(project, annotator, now, besides, takes_over, work_list):
         # NB: a PostgreSQL reader may hold a candidate that another one has just taken; the UPDATE decides.
         unchanged = Assignment.objects.filter(pk=place.pk, state=place.state, card=place.card)
         is_shown = place.card if place.annotator == annotator.pk else None
@@ -118,19 +137,24 @@ def deal(
 
 @transaction.atomic
 def deal_from_filled(
-    *, project: Project, annotator: User, besides: Collection[uuid.UUID] = ()
+    *,
+    project: Project,
+    annotator: User,
+    besides: Collection[uuid.UUID] = (),
+    work_list: WorkList | None = None,
 ) -> Dealt | None:
-    """Lease a place where `deal` found none, after filling the queue if it is still empty.
+    """Lease a place where `deal` found none, after filling the queue if it is still empty; a list has an end.
 
     Where nothing is left to fill it with, a place goes over that somebody only holds ahead.
 
     Call it in a transaction that holds no places yet: it begins with the lock of the project.
     """
     places.wanted(project)
-    found = deal(project=project, annotator=annotator, besides=besides)
-    if found is None and top_up(project=project):
-        found = deal(project=project, annotator=annotator, besides=besides)
-    return found or deal(project=project, annotator=annotator, besides=besides, takes_over=True)
+    wanted: Any = {"project": project, "annotator": annotator, "besides": besides, "work_list": work_list}
+    found = deal(**wanted)
+    if found is None and work_list is None and top_up(project=project):
+        found = deal(**wanted)
+    return found or deal(**wanted, takes_over=True)
 
 
 @transaction.atomic
@@ -159,25 +183,33 @@ def _locked_in_order(leases: AssignmentQuerySet) -> AssignmentQuerySet:
 
 
 def _candidate(
-    project: Project, annotator: User, now: datetime, besides: Collection[uuid.UUID], takes_over: bool
+    project: Project,
+    annotator: User,
+    now: datetime,
+    besides: Collection[uuid.UUID],
+    takes_over: bool,
+    work_list: WorkList | None,
 ) -> _Place | None:
     """Return the annotator's own place, else one whose lease ran out, else the first that waits.
 
     Of the annotator's own, one that was on the screen comes first, as after a reload.
     """
-    held = [
-        _Place(*row)
-        for row in hot_queries.FREE_OR_MINE.rows(project=project.pk, annotator=annotator.pk, now=now)
-    ]
+    if work_list is not None and work_list.closed_at is not None:
+        return None
+    if work_list is None:
+        asked, source = {"project": project.pk, "annotator": annotator.pk}, QUEUE
+    else:
+        asked, source = {"work_list": work_list.pk, "annotator": annotator.pk}, LIST
+    held = [_Place(*row) for row in source.free_or_mine.rows(**asked, now=now)]
     for place in sorted(held, key=lambda place: (place.annotator != annotator.pk, place.is_ahead)):
         is_mine = place.annotator == annotator.pk
         if place.card in besides:
             continue
         if is_mine or Assignment.objects.filter(pk=place.pk).open_to(annotator).exists():
             return place
-    row = hot_queries.NEXT_WAITING.first(project=project.pk, annotator=annotator.pk)
+    row = source.next_waiting.first(**asked)
     if row is None and takes_over:
-        row = hot_queries.HELD_AHEAD_BY_OTHERS.first(project=project.pk, annotator=annotator.pk)
+        row = source.held_ahead_by_others.first(**asked)
     return _Place(*row) if row else None
 
 

@@ -26,10 +26,14 @@ def sentence(*, project: Project, card: Card, document: Document, near: Sequence
     if document.lane == Lane.HOLDOUT:
         is_named = project.why_chosen == WhyChosen.ALL
         return _("It was drawn at random, to measure the models.") if is_named else _at_random()
-    places = Assignment.objects.filter(card=card.key).values_list("batch__strategy", flat=True)
-    key = places.first()
+    place = Assignment.objects.filter(card=card.key).values_list("batch__strategy", "work_list").first()
+    if place is None:
+        return ""
+    key, work_list = place
+    if work_list is not None:
+        return _("A lead chose it for this list.")
     if key is None:
-        return _at_random() if places.exists() else ""
+        return _at_random()
     return _of_strategy(key, near)
 
 

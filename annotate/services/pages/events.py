@@ -121,12 +121,16 @@ def _action(action: str) -> str:
 
 
 def _bulk_changed(event: Event) -> str:
+    if event.details.get("action") == BulkAction.LIST:
+        return _("%(who)s made the list “%(subject)s” of %(documents)s documents")
     if event.subject:
         return _("%(who)s: %(action)s, “%(subject)s”, for %(documents)s of %(hits)s documents")
     return _("%(who)s: %(action)s, for %(documents)s of %(hits)s documents")
 
 
 def _bulk_undone(event: Event) -> str:
+    if event.details.get("action") == BulkAction.LIST:
+        return _("%(who)s closed the list “%(subject)s”")
     if event.subject:
         return _("%(who)s undid: %(action)s, “%(subject)s”, for %(documents)s documents")
     return _("%(who)s undid: %(action)s, for %(documents)s documents")

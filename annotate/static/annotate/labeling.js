@@ -322,7 +322,8 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
   // A log-in page is no part of this one.
-  if (!event.detail.xhr.responseURL.includes(bench.dataset.url)) event.detail.shouldSwap = false;
+  const { pathname } = new URL(bench.dataset.url, location.href);
+  if (!event.detail.xhr.responseURL.includes(pathname)) event.detail.shouldSwap = false;
 });
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target?.id === "card") began(true); // the card that said why there was none

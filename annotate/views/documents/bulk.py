@@ -137,7 +137,8 @@ def _show(
 ) -> HttpResponse:
     project, row, is_previewed = change.project, _row(change), change.state == PREVIEWED
     until = job.undo_until(change)
-    can_undo = until is not None and row is change and bool(change.items.exists())
+    can_undo = until is not None and row is change and change.items.exists()
+    is_too_late = until is not None and until <= timezone.now() and change.action != BulkAction.LIST
     kept = change.items.filter(state=ItemState.KEPT).order_by("-document")
     context = {
         "project": project,
@@ -157,8 +158,8 @@ def _show(
         "consequences": consequences.told(change) if is_previewed else (),
         "percent": 100 * row.position // max(1, len(row.keys)),
         "until": until,
-        "can_undo": can_undo and until is not None and until > timezone.now(),
-        "is_too_late": can_undo and until is not None and until <= timezone.now(),
+        "can_undo": can_undo and not is_too_late,
+        "is_too_late": can_undo and is_too_late,
         "back": urlencode(FilterForm(request.GET, project=project).carried),
         "tab": "documents",
     }

@@ -11,17 +11,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Annotation, Card, Document, Label, Project, User
+from annotate.models import Annotation, Card, Document, Label, Project, User, WorkList
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
-from annotate.services.labeling import ahead, decisions, queue, why_chosen, write_lock
+from annotate.services.labeling import ahead, decisions, queue, why_chosen, work_lists, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
 from training.types import Answer
@@ -54,6 +55,18 @@ class CardView:
     annotation: Annotation | None = None
     chosen: frozenset[int] = field(default_factory=frozenset)
     labels: Sequence[Label] | None = None
+    work_list: WorkList | None = None
+
+    @property
+    def here(self) -> str:
+        """Return the address of the page that shows the card: that of the queue, or of a list."""
+        return address(self.project, self.work_list)
+
+    @property
+    def back(self) -> str:
+        """Return the address of the decision before this one."""
+        key = self.annotation.pk if self.annotation else ""
+        return f"{self.here}{'&' if self.work_list else '?'}back={key}"
 
     @property
     def task_type(self) -> TaskType:
@@ -196,11 +209,18 @@ def _percent(score: float | None) -> int | None:
     return None if score is None else round(score * 100)
 
 
-def next_card(project: Project, annotator: User, *, notice: str = "") -> CardView:
-    labels = list(project.labels.live())
-    with write_lock.in_turn():
-        dealt = queue.deal(project=project, annotator=annotator) if labels else None
-    return shown(project, annotator, dealt, labels=labels, notice=notice)
+def address(project: Project, work_list: WorkList | None) -> str:
+    return reverse("label", args=[project.slug]) + (f"?list={work_list.pk}" if work_list else "")
+
+
+def next_card(
+    project: Project, annotator: User, *, notice: str = "", work_list: WorkList | None = None
+) -> CardView:
+    labels, dealt = list(project.labels.live()), None
+    if labels:
+        with write_lock.in_turn():
+            dealt = queue.deal(project=project, annotator=annotator, work_list=work_list)
+    return shown(project, annotator, dealt, labels=labels, notice=notice, work_list=work_list)
 
 
 def shown(
@@ -211,50 +231,76 @@ def shown(
     labels: Sequence[Label],
     notice: str = "",
     besides: Collection[uuid.UUID] = (),
+    work_list: WorkList | None = None,
 ) -> CardView:
     """Return the card that was dealt; where there was none, the first of a queue that is filled now."""
     if not labels:
         return CardView(project, _("This project has no labels yet. A lead adds them on its settings page."))
     if dealt is None:
         with write_lock.in_turn():
-            dealt = queue.deal_from_filled(project=project, annotator=annotator, besides=besides)
+            dealt = queue.deal_from_filled(
+                project=project, annotator=annotator, besides=besides, work_list=work_list
+            )
     if dealt is None:
-        return CardView(project, notice or why_empty(project, annotator))
-    return CardView(project, notice, dealt.card, dealt.document, dealt.version, labels=labels)
+        why = work_lists.why_empty(work_list) if work_list else why_empty(project, annotator)
+        return CardView(project, notice or why, work_list=work_list)
+    return _dealt(project, dealt, labels, work_list, notice)
+
+
+def _dealt(
+    project: Project,
+    dealt: queue.Dealt,
+    labels: Sequence[Label],
+    work_list: WorkList | None,
+    notice: str = "",
+) -> CardView:
+    return CardView(
+        project, notice, dealt.card, dealt.document, dealt.version, labels=labels, work_list=work_list
+    )
 
 
 def dealt_cards(
-    project: Project, annotator: User, deck: ahead.Deck, held: ahead.Held, labels: Sequence[Label]
+    project: Project,
+    annotator: User,
+    deck: ahead.Deck,
+    held: ahead.Held,
+    labels: Sequence[Label],
+    work_list: WorkList | None = None,
 ) -> list[CardView]:
     """Return the cards for a page that holds `held`; one that says why there is none where none is left."""
     has_kept = len(held.ahead) > len(deck.dropped)
     if held.shown and labels and not deck.dealt and not has_kept:
         with write_lock.in_turn():
-            deck = ahead.fill_from_filled(project=project, annotator=annotator, held=held)
+            deck = ahead.fill_from_filled(
+                project=project, annotator=annotator, held=held, work_list=work_list
+            )
     if deck.dealt or held.shown or has_kept or held.decided:
-        return [
-            CardView(project, "", dealt.card, dealt.document, dealt.version, labels=labels)
-            for dealt in deck.dealt
-        ]
-    return [shown(project, annotator, None, labels=labels, besides=held.ahead)]
+        return [_dealt(project, dealt, labels, work_list) for dealt in deck.dealt]
+    return [shown(project, annotator, None, labels=labels, besides=held.ahead, work_list=work_list)]
 
 
-def previous_card(project: Project, annotator: User, *, before: Annotation | None) -> CardView:
+def previous_card(
+    project: Project, annotator: User, *, before: Annotation | None, work_list: WorkList | None = None
+) -> CardView:
     """Return the decision before `before` (the latest without it); at the beginning, what is shown stays."""
     annotation = decisions.previous(project=project, annotator=annotator, before=before)
     notice = "" if annotation else _("There is no decision of yours before this one.")
     annotation = annotation or before
     if annotation is None:
-        return next_card(project, annotator, notice=notice)
-    return decided_card(project, annotation, notice=notice)
+        return next_card(project, annotator, notice=notice, work_list=work_list)
+    return decided_card(project, annotation, notice=notice, work_list=work_list)
 
 
-def decided_card(project: Project, annotation: Annotation, *, notice: str = "") -> CardView:
+def decided_card(
+    project: Project, annotation: Annotation, *, notice: str = "", work_list: WorkList | None = None
+) -> CardView:
     """Return a decision as it stands, to be changed."""
     card = decisions.reopen(annotation=annotation)
     version = card.shown_version.number if card.shown_version else None
     chosen = frozenset(annotation.choices.values_list("label_id", flat=True))
-    return CardView(project, notice, card, annotation.document, version, annotation, chosen)
+    return CardView(
+        project, notice, card, annotation.document, version, annotation, chosen, work_list=work_list
+    )
 
 
 def why_empty(project: Project, annotator: User) -> str:

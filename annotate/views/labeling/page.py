@@ -9,16 +9,16 @@ from http import HTTPStatus
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, QueryDict
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import access, hotkeys, tasks
 from annotate.forms.keys import as_key
-from annotate.models import Annotation, Decision, Label, Project, User
+from annotate.models import Annotation, Decision, Label, Project, User, WorkList
 from annotate.models.annotations import Outcome
-from annotate.services.labeling import ahead, decisions, handed_on, queue, write_lock
+from annotate.services.labeling import ahead, decisions, handed_on, queue, work_lists, write_lock
 from annotate.services.pages import status_line
 from annotate.services.runs import schedule
 from annotate.views.labeling import card
@@ -38,15 +38,24 @@ def label(request: HttpRequest, slug: str) -> HttpResponse:
             raise PermissionDenied
         with write_lock.alone:
             return _decide(request, project, annotator)
+    work_list = _work_list(request, project)
     if "open" in request.GET:
         decision = access.decision_of(request.user, slug, as_key(request.GET["open"]))
-        return _show(request, card.decided_card(project, decision))
+        return _show(request, card.decided_card(project, decision, work_list=work_list))
     if "back" in request.GET:
         key = as_key(request.GET["back"])
         mine = Annotation.objects.filter(project=project, annotator=annotator).select_related("document")
         before = mine.filter(pk=key).first() if key is not None else None
-        return _show(request, card.previous_card(project, annotator, before=before))
-    return _show(request, card.next_card(project, annotator))
+        view = card.previous_card(project, annotator, before=before, work_list=work_list)
+        return _show(request, view)
+    return _show(request, card.next_card(project, annotator, work_list=work_list))
+
+
+def _work_list(request: HttpRequest, project: Project) -> WorkList | None:
+    """Return the list that the page is on; None where it is on the queue."""
+    if "list" not in request.GET:
+        return None
+    return access.work_list_of(request.user, project, as_key(request.GET["list"]))
 
 
 @require_POST
@@ -55,9 +64,10 @@ def fill(request: HttpRequest, slug: str) -> HttpResponse:
     project = access.project_for(request.user, slug)
     annotator = access.signed_in(request.user)
     held, labels = _held(request.POST), list(project.labels.live())
+    work_list = _work_list(request, project)
     with write_lock.alone, write_lock.in_turn():
-        deck = _fill(request, project, annotator, held, labels)
-    return _show_deck(request, project, annotator, deck, held, labels)
+        deck = _fill(request, project, annotator, held, labels, work_list)
+    return _show_deck(request, project, annotator, deck, held, labels, work_list)
 
 
 @require_POST
@@ -73,7 +83,14 @@ def pulse(request: HttpRequest, slug: str) -> HttpResponse:
     if held.shown and Decision.objects.filter(card=held.shown).exists():
         dropped.append(held.shown)  # on another page, or another device
     seen = status_line.of(project=project, annotator=annotator)
-    response = render(request, "labeling/_status_line.html", {"project": project, "progress": seen})
+    work_list = _work_list(request, project)
+    context = {
+        "project": project,
+        "progress": seen,
+        "work_list": work_list,
+        "left_of_list": work_lists.left(work_list, annotator) if work_list else None,
+    }
+    response = render(request, "labeling/_status_line.html", context)
     response["Winnow-Dropped"] = " ".join(map(str, dropped))
     return response
 
@@ -122,6 +139,7 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
     labels = list(project.labels.live())
     # A page without scripts, or one that was opened before an update of the site, holds nothing ahead.
     held = _held(request.POST) if "deck" in request.POST else None
+    work_list = _work_list(request, project)
     dealt, deck = None, ahead.Deck((), ())
     try:
         # One transaction for the decision and the next lease: one wait for the disk, not two.
@@ -133,41 +151,55 @@ def _decide(request: HttpRequest, project: Project, annotator: User) -> HttpResp
                 offered=[label.pk for label in labels],
             )
             if held is not None:
-                deck = _fill(request, project, annotator, held, labels)
+                deck = _fill(request, project, annotator, held, labels, work_list)
             elif labels:
-                dealt = queue.deal(project=project, annotator=annotator)
+                dealt = queue.deal(project=project, annotator=annotator, work_list=work_list)
     except decisions.Rejected as rejection:
         if held is not None:
             with write_lock.in_turn():
-                deck = _fill(request, project, annotator, held, labels)
+                deck = _fill(request, project, annotator, held, labels, work_list)
             status = HTTPStatus.UNPROCESSABLE_ENTITY
-            reply = _show_deck(request, project, annotator, deck, held, labels, str(rejection), status)
+            reply = _show_deck(
+                request, project, annotator, deck, held, labels, work_list, str(rejection), status
+            )
             return _told(request, reply)
         if not request.htmx:  # type: ignore[attr-defined]
             messages.error(request, str(rejection))
-            return redirect("label", slug=project.slug)
-        view = card.next_card(project, annotator, notice=str(rejection))
+            return HttpResponseRedirect(card.address(project, work_list))
+        view = card.next_card(project, annotator, notice=str(rejection), work_list=work_list)
         return _told(request, _show(request, view, status=HTTPStatus.UNPROCESSABLE_ENTITY))
     notice = _replaced(kept) if kept.replaced else ""
     tasks.wake(schedule.open_if_due(project=project))
     if not request.htmx:  # type: ignore[attr-defined]
         if notice:
             messages.warning(request, notice)
-        return redirect("label", slug=project.slug)
+        return HttpResponseRedirect(card.address(project, work_list))
     if held is not None:
-        return _told(request, _show_deck(request, project, annotator, deck, held, labels, notice))
-    view = card.shown(project, annotator, dealt, labels=labels, notice=notice)
+        reply = _show_deck(request, project, annotator, deck, held, labels, work_list, notice)
+        return _told(request, reply)
+    view = card.shown(project, annotator, dealt, labels=labels, notice=notice, work_list=work_list)
     return _told(request, _show(request, view))
 
 
 def _fill(
-    request: HttpRequest, project: Project, annotator: User, held: ahead.Held, labels: list[Label]
+    request: HttpRequest,
+    project: Project,
+    annotator: User,
+    held: ahead.Held,
+    labels: list[Label],
+    work_list: WorkList | None,
 ) -> ahead.Deck:
     if not labels:
         return ahead.Deck((), held.ahead)
     mark = request.POST.get("mark", "")
     has_other_labels = mark != CardView(project, labels=labels).mark
-    return ahead.fill(project=project, annotator=annotator, held=held, is_outdated=has_other_labels)
+    return ahead.fill(
+        project=project,
+        annotator=annotator,
+        held=held,
+        is_outdated=has_other_labels,
+        work_list=work_list,
+    )
 
 
 def _held(sent: QueryDict) -> ahead.Held:
@@ -217,6 +249,8 @@ def _show(request: HttpRequest, view: CardView, status: int = 200) -> HttpRespon
     template = "labeling/_card.html" if request.htmx else "labeling/label.html"  # type: ignore[attr-defined]
     commands = hotkeys.commands(view.task_type)
     context = {"project": view.project, "view": view, "commands": json.dumps(commands)}
+    if not request.htmx:  # type: ignore[attr-defined]
+        context["lists"] = work_lists.with_work(view.project, access.signed_in(request.user))
     return render(request, template, context, status=status)
 
 
@@ -227,10 +261,11 @@ def _show_deck(
     deck: ahead.Deck,
     held: ahead.Held,
     labels: list[Label],
+    work_list: WorkList | None,
     notice: str = "",
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
-    views = card.dealt_cards(project, annotator, deck, held, labels)
+    views = card.dealt_cards(project, annotator, deck, held, labels, work_list)
     context = {
         "project": project,
         "views": views,

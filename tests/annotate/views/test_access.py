@@ -22,6 +22,7 @@ from annotate.models import (
     RemovedMember,
     TrainingRun,
     User,
+    WorkList,
 )
 from annotate.models.jobs import JobKind
 from annotate.services.people import invitations
@@ -105,6 +106,7 @@ OF_MEMBERS = {
     "label-examples": ("get", {200}),
     "label-history": ("get", {200}),
     "my-work": ("get", {200}),
+    "work-list": ("get", {200}),
 }
 # Whose card it is decides, not the project: see `card_given_to` and the tests of the labelling page.
 OF_A_CARD = {"label-why", "label-hand-on"}
@@ -176,8 +178,11 @@ def address(
     bulk = BulkChange.objects.create(
         project=project, action="return", packed=BulkChange.pack([document.pk]), hits=1
     )
+    work_list = WorkList.objects.create(project=project, name="the odd ones")
+    work_list.people.set(User.objects.filter(memberships__project=project))
     extra: dict[str, list[Any]] = {
         "bulk": [bulk.pk],
+        "work-list": [work_list.pk],
         "bulk-undo": [bulk.pk],
         "bulk-stop": [bulk.pk],
         "project-label-archive": [label.pk],
