@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -43,8 +43,10 @@ def bulk_new(request: HttpRequest, slug: str) -> HttpResponse:
         request.POST if request.method == "POST" else None, project=project, action=action, by=lead
     )
     refusal = ""
+    if selected == []:
+        refusal = _("No document was ticked, so there is nothing to change. Go back and tick some.")
     # What a filter cannot mean is left out of a list; here that would change more than was asked for.
-    if not wanted.is_valid() and selected is None:
+    elif not wanted.is_valid() and selected is None:
         refusal = _("The filter asks for what is not there, so nothing can be changed by it. Filter anew.")
     elif form.is_valid():
         try:
@@ -59,7 +61,7 @@ def bulk_new(request: HttpRequest, slug: str) -> HttpResponse:
         except Refused as error:
             refusal = str(error)
         else:
-            return HttpResponseRedirect(_address(bulk, _carried(request, wanted)))
+            return HttpResponseRedirect(_address(request, bulk))
     documents = filters.find(project, wanted.wanted)
     context = {
         "project": project,
@@ -69,7 +71,7 @@ def bulk_new(request: HttpRequest, slug: str) -> HttpResponse:
         "actions": [(one, _link(request, one)) for one in actions],
         "hits": len(selected) if selected is not None else pages.hits(documents),
         "most_hits": pages.MOST_COUNTED,
-        "back": urlencode(wanted.carried),
+        "query": _query(request, project),
         "earlier": job.newest(project),
         "tab": "documents",
     }
@@ -90,9 +92,7 @@ def bulk(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
             transaction.on_commit(partial(tasks.wake, rows))
         if not rows:
             messages.info(request, _("This change was begun already."))
-        return HttpResponseRedirect(
-            _address(change, _carried(request, FilterForm(request.GET, project=project)))
-        )
+        return HttpResponseRedirect(_address(request, change))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form and form.errors else HTTPStatus.OK
     return _show(request, change, form, status)
 
@@ -109,7 +109,7 @@ def undo(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     else:
         if not rows:
             messages.info(request, _("This change was undone already."))
-    return redirect("bulk", slug, pk)
+    return HttpResponseRedirect(_address(request, change))
 
 
 @require_POST
@@ -119,7 +119,7 @@ def stop(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         messages.success(request, _("It is stopped; what was changed until now stays."))
     else:
         messages.info(request, _("It was over already."))
-    return redirect("bulk", slug, pk)
+    return HttpResponseRedirect(_address(request, change))
 
 
 def _change(project: Project, pk: int) -> BulkChange:
@@ -160,7 +160,7 @@ def _show(
         "until": until,
         "can_undo": can_undo and not is_too_late,
         "is_too_late": can_undo and is_too_late,
-        "back": urlencode(FilterForm(request.GET, project=project).carried),
+        "query": _query(request, project),
         "tab": "documents",
     }
     template = "bulk/_progress.html" if request.htmx else "bulk/change.html"  # type: ignore[attr-defined]
@@ -168,13 +168,11 @@ def _show(
 
 
 def _selected(request: HttpRequest) -> list[int] | None:
-    """Return the documents that the address names; None where it names none."""
-    keys = [key for text in request.GET.getlist("document")[:MOST_SELECTED] if (key := as_key(text))]
-    return keys or None
-
-
-def _carried(request: HttpRequest, wanted: FilterForm) -> dict[str, str]:
-    return {} if "document" in request.GET else wanted.carried
+    """Return the documents that were ticked; None where all that fit the filter are meant."""
+    if "selected" not in request.GET:
+        return None
+    named = request.GET.getlist("document")[:MOST_SELECTED]
+    return [key for text in named if (key := as_key(text)) is not None]
 
 
 def _link(request: HttpRequest, action: BulkAction) -> str:
@@ -183,6 +181,11 @@ def _link(request: HttpRequest, action: BulkAction) -> str:
     return f"?{query.urlencode()}"
 
 
-def _address(bulk: BulkChange, carried: dict[str, str]) -> str:
-    query = f"?{urlencode(carried)}" if carried else ""
-    return reverse("bulk", args=[bulk.project.slug, bulk.pk]) + query
+def _address(request: HttpRequest, bulk: BulkChange) -> str:
+    return reverse("bulk", args=[bulk.project.slug, bulk.pk]) + _query(request, bulk.project)
+
+
+def _query(request: HttpRequest, project: Project) -> str:
+    """Return the filter that one came from, so that the way back leads to the same list."""
+    carried = FilterForm(request.GET, project=project).carried
+    return f"?{urlencode(carried)}" if carried else ""

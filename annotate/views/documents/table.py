@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -37,6 +38,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "next_url": _link(request, after=page.following) if page.following is not None else "",
         "here": _link(request).removeprefix("?"),
         "is_filtered": bool(form.wanted),
+        "carried": urlencode(form.carried),
         "hits": pages.hits(found) if form.wanted and is_first else None,
         "most_hits": pages.MOST_COUNTED,
         "search": search.parse(text),

@@ -54,9 +54,19 @@ def test_a_lead_previews_confirms_and_undoes(
 def test_chosen_rows_are_changed_whatever_the_filter_says(
     project: Project, lead: User, documents: list[Document], sign_in: Browser
 ) -> None:
-    query = f"q=rose&do=label&document={documents[1].pk}&document={documents[2].pk}"
+    query = f"q=rose&do=label&selected=1&document={documents[1].pk}&document={documents[2].pk}"
     sign_in(lead).post(_new(project, query), _red(project))
     assert BulkChange.objects.get().keys == [documents[2].pk, documents[1].pk]
+
+
+def test_without_a_ticked_row_nothing_is_changed(
+    project: Project, lead: User, documents: list[Document], sign_in: Browser
+) -> None:
+    """It must not mean all that fit."""
+    answer = sign_in(lead).post(_new(project, "q=rose&do=label&selected=1"), _red(project))
+    assert answer.status_code == 422
+    assert "No document was ticked" in answer.content.decode()
+    assert not BulkChange.objects.exists()
 
 
 def test_rows_of_another_project_are_not_changed(
@@ -67,7 +77,7 @@ def test_rows_of_another_project_are_not_changed(
     sign_in: Browser,
 ) -> None:
     (theirs,) = add_documents(make_project(slug="shapes"), "round")
-    answer = sign_in(lead).post(_new(project, f"do=label&document={theirs.pk}"), _red(project))
+    answer = sign_in(lead).post(_new(project, f"do=label&selected=1&document={theirs.pk}"), _red(project))
     assert answer.status_code == 422
     assert "nothing to change" in answer.content.decode()
 
