@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.models import Annotation, Assignment, Decision, Document, Event, Project
+from annotate.models import Annotation, Assignment, BulkItem, Decision, Document, Event, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
@@ -113,6 +113,11 @@ def near_duplicates(document: Document) -> tuple[list[Document], bool]:
 
 def events(document: Document) -> QuerySet[Event]:
     return Event.objects.filter(document_id=document.pk, project_id=document.project_id)[:MOST_EVENTS]
+
+
+def bulk_items(document: Document) -> QuerySet[BulkItem]:
+    """Return what changed this document together with many others, the newest first."""
+    return document.bulk_items.select_related("bulk__by").defer("bulk__packed").order_by("-pk")[:MOST_EVENTS]
 
 
 def is_queued(document: Document) -> bool:

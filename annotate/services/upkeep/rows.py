@@ -15,6 +15,7 @@ from django.utils import timezone
 from annotate.models import (
     Assignment,
     Batch,
+    BulkChange,
     Card,
     Embedding,
     ModelVersion,
@@ -23,6 +24,7 @@ from annotate.models import (
     Sweep,
     TrainingRun,
 )
+from annotate.models.bulk import PREVIEWED
 from annotate.models.queue import AssignmentState
 from annotate.models.work import LIVE_STATES
 from annotate.services.corpus import vector_store
@@ -34,6 +36,7 @@ PUBLICATIONS_KEPT = timedelta(days=90)
 RUNS_KEPT = timedelta(days=90)
 BATCHES_KEPT = timedelta(days=30)
 ADMIN_LOG_KEPT = timedelta(days=365)
+PREVIEWS_KEPT = timedelta(days=1)
 SWEEPS_KEPT = timedelta(days=7)
 
 
@@ -105,6 +108,12 @@ def _encoders(rows: QuerySet[Embedding] | QuerySet[Neighbourhood]) -> QuerySet[E
 
 def admin_log(untouched: float) -> int:
     return encoders.delete(LogEntry.objects.filter(action_time__lt=timezone.now() - ADMIN_LOG_KEPT))
+
+
+def previews(untouched: float) -> int:
+    """Remove bulk changes that a lead has looked at and never confirmed."""
+    old = BulkChange.objects.filter(state=PREVIEWED, created_at__lt=timezone.now() - PREVIEWS_KEPT)
+    return encoders.delete(old)
 
 
 def sweeps(untouched: float) -> int:

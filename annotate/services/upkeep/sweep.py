@@ -36,6 +36,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "batches": rows.batches,
     "vectors": rows.vectors,
     "administrators' log": rows.admin_log,
+    "bulk previews": rows.previews,
     "sweeps": rows.sweeps,
 }
 

@@ -140,6 +140,7 @@ def _show(
         "near": near,
         "has_more_near": has_more_near,
         "events": [(event.at, event_log.sentence(event)) for event in history.events(shown)],
+        "bulk_items": history.bulk_items(shown),
         "tab": "documents",
     }
     return render(request, "documents/document.html", context, status=status)

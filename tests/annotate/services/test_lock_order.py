@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-from annotate.models import Annotation, Assignment, Document, Membership, ModelVersion, Project, User
+from annotate.models import (
+    Annotation,
+    Assignment,
+    BulkChange,
+    Document,
+    Membership,
+    ModelVersion,
+    Project,
+    User,
+)
+from annotate.models.bulk import BulkAction, BulkOptions
 from annotate.models.documents import Lane
+from annotate.models.work import WorkState
+from annotate.services.bulk import job
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import ahead, api_decisions, decisions, places, queue
 from annotate.services.projects import labels, members, projects
@@ -148,6 +161,19 @@ class Site:
         ]
         store_rows(project=self.project, rows=rows, create_labels=True)
 
+    def label_in_bulk(self) -> None:
+        self._in_bulk(BulkAction.LABEL, labels=tuple(label.pk for label in self.labels), gold=True)
+
+    def list_in_bulk(self) -> None:
+        self._in_bulk(BulkAction.LIST, name="all", people=(self.annotator.pk, self.other.pk), second=True)
+
+    def _in_bulk(self, action: str, **options: Any) -> None:
+        lead, project = User.objects.get(username="lena"), Project.objects.get(pk=self.project.pk)
+        bulk = job.preview(project=project, by=lead, action=action, options=BulkOptions(**options), wanted={})
+        job.confirm(bulk=bulk, by=lead)
+        job.run(bulk.pk)
+        assert BulkChange.objects.get(pk=bulk.pk).state in (WorkState.SUCCEEDED, WorkState.FAILED)
+
     def publish(self) -> None:
         publication.publish(version=self.version)
 
@@ -205,6 +231,8 @@ ACTIONS = [
     "decide_without_a_place", "refill", "change_settings", "rename_labels", "archive_label",
     "remove_member", "import_again", "publish", "return_skipped",
 ]  # fmt: skip
+# What a worker does has so many steps that it is never the one that is stopped.
+IN_THE_BACKGROUND = ["label_in_bulk", "list_in_bulk"]
 # What one of the two may be told because of what the other has just done.
 IN_WORDS = (decisions.Rejected, Refused, publication.NotPublished, Membership.DoesNotExist)
 
@@ -220,7 +248,7 @@ def test_nobody_waits_for_ever_for(
 ) -> None:
     monkeypatch.setattr(publication, "_check_bundle", lambda *_, **__: None)
     hurry()
-    for second in ACTIONS:
+    for second in [*ACTIONS, *IN_THE_BACKGROUND]:
         stop, was_stopped = 0, True
         while was_stopped:
             with transaction.atomic():

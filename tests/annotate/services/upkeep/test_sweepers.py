@@ -332,3 +332,10 @@ def test_logs_of_administrators_and_of_sweeps_go(lead: User) -> None:
     for days, state in ((1, "succeeded"), (8, "succeeded"), (8, "running")):
         long_ago(Sweep.objects.create(state=state), "created_at", days)
     assert rows.sweeps(SOON) == 1
+
+
+def test_bulk_changes_that_were_only_looked_at_go(project: Project) -> None:
+    for days, state in ((0, "previewed"), (2, "previewed"), (2, "queued"), (2, "succeeded")):
+        long_ago(project.bulk_changes.create(action="return", state=state), "created_at", days)
+    assert rows.previews(SOON) == 1
+    assert set(project.bulk_changes.values_list("state", flat=True)) == {"previewed", "queued", "succeeded"}

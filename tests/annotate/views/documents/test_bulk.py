@@ -170,3 +170,16 @@ def test_an_undo_has_no_page_of_its_own(
     job.run(change.pk)
     (row,) = job.undo(bulk=change, by=lead)
     assert browser.get(reverse("bulk", args=[project.slug, row.pk])).status_code == 404
+
+
+def test_the_page_of_a_document_tells_of_its_bulk_changes(
+    project: Project, lead: User, documents: list[Document], sign_in: Browser
+) -> None:
+    browser = sign_in(lead)
+    here = browser.post(_new(project, "q=rose&do=label"), _red(project))["Location"]
+    browser.post(here)
+    job.run(BulkChange.objects.get().pk)
+    of_document = [reverse("document", args=[project.slug, document.pk]) for document in documents[:2]]
+    changed, other = (browser.get(address).content.decode() for address in of_document)
+    assert "Changed with many others" in changed
+    assert "Changed with many others" not in other
