@@ -15,6 +15,7 @@ from annotate.models import Annotation, AnnotationLabel, Assignment, BulkChange,
 from annotate.models.annotations import Outcome, Source
 from annotate.models.bulk import BulkAction
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
+from annotate.services.bulk.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places
@@ -159,8 +160,9 @@ def _give(
         "updated_at": now,
     }
     annotations = {key: own.pk for key in keys if (own := wanted[key].own)}
-    Annotation.objects.filter(pk__in=annotations.values()).update(**given)
-    AnnotationLabel.objects.filter(annotation__in=list(annotations.values())).delete()
+    if annotations:
+        Annotation.objects.filter(pk__in=among(annotations.values())).update(**given)
+        AnnotationLabel.objects.filter(annotation__in=among(annotations.values())).delete()
     fresh = [key for key in keys if key not in annotations]
     of_all = {"project_id": bulk.project_id, "annotator_id": bulk.by_id, "created_at": now}
     made = insert(Annotation, [(key,) for key in fresh], ("document_id",), of_all | given)
@@ -194,11 +196,11 @@ def card(bulk: BulkChange, document: int) -> uuid.UUID:
 def standing(keys: Collection[int]) -> dict[int, list[Standing]]:
     """Return the annotations of each document, in the order in which a run reads them."""
     chosen: dict[int, list[int]] = defaultdict(list)
-    choices = AnnotationLabel.objects.filter(annotation__document__in=keys).order_by("label")
+    choices = AnnotationLabel.objects.filter(annotation__document__in=among(keys)).order_by("label")
     for annotation, label in choices.values_list("annotation", "label"):
         chosen[annotation].append(label)
     said: dict[int, list[Standing]] = {key: [] for key in keys}
-    rows = Annotation.objects.filter(document__in=keys).order_by("updated_at", "pk")
+    rows = Annotation.objects.filter(document__in=among(keys)).order_by("updated_at", "pk")
     for pk, document, annotator, *values in rows.values_list("pk", "document", "annotator", *FIELDS):
         fields = dict(zip(FIELDS, values, strict=True))
         said[document].append(Standing(pk, annotator, fields, tuple(chosen[pk])))
@@ -223,7 +225,7 @@ def _labels(bulk: BulkChange, said: Sequence[Standing], gold: Standing | None) -
 
 
 def _choose(labels: Mapping[int, Sequence[int]]) -> None:
-    AnnotationLabel.objects.filter(annotation__in=list(labels)).delete()
+    AnnotationLabel.objects.filter(annotation__in=among(labels)).delete()
     # In the order of the keys, as a lead who renames labels locks them.
     rows = [AnnotationLabel(annotation_id=pk, label_id=label) for pk, of in labels.items() for label in of]
     AnnotationLabel.objects.bulk_create(sorted(rows, key=lambda row: row.label_id))
@@ -231,7 +233,7 @@ def _choose(labels: Mapping[int, Sequence[int]]) -> None:
 
 def _newest_cards(annotations: Any) -> dict[int, uuid.UUID]:
     """Return the card of the newest decision of each annotation."""
-    of = Decision.objects.filter(annotation__in=list(annotations)).values("annotation")
+    of = Decision.objects.filter(annotation__in=among(annotations)).values("annotation")
     newest = of.annotate(newest=Max("pk")).values("newest")
     return dict(Decision.objects.filter(pk__in=newest).values_list("annotation", "card"))
 
@@ -239,7 +241,7 @@ def _newest_cards(annotations: Any) -> dict[int, uuid.UUID]:
 def _places(keys: Collection[int]) -> dict[int, list[dict[str, Any]]]:
     """Return the places of each document that has any, the first slot first."""
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    known = Assignment.objects.filter(document__in=list(keys)).order_by("slot")
+    known = Assignment.objects.filter(document__in=among(keys)).order_by("slot")
     for row in known.values("pk", "document_id", "state", "annotator_id"):
         rows[row["document_id"]].append(dict(row))
     return rows
@@ -261,7 +263,7 @@ def _take_places(
     is_free = Q(annotator=None) | Q(annotator=bulk.by)
     free_now = Assignment.objects.filter(is_free, pk__in=taken.values()).select_for_update(skip_locked=True)
     locked = set(free_now.values_list("pk", flat=True))
-    mine = Assignment.objects.filter(pk__in=locked)
+    mine = Assignment.objects.filter(pk__in=among(locked))
     mine.update(annotator=bulk.by, state=AssignmentState.DONE, expires_at=None, is_ahead=False)
     return {key: pk for key, pk in taken.items() if pk in locked}
 

@@ -18,6 +18,7 @@ from annotate.models.events import EventKind
 from annotate.models.work import WorkState
 from annotate.services import events
 from annotate.services.bulk import lanes
+from annotate.services.bulk.among import among
 from annotate.services.bulk.answers import AnswerAction
 from annotate.services.bulk.found import Action, Why
 from annotate.services.bulk.lanes import MoveAction
@@ -203,7 +204,7 @@ def _do_chunk(bulk: BulkChange, keys: Sequence[int]) -> None:
             with write_lock.in_turn():
                 bulk.project = Project.objects.select_for_update(no_key=True).get(pk=bulk.project_id)
                 _check(bulk)
-                rows = Document.objects.filter(project=bulk.project, pk__in=keys).order_by("pk")
+                rows = Document.objects.filter(project=bulk.project, pk__in=among(keys)).order_by("pk")
                 # NB: before the rows that refer to them, as a lead's correction of one document does.
                 known = set(rows.select_for_update(no_key=True).values_list("pk", flat=True))
                 if gone := len(keys) - len(known):
@@ -233,7 +234,7 @@ def _check(bulk: BulkChange) -> None:
 
 def _change(bulk: BulkChange, keys: Sequence[int]) -> Counter[str]:
     # With a document that moves, its near duplicates have moved before their turn comes.
-    done = set(bulk.items.filter(document__in=keys).values_list("document", flat=True))
+    done = set(bulk.items.filter(document__in=among(keys)).values_list("document", flat=True))
     action = ACTIONS[bulk.action]
     found = action.find(bulk, [key for key in keys if key not in done])
     if found.wanted:
@@ -245,12 +246,12 @@ def _undo(bulk: BulkChange, keys: Sequence[int]) -> Counter[str]:
     original = bulk.undoes
     assert original is not None
     original.project = bulk.project
-    items = list(original.items.filter(document__in=keys, state=ItemState.CHANGED))
+    items = list(original.items.filter(document__in=among(keys), state=ItemState.CHANGED))
     undone = ACTIONS[original.action].undo(bulk, items)
     of_original = BulkItem.objects.filter(bulk=original)
-    of_original.filter(document__in=undone).update(state=ItemState.UNDONE)
+    of_original.filter(document__in=among(undone)).update(state=ItemState.UNDONE)
     kept = [item.document_id for item in items if item.document_id not in undone]
-    of_original.filter(document__in=kept).update(state=ItemState.KEPT)
+    of_original.filter(document__in=among(kept)).update(state=ItemState.KEPT)
     return Counter({ItemState.UNDONE: len(undone), ItemState.KEPT: len(kept)})
 
 

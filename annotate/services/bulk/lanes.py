@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from annotate.models import BulkChange, BulkItem, Document, Project
 from annotate.models.documents import Lane
+from annotate.services.bulk.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from training import splits
@@ -34,7 +35,7 @@ def with_near_duplicates(project: Project, keys: Sequence[int]) -> list[int]:
 class MoveAction:
     def find(self, bulk: BulkChange, keys: Sequence[int]) -> Found:
         found = Found()
-        rows = Document.objects.filter(pk__in=keys).values_list("pk", "split_key", "lane", "half")
+        rows = Document.objects.filter(pk__in=among(keys)).values_list("pk", "split_key", "lane", "half")
         for key, group, lane, half in rows:
             if lane == bulk.wanted.lane:
                 found.stays[Why.SAME] += 1
@@ -63,7 +64,7 @@ class MoveAction:
         before: dict[int, Place] = {item.document_id: (item.before[0], item.before[1]) for item in items}
         now = {
             key: (group, [lane, half])
-            for key, group, lane, half in Document.objects.filter(pk__in=before).values_list(
+            for key, group, lane, half in Document.objects.filter(pk__in=among(before)).values_list(
                 "pk", "split_key", "lane", "half"
             )
         }
@@ -81,4 +82,4 @@ def _place(target: dict[int, Place]) -> None:
     for key, place in target.items():
         by_place[place].append(key)
     for (lane, half), keys in by_place.items():
-        Document.objects.filter(pk__in=keys).update(lane=lane, half=half)
+        Document.objects.filter(pk__in=among(keys)).update(lane=lane, half=half)

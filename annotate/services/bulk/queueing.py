@@ -13,6 +13,7 @@ from django.utils import timezone
 from annotate.models import Annotation, Assignment, BulkChange, BulkItem
 from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
+from annotate.services.bulk.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places
@@ -98,7 +99,7 @@ class ListAction:
         options, found, now = bulk.wanted, Found(), timezone.now()
         number = len(options.people) if options.each else 1
         answered: dict[int, set[int]] = defaultdict(set)
-        said = Annotation.objects.filter(document__in=keys, annotator__is_machine=False)
+        said = Annotation.objects.filter(document__in=among(keys), annotator__is_machine=False)
         for key, annotator in said.values_list("document", "annotator"):
             answered[key].add(annotator)
         places_of = _places(keys)
@@ -165,7 +166,7 @@ class ListAction:
         assert bulk.undoes is not None
         ranks = {int(pk): rank for item in items for pk, rank in item.before["ranks"].items()}
         keys = [item.document_id for item in items]
-        of_list = Assignment.objects.filter(work_list=bulk.undoes.work_list_id, document__in=keys)
+        of_list = Assignment.objects.filter(work_list=bulk.undoes.work_list_id, document__in=among(keys))
         listed = list(of_list.filter(state=AssignmentState.LISTED).select_for_update(skip_locked=True))
         back = [place for place in listed if place.pk in ranks]
         for place in back:
@@ -183,7 +184,7 @@ class ListAction:
 
 def _said(keys: Collection[int]) -> tuple[dict[int, int], Counter[int]]:
     """Return who has put each document aside last, and how many people have answered it."""
-    rows = Annotation.objects.filter(document__in=keys)
+    rows = Annotation.objects.filter(document__in=among(keys))
     aside = rows.exclude(outcome=Outcome.ANSWERED).order_by("updated_at").values_list("document", "annotator")
     counted = rows.answered().filter(annotator__is_machine=False).values("document").annotate(n=Count("pk"))
     return dict(aside), Counter(dict(counted.order_by().values_list("document", "n")))
@@ -191,6 +192,8 @@ def _said(keys: Collection[int]) -> tuple[dict[int, int], Counter[int]]:
 
 def _places(keys: Collection[int]) -> dict[int, list[dict[str, Any]]]:
     rows: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in Assignment.objects.filter(document__in=keys).order_by("slot").values("document_id", *PLACE):
+    for row in (
+        Assignment.objects.filter(document__in=among(keys)).order_by("slot").values("document_id", *PLACE)
+    ):
         rows[row["document_id"]].append(dict(row))
     return rows
