@@ -66,7 +66,8 @@ def _move(project: Project) -> int:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     rows = project.unindexed_texts.select_for_update().order_by("document")
     texts = dict(rows.values_list("document", "text")[:CHUNK])
-    FoldedText.objects.bulk_create(FoldedText(pk=pk, text=text) for pk, text in texts.items())
+    there = project.documents.filter(pk__in=texts).values_list("pk", flat=True)
+    FoldedText.objects.bulk_create(FoldedText(pk=pk, text=texts[pk]) for pk in there)
     UnindexedText.objects.filter(pk__in=texts).delete()
     return len(texts)
 
