@@ -25,7 +25,7 @@ from annotate.models.versions import Stage
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
 from annotate.services.bulk import job as bulk
-from annotate.services.corpus import neighbourhoods, vector_store
+from annotate.services.corpus import neighbourhoods, signs, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
@@ -89,11 +89,13 @@ def import_file(import_id: int) -> Iterable[Work]:
 
 
 def index_texts(job: Job, meter: ProgressMeter) -> Turn:
-    """Index for a while; once all texts are there, forget what was deleted, where the job says so."""
+    """Index words for a while, then what is searched by meaning; forget what was deleted if that is asked."""
     meter("index", 0.0)
     is_last = search_index.index(project=job.project, tell=meter)
     if is_last and job.is_anew:
         search_index.forget_deleted(tell=meter)
+    if is_last and (fingerprint := vector_store.site_fingerprint()):
+        is_last = signs.update(project=job.project, fingerprint=fingerprint, tell=meter)
     return Turn(is_last)
 
 
@@ -118,7 +120,8 @@ def make_vectors(job: Job, meter: ProgressMeter) -> Turn:
     for fingerprint in encoders.in_use(project=job.project):
         encoder = vector_store.embedder(fingerprint)
         is_complete = is_complete and _embed_for_a_while(job.project, encoder, meter)
-    return Turn(is_complete, opened)
+    indexed = jobs.ask(kind=JobKind.SEARCH, project=job.project) if is_complete else []
+    return Turn(is_complete, [*opened, *indexed])
 
 
 def _embed_for_a_while(project: Project, encoder: SiteEmbedder, meter: ProgressMeter) -> bool:

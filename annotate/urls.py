@@ -18,7 +18,7 @@ from annotate.views import (
     runs,
     versions,
 )
-from annotate.views.documents import bulk, document
+from annotate.views.documents import bulk, document, similar
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
@@ -86,6 +86,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/documents/bulk/<int:pk>/undo/", bulk.undo, name="bulk-undo"),
     path("projects/<slug:slug>/documents/bulk/<int:pk>/stop/", bulk.stop, name="bulk-stop"),
     path("projects/<slug:slug>/documents/<int:pk>/", document.document, name="document"),
+    path("projects/<slug:slug>/similar/", similar.to_phrase, name="similar"),
+    path("projects/<slug:slug>/documents/<int:pk>/similar/", similar.to_document, name="document-similar"),
     path("projects/<slug:slug>/documents/<int:pk>/delete/", deletion.document, name="document-delete"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
     path("projects/<slug:slug>/documents/<int:pk>/comment/", document.comment, name="document-comment"),

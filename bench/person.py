@@ -50,6 +50,14 @@ class Person:
         self._ahead, self._returned = [], []
         return next(iter(self._cards(page.text)), None)
 
+    def visit(self, path: str) -> float:
+        """Open a page; return the seconds that the site took."""
+        began = time.perf_counter()
+        page = self._client.get(path)
+        took = time.perf_counter() - began
+        page.raise_for_status()
+        return took
+
     def decide(self, card: Shown, labels: list[int]) -> tuple[Shown | None, float]:
         """Post an answer; return the next card and the seconds that the site took."""
         shown, *ahead = self._ahead or [None]

@@ -76,14 +76,14 @@ class Site:
         except httpx.HTTPError:
             return False
 
-    def shell(self, action: str, **arguments: Any) -> Any:
-        """Do one action of `bench.inside` in the site's own environment; JSON in, JSON out."""
-        command = [sys.executable, "-m", "bench.inside", action]
+    def shell(self, action: str, *, module: str = "bench.inside", **arguments: Any) -> Any:
+        """Do one action of a module in the site's own environment; JSON in, JSON out."""
+        command = [sys.executable, "-m", module, action]
         done = subprocess.run(
             command, cwd=ROOT, env=self._environ, input=json.dumps(arguments).encode(), stdout=subprocess.PIPE
         )
         if done.returncode:
-            raise SystemExit(f"bench.inside {action} failed; its error is above.")
+            raise SystemExit(f"{module} {action} failed; its error is above.")
         return json.loads(done.stdout)
 
 

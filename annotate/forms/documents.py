@@ -11,9 +11,9 @@ from django.db.models import Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotate.forms.keys import as_key
+from annotate.forms.keys import LARGEST_KEY, as_key
 from annotate.models import Label, Project, User
-from annotate.services.documents import columns, search
+from annotate.services.documents import columns, search, similar
 from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
 from annotate.services.labeling.decisions import LONGEST_REASON
@@ -36,6 +36,50 @@ class SearchField(forms.CharField):
             raise forms.ValidationError(fault)
 
 
+class LikeDocumentField(forms.IntegerField):
+    """A document that others are compared with; why that cannot be is said beside the field."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, project: Project, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=LARGEST_KEY, **kwargs)
+        self.project = project
+
+    def validate(self, value: int | None) -> None:
+        super().validate(value)
+        if value is None:
+            return
+        document = self.project.documents.filter(pk=value).first()
+        if document is None:
+            raise forms.ValidationError(_("There is no such document any more."))
+        if fault := similar.fault(self.project, document):
+            raise forms.ValidationError(fault)
+
+
+class LikePhraseField(forms.CharField):
+    """A phrase that documents are compared with; why that cannot be is said beside the field."""
+
+    widget = forms.HiddenInput
+
+    def __init__(self, project: Project, **kwargs: Any) -> None:
+        super().__init__(max_length=search.LONGEST, **kwargs)
+        self.project = project
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        if value and (fault := similar.fault(self.project)):
+            raise forms.ValidationError(fault)
+
+
+class PhraseForm(forms.Form):
+    """What texts are to be like."""
+
+    q = forms.CharField(label=_("Like this phrase"), max_length=search.LONGEST)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data if "q" in data else None, label_suffix="")
+
+
 class FilterForm(forms.Form):
     """What the query string asks for.
 
@@ -45,6 +89,7 @@ class FilterForm(forms.Form):
 
     def __init__(self, data: QueryDict, *, project: Project) -> None:
         super().__init__(data, label_suffix="")
+        self.project = project
         people = User.objects.filter(Q(annotations__project=project) | Q(memberships__project=project))
         self._choices = {
             Kind.LABEL: list(project.labels.values_list("pk", "name")),
@@ -63,6 +108,10 @@ class FilterForm(forms.Form):
                 max_length=search.LONGEST,
                 help_text=_("All words, “a phrase” in quotes, -without. Case and accents do not count."),
             )
+        if entry.values is Kind.DOCUMENT:
+            return LikeDocumentField(self.project, label=entry.title, required=False)
+        if entry.values is Kind.PHRASE:
+            return LikePhraseField(self.project, label=entry.title, required=False)
         if entry.values is Kind.SWITCH:
             return forms.BooleanField(label=entry.title, required=False, widget=Switch)
         values = self._choices[entry.values] if isinstance(entry.values, Kind) else entry.values
@@ -78,7 +127,7 @@ class FilterForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """The values that are asked for and can be had, by filter name."""
         self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in ("", False)}
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", False, None)}
 
     @property
     def carried(self) -> dict[str, str]:

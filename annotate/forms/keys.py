@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 MOST_DIGITS = 18  # what fits into a 64-bit key
+LARGEST_KEY = 10**MOST_DIGITS - 1
 
 
 def as_key(text: str) -> int | None:

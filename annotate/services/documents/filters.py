@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import Annotation, AnnotationLabel, Document, Prediction, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
-from annotate.services.documents import disagreements, search
+from annotate.services.documents import disagreements, search, similar
 
 NOT_DECIDED = "none"
 
@@ -28,6 +28,8 @@ class Kind(Enum):
     LABEL = "label"  # the key of one of the project's labels
     PERSON = "person"  # the key of somebody who works or worked on the project
     IMPORT = "import"  # the key of one of the project's imports
+    DOCUMENT = "document"  # the key of a document that others are compared with
+    PHRASE = "phrase"  # what documents are compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ FILTERS = {
         lambda project, label: Q(_answered(), ~_answered(label), _decided(label)),
         is_shown=False,
     ),
+    "similar": Filter(_("Most like document"), Kind.DOCUMENT, similar.near_document, is_shown=False),
+    "like": Filter(_("Nearest in meaning to"), Kind.PHRASE, similar.near_phrase, is_shown=False),
 }
 
 

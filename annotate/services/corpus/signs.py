@@ -1,0 +1,143 @@
+"""Which texts of a project are nearest to a vector: by the signs of vectors first, then by the vectors.
+
+The signs of a project's vectors lie in a file that all processes map into memory, so that a million texts
+take 64 MB once. A column is a document; its rows are the document's key, the start of its text's digest, and
+the signs, 64 in a number. Columns are in the order of keys.
+"""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Subquery
+from numpy.typing import NDArray
+
+from annotate.models import Embedding, Project
+from annotate.services.corpus.vector_store import READ, STORED
+from training.types import FloatArray, ProgressCallback
+
+SECONDS = 20.0  # after these a job gives way to others
+HEAD = 2  # rows before the signs
+CANDIDATES = 1_000  # the nearest by signs, which are compared by their vectors
+NEAREST = 200  # of which so many are told
+BLOCK = 65_536  # columns that are compared at once
+WORD = np.dtype("<u8")
+
+Columns = NDArray[np.uint64]
+
+
+def signs_of(vectors: FloatArray) -> Columns:
+    """Return the signs of vectors (texts, dimension) as columns (dimension / 64, texts)."""
+    packed = np.packbits(vectors > 0, axis=1)  # (texts, dimension / 8)
+    packed = np.pad(packed, ((0, 0), (0, -packed.shape[1] % WORD.itemsize)))
+    return np.ascontiguousarray(packed).view(WORD).T
+
+
+def path_of(project: Project, fingerprint: str) -> Path:
+    return Path(settings.BUNDLE_ROOT) / str(project.pk) / f"signs-{fingerprint}.npy"
+
+
+def read(project: Project, fingerprint: str) -> Columns | None:
+    """Map the file of a project into memory; None where there is none, or it is damaged and made anew."""
+    try:
+        columns: Columns = np.load(path_of(project, fingerprint), mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    is_ours = columns.dtype == WORD and columns.ndim == 2 and columns.shape[0] > HEAD
+    return columns if is_ours else None
+
+
+def nearest(*, project: Project, fingerprint: str, vector: FloatArray) -> list[tuple[int, float]]:
+    """Return the documents whose texts are nearest to a unit vector, with their cosines, best first."""
+    columns = read(project, fingerprint)
+    if columns is None:
+        return []
+    query = signs_of(vector[None])  # (dimension / 64, 1)
+    distances = np.empty(columns.shape[1], np.uint16)
+    for start in range(0, columns.shape[1], BLOCK):
+        here = slice(start, start + BLOCK)
+        np.bitwise_count(columns[HEAD:, here] ^ query).sum(axis=0, dtype=np.uint16, out=distances[here])
+    if len(distances) > CANDIDATES:
+        keys = columns[0, np.argpartition(distances, CANDIDATES)[:CANDIDATES]]
+    else:
+        keys = columns[0]
+    # NB: read from the database, so that what was deleted since is not told, and a changed text as it is now.
+    found = _vectors(project, fingerprint, keys.tolist())
+    if not found:
+        return []
+    cosines = np.stack([stored for _pk, _digest, stored in found]) @ vector  # (candidates,)
+    order = np.argsort(-cosines, kind="stable")[:NEAREST]
+    return [(found[place][0], float(cosines[place])) for place in order]
+
+
+def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> bool:
+    """Bring the file up to date for a while; return whether it holds every vector that there is.
+
+    What was deleted or has changed leaves it. A worker that is killed leaves it as it was.
+    """
+    deadline = time.monotonic() + SECONDS
+    stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
+    rows = project.documents.filter(Exists(stored)).order_by("pk").values_list("pk", "sha256")
+    flat = chain.from_iterable((pk, _start(digest)) for pk, digest in rows.iterator(chunk_size=10_000))
+    heads: Columns = np.fromiter(flat, WORD).reshape(-1, HEAD).T  # (HEAD, documents)
+    before = read(project, fingerprint)
+    if before is None:
+        before = np.empty((HEAD, 0), WORD)
+    kept = before[:, _is_among(before, heads)]
+    new = heads[0, ~_is_among(heads, before)].tolist()
+    if not new and kept.shape[1] == before.shape[1]:
+        return True
+    parts = [kept] if kept.shape[1] else []
+    while new and time.monotonic() < deadline:
+        found = _vectors(project, fingerprint, new[:READ])
+        new = new[READ:]
+        if found:
+            keys = np.array([(pk, _start(digest)) for pk, digest, _vector in found], WORD).T
+            parts.append(np.vstack([keys, signs_of(np.stack([vector for *_, vector in found]))]))
+        tell("index", 1.0 - len(new) / heads.shape[1])
+    _write(path_of(project, fingerprint), parts)
+    return not new
+
+
+def _start(digest: str) -> int:
+    return int(digest[:16], 16)
+
+
+def _is_among(columns: Columns, others: Columns) -> NDArray[np.bool_]:
+    """Tell for each column, by key, whether the others have it with the same digest."""
+    if not others.shape[1]:
+        return np.zeros(columns.shape[1], np.bool_)
+    places = np.minimum(np.searchsorted(others[0], columns[0]), others.shape[1] - 1)
+    same: NDArray[np.bool_] = (others[:HEAD, places] == columns[:HEAD]).all(axis=0)
+    return same
+
+
+def _vectors(project: Project, fingerprint: str, keys: list[int]) -> list[tuple[int, str, FloatArray]]:
+    """Return key, digest and vector of those of the documents that are there and have a vector."""
+    stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256")).values("vector")
+    found = []
+    for start in range(0, len(keys), READ):
+        rows = project.documents.filter(pk__in=keys[start : start + READ]).annotate(vector=Subquery(stored))
+        found += [
+            (pk, digest, np.frombuffer(vector, STORED))
+            for pk, digest, vector in rows.values_list("pk", "sha256", "vector")
+            if vector is not None
+        ]
+    return found
+
+
+def _write(path: Path, parts: list[Columns]) -> None:
+    """Write the parts by one rename: who reads the file of before goes on with that."""
+    if not parts:
+        path.unlink(missing_ok=True)
+        return
+    columns = np.hstack(parts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".tmp")
+    with draft.open("wb") as file:
+        np.save(file, columns[:, np.argsort(columns[0], kind="stable")], allow_pickle=False)
+    draft.replace(path)

@@ -1,0 +1,339 @@
+"""Fills a site with many documents by bulk SQL: `python -m bench.large make`, JSON in and out.
+
+One project with 20 labels and ten annotators. A fifth of the texts is Russian; word frequencies fall as in
+natural texts, so that some words are in every tenth text and others in ten of a million. A tenth of the
+documents is annotated, some of them by two people; every document has a prediction and a vector.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any
+
+import django
+import numpy as np
+from numpy.typing import NDArray
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
+django.setup()
+
+from django.core.management.color import no_style  # noqa: E402 (after setup)
+from django.db import connection, transaction  # noqa: E402
+from django.db.models import Model  # noqa: E402
+
+from annotate.models import (  # noqa: E402
+    Annotation,
+    AnnotationLabel,
+    Decision,
+    Document,
+    Embedding,
+    FoldedText,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+)
+from annotate.models.documents import fold  # noqa: E402
+from annotate.services.corpus import signs, vector_store  # noqa: E402
+from annotate.services.documents import similar  # noqa: E402
+from annotate.services.documents.filters import FILTERS, Kind  # noqa: E402
+from annotate.services.projects import members, projects  # noqa: E402
+from bench.inside import PASSWORD, SLUG  # noqa: E402
+
+LABELS = 20
+PEOPLE = 10
+RUSSIAN = 0.2
+WORDS = 30_000  # of each language
+WORDS_A_TEXT = (6, 26)
+ALPHABETS = (("bcdfghklmnprstvwz", "aeiou"), ("бвгджзклмнпрстчш", "аеёиоуы"))
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+BLOCK = 20_000  # rows that are made at once
+# Of filters whose values are not a list.
+VALUES: dict[str, list[Any]] = {}
+DIMENSION, LATENT, TOPICS = 384, 48, 2_000
+
+
+def make(*, documents: int, vectors: bool = False) -> dict[str, Any]:
+    """Make the project; return what a bench asks it for."""
+    rng = np.random.default_rng(0)
+    lead = User.objects.create_user("lead", password=PASSWORD)
+    names = [(f"label {number}", "") for number in range(LABELS)]
+    project = projects.create_project(by=lead, name="Bench", slug=SLUG, task="single", labels=names)
+    projects.change_settings(project=project, changes={"training_enabled": False})
+    people = []
+    for number in range(PEOPLE):
+        people.append(User.objects.create_user(f"annotator{number}", password=PASSWORD).pk)
+        members.add_member(project=project, username=f"annotator{number}", role="annotator")
+    labels = list(project.labels.values_list("pk", flat=True))
+    words = [_words(rng, *letters) for letters in ALPHABETS]
+    search = import_module("annotate.migrations.0037_search")
+    search.drop_index(None, SimpleNamespace(connection=connection))
+    with transaction.atomic():
+        version = _version(project, labels)
+        for first in range(1, documents + 1, BLOCK):
+            keys = range(first, min(first + BLOCK, documents + 1))
+            texts = _texts(rng, words, len(keys))
+            _fill(project, version, keys, texts, labels, people, rng)
+        _restart_sequences()
+    search.make_index(None, SimpleNamespace(connection=connection))
+    if vectors:
+        fingerprint = vector_store.embedder().fingerprint
+        _fill_vectors(rng, documents, fingerprint)
+        while not signs.update(project=project, fingerprint=fingerprint, tell=lambda stage, done: None):
+            pass
+    with connection.cursor() as cursor:
+        # What both databases do by themselves, sooner or later.
+        is_sqlite = connection.vendor == "sqlite"
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)" if is_sqlite else "VACUUM ANALYZE")
+    return {
+        "slug": SLUG,
+        "password": PASSWORD,
+        "annotations": Annotation.objects.count(),
+        "filters": _filters(labels, people),
+        # From every tenth text to ten in a million; two Russian ones, one of them in capitals.
+        "searches": [
+            *(words[0][rank] for rank in (3, 30, 300, 3_000, 20_000)),
+            *(words[1][rank].upper() for rank in (30, 3_000)),
+            f"{words[0][5]} {words[0][50]}",
+            f'"{words[0][1]} {words[0][2]}"',
+            f"{words[0][40]} -{words[0][1]}",
+            words[0][200][1:4],
+            "nothing has this",
+        ],
+    }
+
+
+def recall(*, queries: int = 50, nearest: int = 50) -> float:
+    """Return the share of the documents that are really nearest which the site tells as such."""
+    fingerprint = vector_store.site_fingerprint()
+    stored = dict(Embedding.objects.filter(encoder=fingerprint).values_list("sha256", "vector"))
+    documents = list(Document.objects.select_related("project").order_by("sha256")[:queries])
+    keys = dict(Document.objects.values_list("sha256", "pk"))
+    everything = np.stack([np.frombuffer(vector, "<f4") for vector in stored.values()])
+    pks = np.array([keys[digest] for digest in stored])
+    shares = []
+    for document in documents:
+        cosines = everything @ np.frombuffer(stored[document.sha256], "<f4")
+        exact = set(pks[np.argsort(-cosines)[1 : nearest + 1]].tolist())
+        shares.append(len(exact & set(similar.to_document(document)[:nearest])) / nearest)
+    return float(np.mean(shares))
+
+
+def _filters(labels: list[int], people: list[int]) -> dict[str, list[Any]]:
+    """Return values of each filter but the search."""
+    of_kind = {
+        Kind.LABEL: labels[:5],
+        Kind.PERSON: people[:5],
+        Kind.SWITCH: [1],
+        Kind.DOCUMENT: [1, 10, 100],
+        Kind.PHRASE: ["where is it", "thank you"],
+    }
+    values: dict[str, list[Any]] = {}
+    for name, entry in FILTERS.items():
+        if name in VALUES:
+            values[name] = VALUES[name]
+        elif isinstance(entry.values, list):
+            values[name] = [value for value, _title in entry.values]
+        elif entry.values in of_kind:  # there is no import to filter by
+            values[name] = of_kind[entry.values]
+    return values
+
+
+def _words(rng: np.random.Generator, consonants: str, vowels: str) -> NDArray[np.str_]:
+    """Return different words, the frequent ones first; those are shorter."""
+    syllables = [one + other for one in consonants for other in vowels]
+    found: dict[str, None] = {}
+    while len(found) < WORDS:
+        length = 1 + int(len(found) > 100) + int(rng.integers(1, 3))
+        found["".join(rng.choice(syllables, length))] = None
+    return np.array(list(found))
+
+
+def _texts(rng: np.random.Generator, words: Sequence[NDArray[np.str_]], number: int) -> list[str]:
+    lengths = rng.integers(*WORDS_A_TEXT, number)
+    ranks = np.minimum(rng.zipf(1.25, int(lengths.sum())) - 1, WORDS - 1)
+    ends = np.cumsum(lengths)
+    languages = rng.random(number) < RUSSIAN
+    return [
+        " ".join(words[int(language)][ranks[end - length : end]]).capitalize() + "."
+        for language, length, end in zip(languages, lengths, ends, strict=True)
+    ]
+
+
+def _version(project: Project, labels: list[int]) -> ModelVersion:
+    return ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="tfidf",
+        calibrated=True,
+        label_ids=labels,
+        labelled=1000,
+        holdout_documents=1000,
+        stage="published",
+        published_at=BEGAN,
+    )
+
+
+def _fill(
+    project: Project,
+    version: ModelVersion,
+    keys: range,
+    texts: list[str],
+    labels: list[int],
+    people: list[int],
+    rng: np.random.Generator,
+) -> None:
+    """Write a block of documents with all that hangs on them."""
+    number = len(keys)
+    lanes = rng.choice(3, number, p=[0.8, 0.1, 0.1])
+    at = [BEGAN + timedelta(seconds=key) for key in keys]
+    _load(
+        Document,
+        [
+            "id",
+            "project_id",
+            "external_id",
+            "text",
+            "sha256",
+            "split_key",
+            "meta",
+            "lane",
+            "half",
+            "created_at",
+        ],
+        (
+            (
+                key,
+                project.pk,
+                f"id-{key}",
+                text,
+                _digest(key),
+                _digest(key // 2)[:32],  # every text has one near duplicate
+                json.dumps({"source": f"source {key % 7}", "number": key % 1000}),
+                "pool" if lane == 0 else "holdout",
+                ("", "tuning", "reporting")[lane],
+                when,
+            )
+            for key, text, lane, when in zip(keys, texts, lanes, at, strict=True)
+        ),
+    )
+    _load(
+        FoldedText,
+        ["document_id", "text"],
+        ((key, fold(text)) for key, text in zip(keys, texts, strict=True)),
+    )
+    said = rng.choice(labels, (number, 4))
+    sure = np.round(rng.beta(4, 1, number), 4)
+    _load(
+        Prediction,
+        ["id", "document_id", "version_id", "answer"],
+        (
+            (key, key, version.pk, _answer([one], [(one, sure), (two, (1 - sure) / 2)]))
+            for key, (one, two, *_), sure in zip(keys, said.tolist(), sure.tolist(), strict=True)
+        ),
+    )
+    # Every tenth document has an annotation, and of these every tenth a second one; most agree with the
+    # model.
+    agrees = rng.random((number, 2)) < 0.85
+    outcomes = rng.choice(["answered", "skipped", "flagged"], (number, 2), p=[0.94, 0.03, 0.03]).tolist()
+    rows = [
+        (2 * key + second, key, people[(key // 10 + second) % PEOPLE], outcomes[i][second], label, at[i])
+        for i, key in enumerate(keys)
+        for second in range(2 if key % 100 == 0 else 1)
+        if key % 10 == 0
+        for label in [int(said[i][0] if agrees[i][second] else said[i][2 + second])]
+    ]
+    _load(
+        Annotation,
+        ["id", "project_id", "document_id", "annotator_id", "outcome", "created_at", "updated_at"],
+        (
+            (pk, project.pk, key, person, outcome, when, when + timedelta(days=1))
+            for pk, key, person, outcome, _label, when in rows
+        ),
+    )
+    answered = [(pk, label) for pk, _key, _person, outcome, label, _when in rows if outcome == "answered"]
+    _load(AnnotationLabel, ["annotation_id", "label_id"], answered)
+    _load(
+        Decision,
+        ["annotation_id", "card", "outcome", "answer", "created_at"],
+        (
+            (pk, _uuid(), outcome, _answer([label] if outcome == "answered" else [], []), when)
+            for pk, _key, _person, outcome, label, when in rows
+        ),
+    )
+
+
+def _fill_vectors(rng: np.random.Generator, documents: int, fingerprint: str) -> None:
+    """Write vectors that gather around topics in fewer dimensions than they have, as those of texts do."""
+    basis = rng.standard_normal((LATENT, DIMENSION)).astype(np.float32)
+    topics = rng.standard_normal((TOPICS, LATENT)).astype(np.float32)
+    for first in range(1, documents + 1, BLOCK):
+        keys = range(first, min(first + BLOCK, documents + 1))
+        near = topics[rng.integers(0, TOPICS, len(keys))]
+        latent = near + 0.7 * rng.standard_normal(near.shape).astype(np.float32)
+        vectors = latent @ basis + 0.5 * rng.standard_normal((len(keys), DIMENSION)).astype(np.float32)
+        vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype("<f4")
+        with transaction.atomic():
+            _load(
+                Embedding,
+                ["encoder", "sha256", "vector"],
+                ((fingerprint, _digest(key), row.tobytes()) for key, row in zip(keys, vectors, strict=True)),
+            )
+
+
+def _digest(key: int) -> str:
+    return hashlib.sha256(str(key).encode()).hexdigest()
+
+
+def _uuid() -> str:
+    return uuid.uuid4().hex if connection.vendor == "sqlite" else str(uuid.uuid4())
+
+
+def _answer(labels: list[int], scores: list[tuple[int, float]]) -> str:
+    content: dict[str, Any] = {"labels": labels}
+    if scores:
+        content["scores"] = scores
+    return json.dumps(content)
+
+
+def _load(model: type[Model], names: list[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows of some columns; the others get what a new row would have."""
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    rest = [name for name, field in fields.items() if name not in names and not field.primary_key]
+    tail = tuple(fields[name].get_db_prep_save(fields[name].get_default(), connection) for name in rest)
+    columns = ", ".join(f'"{fields[name].column}"' for name in [*names, *rest])
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row((*row, *tail))
+        else:
+            marks = ", ".join(["?"] * (len(names) + len(rest)))
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+            connection.connection.executemany(statement, _for_sqlite(rows, tail))
+
+
+def _for_sqlite(rows: Iterable[Sequence[Any]], tail: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    ready = connection.ops.adapt_datetimefield_value
+    for row in rows:
+        yield (*(ready(cell) if isinstance(cell, datetime) else cell for cell in row), *tail)
+
+
+def _restart_sequences() -> None:
+    statements = connection.ops.sequence_reset_sql(no_style(), [Document, Prediction, Annotation])
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+if __name__ == "__main__":
+    json.dump({"make": make, "recall": recall}[sys.argv[1]](**json.load(sys.stdin)), sys.stdout)
