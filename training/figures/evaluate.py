@@ -15,7 +15,8 @@ from training.types import ClassReport, Evaluation, FloatArray, LabelSchema
 
 RESAMPLES = 1_000
 # Resamples of a label's only document hold no variance of it, and those of two hold half: by so much, times
-# the labels for each document, the variance is raised (chosen by worlds 50,000 on of `bench/coverage.py`).
+# the labels for each document, the variance is raised (chosen by worlds 50,000 on of
+# `bench/figures/coverage.py`).
 _SPARSE = 0.5
 _PERCENTILES = (2.5, 97.5)
 

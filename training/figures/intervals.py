@@ -1,4 +1,4 @@
-"""95 % intervals of F1 that hold with few documents: their coverage is measured by `bench/coverage.py`."""
+"""95 % intervals of F1 that hold with few documents; `bench/figures/coverage.py` measures their coverage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training.figures.evidence import Values, wilson
 RESAMPLES = 1_000
 _PULL = 4.0  # documents with which all labels together speak for one of them
 # What the variance is multiplied by, as it is itself estimated on few documents. With 1.2 five of 54 cells of
-# `bench/coverage.py` with one label a document lay below 0.93.
+# `bench/figures/coverage.py` with one label a document lay below 0.93.
 _CAUTION = 1.5
 
 

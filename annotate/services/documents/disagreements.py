@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from django.core.cache import cache
 from django.db.models import Count, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
-from annotate.models import Annotation, Prediction, Project
+from annotate.models import Annotation, Project
 from annotate.models.documents import Lane
-from training.types import Answer
+
+COUNTED_SECONDS = 30  # for which the documents page tells the same numbers: they take a look at every answer
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreements:
-    """The keys of the documents of each kind."""
+    """How many documents there are of each kind."""
 
-    with_model: list[int]
-    among_annotators: list[int]
+    with_model: int
+    among_annotators: int
 
 
-def find(project: Project) -> Disagreements:
-    """Return both kinds of disagreement in a project."""
-    return Disagreements(with_model(project), among_annotators(project))
+def count(project: Project) -> Disagreements:
+    """Count both kinds of disagreement, which few answers more or less may have changed since."""
+    key = f"disagreements:{project.pk}"
+    if (kept := cache.get(key)) is None:
+        kept = [len(with_model(project)), len(among_annotators(project))]
+        cache.set(key, kept, COUNTED_SECONDS)
+    return Disagreements(*kept)
 
 
 def with_model(project: Project) -> list[int]:
@@ -30,16 +38,21 @@ def with_model(project: Project) -> list[int]:
     Gold answers come before all others. Only the holdout is compared: of the pool the model has learned what
     people said, so that it agrees there says nothing. Documents that it is silent about are left out.
     """
-    holdout = Prediction.objects.filter(document__project=project, document__lane=Lane.HOLDOUT)
     answered = Annotation.objects.answered().filter(project=project, document__lane=Lane.HOLDOUT)
+    # NB: asked from the answers, as there are fewer of them than predictions.
+    of_answered = answered.filter(document__prediction__isnull=False)
     predicted = dict(
-        holdout.filter(document__in=answered.values("document")).values_list("document_id", "answer")
+        of_answered.annotate(
+            predicted=KeyTextTransform("labels", "document__prediction__answer")
+        ).values_list("document_id", "predicted")
     )
     found = []
     for document, given in _given(answered).items():
-        gold = [chosen for is_gold, chosen in given if is_gold]
-        valid = gold or [chosen for _is_gold, chosen in given]
-        if document in predicted and not any(map(predicted[document].same_choice, valid)):
+        if document not in predicted:
+            continue
+        gold = [labels for is_gold, labels in given if is_gold]
+        valid = gold or [labels for _is_gold, labels in given]
+        if set(json.loads(predicted[document])) not in valid:
             found.append(document)
     return found
 
@@ -55,14 +68,21 @@ def among_annotators(project: Project) -> list[int]:
     return [
         document
         for document, given in _given(compared).items()
-        if not any(is_gold for is_gold, _chosen in given) and len({chosen.choice for _, chosen in given}) > 1
+        if not any(is_gold for is_gold, _labels in given)
+        and any(labels != given[0][1] for _is_gold, labels in given)
     ]
 
 
-def _given(annotations: QuerySet[Annotation]) -> dict[int, list[tuple[bool, Answer]]]:
-    """Return for each document its answers, and whether each is gold."""
-    answers: dict[int, list[tuple[bool, Answer]]] = {}
-    for annotation in annotations.prefetch_related("choices"):
-        chosen = Answer(tuple(choice.label_id for choice in annotation.choices.all()))
-        answers.setdefault(annotation.document_id, []).append((annotation.is_gold, chosen))
-    return answers
+def _given(annotations: QuerySet[Annotation]) -> dict[int, list[tuple[bool, set[int]]]]:
+    """Return for each document its answers as labels, and whether each is gold.
+
+    NB: in rows of plain values, as a project may have 100,000 answers.
+    """
+    answers: dict[int, dict[int, tuple[bool, set[int]]]] = {}
+    for document, annotation, is_gold, label in annotations.values_list(
+        "document_id", "pk", "is_gold", "choices__label"
+    ):
+        _gold, labels = answers.setdefault(document, {}).setdefault(annotation, (is_gold, set()))
+        if label is not None:  # as where none applies
+            labels.add(label)
+    return {document: list(given.values()) for document, given in answers.items()}

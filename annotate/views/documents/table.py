@@ -43,7 +43,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "most_hits": pages.MOST_COUNTED,
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
-        "disagreements": disagreements.find(project) if is_first else None,
+        "disagreements": disagreements.count(project) if is_first else None,
         "handed_on": handed_on_service.waiting(project).count() if is_first else 0,
         "late_doubles": overview.late_doubles(project) if is_first else 0,
         "labels": {label.pk: label.name for label in project.labels.all()},

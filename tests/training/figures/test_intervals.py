@@ -1,11 +1,11 @@
-"""The coverage that `bench/coverage.py` measures at length, on a few seeded worlds."""
+"""The coverage that `bench/figures/coverage.py` measures at length, on a few seeded worlds."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from bench import coverage
+from bench.figures import coverage
 from training.figures import intervals
 from training.tasks import MULTI, SINGLE
 from training.types import Task

@@ -1,6 +1,6 @@
 """How often the true figure lies in its 95 % interval, by simulation.
 
-    python bench/coverage.py --worlds 200 --json OUT
+    python bench/figures/coverage.py --worlds 200 --json OUT
 
 A world has labels of its own: how common they are, how well each is found, and which are taken for which.
 Its documents are drawn by chance; the truth is what infinitely many of them would give. Support is the mean
@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.figures import intervals
 from training.figures.evaluate import evaluate, paired_bootstrap

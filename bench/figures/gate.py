@@ -1,7 +1,7 @@
 """How often the gate of publication refuses a model that is no worse, and how often it lets a slide pass.
 
-    python bench/gate.py --set NAME FILE TEXT LABEL [--set …] --first 100 --seeds 20 --json OUT
-    python bench/gate.py --set NAME FILE TEXT LABEL [--set …] --seeds 20 --sweep
+    python bench/figures/gate.py --set NAME FILE TEXT LABEL [--set …] --first 100 --seeds 20 --json OUT
+    python bench/figures/gate.py --set NAME FILE TEXT LABEL [--set …] --seeds 20 --sweep
 
 A file is CSV with a header, or TSV without one, whose columns are numbers from 1; rows with no label
 or with several, joined by "|", are left out. For each seed TF-IDF models learn from more and more labels, as
@@ -27,7 +27,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.figures import gate, intervals
 from training.figures.evaluate import macro_f1, paired_bootstrap
