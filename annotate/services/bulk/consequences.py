@@ -82,8 +82,7 @@ def _of_deletion(bulk: BulkChange) -> list[str]:
         _(
             "What is deleted is gone, and this cannot be undone: the documents go with their answers, places "
             "in queues, predictions, suggestions and comments, and their vectors where no other document has "
-            "the same text. Every file that was imported into this project is removed from the disk, because "
-            "it may hold their texts."
+            "the same text. The imported files that may hold their texts are removed from the disk."
         )
     ]
     if answered:

@@ -97,7 +97,12 @@ def preview(
 
 @transaction.atomic
 def confirm(*, bulk: BulkChange, by: User) -> list[BulkChange]:
-    """Have a worker do what was previewed; return the row to wake one for, none where that is so already."""
+    """Have a worker do what was previewed; return the row to wake one for, none where that is so already.
+
+    Raises `Refused` for another lead, whose answers the preview has not looked at.
+    """
+    if bulk.by != by:
+        raise Refused(_("Another lead has previewed this change. Make a preview of your own."))
     queued = {"state": WorkState.QUEUED, "queued_at": timezone.now(), "woken_at": timezone.now()}
     if not BulkChange.objects.filter(pk=bulk.pk, state=PREVIEWED).update(**queued):
         return []

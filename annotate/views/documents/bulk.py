@@ -87,11 +87,15 @@ def bulk(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     sent = request.POST if request.method == "POST" else None
     form = TypedCountForm(sent, count=len(change.keys)) if is_deletion else None
     if request.method == "POST" and (form is None or form.is_valid()):
-        with transaction.atomic():
-            rows = job.confirm(bulk=change, by=signed_in(request.user))
-            transaction.on_commit(partial(tasks.wake, rows))
-        if not rows:
-            messages.info(request, _("This change was begun already."))
+        try:
+            with transaction.atomic():
+                rows = job.confirm(bulk=change, by=signed_in(request.user))
+                transaction.on_commit(partial(tasks.wake, rows))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            if not rows:
+                messages.info(request, _("This change was begun already."))
         return HttpResponseRedirect(_address(request, change))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form and form.errors else HTTPStatus.OK
     return _show(request, change, form, status)

@@ -183,3 +183,13 @@ def test_the_page_of_a_document_tells_of_its_bulk_changes(
     changed, other = (browser.get(address).content.decode() for address in of_document)
     assert "Changed with many others" in changed
     assert "Changed with many others" not in other
+
+
+def test_a_preview_is_confirmed_by_the_lead_who_has_seen_it(
+    project: Project, lead: User, admin_user: User, documents: list[Document], sign_in: Browser
+) -> None:
+    """Labels become answers of whoever confirms, and the preview has looked at those of one lead."""
+    here = sign_in(lead).post(_new(project, "do=label"), _red(project))["Location"]
+    answer = sign_in(admin_user).post(here, follow=True)
+    assert "Another lead has previewed this change" in answer.content.decode()
+    assert BulkChange.objects.get().state == PREVIEWED
