@@ -11,7 +11,10 @@ from django.core.files.uploadedfile import UploadedFile as Uploaded
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from annotate.models import Import
 from annotate.services.imports.columns import ColumnMapping
+from annotate.services.imports.labels import CREATE, LEAVE, Choice
+from annotate.services.imports.missing import MissingLabel
 from annotate.task_types import TaskType
 from training.records import Findings, Row
 from training.storable import text_fault
@@ -113,6 +116,52 @@ class MappingForm(forms.Form):
         used = {chosen.get(field) for field in ("text", "id", "label")}
         meta = [name for name in chosen["meta"] if name not in used]
         return ColumnMapping.load({**self.declared.dump(), **chosen, "meta": meta})
+
+
+class LabelChoiceForm(forms.Form):
+    """What becomes of one label of a file that the project does not offer."""
+
+    name = forms.CharField(widget=forms.HiddenInput, strip=False)
+    choice = forms.ChoiceField()
+
+    def __init__(self, data: Any, *, label: MissingLabel, offered: Mapping[int, str], number: int) -> None:
+        first = CREATE if not label.why else LEAVE
+        initial = {"name": label.name, "choice": label.choice or label.like or first}
+        super().__init__(data, initial=initial, prefix=f"label-{number}", label_suffix="")
+        self.label = label
+        choice = self.fields["choice"]
+        assert isinstance(choice, forms.ChoiceField)
+        choice.label = _("What becomes of “%(name)s”") % {"name": label.name}
+        made = [] if label.why else [(CREATE, _("Add it as a new label"))]
+        choice.choices = [
+            *made,
+            (LEAVE, _("Leave these texts without a label")),
+            (_("It is the same as"), list(offered.items())),
+        ]
+
+    @property
+    def chosen(self) -> Choice:
+        choice: str = self.cleaned_data["choice"]
+        return choice if choice in (CREATE, LEAVE) else int(choice)
+
+
+def label_choices(data: Any, upload: Import, missing: Sequence[MissingLabel]) -> list[LabelChoiceForm]:
+    """Return a form for each label that the project does not offer, as far as they are listed."""
+    offered = dict(upload.project.labels.live().values_list("pk", "name"))
+    named = [label for label in missing if label.name]
+    if data is not None:
+        # The page may be older than the counts: each form is found by its label's name.
+        by_name = {label.name: label for label in named}
+        sent = [data.get(f"label-{number}-name", "") for number in range(len(data))]
+        return [
+            LabelChoiceForm(data, label=by_name[name], offered=offered, number=number)
+            for number, name in enumerate(sent)
+            if name in by_name
+        ]
+    return [
+        LabelChoiceForm(None, label=label, offered=offered, number=number)
+        for number, label in enumerate(named)
+    ]
 
 
 def declared(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,11 @@ def tidy(name: str) -> str:
     return name[start:end]
 
 
+def folded(name: str) -> str:
+    """Return what names share that differ in case, in the form of a letter or in blanks alone."""
+    return " ".join(unicodedata.normalize("NFKC", tidy(name)).casefold().split())
+
+
 def revealed(name: str) -> str:
     """Return a name with the codes of what nobody sees: at its ends, zero-width, or not composed."""
     hidden = TRIMMED if unicodedata.is_normalized("NFC", name) else TRIMMED | COMBINING

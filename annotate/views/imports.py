@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate import tasks
 from annotate.access import led_project_for, reviewed_project_for, signed_in
-from annotate.forms.imports import FileForm, MappingForm, declared, sample_table
+from annotate.forms.imports import FileForm, MappingForm, declared, label_choices, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
 from annotate.services.deletion import imports as deletion
@@ -76,7 +76,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         "spellings": missing.frequent(upload.spellings),
         "may_be_taken_back": deletion.may_be_taken_back(upload),
         "left": upload.documents.count() if upload.removal and not upload.is_live else 0,
-        "can_make_labels": not is_gone and missing.can_be_made(left_out),
+        "label_forms": label_choices(None, upload, left_out) if left_out and not is_gone else (),
         "problems": upload.problems.all()[:200],
     }
 
@@ -93,8 +93,14 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
         except FileError as error:
             messages.error(request, str(error))
         return redirect(f"{request.path}?columns=1")
-    if "make_labels" in request.POST:
-        mapping = replace(ColumnMapping.load(upload.mapping), create_labels=True)
+    if "choose_labels" in request.POST:
+        forms = label_choices(request.POST, upload, missing.told(upload))
+        if not all(form.is_valid() for form in forms):
+            context = {**_context(project, upload), "label_forms": forms}
+            return render(request, "imports/progress.html", context, status=422)
+        mapping = ColumnMapping.load(upload.mapping)
+        chosen = {form.label.name: form.chosen for form in forms}
+        mapping = replace(mapping, label_choices={**mapping.label_choices, **chosen})
         return _start(request, project, upload, mapping, dry_run=False)
     if "repeat" in request.POST:
         return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.services.documents import spreadsheet
+from annotate.services.imports.labels import Choice
 from annotate.services.imports.upsert import ROW_FAULTS, IncomingDocument
 from annotate.task_types import TaskType
 from training import records
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 class ColumnMapping:
     """Stored as JSON with the import. Columns are names; an empty name means "there is none".
 
+    `label_choices` says what becomes of labels that the project does not offer, as `ImportedLabels` takes it.
     `separator` cuts a cell into several labels. `empty_is_answer`: an empty label cell says that no label
     applies, instead of nothing. `encoding` is what somebody says, `found_encoding` what the file looked like.
     """
@@ -36,6 +38,7 @@ class ColumnMapping:
     meta: tuple[str, ...] = ()
     gold: bool = False
     create_labels: bool = False
+    label_choices: Mapping[str, Choice] = field(default_factory=dict)
     empty_is_answer: bool = False
     format: str = ""
     encoding: str = ""
@@ -46,7 +49,7 @@ class ColumnMapping:
 
     @classmethod
     def load(cls, stored: Mapping[str, Any]) -> ColumnMapping:
-        known = {field.name for field in fields(cls)}
+        known = {one.name for one in fields(cls)}
         values = {key: value for key, value in stored.items() if key in known}
         return cls(**{**values, "meta": tuple(values.get("meta", ()))})
 

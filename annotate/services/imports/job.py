@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -32,6 +31,7 @@ from training import records
 
 PREVIEW = 20
 COUNTED = ("bytes_read", "rows", "created", "updated", "unchanged", "broken", "removed", "restored")
+TOLD = ("lanes", "missing", "unfit", "spellings")
 
 
 def begin(
@@ -118,12 +118,9 @@ def start(*, upload: Import, mapping: ColumnMapping, dry_run: bool, by: User | N
             woken_at=timezone.now(),  # by the caller, after the commit
             cancelled_by=None,
             finished_at=None,
-            lanes={},
-            missing={},
-            unfit={},
-            spellings={},
             removal="",
             **dict.fromkeys(COUNTED, 0),
+            **{name: {} for name in TOLD},
         )
     )
     if queued:
@@ -146,6 +143,9 @@ def _store_or_tell(upload: Import) -> Import:
     if upload.removal:  # it is taken back since this worker was woken
         lease.give_back(row=upload)
         raise Superseded
+    if upload.dry_run and upload.rows:
+        # Nothing of what the lost worker found out was stored, so it is counted from the first row.
+        _begin_anew(upload)
     mapping = ColumnMapping.load(upload.mapping)
     progress, broken_off = _Progress(upload), list[records.FileError]()
     options = replace(mapping.options(), meter=progress.meter)
@@ -154,11 +154,13 @@ def _store_or_tell(upload: Import) -> Import:
             read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
             counts = store_rows(
                 project=upload.project,
-                # Rows that an earlier worker stored are skipped: their number was saved together with them.
-                rows=islice(mapping.rows(read, upload.project.task_type), upload.rows, None),
+                rows=mapping.rows(read, upload.project.task_type),
+                # Rows that an earlier worker stored: their number was saved together with them.
+                stored=upload.rows,
                 source=upload,
                 gold=mapping.gold,
                 create_labels=mapping.create_labels,
+                label_choices=mapping.label_choices,
                 dry_run=upload.dry_run,
                 on_chunk=progress.add,
             )
@@ -174,6 +176,15 @@ def _store_or_tell(upload: Import) -> Import:
     except OSError as error:
         lease.fail(row=upload, error=_("The file could not be read: %s.") % error.strerror)
     return upload
+
+
+def _begin_anew(upload: Import) -> None:
+    counts: dict[str, Any] = dict.fromkeys(COUNTED, 0) | {name: {} for name in TOLD}
+    if not lease.beat(row=upload, **counts):
+        raise Superseded
+    ImportProblem.objects.filter(source=upload).delete()
+    for name, value in counts.items():
+        setattr(upload, name, value)
 
 
 def _up_to_the_break(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.contrib.auth.hashers import make_password
 from django.db.models import Max, QuerySet
@@ -22,6 +22,8 @@ from training.storable import printable, text_fault
 from training.types import Answer, Json
 
 MACHINE = "import"
+CREATE, LEAVE = "create", "leave"
+Choice = str | int
 MOST_LABELS = 1000
 LONGEST_NAME = 200
 
@@ -35,24 +37,34 @@ def machine_annotator() -> User:
 
 
 class ImportedLabels:
-    def __init__(self, project: Project, *, gold: bool, create: bool) -> None:
-        self.project, self.gold, self.create = project, gold, create
+    """Finds, makes and keeps the labels of rows.
+
+    `choices` says what becomes of a name that the project does not offer: `CREATE`, `LEAVE`, or the key of
+    the label that it means. Of others `create` decides, but for one that looks like a label that is there.
+    """
+
+    def __init__(
+        self, project: Project, *, gold: bool, create: bool, choices: Mapping[str, Choice] | None = None
+    ) -> None:
+        self.project, self.gold, self.create, self.choices = project, gold, create, choices or {}
         self.annotator: User | None = None
         self.labels: dict[str, Label] = {}
         # What rows of this chunk said, in tidy names and in keys: a file repeats the same few answers.
         self.resolved: dict[Answer, tuple[Answer, Answer, Sequence[str]]] = {}
-        self.folded: dict[str, str] = {}  # names without their case, to the first label that has it
+        self.by_key: dict[int, Label] = {}
+        self.folded: dict[str, str] = {}  # names by their form without case, to the first label that has it
         self.used = False
         self.made: list[int] = []  # keys of the labels that rows of this chunk made
 
     def load(self) -> None:
         """Read the labels anew; another transaction may have added or archived some."""
         self.labels, self.resolved, self.folded, self.made = {}, {}, {}, []
-        for label in self.project.labels.all():
+        self.by_key = {label.pk: label for label in self.project.labels.all()}
+        for label in self.by_key.values():
             # One that was stored before names were tidied is found by its tidy name as well.
             self.labels.setdefault(label_names.tidy(label.name), label)
             self.labels[label.name] = label
-            self.folded.setdefault(label_names.tidy(label.name).casefold(), label_names.tidy(label.name))
+            self.folded.setdefault(label_names.folded(label.name), label_names.tidy(label.name))
 
     def resolve(self, entry: RowMatch, named: Answer) -> None:
         """Give an entry its answer in the labels' keys, or say why it has none.
@@ -62,7 +74,7 @@ class ImportedLabels:
         if found := self.resolved.get(named):
             entry.named, entry.answer, entry.spellings = found
             return
-        wanted = dict.fromkeys(label_names.tidy(str(name)) for name in named.labels)
+        wanted = dict.fromkeys(self._meant(label_names.tidy(str(name))) for name in named.labels)
         entry.named = Answer(tuple(wanted))
         entry.unfit = self._fault(entry.named)
         if entry.unfit:
@@ -77,6 +89,12 @@ class ImportedLabels:
         entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
         self.resolved[named] = entry.named, entry.answer, entry.spellings
 
+    def _meant(self, name: str) -> str:
+        """Return the name of the label that a name of the file was said to mean; itself for any other."""
+        choice = self.choices.get(name)
+        label = self.by_key.get(choice) if isinstance(choice, int) and name not in self.labels else None
+        return label.name if label else name
+
     def _alike(self, names: Iterable[str]) -> list[str]:
         """Tell of each name that is not spelled as its label, or that another label has but for its case."""
         told = []
@@ -85,9 +103,9 @@ class ImportedLabels:
             if tidy != name:
                 shown = Truncator(label_names.revealed(name[: 2 * LONGEST_NAME])).chars(LONGEST_NAME)
                 told.append(_("“%(spelling)s” is read as “%(name)s”.") % {"spelling": shown, "name": tidy})
-            other = self.folded.setdefault(tidy.casefold(), tidy)
-            if other != tidy:
-                sentence = _("“%(name)s” and “%(other)s” differ in case only and are two labels.")
+            other = self.folded.get(label_names.folded(tidy), tidy)
+            if other != tidy and tidy in self.labels:
+                sentence = _("“%(name)s” and “%(other)s” differ in case or form only and are two labels.")
                 told.append(sentence % {"name": tidy[:LONGEST_NAME], "other": other[:LONGEST_NAME]})
         return told
 
@@ -108,7 +126,9 @@ class ImportedLabels:
         """Tell whether a label can be chosen, or made where this import makes labels."""
         if known := self.labels.get(name):
             return known.archived_at is None
-        return self.create and 0 < len(name) <= LONGEST_NAME and len(self.labels) < MOST_LABELS
+        looks_new = label_names.folded(name) not in self.folded
+        wanted = self.choices.get(name, CREATE if self.create and looks_new else LEAVE)
+        return wanted == CREATE and 0 < len(name) <= LONGEST_NAME and len(self.labels) < MOST_LABELS
 
     def _create(self, name: str) -> None:
         taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
@@ -120,6 +140,7 @@ class ImportedLabels:
             hotkey=next(hotkeys.free(taken), ""),
         )
         self.made.append(self.labels[name].pk)
+        self.folded.setdefault(label_names.folded(name), name)
 
     def annotate(self, entries: Sequence[RowMatch], seen: Seen, changes: Changes) -> None:
         """Keep the labels of entries whose documents are saved; an answer that changes keeps its history.
@@ -158,6 +179,9 @@ class ImportedLabels:
                 if pk in seen.golden or (pk in seen.decided and not entry.gold):
                     entry.problem = "" if is_same else contradiction()
                     continue
+                if held[pk].is_gold and not entry.gold:  # of an earlier import
+                    entry.problem = "" if is_same else _("The document has a gold answer already.")
+                    continue
                 said[pk] = entry
                 if not is_same or held[pk].is_gold != entry.gold:
                     changes.note(entry.document, "answer", standing(held[pk]), _said(entry))
@@ -169,6 +193,20 @@ class ImportedLabels:
                 entry.state = "updated" if entry.state == "unchanged" else entry.state
             entry.decided = not entry.problem
         self._add(fresh)
+
+    def recall(self, entries: Sequence[RowMatch]) -> None:
+        """Mark the entries, of rows that were stored already, whose answer is the one of their document."""
+        labelled = {entry.document.pk for entry in entries if entry.answer is not None and entry.document}
+        own = Annotation.objects.answered().filter(
+            document__in=labelled, annotator__username=MACHINE, annotator__is_machine=True
+        )
+        held = {annotation.document_id: annotation for annotation in own.prefetch_related("choices")}
+        for entry in entries:
+            annotation = held.get(entry.document.pk) if entry.document and entry.answer is not None else None
+            entry.decided = (
+                annotation is not None and standing(annotation)["labels"] == _said(entry)["labels"]
+            )
+            entry.gold = entry.gold and annotation is not None and annotation.is_gold
 
     @staticmethod
     def _not_here(labelled: Sequence[RowMatch], annotations: QuerySet[Annotation]) -> list[RowMatch]:

@@ -130,12 +130,7 @@ class Known:
         if before := self.seen.unsaved.get(hash(entry.key)):
             self._compare(entry, *before)
             return
-        document = self.by_id.get(entry.external_id)
-        if document is None:
-            document = self.by_text.get(entry.sha256)
-            # A text that came without an id earlier takes the id on; with another id it is another document.
-            if document is not None and entry.external_id and document.external_id:
-                document = None
+        document = self.find(entry)
         if document is None:
             entry.document = Document(
                 project=self.project,
@@ -156,6 +151,16 @@ class Known:
         )
         self.placed.add(document.pk)
         self._update(entry, document)
+
+    def find(self, entry: RowMatch) -> Document | None:
+        """Return the known document that an entry is about."""
+        document = self.by_id.get(entry.external_id)
+        if document is None:
+            document = self.by_text.get(entry.sha256)
+            # A text that came without an id earlier takes the id on; with another id it is another document.
+            if document is not None and entry.external_id and document.external_id:
+                document = None
+        return document
 
     def _compare(self, entry: RowMatch, text: int, labels: int | None, gold: bool) -> None:
         """Say of a row of a dry run what would become of it, were the earlier row's document there."""

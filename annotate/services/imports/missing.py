@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate.models import Import
-from annotate.services.imports.labels import LONGEST_NAME, MOST_LABELS
+from annotate.services.imports.labels import LONGEST_NAME, MOST_LABELS, Choice
+from annotate.task_types import label_names
 
 MOST_NAMES = 100
 OTHERS = ""  # stands for the rows of labels beyond these; no label has this name
@@ -17,11 +18,16 @@ OTHERS = ""  # stands for the rows of labels beyond these; no label has this nam
 
 @dataclass(frozen=True, slots=True)
 class MissingLabel:
-    """A label that came with `rows` rows; `why` it cannot be made, or an empty string."""
+    """A label that came with `rows` rows; `why` it cannot be made, or an empty string.
+
+    `like` is the key of a label that differs from it in case or form alone, and `choice` what was said of it.
+    """
 
     name: str
     rows: int
     why: str
+    like: int | None = None
+    choice: Choice = ""
 
 
 def note(counts: dict[str, int], names: Iterable[str]) -> None:
@@ -36,10 +42,22 @@ def add(counts: dict[str, int], more: Mapping[str, int]) -> None:
 
 def told(upload: Import) -> list[MissingLabel]:
     """Return the labels that an import left out, the most frequent first, with what stands in their way."""
-    archived = set(upload.project.labels.exclude(archived_at=None).values_list("name", flat=True))
-    is_full = upload.project.labels.count() >= MOST_LABELS
-    named = frequent(upload.missing)
-    return [MissingLabel(name, rows, _why(name, archived, is_full=is_full)) for name, rows in named]
+    if not upload.missing:
+        return []
+    labels = list(upload.project.labels.all())
+    archived = {label.name for label in labels if label.archived_at}
+    alike = {label_names.folded(label.name): label.pk for label in labels if not label.archived_at}
+    choices: Mapping[str, Choice] = upload.mapping.get("label_choices", {})
+    return [
+        MissingLabel(
+            name,
+            rows,
+            _why(name, archived, is_full=len(labels) >= MOST_LABELS),
+            alike.get(label_names.folded(name)),
+            choices.get(name, ""),
+        )
+        for name, rows in frequent(upload.missing)
+    ]
 
 
 def frequent(counts: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -65,7 +83,3 @@ def sentence(label: MissingLabel) -> str:
     )
     name = label.name or _("and others")
     return " ".join(filter(None, [said % {"name": name, "n": label.rows}, label.why]))
-
-
-def can_be_made(labels: Iterable[MissingLabel]) -> bool:
-    return any(label.name and not label.why for label in labels)

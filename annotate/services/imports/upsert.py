@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -21,7 +22,7 @@ from annotate.services import events
 from annotate.services.imports import holdout, lanes, missing
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.changes import Changes
-from annotate.services.imports.labels import ImportedLabels
+from annotate.services.imports.labels import Choice, ImportedLabels
 from annotate.services.imports.lanes import LaneCounts
 from annotate.services.imports.matching import Known, RowMatch, Seen
 from training import splits
@@ -108,19 +109,25 @@ def store_rows(
     project: Project,
     rows: Iterable[IncomingDocument],
     source: Import | None = None,
+    stored: int = 0,
     gold: bool = False,
     create_labels: bool = False,
+    label_choices: Mapping[str, Choice] | None = None,
     dry_run: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Counts:
     """Add and update documents; return what became of the rows, with the first problems.
 
-    `source` is the import that the rows come with, where they come by a file.
+    `source` is the import that the rows come with, where they come by a file. The first `stored` rows were
+    stored by a worker that was lost: they are only read, so that later ones cannot contradict them.
     Labels become the answers of the annotator "import", or gold. `on_chunk` gets the counts of each chunk
     inside its transaction (of a dry run: after it), so that progress and documents are saved together.
     """
     total, seen = Counts(), Seen()
-    labels = ImportedLabels(project, gold=gold, create=create_labels)
+    labels = ImportedLabels(project, gold=gold, create=create_labels, choices=label_choices)
+    rows = iter(rows)
+    for chunk in _chunks(islice(rows, stored)):
+        _recall(project, chunk, labels, seen)
     chunks = _chunks(rows)
     faults = 0
     waiting: list[list[IncomingDocument]] = []
@@ -170,6 +177,18 @@ def _parted(chunk: list[IncomingDocument], error: Exception) -> list[list[Incomi
     # NB: what a database says of a row quotes it, and a deleted text must not stay in what is told of it.
     problem = _("The row could not be stored (%(kind)s); the worker's log has the details.")
     return [[replace(chunk[0], problem=problem % {"kind": type(error).__name__})]]
+
+
+def _recall(project: Project, rows: Sequence[IncomingDocument], labels: ImportedLabels, seen: Seen) -> None:
+    """Note what rows that are stored already were about, as `_store_chunk` does of those that it stores."""
+    labels.load()
+    entries = [entry for entry in (_entry(row, labels) for row in rows) if not entry.problem]
+    known = Known(project, entries, seen, Changes(None))
+    for entry in entries:
+        entry.document = known.find(entry)
+    labels.recall(entries)
+    for entry in entries:
+        seen.note(entry, lasting=True)
 
 
 def _store_chunk(
