@@ -9,7 +9,7 @@ from training.records.rows import FileError
 TEXT = ("text", "document", "sentence", "content", "body", "message", "comment", "review", "tweet",
         "utterance", "question", "query", "title", "description", "abstract", "текст")  # fmt: skip
 LABEL = ("label", "labels", "category", "categories", "class", "intent", "intents", "target", "tag", "tags",
-         "topic", "topics", "sentiment", "emotion", "annotation", "метка")  # fmt: skip
+         "topic", "topics", "sentiment", "emotion", "choice", "annotation", "метка")  # fmt: skip
 ID = ("id", "external_id", "doc_id", "document_id", "uuid", "guid", "key", "uid", "record_id", "номер")
 KNOWN = frozenset(TEXT + LABEL + ID)
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
+from training.records import label_studio
 from training.records.bounded import unpacked
 from training.records.detect import PACKED, detect_encoding, detect_format, packed_format
 from training.records.header import repeated
@@ -103,7 +104,15 @@ def opened(file: BinaryIO, name: str, options: Options) -> tuple[Options, Iterat
     reader = load_reader(options.format)
     if options.format not in PACKED and not options.encoding:
         options = replace(options, encoding=detect_encoding(file, name))
-    return options, (_checked(row, options) for row in reader(file, name, options))
+    rows = reader(file, name, options)
+    if options.format in ("json", "jsonl") and (first := next(rows, None)) is not None:
+        rows = chain([first], rows)
+        if label_studio.is_task(first):
+            rows = label_studio.flattened(rows)
+            if options.findings:
+                options.findings.tool = label_studio.TOOL
+                options.findings.notes.append(label_studio.NOTE)
+    return options, (_checked(row, options) for row in rows)
 
 
 def load_reader(format: str) -> Reader:

@@ -62,8 +62,12 @@ class ReadMeter:
 
 @dataclass(slots=True)
 class Findings:
-    """What a reader finds out beside rows: the sheets of a workbook of several, and sentences for people."""
+    """What a reader finds out beside rows: the sheets of a workbook of several, and sentences for people.
 
+    `tool` names the program whose export the file is, where its rows were made of another form.
+    """
+
+    tool: str = ""
     sheets: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

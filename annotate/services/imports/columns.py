@@ -15,6 +15,7 @@ from annotate.services.imports.labels import Choice
 from annotate.services.imports.upsert import ROW_FAULTS, IncomingDocument
 from annotate.task_types import TaskType
 from training import records
+from training.records import label_studio
 from training.records.header import ID, LABEL, TEXT
 from training.storable import LONGEST_KEY
 from training.types import Answer
@@ -29,6 +30,7 @@ class ColumnMapping:
     `label_choices` says what becomes of labels that the project does not offer, as `ImportedLabels` takes it.
     `separator` cuts a cell into several labels. `empty_is_answer`: an empty label cell says that no label
     applies, instead of nothing. `encoding` is what somebody says, `found_encoding` what the file looked like.
+    `tool` names the program whose export the file is, where that was found out.
     """
 
     text: str = ""
@@ -45,6 +47,7 @@ class ColumnMapping:
     delimiter: str = ""
     header: bool | None = None
     sheet: str = ""
+    tool: str = ""
     found_encoding: str = ""
 
     @classmethod
@@ -108,7 +111,9 @@ class ColumnMapping:
             meta=meta,
             number=row.number,
             annotator=_flat(cells.get("annotator")) if own else "",
-            gold=own and cells.get("is_gold") in (True, "true", "TRUE"),
+            gold=cells.get(label_studio.GOLD) is True
+            if self.tool == label_studio.TOOL
+            else own and cells.get("is_gold") in (True, "true", "TRUE"),
             unfit=unfit,
         )
 
@@ -121,6 +126,8 @@ class ColumnMapping:
                 "column": self.label[:LONGEST_KEY],
                 "reason": row.faults[self.label],
             }
+        if self.tool == label_studio.TOOL and (reason := row.faults.get(label_studio.OTHERS)):
+            return None, _("The annotation %(reason)s.") % {"reason": reason}
         try:
             return self._answer(cells, task_type, own=own), ""
         except ValueError as error:
@@ -137,6 +144,8 @@ class ColumnMapping:
         """
         if self.label not in cells:
             return None
+        if _marks_spans(cells[self.label]):
+            raise ValueError(_("It labels pieces of the text (spans); only labels of texts come in."))
         is_own = own and self.label == "labels"
         separator = next(iter(task_type.separators), "") if is_own else self.separator
         said = task_type.read_cell(cells[self.label], separator)
@@ -148,16 +157,28 @@ class ColumnMapping:
         return said if self.empty_is_answer else None
 
 
+def _marks_spans(cell: Any) -> bool:
+    """Tell whether a cell lists pieces of the text as doccano does: begin, end and label of each."""
+    items = cell if isinstance(cell, list) else []
+    return any(isinstance(item, list) and [type(part) for part in item] == [int, int, str] for item in items)
+
+
 def _flat(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool) -> ColumnMapping:
-    """Return the likeliest mapping of a file whose first rows are given."""
+def guess(
+    rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool, tool: str = ""
+) -> ColumnMapping:
+    """Return the likeliest mapping of a file whose first rows are given; `tool` says whose export it is."""
     whole = [row for row in rows if not row.problem]
     names = list(dict.fromkeys(name for row in whole for name in row.cells))
+    if tool == label_studio.TOOL:
+        names = [name for name in names if name not in (label_studio.OTHERS, label_studio.GOLD)]
     identity = _named(names, ID)
-    label = _named([name for name in names if name != identity], LABEL)
+    rest = [name for name in names if name != identity]
+    # A column of lists of names is one of labels, whatever it is called.
+    label = _named(rest, LABEL) or next((name for name in rest if _is_of_lists(whole, name)), "")
     text = _named([name for name in names if name != label], TEXT)
     if not text:
         # The column with the most characters.
@@ -181,6 +202,14 @@ def guess(rows: Sequence[records.Row], task_type: TaskType, *, has_labels: bool)
         if spreadsheet.is_own(names)
         else tuple(name for name in names if name not in {text, identity, label}),
         create_labels=not has_labels,
+        tool=tool,
+    )
+
+
+def _is_of_lists(rows: Sequence[records.Row], name: str) -> bool:
+    cells = [row.cells[name] for row in rows if row.cells.get(name) not in (None, "", [])]
+    return bool(cells) and all(
+        isinstance(cell, list) and all(isinstance(item, str) for item in cell) for cell in cells
     )
 
 

@@ -70,8 +70,9 @@ def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
 
 def _guess(upload: Import) -> dict[str, Any]:
     """Return the declared settings of a file, completed by the likeliest ones."""
-    rows, mapping, _findings = preview(upload)
-    guessed = guess(rows, upload.project.task_type, has_labels=upload.project.labels.live().exists())
+    rows, mapping, findings = preview(upload)
+    has_labels = upload.project.labels.live().exists()
+    guessed = guess(rows, upload.project.task_type, has_labels=has_labels, tool=findings.tool)
     return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
 
 

@@ -134,7 +134,8 @@ def test_a_gold_row_holds_in_whatever_chunk_it_comes(
         counts = store_rows(project=project, rows=rows, dry_run=dry_run)
         broken = {number for number, _reason in counts.problems}
         assert golden not in broken
-        assert after <= broken <= after | {row.number for row in rows if row.answer == RED}
+        plain = {row.number for row in rows if not row.gold and earlier}  # where gold was there before
+        assert after <= broken <= after | plain | {row.number for row in rows if row.answer == RED}
     annotation = Annotation.objects.get()
     assert (annotation.labels.get().name, annotation.is_gold) == ("blue", True)
 
@@ -513,3 +514,57 @@ def test_a_document_knows_the_import_that_added_it_and_not_the_one_that_changed_
     sources = {document.external_id: document.source for document in project.documents.all()}
     assert sources == {"1": None, "2": first, "3": second}
     assert [document.external_id for document in filters.find(project, {"import": second.pk})] == ["3"]
+
+
+def _answers_of(project: Project) -> list[tuple[str, str, bool]]:
+    rows = Annotation.objects.filter(project=project).order_by("document", "labels__name")
+    return list(rows.values_list("document__external_id", "labels__name", "is_gold"))
+
+
+def test_an_export_of_label_studio_comes_in_with_its_choices(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    def chosen(label: str, **more: object) -> dict[str, object]:
+        value = {"choices": [label]}
+        return {"result": [{"from_name": "feeling", "type": "choices", "value": value}], **more}
+
+    spans = {
+        "result": [{"from_name": "ner", "type": "labels", "value": {"start": 0, "end": 1, "labels": ["X"]}}]
+    }
+    said: list[list[dict[str, object]]] = [
+        [chosen("red")], [chosen("blue"), chosen("green", ground_truth=True)], [chosen("pink")], [spans], []
+    ]  # fmt: skip
+    tasks = [
+        {"id": number, "data": {"review": f"text {number}"}, "annotations": annotations}
+        for number, annotations in enumerate(said, start=1)
+    ]
+    source = upload(json.dumps(tasks), name="project-1.json")
+    assert (source.mapping["text"], source.mapping["label"], source.mapping["id"]) == (
+        "review",
+        "feeling",
+        "id",
+    )
+    done = run(source)
+    assert (done.state, project.documents.count(), done.missing) == (WorkState.SUCCEEDED, 5, {"pink": 1})
+    assert _answers_of(project) == [("1", "red", False), ("2", "green", True)]
+    assert done.unfit == {
+        "The annotation holds results of the type “labels”; only “choices” are imported.": 1
+    }
+    assert [problem.row for problem in done.problems.all()] == [
+        1
+    ]  # what another annotator said of the second
+
+
+def test_an_export_of_doccano_comes_in_and_its_spans_are_counted(
+    multi_project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    rows = [
+        {"id": 7, "text": "one", "label": ["red", "blue"], "Comments": []},
+        {"id": 8, "text": "two", "label": [], "Comments": ["why?"]},
+        {"id": 9, "text": "three", "label": [[0, 3, "LOC"]], "Comments": []},
+    ]
+    done = run(upload("\n".join(map(json.dumps, rows)), name="all.jsonl", into=multi_project))
+    assert (done.state, done.created) == (WorkState.SUCCEEDED, 3)
+    assert _answers_of(multi_project) == [("7", "blue", False), ("7", "red", False)]
+    ((told, count),) = done.unfit.items()
+    assert ("spans" in told, count) == (True, 1)
