@@ -7,6 +7,7 @@ from annotate.api.base.missing import MissingView
 from annotate.api.base.schema import DocsView, SchemaView
 from annotate.api.documents import DocumentsView
 from annotate.api.exports import ExportView
+from annotate.api.imports import ImportsView, ImportView, UndoImportView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
 from annotate.api.versions import MetricsView, PublishView, RollBackView, VersionsView
@@ -30,6 +31,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT, ProjectView.as_view(), name="api-project"),
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
+    path(f"{PROJECT}/imports", ImportsView.as_view(), name="api-imports"),
+    path(f"{PROJECT}/imports/<int:number>", ImportView.as_view(), name="api-import"),
+    path(f"{PROJECT}/imports/<int:number>/undo", UndoImportView.as_view(), name="api-import-undo"),
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/annotations/export.<str:kind>", ExportView.as_view(), name="api-export"),
     *_versions("versions"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -11,7 +12,9 @@ from django.core.files.uploadedfile import UploadedFile as Uploaded
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotate.models import Import
+from annotate import task_types
+from annotate.forms.names import NameField
+from annotate.models import Import, Project
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.labels import CREATE, LEAVE, Choice
 from annotate.services.imports.missing import MissingLabel
@@ -116,6 +119,80 @@ class MappingForm(forms.Form):
         used = {chosen.get(field) for field in ("text", "id", "label")}
         meta = [name for name in chosen["meta"] if name not in used]
         return ColumnMapping.load({**self.declared.dump(), **chosen, "meta": meta})
+
+
+class ProjectFileForm(forms.Form):
+    """What a project is that begins with its file; all of it is guessed, and can be chosen otherwise."""
+
+    name = NameField(label=gettext_lazy("Name of the project"), max_length=200)
+    slug = forms.SlugField(
+        label=gettext_lazy("Short name"),
+        max_length=50,
+        help_text=gettext_lazy("Part of the project's address."),
+    )
+    text = forms.ChoiceField(label=gettext_lazy("Column of the texts"))
+    label = forms.ChoiceField(
+        label=gettext_lazy("Column of the labels"),
+        required=False,
+        help_text=gettext_lazy("The labels that stand in it become those of the project."),
+    )
+    task = forms.ChoiceField(
+        label=gettext_lazy("Task"),
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy("Fixed once the project is made."),
+    )
+    separator = forms.CharField(
+        label=gettext_lazy("Several labels in one cell are separated by"),
+        max_length=5,
+        required=False,
+        strip=False,
+    )
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        rows: Sequence[Row],
+        mapping: ColumnMapping,
+        findings: Findings,
+        project: Project,
+    ) -> None:
+        guess = {"name": project.name, "slug": project.slug, "task": project.task}
+        super().__init__(data, initial={**mapping.dump(), **guess}, auto_id="begin_%s", label_suffix="")
+        self.declared, self.findings = mapping, findings
+        names = list(dict.fromkeys(name for row in rows for name in row.cells))
+        columns = [(name, name) for name in names]
+        for field, choices in (
+            ("text", columns),
+            ("label", [("", _("None: the labels are added later")), *columns]),
+            ("task", task_types.choices()),
+        ):
+            choice = self.fields[field]
+            assert isinstance(choice, forms.ChoiceField)
+            choice.choices = choices
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("text") and values.get("text") == values.get("label"):
+            raise forms.ValidationError(_("Choose different columns for the texts and the labels."))
+        return values
+
+    def mapping(self) -> ColumnMapping:
+        chosen, declared = self.cleaned_data, self.declared
+        used = {chosen["text"], chosen["label"]}
+        freed = [name for name in (declared.text, declared.label) if name and name not in used]
+        return replace(
+            declared,
+            text=chosen["text"],
+            label=chosen["label"],
+            id="" if declared.id in used else declared.id,
+            separator=chosen["separator"] or declared.separator,
+            # A column that was guessed to be the text or the label stays beside the text.
+            meta=tuple(name for name in (*declared.meta, *freed) if name not in used),
+        )
+
+    def changes(self) -> dict[str, str]:
+        return {name: self.cleaned_data[name] for name in ("name", "slug", "task")}
 
 
 class LabelChoiceForm(forms.Form):

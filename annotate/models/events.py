@@ -35,6 +35,7 @@ class EventKind(models.TextChoices):
     IMPORTED = "imported", _("Import started")
     IMPORT_UNDONE = "import-undone", _("Import undone")
     IMPORT_DELETED = "import-deleted", _("Documents of an import deleted")
+    LANES_EVENED = "lanes-evened", _("Documents moved to the other lane")
     STORED = "stored", _("Documents stored")
     RETURNED = "returned", _("Returned to the queue")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")

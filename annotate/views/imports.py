@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate import tasks
@@ -21,7 +22,7 @@ from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
 from annotate.services.deletion import imports as deletion
 from annotate.services.exports import formats
-from annotate.services.imports import job, lanes, missing
+from annotate.services.imports import holdout, job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
@@ -71,6 +72,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
         if upload.bytes_read and upload.is_live and not is_gone
         else None,
         "lanes": lanes.told(upload),
+        "excess": 0 if upload.is_live or upload.dry_run else holdout.is_uneven(project, upload),
         "missing": left_out,
         "unfit": missing.frequent(upload.unfit),
         "spellings": missing.frequent(upload.spellings),
@@ -82,7 +84,7 @@ def _context(project: Project, upload: Import) -> dict[str, Any]:
 
 
 def _change(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
-    if job.is_gone(upload):
+    if job.is_gone(upload) and "even_out" not in request.POST:
         return redirect("import", project.slug, upload.pk)  # which says so
     if "redeclare" in request.POST:
         if upload.is_live:
@@ -102,6 +104,8 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
         chosen = {form.label.name: form.chosen for form in forms}
         mapping = replace(mapping, label_choices={**mapping.label_choices, **chosen})
         return _start(request, project, upload, mapping, dry_run=False)
+    if "even_out" in request.POST:
+        return _even_out(request, project, upload)
     if "repeat" in request.POST:
         return _start(request, project, upload, ColumnMapping.load(upload.mapping), dry_run=False)
     try:
@@ -112,6 +116,21 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
     if not form.is_valid():
         return _columns(request, project, upload, form)
     return _start(request, project, upload, form.mapping(), dry_run="dry_run" in request.POST)
+
+
+def _even_out(request: HttpRequest, project: Project, upload: Import) -> HttpResponse:
+    moved = holdout.even_out(project=project, source=upload, by=signed_in(request.user))
+    if moved:
+        sentence = ngettext(
+            "%(n)d document went to the other lane.", "%(n)d documents went to the other lane.", moved
+        )
+        messages.success(request, sentence % {"n": moved})
+    else:
+        messages.info(
+            request,
+            _("Nothing was moved: people have the documents, or a model is just learning. Try later."),
+        )
+    return redirect("import", project.slug, upload.pk)
 
 
 def _start(

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.constraints import ConstraintsForm, initial
+from annotate.forms.imports import FileForm
 from annotate.forms.projects import LabelForm, LabelsForm, ProjectForm, ProjectSearchForm, SettingsForm
 from annotate.models import Label, Project
 from annotate.models.jobs import JobKind
@@ -49,7 +50,8 @@ def create(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("project", project.slug)
     status = 422 if form.errors or asked.errors else 200
-    return render(request, "projects/create.html", {"form": form, "asked": asked}, status=status)
+    context = {"form": form, "asked": asked, "file_form": FileForm(auto_id="upload_%s")}
+    return render(request, "projects/create.html", context, status=status)
 
 
 def settings(request: HttpRequest, slug: str) -> HttpResponse:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
 
-from annotate.models import AnnotationLabel, Document, Label, Project
-from annotate.models.documents import Lane
+from annotate.models import AnnotationLabel, Document, Import, Label, Project, User
+from annotate.models.documents import Half, Lane
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.corpus.snapshots import SnapshotSummary
 from training import splits
 
 ENOUGH = 20
+MOST_MOVED = 20_000  # documents, in one transaction
+KEYS = 500  # in one statement
 
 
 def stock_holdout(*, project: Project) -> int:
@@ -58,9 +62,9 @@ def _move(project: Project, label: int, count: int, learned: int) -> int:
     return moved
 
 
-def _untouched(project: Project, learned: int) -> QuerySet[Document]:
-    pool = Document.objects.pool().filter(project=project, assignments=None).exclude(split_key="")
-    return pool.exclude(annotations__annotator__is_machine=False).exclude(annotations__pk__lte=learned)
+def _untouched(project: Project, learned: int, lane: str = Lane.POOL) -> QuerySet[Document]:
+    known = Document.objects.filter(project=project, lane=lane, assignments=None).exclude(split_key="")
+    return known.exclude(annotations__annotator__is_machine=False).exclude(annotations__pk__lte=learned)
 
 
 def _newest_learned(project: Project) -> int | None:
@@ -70,3 +74,56 @@ def _newest_learned(project: Project) -> int | None:
         return None
     ended = project.runs.only("snapshot").iterator()
     return max((SnapshotSummary.load(run.snapshot).annotation for run in ended), default=0)
+
+
+@transaction.atomic
+def even_out(*, project: Project, source: Import, by: User) -> int:
+    """Bring the holdout to its share of the documents of one import; return how many were moved.
+
+    Near duplicates may come to lie in both lanes, so that figures look better than they are.
+
+    Only documents are moved that no person has seen and no run has learned from; none while one may be
+    reading. They go in the order of their digests, which is random and never changes.
+    """
+    learned = _newest_learned(project)
+    if learned is None:
+        return 0
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    excess = is_uneven(project, source)
+    if not excess:
+        return 0
+    untouched = _untouched(project, learned, Lane.POOL if excess < 0 else Lane.HOLDOUT).filter(source=source)
+    chosen = list(untouched.order_by("sha256").values_list("pk", "sha256")[: min(abs(excess), MOST_MOVED)])
+    if excess > 0:
+        moved = {"": [pk for pk, _digest in chosen]}
+    else:
+        halves = splits.halves([digest for _pk, digest in chosen])
+        moved = {half: [pk for pk, digest in chosen if halves[digest] == half] for half in Half.values}
+    lane = Lane.HOLDOUT if excess < 0 else Lane.POOL
+    for half, keys in moved.items():
+        for start in range(0, len(keys), KEYS):
+            project.documents.filter(pk__in=keys[start : start + KEYS]).update(lane=lane, half=half)
+    if chosen:
+        events.record(
+            EventKind.LANES_EVENED,
+            by=by,
+            project=project,
+            subject=source.name,
+            lane=lane.value,
+            moved=len(chosen),
+        )
+    return len(chosen)
+
+
+def is_uneven(project: Project, source: Import) -> int:
+    """Return how many documents the holdout has too many, below zero too few; 0 where it has about its share.
+
+    That is where near duplicates of an import stay together, and the lane has less than half or more than
+    twice its share.
+    """
+    total = source.documents.count()
+    wanted = project.holdout_share * total
+    held = source.documents.holdout().count()
+    if wanted < 1 or wanted / 2 <= held <= 2 * wanted + 1:
+        return 0
+    return held - round(wanted)

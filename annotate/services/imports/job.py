@@ -27,6 +27,7 @@ from annotate.services.imports.upsert import KEPT_PROBLEMS, Counts, store_rows
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import Superseded
+from annotate.task_types import TaskType
 from training import records
 
 PREVIEW = 20
@@ -46,40 +47,53 @@ def begin(
 
     `declared` says what is known of the file beforehand, as its encoding or delimiter.
     """
-    upload = Import(project=project, user=user, name=name[-255:], mapping=dict(declared or {}))
-    # NB: the name is untrusted. It is shown as text, and only a cleaned form of it becomes a path.
-    tame = get_valid_filename(Path(name).name or "file")[-80:]
-    upload.file.save(tame, file, save=False)
-    try:
-        upload.mapping = _guess(upload)
-    except records.FileError:
-        upload.file.delete(save=False)
-        raise
+    upload = keep(project=project, user=user, file=file, name=name, declared=declared)
     with transaction.atomic():
         upload.save()
         events.record(EventKind.UPLOADED, by=user, project=project, subject=upload.name)
     return upload
 
 
+def keep(
+    *,
+    project: Project,
+    user: User | None,
+    file: File[bytes],
+    name: str,
+    declared: Mapping[str, Any] | None = None,
+) -> Import:
+    """Write a file to the disk, for an import that is not stored yet; the project need not be either."""
+    upload = Import(project=project, user=user, name=name[-255:], mapping=dict(declared or {}))
+    # NB: the name is untrusted. It is shown as text, and only a cleaned form of it becomes a path.
+    tame = get_valid_filename(Path(name).name or "file")[-80:]
+    upload.file.save(tame, file, save=False)
+    try:
+        upload.mapping = guessed(upload, project.task_type)
+    except records.FileError:
+        upload.file.delete(save=False)
+        raise
+    return upload
+
+
 def redeclare(*, upload: Import, declared: Mapping[str, Any]) -> None:
     """Read the first rows of a file as it is declared now, and guess its columns anew."""
     upload.mapping = dict(declared)
-    upload.mapping = _guess(upload)
+    upload.mapping = guessed(upload, upload.project.task_type)
     upload.save(update_fields=["mapping"])
 
 
-def _guess(upload: Import) -> dict[str, Any]:
+def guessed(upload: Import, task_type: TaskType) -> dict[str, Any]:
     """Return the declared settings of a file, completed by the likeliest ones."""
     rows, mapping, findings = preview(upload)
-    has_labels = upload.project.labels.live().exists()
-    guessed = guess(rows, upload.project.task_type, has_labels=has_labels, tool=findings.tool)
-    return {**guessed.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
+    has_labels = upload.project.pk is not None and upload.project.labels.live().exists()
+    likeliest = guess(rows, task_type, has_labels=has_labels, tool=findings.tool)
+    return {**likeliest.dump(), **upload.mapping, "found_encoding": mapping.found_encoding}
 
 
 def preview(upload: Import) -> tuple[list[records.Row], ColumnMapping, records.Findings]:
     """Return the first rows of a file as it is declared so far, its mapping, and what else it shows."""
     mapping, findings = ColumnMapping.load(upload.mapping), records.Findings()
-    with _on_disk(upload) as path:
+    with on_disk(upload) as path:
         options = replace(mapping.options(), findings=findings)
         rows, settled = records.sample(path, PREVIEW, options, name=upload.name)
     return rows, replace(mapping, found_encoding=settled.encoding), findings
@@ -91,7 +105,7 @@ def is_gone(upload: Import) -> bool:
 
 
 @contextmanager
-def _on_disk(upload: Import) -> Iterator[Path]:
+def on_disk(upload: Import) -> Iterator[Path]:
     """Give the file's path; a file in remote storage is copied first, because readers have to seek."""
     try:
         yield Path(upload.file.path)
@@ -151,7 +165,7 @@ def _store_or_tell(upload: Import) -> Import:
     progress, broken_off = _Progress(upload), list[records.FileError]()
     options = replace(mapping.options(), meter=progress.meter)
     try:
-        with _on_disk(upload) as path:
+        with on_disk(upload) as path:
             read = _up_to_the_break(records.read(path, options, name=upload.name), broken_off)
             counts = store_rows(
                 project=upload.project,

@@ -94,6 +94,7 @@ def _more(event: Event) -> dict[str, Any]:
         "n": details.get("annotations", 0),
         "created": details.get("created", 0),
         "updated": details.get("updated", 0),
+        "moved": details.get("moved", 0),
         "owner": details.get("owner", ""),
         "role": _role(details.get("role", "")),
         "before": _role(details.get("before", "")),
@@ -229,6 +230,9 @@ SENTENCES: dict[str, Any] = {
     EventKind.ACCOUNT_DELETED: gettext_lazy("%(who)s deleted the account “%(subject)s”"),
     EventKind.UPLOADED: gettext_lazy("%(who)s uploaded the file “%(subject)s”"),
     EventKind.IMPORTED: gettext_lazy("%(who)s started the import of “%(subject)s”"),
+    EventKind.LANES_EVENED: gettext_lazy(
+        "%(who)s moved %(moved)s documents of the import of “%(subject)s” to the other lane"
+    ),
     EventKind.IMPORT_UNDONE: gettext_lazy("%(who)s undid the import of “%(subject)s”"),
     EventKind.IMPORT_DELETED: gettext_lazy("%(who)s deleted the documents of the import of “%(subject)s”"),
     EventKind.STORED: gettext_lazy(

@@ -54,6 +54,22 @@ def create_project(
 
 
 @transaction.atomic
+def set_up(*, project: Project, by: User, changes: Mapping[str, str]) -> Project:
+    """Give a project that began with its file its name, short name and task.
+
+    The task is fixed once there is a document or a label. Raises `Refused`.
+    """
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    if project.documents.exists() or project.labels.exists():
+        raise Refused(_("This project has documents or labels already, so its task is fixed."))
+    slug = changes["slug"]
+    if Project.objects.filter(slug=slug).exclude(pk=project.pk).exists():
+        sentence = _("A project with the short name “%(slug)s” exists already; choose another.")
+        raise Refused(sentence % {"slug": slug}, "slug")
+    return change_settings(project=project, changes=changes, by=by)
+
+
+@transaction.atomic
 def change_settings(*, project: Project, changes: Mapping[str, object], by: User | None = None) -> Project:
     """Set the named fields. New guidelines get a new version, which annotations record from then on.
 

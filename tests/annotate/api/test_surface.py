@@ -21,17 +21,21 @@ PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
 OPERATIONS = {
     "annotate",
+    "delete_imported",
     "export_annotations",
     "list_annotations",
     "list_documents",
+    "list_imports",
     "list_versions",
     "list_projects",
     "predict",
     "publish_version",
+    "read_import",
     "read_metrics",
     "read_project",
     "roll_back",
     "store_documents",
+    "undo_import",
 }
 
 

@@ -120,6 +120,7 @@ OF_A_KEY = {"api-key-revoke"}
 OF_A_LINK = {"invitation"}
 # Pages of a lead that need more than a project to be open; their own tests ask each role.
 ELSEWHERE = {
+    "import-begin",
     "imports",
     "import",
     "export",
@@ -140,6 +141,7 @@ OF_THE_SITE = {
     "home": 302,
     "projects": 302,
     "project-create": 302,
+    "project-from-file": 302,
     "login": 200,
     "logout": 302,
 }

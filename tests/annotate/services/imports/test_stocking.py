@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
-from annotate.models import Annotation, Document, Project, TrainingRun, User
+from annotate.models import Annotation, Document, Event, Import, Project, TrainingRun, User
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.services.corpus.snapshots import SnapshotSummary
-from annotate.services.imports import lanes
+from annotate.services.imports import holdout, lanes
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training import splits
 from training.types import Answer
@@ -186,3 +186,39 @@ def test_the_command_says_what_went_where(project: Project, tmp_path: Path) -> N
     file.write_text("".join(f"order {i}\n" for i in range(30)), encoding="utf-8")
     call_command("import_documents", project.slug, str(file), stdout=told)
     assert "All 30 are copies of one text" in told.getvalue()
+
+
+@pytest.mark.parametrize("held", [0, 54])
+def test_a_lane_that_near_duplicates_leave_uneven_is_evened_out(
+    project: Project, lead: User, annotator: User, held: int
+) -> None:
+    source = Import.objects.create(project=project, name="mine.csv", state="succeeded")
+    store_rows(
+        project=project, rows=[IncomingDocument(f"order {i} is late") for i in range(69)], source=source
+    )
+    keys = project.documents.values_list("pk", flat=True)[:held]
+    project.documents.filter(pk__in=list(keys)).update(lane=Lane.HOLDOUT, half="tuning")
+    seen = project.documents.order_by("sha256").filter(lane=Lane.HOLDOUT if held else Lane.POOL)[0]
+    decide(seen, annotator)
+    assert holdout.is_uneven(project, source) == held - 7
+    moved = holdout.even_out(project=project, source=source, by=lead)
+    assert moved == abs(held - 7)
+    assert project.documents.holdout().count() == 7
+    seen_lane = seen.lane
+    seen.refresh_from_db()
+    assert seen.lane == seen_lane  # somebody has decided on it
+    assert Event.objects.get().details == {"lane": "pool" if held else "holdout", "moved": moved}
+    assert holdout.is_uneven(project, source) == 0
+    assert holdout.even_out(project=project, source=source, by=lead) == 0
+    if not held:
+        halves = project.documents.holdout().values_list("half", flat=True)
+        assert set(halves) == {"tuning", "reporting"}
+
+
+def test_a_lane_is_not_evened_out_while_a_run_may_be_reading(project: Project, lead: User) -> None:
+    source = Import.objects.create(project=project, name="mine.csv", state="succeeded")
+    store_rows(
+        project=project, rows=[IncomingDocument(f"order {i} is late") for i in range(69)], source=source
+    )
+    TrainingRun.objects.create(project=project, family="tfidf", reason="lead", state="running")
+    assert holdout.even_out(project=project, source=source, by=lead) == 0
