@@ -111,7 +111,10 @@ class Annotation(models.Model):
                 fields=["document"], condition=models.Q(is_gold=True), name="annotation_one_gold_per_document"
             ),
         ]
-        indexes = [models.Index(fields=["project", "annotator", "-updated_at"], name="annotation_history")]
+        indexes = [
+            models.Index(fields=["project", "annotator", "-updated_at"], name="annotation_history"),
+            models.Index(fields=["project"], condition=models.Q(is_late=True), name="annotation_late"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.annotator_id}"

@@ -80,6 +80,9 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
     What was deleted or has changed leaves it. A worker that is killed leaves it as it was.
     """
     deadline = time.monotonic() + SECONDS
+    path = path_of(project, fingerprint)
+    for other in set(path.parent.glob("signs-*.npy")) - {path}:
+        other.unlink()  # of an encoder that was the site's before
     stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
     rows = project.documents.filter(Exists(stored)).order_by("pk").values_list("pk", "sha256")
     flat = chain.from_iterable((pk, _start(digest)) for pk, digest in rows.iterator(chunk_size=10_000))
@@ -99,7 +102,7 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
             keys = np.array([(pk, _start(digest)) for pk, digest, _vector in found], WORD).T
             parts.append(np.vstack([keys, signs_of(np.stack([vector for *_, vector in found]))]))
         tell("index", 1.0 - len(new) / heads.shape[1])
-    _write(path_of(project, fingerprint), parts)
+    _write(path, parts)
     return not new
 
 

@@ -143,6 +143,18 @@ def test_what_a_killed_worker_leaves_is_finished_by_the_next(
     assert held(project) == sorted(vectors)
 
 
+def test_the_file_of_an_earlier_encoder_goes(
+    project: Project, embedded: Callable[..., dict[int, FloatArray]]
+) -> None:
+    vectors = embedded(1)
+    update(project)
+    earlier = signs.path_of(project, "earlier")
+    earlier.write_bytes(signs.path_of(project, ENCODER).read_bytes())
+    update(project)
+    assert not earlier.exists()
+    assert held(project) == list(vectors)
+
+
 @pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00"])
 def test_a_damaged_file_is_made_anew(
     content: bytes, project: Project, embedded: Callable[..., dict[int, FloatArray]]
