@@ -95,7 +95,7 @@ def test_hits_become_a_list_that_is_labelled_to_its_last_card(
     page.get_by_label("Name of the list").fill("all that is red")
     _look(page, size)
     page.get_by_role("button", name="Preview").click()
-    page.get_by_role("button", name="Change these documents").click()
+    page.get_by_role("button", name="Make the list").click()
     expect(page.get_by_role("progressbar", name="Documents done")).to_be_visible()
     job.run(BulkChange.objects.get().pk)
     page.get_by_role("link", name="Open the list").click()
