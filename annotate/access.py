@@ -8,12 +8,23 @@ from __future__ import annotations
 import uuid
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from annotate.models import Annotation, Card, Invitation, Label, Project, User, WorkList
+from annotate.models import (
+    Annotation,
+    Card,
+    Invitation,
+    Label,
+    OpenSession,
+    PasswordLink,
+    Project,
+    User,
+    WorkList,
+)
 from annotate.models.members import SEE_ANSWERS, Role
-from annotate.services.people import invitations
+from annotate.services.people import accounts, invitations, password_links, sessions
 
 
 def signed_in(user: User | AnonymousUser) -> User:
@@ -77,6 +88,25 @@ def decision_of(user: User | AnonymousUser, slug: str, key: int | None) -> Annot
 def open_invitation(token: str) -> Invitation | None:
     """Return the invitation that a link opens: whoever holds the link may see it, logged in or not."""
     return invitations.find(token)
+
+
+def open_password_link(token: str) -> PasswordLink | None:
+    """Return what a link for a new password opens: whoever holds the link may use it."""
+    return password_links.find(token)
+
+
+def person_for(user: User | AnonymousUser, pk: int) -> User:
+    """Return a person of the site, with memberships in `roles` and when they were `seen`."""
+    site_administrator(user)
+    return get_object_or_404(accounts.shown(User.objects.filter(is_machine=False)), pk=pk)
+
+
+def session_of(user: User | AnonymousUser, pk: int) -> QuerySet[OpenSession]:
+    """Return a session of `user`, as rows of which there is one; nobody ends another person's."""
+    found = sessions.open_of(signed_in(user)).filter(pk=pk)
+    if not found.exists():
+        raise Http404
+    return found
 
 
 def is_member(user: User, project: Project) -> bool:

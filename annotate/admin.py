@@ -15,7 +15,7 @@ from annotate import models, security_log
 from annotate.access import signed_in
 from annotate.models.events import EventKind
 from annotate.services import events
-from annotate.services.people import api_keys
+from annotate.services.people import accounts, api_keys
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -49,6 +49,8 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
                 subject=obj.get_username(),
                 fields=[name for name in form.changed_data if "password" not in name],
             )
+        if "is_active" in form.changed_data and not obj.is_active:
+            accounts.shut_out(user=obj, by=signed_in(request.user))
         security_log.record(
             "account-changed" if change else "account-made",
             user=obj.get_username(),

@@ -9,3 +9,7 @@ from annotate.services.people import login_events as login_events  # importing i
 class AnnotateConfig(AppConfig):
     name = "annotate"
     verbose_name = "Winnow"
+
+    def ready(self) -> None:
+        # NB: likewise, but it needs models, which can be imported only now.
+        from annotate.services.people import sessions as sessions

@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "annotate.views.middleware.LimitBodies",  # before the next one, which reads bodies
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "annotate.views.middleware.KnowPerson",
     "annotate.views.middleware.LoginFirst",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -23,11 +23,14 @@ from annotate.views.documents import bulk, document, similar
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
-from annotate.views.people import invitations, members
+from annotate.views.people import accounts, invitations, members, password_links
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
+    path("account/", account.account, name="account"),
+    path("account/sessions/end/", account.end_other_sessions, name="account-sessions-end"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="account-session-end"),
     path("account/password/", account.password, name="account-password"),
     path("account/waiting/", account.waiting, name="account-waiting"),
     path("account/kept/", account.kept, name="account-kept"),
@@ -37,6 +40,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("events/", events.site_events, name="events"),
     path("events/csv/", events.site_events_csv, name="events-csv"),
     path("glossary/", glossary.words, name="glossary"),
+    path("login/forgotten/", password_links.forgotten, name="password-forgotten"),
+    path("password-link/<str:token>/", password_links.password_link, name="password-link"),
+    path("people/", accounts.people, name="people"),
+    path("people/<int:pk>/", accounts.person, name="person"),
+    path("people/<int:pk>/disable/", accounts.disable, name="person-disable"),
+    path("people/<int:pk>/enable/", accounts.enable, name="person-enable"),
+    path("people/<int:pk>/password-link/", accounts.make_password_link, name="person-password-link"),
     path("login/", account.EnterView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import zoneinfo
+from functools import cache
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import BaseUserCreationForm
+from django.conf import settings
+from django.contrib.auth.forms import BaseUserCreationForm, SetPasswordForm
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, ngettext
@@ -73,3 +76,59 @@ class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
                 % {"name": name}
             )
         return name
+
+
+class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
+    def __init__(self, user: User, data: Any = None) -> None:
+        super().__init__(user, data)
+        # Django's list would end the paragraph that the help of a field is shown in.
+        self.fields["new_password1"].help_text = " ".join(password_validators_help_texts())
+
+
+class PeopleForm(forms.Form):
+    """What an administrator asks of the list of people; it reads the query string."""
+
+    q = forms.CharField(label=_("Name or e-mail address"), max_length=200, required=False)
+    before = forms.CharField(max_length=150, required=False, widget=forms.HiddenInput)
+    after = forms.CharField(max_length=150, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(data, label_suffix="")
+
+    @property
+    def words(self) -> str:
+        self.is_valid()
+        return str(self.cleaned_data.get("q", ""))
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        self.is_valid()
+        sides = {side: self.cleaned_data.get(side, "") for side in ("before", "after")}
+        return {"words": self.words, **sides}
+
+
+class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What people say of themselves."""
+
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), required=False, help_text=_("Dates on pages are shown in it.")
+    )
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "email", "time_zone")
+
+    def __init__(self, data: Any = None, *, instance: User) -> None:
+        super().__init__(data, instance=instance, label_suffix="")
+        zone = self.fields["time_zone"]
+        assert isinstance(zone, forms.ChoiceField)
+        of_site = gettext("That of the site (%(zone)s)") % {"zone": settings.TIME_ZONE}
+        zone.choices = [("", of_site), *((name, name) for name in time_zones())]
+
+
+@cache
+def time_zones() -> list[str]:
+    """Return the names of places; what else the database of zones holds are other names of the same."""
+    return sorted(
+        name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/")
+    )

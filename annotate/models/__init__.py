@@ -5,7 +5,7 @@ A module imports only from those named before it.
 
 from __future__ import annotations
 
-from annotate.models.accounts import ApiKey, User
+from annotate.models.accounts import ApiKey, OpenSession, PasswordLink, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.bulk import BulkChange, BulkItem
 from annotate.models.documents import Comment, Document, FoldedText, ImportChange, UnindexedText
@@ -48,6 +48,8 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "Neighbourhood",
+    "OpenSession",
+    "PasswordLink",
     "Prediction",
     "Project",
     "Publication",

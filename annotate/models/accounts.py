@@ -8,6 +8,7 @@ from django.contrib.auth.models import UserManager as BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 # The names of accounts that stand for programs; lists of annotations would pass a person off as one of them.
@@ -61,7 +62,56 @@ class User(AbstractUser):
         help_text=_("An annotator that is a program, as imports are; it cannot log in."),
     )
 
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        blank=True,
+        help_text=_("In which dates are shown to you; empty: that of the site."),
+    )
+
     objects: ClassVar[UserManager] = UserManager()
+
+
+class OpenSession(models.Model):
+    """A browser in which somebody is logged in, told from others by what it calls itself and where it is.
+
+    The session itself is a row of Django's; a row here whose session has ended means nothing.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="open_sessions")
+    session_key = models.CharField(max_length=40, unique=True)
+    device = models.CharField(max_length=300, blank=True)
+    address = models.GenericIPAddressField(null=True)
+    began_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.device}"
+
+
+class PasswordLinkQuerySet(models.QuerySet["PasswordLink"]):
+    def open(self) -> PasswordLinkQuerySet:
+        """Return those that still set a password: of each account the newest alone."""
+        newer = PasswordLink.objects.filter(user=models.OuterRef("user"), pk__gt=models.OuterRef("pk"))
+        return self.filter(
+            ~models.Exists(newer), used_at=None, expires_at__gt=timezone.now(), user__is_active=True
+        )
+
+
+class PasswordLink(models.Model):
+    """A link by which one person sets a new password, once. Only the digest of its token is stored."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="password_links")
+    digest = models.CharField(max_length=64, unique=True)
+    made_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = PasswordLinkQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.expires_at:%Y-%m-%d %H:%M}"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from http import HTTPStatus
 from typing import Any
 
@@ -16,11 +17,14 @@ from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotate.access import signed_in
+from annotate.access import session_of, signed_in
+from annotate.forms.people import AccountForm
 from annotate.forms.unsent import Unsent, is_from_here
+from annotate.services.people import sessions
 
 
 class EnterView(LoginView):
@@ -86,6 +90,40 @@ def password(request: HttpRequest) -> HttpResponse:
         return redirect("account-password")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "account/password.html", {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    # NB: a form writes into its instance while it validates, so it gets a copy of its own.
+    form = AccountForm(request.POST if request.method == "POST" else None, instance=copy(user))
+    if form.is_valid():
+        form.save()
+        messages.success(request, _("Your account is saved."))
+        return redirect("account")
+    context = {
+        "form": form,
+        "sessions": sessions.open_of(user),
+        "here": request.session.session_key,
+    }
+    return render(request, "account/account.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def end_session(request: HttpRequest, pk: int) -> HttpResponse:
+    if sessions.end(session_of(request.user, pk).exclude(session_key=request.session.session_key)):
+        messages.success(request, _("That session has ended; the browser is asked to log in."))
+    return redirect("account")
+
+
+@require_POST
+def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    others = sessions.open_of(signed_in(request.user)).exclude(session_key=request.session.session_key)
+    ended = sessions.end(others)
+    messages.success(
+        request, ngettext("%(n)d session has ended.", "%(n)d sessions have ended.", ended) % {"n": ended}
+    )
+    return redirect("account")
 
 
 @require_safe

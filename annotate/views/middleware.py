@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -13,10 +14,13 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import access
 from annotate.forms.unsent import Unsent
+from annotate.models import User
+from annotate.services.people import sessions
 from annotate.views import account
 
 PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptions fit
@@ -110,6 +114,29 @@ class LoginFirst(LoginRequiredMiddleware):
         is_form = request.method == "POST" and "HX-Request" not in request.headers
         unsent = Unsent.of(request) if refused and is_form else None
         return account.login_first(request, unsent) if unsent else refused
+
+
+class KnowPerson:
+    """Notes where a person was last seen, and shows them dates in their own time zone."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        user = request.user
+        if not isinstance(user, User) or not user.is_authenticated:
+            return self.get_response(request)
+        sessions.note(request, user)
+        with timezone.override(_zone(user.time_zone)):
+            return self.get_response(request)
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    """Return a time zone; None, which means the site's, where it is none that this machine knows."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError):
+        return None
 
 
 class KeepNothing:

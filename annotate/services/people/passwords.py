@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 
 from annotate import security_log
 from annotate.models import User
-from annotate.services.people import api_keys
+from annotate.services.people import api_keys, sessions
 
 
 class EndsWhatItOpened:
     """A validator that finds no fault. Django tells it of each new password, wherever that was set.
 
-    Sessions end by themselves, as each carries a digest of the password that it began with.
+    A session carries a digest of the password that it began with, so that it would end by itself; that its
+    row goes as well keeps it out of the list of a person's sessions.
     """
 
     def validate(self, password: str, user: Any = None) -> None:
@@ -26,4 +27,5 @@ class EndsWhatItOpened:
     def password_changed(self, password: str, user: Any = None) -> None:
         if isinstance(user, User):
             ended = api_keys.end(user.api_keys.all())
+            sessions.end_all(user)
             security_log.record("password-changed", user=user.get_username(), keys_ended=ended)

@@ -20,6 +20,7 @@ from annotate.models import (
     Embedding,
     ModelVersion,
     Neighbourhood,
+    OpenSession,
     Publication,
     Sweep,
     TrainingRun,
@@ -41,7 +42,11 @@ SWEEPS_KEPT = timedelta(days=7)
 
 
 def sessions(untouched: float) -> int:
-    return encoders.delete(Session.objects.filter(expire_date__lt=timezone.now()))
+    """Remove sessions that have run out, and what was noted of sessions that are gone."""
+    ended = encoders.delete(Session.objects.filter(expire_date__lt=timezone.now()))
+    standing = Session.objects.filter(pk=OuterRef("session_key"))
+    encoders.delete(OpenSession.objects.filter(~Exists(standing)))
+    return ended
 
 
 def guesses(untouched: float) -> int:

@@ -117,7 +117,19 @@ OF_A_CARD = {"label-why", "label-hand-on"}
 # Whose key it is decides.
 OF_A_KEY = {"api-key-revoke"}
 # Whose link it is decides.
-OF_A_LINK = {"invitation"}
+OF_A_LINK = {"invitation", "password-link"}
+# Whose session it is decides.
+OF_A_SESSION = {"account-session-end"}
+# What administrators of the site open by GET, or do by POST alone; everybody else learns nothing.
+OF_ADMINISTRATORS = {
+    "events": "get",
+    "events-csv": "get",
+    "people": "get",
+    "person": "get",
+    "person-disable": "get",
+    "person-enable": "post",
+    "person-password-link": "post",
+}
 # Pages of a lead that need more than a project to be open; their own tests ask each role.
 ELSEWHERE = {
     "import-begin",
@@ -131,12 +143,13 @@ ELSEWHERE = {
 }
 # Addresses of the site that are nobody's project, and what somebody who is not logged in gets there.
 OF_THE_SITE = {
+    "account": 302,
     "account-password": 302,
+    "account-sessions-end": 302,
+    "password-forgotten": 200,
     "account-waiting": 302,
     "account-kept": 200,
     "api-keys": 302,
-    "events": 302,
-    "events-csv": 302,
     "glossary": 302,
     "home": 302,
     "projects": 302,
@@ -326,6 +339,18 @@ def test_an_address_of_the_site_shows_who_is_not_logged_in_nothing(
     assert client.get(reverse(name)).status_code == OF_THE_SITE[name]
 
 
+@pytest.mark.parametrize("name", OF_ADMINISTRATORS)
+def test_an_address_of_administrators_is_hidden_from_everybody_else(
+    name: str, cast: Cast, stranger: User, admin_user: User, sign_in: Callable[[User], Client]
+) -> None:
+    method = OF_ADMINISTRATORS[name]
+    where = reverse(name, args=[stranger.pk] if name.startswith("person") else [])
+    assert {getattr(browser, method)(where).status_code for browser in cast} == {404}
+    assert {browser.post(where).status_code for browser in cast} <= {404, 405}
+    assert getattr(Client(), method)(where).status_code == 302
+    assert getattr(sign_in(admin_user), method)(where).status_code in {200, 302}
+
+
 def test_every_address_is_in_one_of_the_tables() -> None:
     """A new page has to say who may open it."""
     names = {pattern.name for pattern in urlpatterns if isinstance(pattern, URLPattern) and pattern.name}
@@ -336,6 +361,8 @@ def test_every_address_is_in_one_of_the_tables() -> None:
         OF_A_CARD,
         OF_A_KEY,
         OF_A_LINK,
+        OF_A_SESSION,
+        set(OF_ADMINISTRATORS),
         ELSEWHERE,
         set(OF_THE_SITE),
     ]

@@ -108,6 +108,11 @@ CHANGES = {
     "api-keys": Change(EventKind.KEY_MADE, "loader", {"name": "loader", "scopes": ["predict"], "days": "30"}),
     "api-key-revoke": Change(EventKind.KEY_REVOKED, "old one", details={"owner": "lena"}),
 }
+CHANGES_BY_ADMINISTRATORS = {
+    "person-disable": Change(EventKind.ACCOUNT_DISABLED, "stefan"),
+    "person-enable": Change(EventKind.ACCOUNT_ENABLED, "gone"),
+    "person-password-link": Change(EventKind.PASSWORD_LINK_MADE, "stefan"),
+}
 CHANGES_BY_PROGRAMS = {
     "api-documents": Change(
         EventKind.STORED, sent={"documents": [{"text": "a new text"}]}, details={"created": 1, "updated": 0}
@@ -131,6 +136,10 @@ NONE_NEEDED = {
     "bulk-new": "nothing changes until its preview is confirmed",
     "home": "sends on to the projects, whatever the method",
     "invitation": "its guest's entry is an event, and the tests of invitations look at it",
+    "password-link": "its person's new password is an event, and the tests of links look at it",
+    "account": "one's own name, address and time zone",
+    "account-session-end": "one's own sessions",
+    "account-sessions-end": "one's own sessions",
     "login": "entries are in the security log",
     "logout": "entries are in the security log",
     "account-password": "one's own password is in the security log, and the keys that end with it are events",
@@ -304,6 +313,17 @@ def test_each_change_of_a_lead_is_an_event(
         assert _latest(change).project_id == project.pk
 
 
+@pytest.mark.parametrize("name", CHANGES_BY_ADMINISTRATORS)
+def test_each_change_of_an_administrator_is_an_event(
+    name: str, admin_user: User, stranger: User, sign_in: Callable[[User], Client]
+) -> None:
+    change, gone = CHANGES_BY_ADMINISTRATORS[name], User.objects.create_user("gone", is_active=False)
+    person = gone if change.subject == "gone" else stranger
+    assert sign_in(admin_user).post(reverse(name, args=[person.pk])).status_code == 302
+    event = Event.objects.get()
+    assert (event.kind, event.subject, event.by) == (change.kind, change.subject, admin_user)
+
+
 @pytest.mark.parametrize("name", CHANGES_BY_PROGRAMS)
 def test_each_change_of_a_program_is_an_event(
     name: str, project: Project, lead: User, world: dict[str, list[Any]]
@@ -333,7 +353,7 @@ def _takes_posts(pattern: URLPattern, name: str, project: Project, client: Clien
     view = getattr(pattern.callback, "cls", None)
     if view is not None:  # an endpoint of the API, which asks for a key before it looks at the method
         return hasattr(view, "post")
-    words = {"slug": project.slug, "format": "csv", "key": uuid.uuid4()}
+    words = {"slug": project.slug, "format": "csv", "key": uuid.uuid4(), "token": "none"}
     kwargs = {word: words.get(word, 1) for word in pattern.pattern.converters}
     return client.post(reverse(name, kwargs=kwargs)).status_code != 405
 
@@ -342,7 +362,7 @@ def test_every_address_that_takes_posts_has_an_event_or_a_reason_for_none(
     project: Project, admin_user: User, sign_in: Callable[[User], Client]
 ) -> None:
     """A new writing page has to say which event it records."""
-    told = {*CHANGES, *CHANGES_BY_PROGRAMS, *NONE_NEEDED}
+    told = {*CHANGES, *CHANGES_BY_ADMINISTRATORS, *CHANGES_BY_PROGRAMS, *NONE_NEEDED}
     writing = {
         name
         for name, pattern in _patterns(get_resolver().url_patterns)
