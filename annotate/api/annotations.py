@@ -6,7 +6,7 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +16,7 @@ from annotate import access, tasks
 from annotate.api.base.errors import Problem
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
+from annotate.forms.keys import as_key
 from annotate.models import Annotation, Label, Project
 from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.services.labeling import api_decisions, decisions
@@ -85,7 +86,10 @@ class AnnotationsView(APIView):
     @extend_schema(
         operation_id="list_annotations",
         summary="List annotations: a lead or a reviewer everybody's, an annotator their own",
-        parameters=PAGE_PARAMETERS,
+        parameters=[
+            *PAGE_PARAMETERS,
+            OpenApiParameter("document", int, description="Only those of this document, by its id."),
+        ],
         responses=paged(AnnotationSerializer),
     )
     def get(self, request: Request, slug: str) -> Response:
@@ -95,6 +99,10 @@ class AnnotationsView(APIView):
         # Annotators see their own answers only, so that they answer without knowing those of others.
         if not access.reviews(user, project):
             rows = rows.filter(annotator=user)
+        if document := request.query_params.get("document"):
+            if (key := as_key(document)) is None:
+                raise serializers.ValidationError({"document": _("This is not the id of a document.")})
+            rows = rows.filter(document=key)
         return page(self, request, rows, AnnotationSerializer)
 
     @extend_schema(

@@ -5,9 +5,11 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from annotate.api.annotations import AnnotationsView
 from annotate.api.base.missing import MissingView
 from annotate.api.base.schema import DocsView, SchemaView
-from annotate.api.documents import DocumentsView
+from annotate.api.documents import CommentsView, DocumentsView, DocumentView
+from annotate.api.events import EventsView
 from annotate.api.exports import ExportView
 from annotate.api.imports import ImportsView, ImportView, UndoImportView
+from annotate.api.members import InvitationsView, InvitationView, MembersView, MemberView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
 from annotate.api.versions import MetricsView, PublishView, RollBackView, VersionsView
@@ -31,9 +33,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT, ProjectView.as_view(), name="api-project"),
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
+    path(f"{PROJECT}/documents/<int:pk>", DocumentView.as_view(), name="api-document"),
+    path(f"{PROJECT}/documents/<int:pk>/comments", CommentsView.as_view(), name="api-comments"),
     path(f"{PROJECT}/imports", ImportsView.as_view(), name="api-imports"),
     path(f"{PROJECT}/imports/<int:number>", ImportView.as_view(), name="api-import"),
     path(f"{PROJECT}/imports/<int:number>/undo", UndoImportView.as_view(), name="api-import-undo"),
+    path(f"{PROJECT}/events", EventsView.as_view(), name="api-events"),
+    path(f"{PROJECT}/members", MembersView.as_view(), name="api-members"),
+    path(f"{PROJECT}/members/<int:pk>", MemberView.as_view(), name="api-member"),
+    path(f"{PROJECT}/invitations", InvitationsView.as_view(), name="api-invitations"),
+    path(f"{PROJECT}/invitations/<int:pk>", InvitationView.as_view(), name="api-invitation"),
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/annotations/export.<str:kind>", ExportView.as_view(), name="api-export"),
     *_versions("versions"),

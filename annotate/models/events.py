@@ -12,6 +12,7 @@ class EventKind(models.TextChoices):
 
     PROJECT_CREATED = "project-created", _("Project created")
     PROJECT_DELETED = "project-deleted", _("Project deleted")
+    DOCUMENT_CHANGED = "document-changed", _("Metadata changed")
     DOCUMENT_DELETED = "document-deleted", _("Document deleted")
     SETTINGS_CHANGED = "settings-changed", _("Settings changed")
     LABELS_ADDED = "labels-added", _("Labels added")

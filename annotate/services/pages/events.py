@@ -242,6 +242,8 @@ SENTENCES: dict[str, Any] = {
     EventKind.STORED: gettext_lazy(
         "%(who)s stored documents without a file: %(created)s new, %(updated)s changed"
     ),
+    EventKind.COMMENTED: gettext_lazy("%(who)s commented on document %(document)s"),
+    EventKind.DOCUMENT_CHANGED: gettext_lazy("%(who)s changed the metadata of document %(document)s"),
     EventKind.RETURNED: gettext_lazy(
         "%(who)s returned document %(document)s, put aside by %(subject)s, to the queue"
     ),
