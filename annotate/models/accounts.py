@@ -9,6 +9,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # The names of accounts that stand for programs; lists of annotations would pass a person off as one of them.
@@ -72,6 +73,24 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()
 
 
+# What browsers and systems are told by; each names others as well, so that the first that fits counts.
+BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
 class OpenSession(models.Model):
     """A browser in which somebody is logged in, told from others by what it calls itself and where it is.
 
@@ -87,6 +106,15 @@ class OpenSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} · {self.device}"
+
+    @property
+    def browser(self) -> str:
+        """Return what its owner would call the browser; what it calls itself where that is not known."""
+        name = next((name for mark, name in BROWSERS if mark in self.device), "")
+        system = next((name for mark, name in SYSTEMS if mark in self.device), "")
+        if not name or not system:
+            return self.device or gettext("unknown")
+        return gettext("%(browser)s on %(system)s") % {"browser": name, "system": system}
 
 
 class PasswordLinkQuerySet(models.QuerySet["PasswordLink"]):

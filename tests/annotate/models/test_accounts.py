@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from annotate.models import User
+from annotate.models import OpenSession, User
 from annotate.models.accounts import MACHINE_NAMES
 from annotate.services.demo import oracle
 from annotate.services.imports import labels
@@ -61,3 +61,23 @@ def test_a_person_may_be_called(name: str) -> None:
 def test_the_machines_get_their_own_names() -> None:
     assert labels.machine_annotator().username == "import"
     assert labels.machine_annotator() == labels.machine_annotator()
+
+
+@pytest.mark.parametrize(
+    ("device", "name"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+            "Chrome on Android",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", "unknown"),
+    ],
+)
+def test_a_session_is_called_as_its_owner_would(device: str, name: str) -> None:
+    assert OpenSession(device=device).browser == name
