@@ -102,6 +102,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/documents/<int:pk>/similar/", similar.to_document, name="document-similar"),
     path("projects/<slug:slug>/documents/<int:pk>/delete/", deletion.document, name="document-delete"),
     path("projects/<slug:slug>/documents/<int:pk>/answer/", document.answer, name="document-answer"),
+    path("projects/<slug:slug>/documents/<int:pk>/hand-to/", document.hand_to, name="document-hand-to"),
     path("projects/<slug:slug>/documents/<int:pk>/comment/", document.comment, name="document-comment"),
     path(
         "projects/<slug:slug>/annotations/<int:pk>/withdraw/", document.withdraw, name="annotation-withdraw"

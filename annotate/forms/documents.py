@@ -215,9 +215,24 @@ class CommentForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
     text = forms.CharField(
         label=_("Comment for leads and reviewers"),
+        help_text=_("A member whom you name, as in @anton, sees it, also one who only labels."),
         max_length=LONGEST_COMMENT,
         widget=forms.Textarea(attrs={"rows": 3, "dir": "auto"}),
     )
 
-    def __init__(self, data: QueryDict | None = None) -> None:
-        super().__init__(data, auto_id="comment_%s", label_suffix="")
+    def __init__(self, data: QueryDict | None = None, *, to: str = "") -> None:
+        initial = {"text": f"@{to} "} if to else {}
+        super().__init__(data, initial=initial, auto_id="comment_%s", label_suffix="")
+
+
+class HandForm(forms.Form):
+    """To whom a document is handed: a member who can log in."""
+
+    person = forms.ModelChoiceField(User.objects.none(), label=_("Hand it to"), empty_label=None)
+
+    def __init__(self, data: QueryDict | None = None, *, project: Project) -> None:
+        super().__init__(data, auto_id="hand_%s", label_suffix="")
+        person = self.fields["person"]
+        assert isinstance(person, forms.ModelChoiceField)
+        members = User.objects.filter(memberships__project=project, is_active=True, is_machine=False)
+        person.queryset = members.order_by("username")

@@ -8,7 +8,14 @@ from __future__ import annotations
 from annotate.models.accounts import ApiKey, OpenSession, PasswordLink, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.bulk import BulkChange, BulkItem
-from annotate.models.documents import Comment, Document, FoldedText, ImportChange, UnindexedText
+from annotate.models.documents import (
+    Comment,
+    Document,
+    FoldedText,
+    ImportChange,
+    Mention,
+    UnindexedText,
+)
 from annotate.models.events import Event
 from annotate.models.imports import Import, ImportProblem
 from annotate.models.jobs import Job, Removal, Sweep
@@ -46,6 +53,7 @@ __all__ = [
     "Label",
     "LlmAnswer",
     "Membership",
+    "Mention",
     "ModelVersion",
     "Neighbourhood",
     "OpenSession",

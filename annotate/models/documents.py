@@ -238,3 +238,20 @@ class ImportChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.source_id}"
+
+
+class Mention(models.Model):
+    """Somebody whom a comment names by @: it is shown to them until they have opened it."""
+
+    comment = models.ForeignKey(Comment, models.CASCADE, related_name="mentions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    opened_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["comment", "user"], name="mention_once_per_comment")]
+        indexes = [
+            models.Index(fields=["user"], condition=models.Q(opened_at=None), name="mention_not_opened")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.comment_id}"

@@ -43,6 +43,7 @@ class EventKind(models.TextChoices):
     LANES_EVENED = "lanes-evened", _("Documents moved to the other lane")
     STORED = "stored", _("Documents stored")
     RETURNED = "returned", _("Returned to the queue")
+    HANDED_TO = "handed-to", _("Handed to a person")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")
     HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
     GOLD_GIVEN = "gold-given", _("Gold answer given")

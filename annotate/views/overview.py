@@ -8,9 +8,11 @@ from django.views.decorators.http import require_safe
 
 from annotate.access import is_lead, project_for, reviewed_project_for, reviews, signed_in
 from annotate.models import Project
+from annotate.services.documents import comments
 from annotate.services.llm import answers
 from annotate.services.pages import overview
 
+MOST_MENTIONS = 10
 WORST = 15  # labels on the overview; the version's own page has them all
 
 
@@ -29,6 +31,9 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "confusions": overview.confusions(version) if version else [],
         "annotators": overview.annotators(project),
         "shown": version.number if version else 0,
+        "mentions": comments.mentions(project=project, user=signed_in(request.user)).filter(opened_at=None)[
+            :MOST_MENTIONS
+        ],
         "llm": answers.spent(project=project),
         "tab": "dashboard",
     }

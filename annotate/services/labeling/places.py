@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from datetime import timedelta
 from itertools import count, islice
 from typing import Any
 
@@ -20,6 +21,7 @@ from annotate.models.queue import AssignmentQuerySet, AssignmentState
 from annotate.services import events
 
 STEP = 1e-4  # seconds between the ranks of two documents that are queued at once
+HANDED_FOR = timedelta(days=7)  # that a document waits for the one person whom it was handed to
 MOST_KEYS = 500  # in one statement
 
 
@@ -200,6 +202,50 @@ def return_to_queue(*, annotation: Annotation, by: User | None = None) -> bool:
         project=annotation.project,
         document=annotation.document,
         subject=annotation.annotator.get_username(),
+    )
+    return True
+
+
+@transaction.atomic
+def hand_to(*, document: Document, person: User, by: User) -> bool:
+    """Keep a place of a document for one person: they are asked next, and for a week nobody else is.
+
+    It is a lease of that place; once they have had the card before them it runs out as any other, and others
+    may be asked. False where the person has answered the document, or has it already.
+    """
+    wanted(document.project)  # locks the project, as places are counted and added
+    answered = Annotation.objects.answered().filter(document=document, annotator=person)
+    of_document = Assignment.objects.filter(document=document)
+    own = of_document.filter(annotator=person)
+    if answered.exists() or own.exclude(state=AssignmentState.DONE).exists():
+        return False
+    lease = {
+        "state": AssignmentState.LEASED,
+        "expires_at": timezone.now() + HANDED_FOR,
+        "card": None,
+        "is_ahead": False,
+        "work_list": None,
+    }
+    first = of_document.waiting().order_by("slot").first()
+    is_given = own.update(**lease) or (
+        first is not None and give(of_document.waiting().filter(pk=first.pk), annotator=person, **lease)
+    )
+    if not is_given:
+        slots = set(of_document.values_list("slot", flat=True))
+        Assignment.objects.create(
+            project=document.project,
+            document=document,
+            annotator=person,
+            slot=missing(len(slots) + 1, slots)[0],
+            rank=time.time(),
+            **lease,
+        )
+    events.record(
+        EventKind.HANDED_TO,
+        by=by,
+        project=document.project,
+        document=document,
+        subject=person.get_username(),
     )
     return True
 

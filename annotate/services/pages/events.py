@@ -247,6 +247,7 @@ SENTENCES: dict[str, Any] = {
     EventKind.RETURNED: gettext_lazy(
         "%(who)s returned document %(document)s, put aside by %(subject)s, to the queue"
     ),
+    EventKind.HANDED_TO: gettext_lazy("%(who)s handed document %(document)s to %(subject)s"),
     EventKind.HANDED_ON_ACCEPTED: gettext_lazy(
         "%(who)s kept the answer to document %(document)s that %(subject)s had handed on"
     ),

@@ -9,6 +9,7 @@ from django.db.models import Count
 from annotate.models import Annotation, Document, ModelVersion, Project, User
 from annotate.models.annotations import Outcome
 from annotate.models.members import SEE_ANSWERS, Membership, Role
+from annotate.services.documents import comments
 from annotate.services.pages import status_line
 from annotate.services.pages.status_line import Left
 
@@ -35,6 +36,7 @@ class ListedProject:
     role: Role
     left: Left
     figures: ProjectFigures | None
+    mentions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ def page(*, user: User, words: str = "", number: int = 1) -> ProjectPage:
     found = list(projects.order_by("name", "pk")[first : first + PAGE + 1])
     shown = found[:PAGE]
     roles = _roles(user, shown)
+    mentions = comments.not_opened(user=user, projects=shown)
     figures = _figures([project for project in shown if roles[project.pk] in SEE_ANSWERS])
     return ProjectPage(
         rows=[
@@ -64,6 +67,7 @@ def page(*, user: User, words: str = "", number: int = 1) -> ProjectPage:
                 role=roles[project.pk],
                 left=status_line.left(project=project, annotator=user),
                 figures=figures.get(project.pk),
+                mentions=mentions.get(project.pk, 0),
             )
             for project in shown
         ],

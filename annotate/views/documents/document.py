@@ -14,20 +14,26 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import reviewed_project_for, signed_in
-from annotate.forms.documents import AnswerForm, CommentForm, FilterForm
+from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm
 from annotate.models import Annotation, Document, Project
 from annotate.services.documents import comments, filters, history
-from annotate.services.labeling import corrections, decisions
+from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
 from training.types import Answer
+
+LONGEST_NAME = 150  # of an account
 
 
 @require_safe
 def document(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = reviewed_project_for(request.user, slug)
     shown = _document(project, pk)
-    return _show(request, shown, _answer_form(request, shown), CommentForm())
+    if request.method == "GET":
+        mine = comments.mentions(project=project, user=signed_in(request.user))
+        comments.note_opened(mine.filter(comment__document=shown))
+    form = CommentForm(to=request.GET.get("to", "")[:LONGEST_NAME])
+    return _show(request, shown, _answer_form(request, shown), form)
 
 
 @require_POST
@@ -94,6 +100,23 @@ def comment(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return HttpResponseRedirect(_address(shown, carried) + "#comments")
 
 
+@require_POST
+def hand_to(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Have one person asked about a document, whoever else was asked before."""
+    project = reviewed_project_for(request.user, slug)
+    shown, form = _document(project, pk), HandForm(request.POST, project=project)
+    carried = FilterForm(request.GET, project=project).carried
+    if not form.is_valid():
+        messages.error(request, _("Nothing was changed: choose a member of this project."))
+    elif places.hand_to(document=shown, person=form.cleaned_data["person"], by=signed_in(request.user)):
+        told = _("%(name)s is asked about this document next.")
+        messages.success(request, told % {"name": form.cleaned_data["person"]})
+    else:
+        told = _("%(name)s has answered this document, or has it already.")
+        messages.info(request, told % {"name": form.cleaned_data["person"]})
+    return HttpResponseRedirect(_address(shown, carried))
+
+
 def _answer_form(request: HttpRequest, shown: Document) -> AnswerForm:
     own = shown.annotations.answered().filter(annotator=signed_in(request.user)).first()
     standing = Answer(tuple(own.choices.values_list("label", flat=True))) if own else None
@@ -126,9 +149,11 @@ def _show(
         "form": form,
         "here": _address(shown, wanted.carried),
         "send_to": _address(shown, wanted.carried, "document-answer"),
+        "hand_form": HandForm(project=shown.project),
+        "hand_to": _address(shown, wanted.carried, "document-hand-to"),
         "comment_form": comment_form,
         "comment_to": _address(shown, wanted.carried, "document-comment"),
-        "comments": comments.of_document(shown),
+        "remarks": comments.remarks(shown),
         "query": urlencode(wanted.carried),
         "newer": newer,
         "older": older,

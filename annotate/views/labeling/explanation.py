@@ -14,11 +14,14 @@ from django.views.decorators.http import require_GET, require_safe
 from annotate import access
 from annotate.forms.keys import as_key
 from annotate.models import Card
+from annotate.services.documents import comments
 from annotate.services.labeling import examples as labelled
 from annotate.services.pages import history as own_decisions
 from annotate.services.versions import predictions
 from annotate.views.labeling.card import CardView
 from training.types import NgramWeight
+
+MOST_MENTIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,13 @@ def history(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_safe
 def my_work(request: HttpRequest, slug: str) -> HttpResponse:
-    return render(request, "labeling/my_work.html", _decisions(request, slug))
+    """Show what somebody decided, and the comments that name them, which are seen with that."""
+    context = _decisions(request, slug)
+    named = comments.mentions(project=context["project"], user=access.signed_in(request.user))
+    context["mentions"] = list(named[:MOST_MENTIONS])
+    if request.method == "GET":
+        comments.note_opened(named)
+    return render(request, "labeling/my_work.html", context)
 
 
 def _decisions(request: HttpRequest, slug: str) -> dict[str, Any]:

@@ -81,6 +81,7 @@ ACTIONS = [
     "document-answer",
     "annotation-withdraw",
     "document-comment",
+    "document-hand-to",
     "bulk-undo",
     "bulk-stop",
     "handed-on-settle",
@@ -95,6 +96,7 @@ DONE_BY_REVIEWERS = {
     "document-answer",
     "annotation-withdraw",
     "document-comment",
+    "document-hand-to",
     "handed-on-settle",
 }
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
@@ -216,6 +218,7 @@ def address(
         "document-answer": [document.pk],
         "annotation-withdraw": [annotation.pk],
         "document-comment": [document.pk],
+        "document-hand-to": [document.pk],
         "document-return": [annotation.pk],
         "handed-on-settle": [handed_on.pk],
         "version": [version.number],

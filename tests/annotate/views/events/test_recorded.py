@@ -91,6 +91,7 @@ CHANGES = {
     "bulk-stop": Change(EventKind.CANCELLED, "return", details={"work": "bulk"}),
     "document-delete": Change(EventKind.DOCUMENT_DELETED),
     "document-comment": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
+    "document-hand-to": Change(EventKind.HANDED_TO, "lena"),
     "annotation-withdraw": Change(EventKind.ANSWER_WITHDRAWN, "stefan"),
     "document-return": Change(EventKind.RETURNED, "anton"),
     "handed-on-settle": Change(EventKind.HANDED_ON_DISCARDED, "anton", {"action": "discard"}),
@@ -194,6 +195,7 @@ def answers(
         "document-answer": [document.pk],
         "document-delete": [other.pk],
         "document-comment": [document.pk],
+        "document-hand-to": [document.pk],
         "api-comments": [document.pk],
         "annotation-withdraw": [answered.pk],
         "document-return": [skipped.pk],
@@ -265,6 +267,8 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
         project.imports.update(state="succeeded")  # which it waits for
     if name == "document-comment":
         return sent | {"key": str(uuid.uuid4())}
+    if name == "document-hand-to":
+        return {"person": project.memberships.get(role="lead").user_id}
     if name == "document-answer":
         return sent | {"key": str(uuid.uuid4()), "labels": [project.labels.filter(archived_at=None)[0].pk]}
     if name == "project-settings":

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0046_document_source"),
+        ("annotate", "0047_import_removal"),
     ]
 
     operations = [
