@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0048_accounts"),
+        ("annotate", "0050_accounts"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0047_import_removal"),
+        ("annotate", "0049_late_answers_index"),
     ]
 
     operations = [
