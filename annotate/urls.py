@@ -19,7 +19,7 @@ from annotate.views import (
     runs,
     versions,
 )
-from annotate.views.documents import bulk, document, similar
+from annotate.views.documents import bulk, document, saved_views, similar
 from annotate.views.documents import table as documents
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
@@ -93,6 +93,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/events/", events.project_events, name="project-events"),
     path("projects/<slug:slug>/events/csv/", events.project_events_csv, name="project-events-csv"),
     path("projects/<slug:slug>/documents/", documents.documents, name="documents"),
+    path("projects/<slug:slug>/documents/views/", saved_views.views, name="saved-views"),
+    path(
+        "projects/<slug:slug>/documents/views/<int:pk>/rename/", saved_views.rename, name="saved-view-rename"
+    ),
+    path(
+        "projects/<slug:slug>/documents/views/<int:pk>/delete/", saved_views.delete, name="saved-view-delete"
+    ),
     path("projects/<slug:slug>/documents/bulk/", bulk.bulk_new, name="bulk-new"),
     path("projects/<slug:slug>/documents/bulk/<int:pk>/", bulk.bulk, name="bulk"),
     path("projects/<slug:slug>/documents/bulk/<int:pk>/undo/", bulk.undo, name="bulk-undo"),

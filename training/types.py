@@ -159,6 +159,10 @@ class Task(ABC):
         """Return how likely (documents,) the whole answer is right by calibrated scores."""
 
     @abstractmethod
+    def margin(self, scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+        """Return how far (documents,) calibrated scores are from another answer; 0 is undecided."""
+
+    @abstractmethod
     def judged(self, scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the scores that a decision rests on and whether each was right, both (judged,)."""
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.keys import LARGEST_KEY, as_key
-from annotate.models import Label, Project, User
-from annotate.services.documents import columns, search, similar
+from annotate.forms.names import NameField
+from annotate.models import Annotation, Label, Project, User
+from annotate.services.documents import columns, metadata, orders, search, similar
 from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
+from annotate.services.documents.orders import ListPlace, Sorting
 from annotate.services.labeling.decisions import LONGEST_REASON
 from training.types import Answer
+
+MOST_BATCHES = 100  # that are offered; links may name any
+PLACES = ("after", "until", "before")
 
 
 class Switch(forms.CheckboxInput):
@@ -80,6 +86,44 @@ class PhraseForm(forms.Form):
         super().__init__(data if "q" in data else None, label_suffix="")
 
 
+class DayField(forms.CharField):
+    """A day as browsers and links write it; it stays a text, as the values of filters do."""
+
+    widget = forms.DateInput(attrs={"type": "date"})
+
+    def clean(self, value: str) -> str:
+        text = super().clean(value)
+        try:
+            day = date.fromisoformat(text) if text else None
+        except ValueError:
+            day = date.min
+        if day is not None and not 1970 <= day.year < 2200:
+            fault = _("“%(value)s” is no day: write it like 2026-11-30.")
+            raise forms.ValidationError(fault, params={"value": text})
+        return day.isoformat() if day else ""
+
+
+class PercentField(forms.FloatField):
+    # NB: not the input of numbers, which would hide a word from an address beside the sentence about it.
+    widget = forms.TextInput(attrs={"inputmode": "decimal"})
+    default_error_messages = {"invalid": _("Write a number from 0 to 100.")}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=0, max_value=100, **options)
+
+
+class EntryField(forms.CharField):
+    widget = forms.TextInput(attrs={"list": "metadata-keys", "dir": "auto"})
+
+    def validate(self, value: str) -> None:
+        super().validate(value)
+        try:
+            if value:
+                metadata.parse(value)
+        except ValueError as fault:
+            raise forms.ValidationError(str(fault)) from fault
+
+
 class FilterForm(forms.Form):
     """What the query string asks for.
 
@@ -90,13 +134,19 @@ class FilterForm(forms.Form):
     def __init__(self, data: QueryDict, *, project: Project) -> None:
         super().__init__(data, label_suffix="")
         self.project = project
-        people = User.objects.filter(Q(annotations__project=project) | Q(memberships__project=project))
+        own = {"project": project, "annotator": OuterRef("pk")}
+        people = User.objects.filter(
+            Q(Exists(Annotation.objects.filter(**own))) | Q(memberships__project=project)
+        )
+        batch = as_key(data.get("batch", ""))
+        batches = [*project.batches.order_by("-pk")[:MOST_BATCHES], *project.batches.filter(pk=batch or 0)]
         self._choices = {
             Kind.LABEL: list(project.labels.values_list("pk", "name")),
             Kind.PERSON: list(people.distinct().order_by("username").values_list("pk", "username")),
             Kind.IMPORT: list(
                 project.imports.exclude(created=0).exclude(dry_run=True).values_list("pk", "name")
             ),
+            Kind.BATCH: [(batch.pk, str(batch)) for batch in dict.fromkeys(batches)],
         }
         self.fields = {name: self._field(entry) for name, entry in FILTERS.items()}
 
@@ -112,6 +162,17 @@ class FilterForm(forms.Form):
             return LikeDocumentField(self.project, label=entry.title, required=False)
         if entry.values is Kind.PHRASE:
             return LikePhraseField(self.project, label=entry.title, required=False)
+        if entry.values is Kind.DAY:
+            return DayField(label=entry.title, required=False, max_length=20)
+        if entry.values is Kind.PERCENT:
+            return PercentField(label=entry.title, required=False)
+        if entry.values is Kind.ENTRY:
+            return EntryField(
+                label=entry.title,
+                required=False,
+                max_length=metadata.LONGEST,
+                help_text=_("A key, or “key = value”."),
+            )
         if entry.values is Kind.SWITCH:
             return forms.BooleanField(label=entry.title, required=False, widget=Switch)
         values = self._choices[entry.values] if isinstance(entry.values, Kind) else entry.values
@@ -127,7 +188,37 @@ class FilterForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """The values that are asked for and can be had, by filter name."""
         self.is_valid()
-        return {name: value for name, value in self.cleaned_data.items() if value not in ("", False, None)}
+        # NB: 0 per cent is a value, and equal to False.
+        return {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if value is not None and value is not False and value != ""
+        }
+
+    @property
+    def first(self) -> list[forms.BoundField]:
+        return [self[name] for name, entry in FILTERS.items() if entry.is_first]
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        return [self[name] for name, entry in FILTERS.items() if entry.is_shown and not entry.is_first]
+
+    @property
+    def has_more(self) -> bool:
+        """Whether one of the filters that the form keeps folded away is asked for, or wrong."""
+        return any(field.errors or field.name in self.wanted for field in self.more)
+
+    @property
+    def in_force(self) -> list[tuple[str, Any, Any]]:
+        """The filters in force: the name, the title and the value as people read it, empty for a switch."""
+        told = []
+        for name, value in self.wanted.items():
+            field = self.fields[name]
+            choices: dict[Any, Any] = {}
+            if isinstance(field, forms.ChoiceField):
+                choices = dict(field.choices)  # type: ignore[arg-type]
+            told.append((name, field.label, "" if value is True else choices.get(value, value)))
+        return told
 
     @property
     def carried(self) -> dict[str, str]:
@@ -136,12 +227,18 @@ class FilterForm(forms.Form):
 
 
 class TableForm(forms.Form):
-    """Which columns the documents page shows and which page of them, as the query string says.
+    """Which columns the documents page shows, in which order, and which page of them, by the query string.
 
-    A column that is not there is left out and said beside the columns. `before` begins a page like `after`:
-    older links have it.
+    What is not there is left out and said. `before` begins a page like `after`: links of an earlier site have
+    it.
     """
 
+    sort = forms.ChoiceField(
+        label=_("Order"),
+        required=False,
+        choices=orders.CHOICES,
+        error_messages={"invalid_choice": _("There is no order “%(value)s”; the newest stand first.")},
+    )
     column = forms.MultipleChoiceField(
         label=_("Columns"),
         required=False,
@@ -153,9 +250,11 @@ class TableForm(forms.Form):
         asked = data.getlist("column") or columns.USUAL
         data = data.copy()
         data.setlist("column", asked)
+        data["sort"] = data.get("sort") or orders.USUAL
         super().__init__(data, label_suffix="")
         self.asked = set(asked)
-        self.titles = columns.titles(project, asked=asked)
+        self.keys = columns.metadata_keys(project)
+        self.titles = columns.titles(self.keys, asked=asked)
         self.fields["column"].choices = list(self.titles.items())  # type: ignore[attr-defined]
 
     @property
@@ -164,12 +263,61 @@ class TableForm(forms.Form):
         return [(name, title) for name, title in self.titles.items() if name in self.asked]
 
     @property
-    def after(self) -> int | None:
-        return as_key(self.data.get("after") or self.data.get("before", ""))
+    def sorting(self) -> Sorting:
+        self.is_valid()
+        return Sorting(self.cleaned_data.get("sort", orders.USUAL))
 
     @property
-    def until(self) -> int | None:
-        return as_key(self.data.get("until", ""))
+    def unknown(self) -> list[str]:
+        """What the address asks for and this page does not know, as a filter of an earlier site."""
+        return sorted(set(self.data) - {*FILTERS, *PLACES, "sort", "column"})
+
+    @property
+    def after(self) -> ListPlace | None:
+        return self._place("after") or self._place("before")
+
+    @property
+    def until(self) -> ListPlace | None:
+        return self._place("until")
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the address names a place that this order does not have."""
+        return any(self.data.get(name) and not self._place(name) for name in PLACES)
+
+    def _place(self, name: str) -> ListPlace | None:
+        try:
+            return self.sorting.read(self.data.get(name, ""))
+        except ValueError:
+            return None
+
+    @property
+    def carried(self) -> list[tuple[str, str]]:
+        """The order and the columns as links carry them to other pages, where they are not the usual ones."""
+        sort, chosen = self.sorting.name, [name for name, _title in self.columns]
+        return [
+            *([("sort", sort)] if sort != orders.USUAL else []),
+            *([("column", name) for name in chosen] if chosen != columns.USUAL else []),
+        ]
+
+
+def without_place(data: QueryDict) -> QueryDict:
+    """Return what an address asks of the table, at its first page, without empty fields and unknown ones."""
+    kept = data.copy()
+    for name in data:
+        if name not in {*FILTERS, "sort", "column"} or not data[name]:
+            del kept[name]
+    return kept
+
+
+class SavedViewForm(forms.Form):
+    name = NameField(label=_("Name"), max_length=100)
+    is_shared = forms.BooleanField(label=_("For everybody who sees the project’s documents"), required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, can_share: bool, **options: Any) -> None:
+        super().__init__(data, label_suffix="", **options)
+        if not can_share:
+            del self.fields["is_shared"]
 
 
 class AnswerForm(forms.Form):

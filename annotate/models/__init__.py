@@ -14,6 +14,7 @@ from annotate.models.documents import (
     FoldedText,
     ImportChange,
     Mention,
+    SavedView,
     UnindexedText,
 )
 from annotate.models.events import Event
@@ -63,6 +64,7 @@ __all__ = [
     "Publication",
     "Removal",
     "RemovedMember",
+    "SavedView",
     "ReportCard",
     "Sweep",
     "TrainingRun",

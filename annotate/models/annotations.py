@@ -114,6 +114,7 @@ class Annotation(models.Model):
         indexes = [
             models.Index(fields=["project", "annotator", "-updated_at"], name="annotation_history"),
             models.Index(fields=["project"], condition=models.Q(is_late=True), name="annotation_late"),
+            models.Index(fields=["project", "updated_at", "document"], name="annotation_last_decision"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Length
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.imports import Import
@@ -136,6 +137,7 @@ class Document(models.Model):
             models.Index(
                 fields=["source", "id"], condition=models.Q(source__isnull=False), name="document_source"
             ),
+            models.Index("project", Length("text"), "id", name="document_length"),
         ]
 
     def __str__(self) -> str:
@@ -255,3 +257,35 @@ class Mention(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} in {self.comment_id}"
+
+
+class SavedView(models.Model):
+    """A list of documents under a name: `query` is the address of the documents page that shows it.
+
+    It is its owner's alone, or everybody's who sees the project's documents where it `is_shared`.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="saved_views")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_views")
+    name = models.CharField(_("name"), max_length=100)
+    query = models.TextField(blank=True)
+    is_shared = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "name"],
+                condition=models.Q(is_shared=True),
+                name="view_name_once_per_project",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "owner", "name"],
+                condition=models.Q(is_shared=False),
+                name="view_name_once_per_owner",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 
 from annotate.models.annotations import AnswerField
@@ -14,15 +16,30 @@ class Prediction(models.Model):
     """What the latest published version says of one document: one live row, not one per label or round.
 
     The answer's labels are what was decided; its scores are calibrated, and cut to the best few and to those
-    of the labels.
+    of the labels. `confidence` and `margin` are those of the whole answer, by all scores; None where the
+    version is not calibrated. The document's project stands here as well, so that one index holds the
+    predictions of a project in their order.
     """
 
+    project = models.ForeignKey(Project, models.CASCADE, related_name="predictions", db_index=False)
     document = models.OneToOneField(Document, models.CASCADE, related_name="prediction")
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="predictions")
     answer = AnswerField()
+    confidence = models.FloatField(null=True)
+    margin = models.FloatField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "confidence", "document"], name="prediction_confidence"),
+            models.Index(fields=["project", "margin", "document"], name="prediction_margin"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.version_id}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.project_id = self.document.project_id
+        super().save(*args, **kwargs)
 
 
 class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):

@@ -50,6 +50,11 @@ class PairOfLabels(Task):
         """Return the probability that both are right, as if they were independent."""
         return np.asarray(np.sort(scores, axis=1)[:, -2:].prod(axis=1), np.float32)
 
+    def margin(self, scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+        """Return the second score less the third, which is chosen next."""
+        best = np.sort(scores, axis=1)
+        return np.asarray(best[:, -2] - best[:, -3], np.float32)
+
     def judged(self, scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         return scores.ravel(), (targets > 0).ravel()
 

@@ -53,6 +53,10 @@ class MultiLabel(Task):
         """Return the probability that every yes and every no is right, as if they were independent."""
         return np.asarray(np.maximum(scores, 1 - scores).prod(axis=1), np.float32)
 
+    def margin(self, scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+        """Return the distance of the score that is nearest to its label's threshold."""
+        return np.asarray(np.abs(scores - thresholds).min(axis=1, initial=1.0), np.float32)
+
     def judged(self, scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         return scores.ravel(), (targets > 0).ravel()
 

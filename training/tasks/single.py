@@ -49,6 +49,13 @@ class SingleLabel(Task):
     def confidence(self, scores: FloatArray) -> FloatArray:
         return np.asarray(scores.max(axis=1, initial=0.0), np.float32)
 
+    def margin(self, scores: FloatArray, thresholds: FloatArray) -> FloatArray:
+        """Return the best score less the second; the best alone where there is one label."""
+        if scores.shape[1] < 2:
+            return self.confidence(scores)
+        best = np.sort(scores, axis=1)[:, -2:]  # (documents, 2)
+        return np.asarray(best[:, 1] - best[:, 0], np.float32)
+
     def judged(self, scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
         return calibration.best_of(scores, targets)
 

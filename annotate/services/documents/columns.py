@@ -17,22 +17,24 @@ COLUMNS: dict[str, Any] = {
     "outcome": _("Outcome"),
     "annotators": _("Annotators"),
     "model": _("Model says"),
+    "confidence": _("Confidence"),
+    "margin": _("Margin"),
     "lane": _("Lane"),
     "batch": _("Batch"),
     "length": _("Length"),
     "imported": _("Imported"),
     "decided": _("Last decision"),
 }
-USUAL = ["labels", "annotators", "model", "lane"]
+USUAL = ["labels", "annotators", "model", "confidence", "lane"]
 OF_META = "meta:"  # before a key of the metadata
 SAMPLE = 200  # documents at each end of a project whose metadata is looked at
 MOST_KEYS = 50
 LONGEST_KEY = 200
 
 
-def titles(project: Project, *, asked: Iterable[str] = ()) -> dict[str, Any]:
-    """Return every column that can be chosen with its title: those of the metadata too, and any asked for."""
-    keys = [*metadata_keys(project), *(name.removeprefix(OF_META) for name in asked if _is_of_meta(name))]
+def titles(offered: Iterable[str], *, asked: Iterable[str] = ()) -> dict[str, Any]:
+    """Return every column that can be chosen with its title, those of metadata offered or asked for too."""
+    keys = [*offered, *(name.removeprefix(OF_META) for name in asked if _is_of_meta(name))]
     return COLUMNS | {OF_META + key: key for key in keys}
 
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KT
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact, GreaterThan
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Annotation, AnnotationLabel, Document, Prediction, Project
+from annotate.models import (
+    Annotation,
+    AnnotationLabel,
+    Assignment,
+    Comment,
+    Document,
+    Prediction,
+    Project,
+)
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
-from annotate.services.documents import disagreements, search, similar
+from annotate.services.documents import disagreements, metadata, search, similar
+from annotate.services.documents.json_functions import HasLabel, LabelCount
 
 NOT_DECIDED = "none"
+TAKEN, CHANGED = "taken", "changed"
 
 
 class Kind(Enum):
@@ -30,6 +44,10 @@ class Kind(Enum):
     IMPORT = "import"  # the key of one of the project's imports
     DOCUMENT = "document"  # the key of a document that others are compared with
     PHRASE = "phrase"  # what documents are compared with
+    BATCH = "batch"  # the key of one of the project's batches
+    DAY = "day"  # as 2026-11-30
+    PERCENT = "percent"  # a number from 0 to 100
+    ENTRY = "entry"  # a key of the metadata, or a key and its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +55,9 @@ class Filter:
     """One way to narrow documents down.
 
     `meaning` says which documents fit a value. Where `of_annotation` is set it says which annotations do; a
-    document then fits that has one annotation which fits all such filters at once. A filter that is not
-    `is_shown` is set by links of other pages only.
+    document then fits that has one annotation which fits all such filters at once. The form begins with those
+    that are `is_first`; a filter that is not `is_shown` is set by links of other pages only. Values are plain
+    JSON, so that they can be kept.
     """
 
     title: Any
@@ -46,6 +65,7 @@ class Filter:
     meaning: Callable[[Project, Any], Q]
     of_annotation: bool = False
     is_shown: bool = True
+    is_first: bool = False
 
 
 def _answered(label: int | None = None) -> Exists:
@@ -64,26 +84,117 @@ def _labelled(label: int) -> Exists:
     return Exists(AnnotationLabel.objects.filter(annotation=OuterRef("pk"), label=label))
 
 
+def _midnight(day: str, *, days: int = 0) -> datetime:
+    return timezone.make_aware(datetime.fromisoformat(day)) + timedelta(days=days)
+
+
+def _suggested(project: Project, *, is_taken: bool) -> Q:
+    """Return which annotations took the suggestion as it was shown, or else changed it."""
+    choices = AnnotationLabel.objects.filter(annotation=OuterRef("pk"))
+    added = choices.filter(~Q(HasLabel(OuterRef("shown"), F("label_id"))))
+    count = choices.order_by().values("annotation").annotate(n=Count("pk")).values("n")
+    same = Q(~Exists(added), Exact(LabelCount(F("shown")), Coalesce(Subquery(count), 0)))
+    compared = Q(outcome=Outcome.ANSWERED, shown__isnull=False)
+    if project.task_type.task.exclusive:  # of which a suggestion without a label is none
+        compared &= Q(GreaterThan(LabelCount(F("shown")), 0))
+    return compared & (same if is_taken else ~same)
+
+
 FILTERS = {
     "q": Filter(
         _("Text or external id"),
         Kind.TEXT,
         search.meaning,
+        is_first=True,
     ),
-    "lane": Filter(_("Lane"), Lane.choices, lambda project, lane: Q(lane=lane)),
-    "half": Filter(_("Half"), Half.choices, lambda project, half: Q(half=half), is_shown=False),
+    "lane": Filter(_("Lane"), Lane.choices, lambda project, lane: Q(lane=lane), is_first=True),
+    "half": Filter(_("Half of the holdout"), Half.choices, lambda project, half: Q(half=half)),
     "outcome": Filter(
         _("Outcome"),
         [*Outcome.choices, (NOT_DECIDED, _("Not decided on"))],
         lambda project, outcome: Q(outcome=outcome),
         of_annotation=True,
+        is_first=True,
     ),
     "label": Filter(
-        _("Annotated as"), Kind.LABEL, lambda project, label: Q(_labelled(label)), of_annotation=True
+        _("Annotated as"),
+        Kind.LABEL,
+        lambda project, label: Q(_labelled(label)),
+        of_annotation=True,
+        is_first=True,
     ),
-    "decided": Filter(_("Predicted as"), Kind.LABEL, lambda project, label: Q(_decided(label))),
+    "decided": Filter(
+        _("Predicted as"), Kind.LABEL, lambda project, label: Q(_decided(label)), is_first=True
+    ),
     "annotator": Filter(
-        _("Annotator"), Kind.PERSON, lambda project, person: Q(annotator=person), of_annotation=True
+        _("Annotator"),
+        Kind.PERSON,
+        lambda project, person: Q(annotator=person),
+        of_annotation=True,
+        is_first=True,
+    ),
+    "gold": Filter(
+        _("Has a gold answer"), Kind.SWITCH, lambda project, _on: Q(is_gold=True), of_annotation=True
+    ),
+    "suggestion": Filter(
+        _("Suggestion"),
+        [(TAKEN, _("Was taken")), (CHANGED, _("Was changed"))],
+        lambda project, what: _suggested(project, is_taken=what == TAKEN),
+        of_annotation=True,
+    ),
+    "decided_from": Filter(
+        _("Decided on from"),
+        Kind.DAY,
+        lambda project, day: Q(updated_at__gte=_midnight(day)),
+        of_annotation=True,
+    ),
+    "decided_to": Filter(
+        _("Decided on until"),
+        Kind.DAY,
+        lambda project, day: Q(updated_at__lt=_midnight(day, days=1)),
+        of_annotation=True,
+    ),
+    "imported_from": Filter(
+        _("Imported from"), Kind.DAY, lambda project, day: Q(created_at__gte=_midnight(day))
+    ),
+    "imported_to": Filter(
+        _("Imported until"), Kind.DAY, lambda project, day: Q(created_at__lt=_midnight(day, days=1))
+    ),
+    "batch": Filter(
+        _("Batch"),
+        Kind.BATCH,
+        lambda project, batch: Q(Exists(Assignment.objects.filter(document=OuterRef("pk"), batch=batch))),
+    ),
+    "meta": Filter(_("Metadata"), Kind.ENTRY, lambda project, text: metadata.meaning(text)),
+    "commented": Filter(
+        _("Has a comment"),
+        Kind.SWITCH,
+        lambda project, _on: Q(Exists(Comment.objects.filter(document=OuterRef("pk")))),
+    ),
+    "predicted": Filter(
+        _("Prediction"),
+        [("yes", _("The model says something")), ("no", _("The model says nothing"))],
+        lambda project, has_one: Q(prediction__isnull=has_one == "no"),
+    ),
+    "conf_from": Filter(
+        _("Confidence from (%)"),
+        Kind.PERCENT,
+        lambda project, percent: Q(prediction__confidence__gte=percent / 100),
+    ),
+    "conf_to": Filter(
+        _("Confidence up to (%)"),
+        Kind.PERCENT,
+        lambda project, percent: Q(prediction__confidence__lte=percent / 100),
+    ),
+    "margin_from": Filter(
+        _("Margin from (%)"),
+        Kind.PERCENT,
+        lambda project, percent: Q(prediction__margin__gte=percent / 100),
+    ),
+    "margin_to": Filter(
+        _("Margin up to (%)"),
+        Kind.PERCENT,
+        lambda project, percent: Q(prediction__margin__lte=percent / 100),
     ),
     "import": Filter(_("Added by the import"), Kind.IMPORT, lambda project, upload: Q(source=upload)),
     "disagree": Filter(
@@ -119,7 +230,11 @@ FILTERS = {
 
 
 def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
-    """Return the documents that fit the values by filter name."""
+    """Return the documents that fit the values by filter name.
+
+    With "not decided on" those fit that have no annotation which fits the other filters of annotations, as
+    those that one annotator has not decided on.
+    """
     documents: QuerySet[Document] = project.documents.all()
     annotations, asks_annotations = Annotation.objects.filter(document=OuterRef("pk")), False
     is_undecided = wanted.get("outcome") == NOT_DECIDED
@@ -127,7 +242,7 @@ def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
         narrow = FILTERS[name]
         if not narrow.of_annotation:
             documents = documents.filter(narrow.meaning(project, value))
-        elif not is_undecided:
+        elif value != NOT_DECIDED:
             annotations, asks_annotations = annotations.filter(narrow.meaning(project, value)), True
     if is_undecided:
         return documents.filter(~Exists(annotations))

@@ -13,6 +13,7 @@ from annotate.models import Annotation, Assignment, BulkItem, Decision, Document
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
+from annotate.services.documents.orders import Listing, Sorting
 from training.types import Answer, Json
 
 MOST_NEAR = 20  # near duplicates that are listed; a template with holes may have thousands
@@ -124,8 +125,8 @@ def is_queued(document: Document) -> bool:
     return Assignment.objects.filter(document=document).exclude(state=AssignmentState.DONE).exists()
 
 
-def neighbours(documents: QuerySet[Document], *, pk: int) -> tuple[int | None, int | None]:
-    """Return the keys of the documents before and after this one in a list that begins with the newest."""
-    newer = documents.filter(pk__gt=pk).order_by("pk").values_list("pk", flat=True).first()
-    older = documents.filter(pk__lt=pk).order_by("-pk").values_list("pk", flat=True).first()
-    return newer, older
+def neighbours(document: Document, listing: Listing, sorting: Sorting) -> tuple[int | None, int | None]:
+    """Return the keys of the documents before and after this one in a list, which need not hold it."""
+    place = sorting.place_of(document)
+    before, after = (listing.next_to(place, backwards=is_back, most=1) for is_back in (True, False))
+    return before[0].pk if before else None, after[0].pk if after else None

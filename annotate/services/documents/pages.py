@@ -1,8 +1,4 @@
-"""One page of documents in an order, with everything that is shown beside each.
-
-A page begins or ends at a place, which is a value of the order and the key of a document: what lies next to
-it is found by an index, wherever in the list it is, and stays found when documents come or go.
-"""
+"""One page of documents in an order, with everything that is shown beside each."""
 
 from __future__ import annotations
 
@@ -12,9 +8,10 @@ from datetime import datetime
 from django.db.models import Prefetch, QuerySet
 from django.db.models.functions import Length, Substr
 
-from annotate.models import Annotation, Assignment, Document
+from annotate.models import Annotation, Assignment, Document, Prediction
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
+from annotate.services.documents.orders import Listing, ListPlace
 
 PAGE = 50
 MOST_COUNTED = 10_000
@@ -25,12 +22,14 @@ HEAD_CHARS = 20_000  # of a text that are read to show a part of it
 class DocumentRow:
     """A document and what its cells say beside it.
 
-    `is_learned` where a model may have learned this very text, so that what it says of it proves nothing.
+    Where `is_learned`, a model may have learned this very text: what it says of it proves nothing and is not
+    told.
     """
 
     document: Document
     decided_at: datetime | None
     is_learned: bool
+    predicted: Prediction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,30 +37,29 @@ class DocumentPage:
     """Documents in their order; `back` and `following` are the places that the pages beside it begin at."""
 
     rows: list[DocumentRow]
-    back: int | None = None
-    following: int | None = None
+    back: ListPlace | None = None
+    following: ListPlace | None = None
 
 
-def page(
-    documents: QuerySet[Document], *, after: int | None = None, until: int | None = None
-) -> DocumentPage:
-    """Return the documents next to a place, the newest first; the first page where none is named."""
-    newest_first = documents.order_by("-pk").values_list("pk", flat=True)
+def page(listing: Listing, *, after: ListPlace | None = None, until: ListPlace | None = None) -> DocumentPage:
+    """Return the documents next to a place; the first page where none is named."""
     if until is not None:
-        keys = list(newest_first.filter(pk__gt=until).reverse()[: PAGE + 1])
+        found = listing.next_to(until, backwards=True, most=PAGE + 1)
         # A page that would not be full is the first one, so that it is the same from wherever one comes.
-        if len(keys) > PAGE:
-            keys = keys[PAGE - 1 :: -1]
-            return DocumentPage(shown(keys), back=keys[0], following=keys[-1])
+        if len(found) > PAGE:
+            found = found[PAGE - 1 :: -1]
+            return DocumentPage(_rows(found), back=found[0], following=found[-1])
         after = None
-    keys = list((newest_first.filter(pk__lt=after) if after is not None else newest_first)[: PAGE + 1])
-    has_more, keys = len(keys) > PAGE, keys[:PAGE]
-    has_back = after is not None and newest_first.filter(pk__gte=after).exists()
-    return DocumentPage(
-        shown(keys),
-        back=(keys[0] if keys else (after or 1) - 1) if has_back else None,
-        following=keys[-1] if has_more else None,
-    )
+    found = listing.next_to(after, backwards=False, most=PAGE + 1)
+    has_more, found = len(found) > PAGE, found[:PAGE]
+    back = found[0] if found else after
+    if after is None or back is None or not listing.next_to(back, backwards=True, most=1):
+        back = None
+    return DocumentPage(_rows(found), back=back, following=found[-1] if has_more else None)
+
+
+def _rows(places: list[ListPlace]) -> list[DocumentRow]:
+    return shown([place.pk for place in places])
 
 
 def shown(keys: list[int]) -> list[DocumentRow]:
@@ -84,10 +82,12 @@ def shown(keys: list[int]) -> list[DocumentRow]:
 def _row(document: Document) -> DocumentRow:
     annotations = list(document.annotations.all())
     is_answered = any(annotation.outcome == Outcome.ANSWERED for annotation in annotations)
+    prediction, is_learned = getattr(document, "prediction", None), document.lane == Lane.POOL and is_answered
     return DocumentRow(
         document,
         decided_at=max((annotation.updated_at for annotation in annotations), default=None),
-        is_learned=document.lane == Lane.POOL and is_answered,
+        is_learned=is_learned and prediction is not None,
+        predicted=None if is_learned else prediction,
     )
 
 

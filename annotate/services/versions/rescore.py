@@ -20,7 +20,7 @@ from training.types import Answer, Embedder, TrainingError
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 KEPT_SCORES = 5
-FIELDS = ["version", "answer"]
+FIELDS = ["project", "version", "answer", "confidence", "margin"]
 
 
 def prelabel(*, version: ModelVersion, tell: Callable[[float], None] = lambda done: None) -> int:
@@ -86,12 +86,17 @@ def _predictions(
     known = predictor.knows(list(texts.values()), embedder=embedder)
     texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
-    labels = [int(key) for key in predictor.schema.keys]
+    labels, task = [int(key) for key in predictor.schema.keys], predictor.schema.task
+    decisions = predictor.decide(scores)
+    sure, margins = task.confidence(scores), task.margin(scores, predictor.thresholds)
     top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
     return [
         Prediction(
+            project_id=version.project_id,
             document_id=key,
             version=version,
+            confidence=round(float(sure[i]), 4) if version.calibrated else None,
+            margin=round(float(margins[i]), 4) if version.calibrated else None,
             answer=Answer(
                 labels=tuple(labels[j] for j in decided),
                 # A decided label keeps its score where it is not among the best few.
@@ -101,7 +106,7 @@ def _predictions(
                 ),
             ).told(calibrated=version.calibrated),
         )
-        for key, row, best, decided in zip(texts, scores, top, predictor.decide(scores), strict=True)
+        for i, (key, row, best, decided) in enumerate(zip(texts, scores, top, decisions, strict=True))
     ]
 
 

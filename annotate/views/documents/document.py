@@ -14,9 +14,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotate import tasks
 from annotate.access import reviewed_project_for, signed_in
-from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm
+from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm, TableForm
 from annotate.models import Annotation, Document, Project
-from annotate.services.documents import comments, filters, history
+from annotate.services.documents import comments, filters, history, orders
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
@@ -61,7 +61,7 @@ def answer(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         request,
         _("Your answer is the gold one of this document now.") if is_gold else _("Your answer is kept."),
     )
-    return HttpResponseRedirect(_address(shown, FilterForm(request.GET, project=project).carried))
+    return HttpResponseRedirect(_address(shown, _carried(request, project)))
 
 
 @require_POST
@@ -77,7 +77,7 @@ def withdraw(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         )
     else:
         messages.info(request, _("Nothing was changed: there is no answer any more to withdraw."))
-    carried = FilterForm(request.GET, project=project).carried
+    carried = _carried(request, project)
     return HttpResponseRedirect(_address(annotation.document, carried))
 
 
@@ -96,7 +96,7 @@ def comment(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         key=form.cleaned_data["key"],
         text=form.cleaned_data["text"],
     )
-    carried = FilterForm(request.GET, project=project).carried
+    carried = _carried(request, project)
     return HttpResponseRedirect(_address(shown, carried) + "#comments")
 
 
@@ -105,7 +105,7 @@ def hand_to(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Have one person asked about a document, whoever else was asked before."""
     project = reviewed_project_for(request.user, slug)
     shown, form = _document(project, pk), HandForm(request.POST, project=project)
-    carried = FilterForm(request.GET, project=project).carried
+    carried = _carried(request, project)
     if not form.is_valid():
         messages.error(request, _("Nothing was changed: choose a member of this project."))
     elif places.hand_to(document=shown, person=form.cleaned_data["person"], by=signed_in(request.user)):
@@ -128,8 +128,14 @@ def _document(project: Project, pk: int) -> Document:
     return get_object_or_404(documents, pk=pk)
 
 
-def _address(shown: Document, carried: dict[str, str], name: str = "document") -> str:
-    query = f"?{urlencode(carried)}" if carried else ""
+def _carried(request: HttpRequest, project: Project) -> str:
+    """Return the query of the list that the page was opened from, without what cannot be had."""
+    narrowed, table = FilterForm(request.GET, project=project), TableForm(request.GET, project=project)
+    return urlencode([*narrowed.carried.items(), *table.carried])
+
+
+def _address(shown: Document, carried: str, name: str = "document") -> str:
+    query = f"?{carried}" if carried else ""
     return reverse(name, args=[shown.project.slug, shown.pk]) + query
 
 
@@ -141,20 +147,25 @@ def _show(
     status: int = HTTPStatus.OK,
 ) -> HttpResponse:
     wanted = FilterForm(request.GET, project=shown.project)
-    newer, older = history.neighbours(filters.find(shown.project, wanted.wanted), pk=shown.pk)
+    sorting = TableForm(request.GET, project=shown.project).sorting
+    found = filters.find(shown.project, wanted.wanted)
+    listing = orders.listing(shown.project, found, sorting, is_narrowed=bool(wanted.wanted))
+    newer, older = history.neighbours(shown, listing, sorting)
+    carried = _carried(request, shown.project)
     near, has_more_near = history.near_duplicates(shown)
     context = {
         "project": shown.project,
         "document": shown,
         "form": form,
-        "here": _address(shown, wanted.carried),
-        "send_to": _address(shown, wanted.carried, "document-answer"),
+        "here": _address(shown, carried),
+        "send_to": _address(shown, carried, "document-answer"),
         "hand_form": HandForm(project=shown.project),
-        "hand_to": _address(shown, wanted.carried, "document-hand-to"),
+        "hand_to": _address(shown, carried, "document-hand-to"),
         "comment_form": comment_form,
-        "comment_to": _address(shown, wanted.carried, "document-comment"),
+        "comment_to": _address(shown, carried, "document-comment"),
         "remarks": comments.remarks(shown),
-        "query": urlencode(wanted.carried),
+        "query": carried,
+        "is_narrowed": bool(wanted.wanted),
         "newer": newer,
         "older": older,
         "told": history.said_of(shown),

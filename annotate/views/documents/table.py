@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -12,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.access import reviewed_project_for, signed_in
-from annotate.forms.documents import FilterForm, TableForm
+from annotate.forms.documents import FilterForm, TableForm, without_place
 from annotate.models import Annotation, HandedOnAnswer
-from annotate.services.documents import disagreements, filters, pages, search
+from annotate.services.documents import disagreements, filters, orders, pages, saved_views, search
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview
@@ -26,7 +25,8 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     form = FilterForm(request.GET, project=project)
     table = TableForm(request.GET, project=project)
     found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
-    page = pages.page(found, after=table.after, until=table.until)
+    listing = orders.listing(project, found, table.sorting, is_narrowed=bool(form.wanted))
+    page = pages.page(listing, after=table.after, until=table.until)
     is_first = page.back is None
     context = {
         "project": project,
@@ -34,9 +34,17 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "table": table,
         "page": page,
         "rows": page.rows,
-        "back_url": _link(request, until=page.back) if page.back is not None else "",
-        "next_url": _link(request, after=page.following) if page.following is not None else "",
+        "back_url": _link(request, until=table.sorting.write(page.back)) if page.back else "",
+        "next_url": _link(request, after=table.sorting.write(page.following)) if page.following else "",
+        "heads": [
+            (title, table.sorting.direction(name), _link(request, sort=table.sorting.turned(name)))
+            if name in orders.ORDERS
+            else (title, "", "")
+            for name, title in table.columns
+        ],
         "here": _link(request).removeprefix("?"),
+        "views": saved_views.seen_by(signed_in(request.user), project),
+        "in_force": [(title, value, _link(request, without=name)) for name, title, value in form.in_force],
         "is_filtered": bool(form.wanted),
         "carried": urlencode(form.carried),
         "hits": pages.hits(found) if form.wanted and is_first else None,
@@ -52,12 +60,12 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "documents/list.html", context)
 
 
-def _link(request: HttpRequest, **changed: Any) -> str:
+def _link(request: HttpRequest, *, without: str = "", **changed: str) -> str:
     """Return the address of this table at another place; its first page where none is named."""
-    query = request.GET.copy()
-    for name in ("after", "until", "before"):
-        query.pop(name, None)
-    query.update({name: str(value) for name, value in changed.items()})
+    query = without_place(request.GET)
+    query.pop(without, None)
+    for name, value in changed.items():
+        query[name] = value
     return f"?{query.urlencode()}"
 
 

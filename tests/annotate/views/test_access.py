@@ -20,6 +20,7 @@ from annotate.models import (
     ModelVersion,
     Project,
     RemovedMember,
+    SavedView,
     TrainingRun,
     User,
     WorkList,
@@ -43,6 +44,7 @@ PAGES = [
     "project-events-csv",
     "documents",
     "document",
+    "saved-views",
     "bulk-new",
     "bulk",
     "similar",
@@ -65,6 +67,7 @@ REVIEWED = {
     "document",
     "similar",
     "document-similar",
+    "saved-views",
     "handed-on",
     "versions",
     "version",
@@ -82,6 +85,8 @@ ACTIONS = [
     "annotation-withdraw",
     "document-comment",
     "document-hand-to",
+    "saved-view-rename",
+    "saved-view-delete",
     "bulk-undo",
     "bulk-stop",
     "handed-on-settle",
@@ -100,7 +105,13 @@ DONE_BY_REVIEWERS = {
     "handed-on-settle",
 }
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
-REFUSED_WHEN_EMPTY = {"project-invite", "project-labels-add", "document-answer", "document-comment"}
+REFUSED_WHEN_EMPTY = {
+    "project-invite",
+    "project-labels-add",
+    "document-answer",
+    "document-comment",
+    "saved-view-rename",
+}
 # What leads and annotators open alike, by GET or by POST alone, and what a member gets there. Each shows
 # nobody more than is theirs, which the tests of its page look at.
 OF_MEMBERS = {
@@ -201,7 +212,16 @@ def address(
     )
     work_list = WorkList.objects.create(project=project, name="the odd ones")
     work_list.people.set(User.objects.filter(memberships__project=project))
+    view = SavedView.objects.create(
+        project=project,
+        owner=project.memberships.get(role="lead").user,
+        name="flags",
+        query="outcome=flagged",
+        is_shared=True,
+    )
     extra: dict[str, list[Any]] = {
+        "saved-view-rename": [view.pk],
+        "saved-view-delete": [view.pk],
         "bulk": [bulk.pk],
         "work-list": [work_list.pk],
         "bulk-undo": [bulk.pk],

@@ -68,6 +68,14 @@ def test_confidence_is_the_best_score_or_the_product_of_every_yes_and_no() -> No
     assert MULTI.confidence(scores).tolist() == pytest.approx([0.7 * 0.8, 0.9 * 0.5])
 
 
+def test_the_margin_is_the_lead_over_the_second_label_or_the_way_to_the_nearest_threshold() -> None:
+    scores = np.array([[0.7, 0.2, 0.1], [0.4, 0.1, 0.5]], np.float32)
+    thresholds = np.array([0.5, 0.4, 0.3], np.float32)
+    assert SINGLE.margin(scores, thresholds).tolist() == pytest.approx([0.5, 0.1])
+    assert MULTI.margin(scores, thresholds).tolist() == pytest.approx([0.2, 0.1])
+    assert SINGLE.margin(scores[:, :1], thresholds[:1]).tolist() == pytest.approx([0.7, 0.4])
+
+
 def test_a_single_label_task_is_judged_by_its_best_scores_and_a_multi_label_one_by_all() -> None:
     scores, targets = np.array([[0.7, 0.2]], np.float32), np.array([[0.0, 1.0]], np.float32)
     for task, seen, right in ((SINGLE, [0.7], [False]), (MULTI, [0.7, 0.2], [False, True])):

@@ -96,6 +96,24 @@ def test_it_predicts_every_document_once(colours: Project, add_documents: AddDoc
     assert rose.prediction.answer.scores[0][0] == red
 
 
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_a_prediction_says_how_sure_it_is_where_its_scores_are_calibrated(
+    colours: Project, calibrated: bool
+) -> None:
+    version = train(colours)
+    assert version is not None
+    version.calibrated = calibrated
+    version.save()
+    rescore.rescore(project=colours, version=version)
+    for row in Prediction.objects.all():
+        (_best, first), (_second, second) = row.answer.scores[:2]
+        assert row.project == colours
+        assert row.confidence == first
+        assert (row.margin is None) != calibrated
+        if row.margin is not None and first is not None and second is not None:
+            assert row.margin == pytest.approx(first - second, abs=2e-4)
+
+
 def test_it_stops_predicting_when_another_version_was_published(colours: Project) -> None:
     first = train(colours)
     assert train(colours) is not None

@@ -25,6 +25,7 @@ from annotate.models import (
     Import,
     Project,
     RemovedMember,
+    SavedView,
     TrainingRun,
     User,
 )
@@ -85,6 +86,14 @@ CHANGES = {
         EventKind.INVITED, "Ada", {"guests": "Ada", "role": "annotator", "days": "7"}, {"role": "annotator"}
     ),
     "project-invitation-revoke": Change(EventKind.INVITATION_REVOKED, "Bo"),
+    "saved-views": Change(EventKind.VIEW_SAVED, "Mine", {"name": "Mine", "is_shared": "on"}),
+    "saved-view-rename": Change(
+        EventKind.VIEW_RENAMED,
+        "Ours",
+        {"name": "Theirs"},
+        {"changed": {"name": {"old": "Ours", "new": "Theirs"}}},
+    ),
+    "saved-view-delete": Change(EventKind.VIEW_DELETED, "Old"),
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
     "bulk": Change(EventKind.BULK_CHANGED, "red", details={"documents": 2, "hits": 2}),
     "bulk-undo": Change(EventKind.BULK_UNDONE, "blue", details={"action": "label"}),
@@ -233,7 +242,13 @@ def world(
     key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
     red, green, _blue = project.labels.all()
     type(green).objects.filter(pk=green.pk).update(archived_at=timezone.now())
+    ours, old = (
+        SavedView.objects.create(project=project, owner=lead, name=name, is_shared=True)
+        for name in ("Ours", "Old")
+    )
     return answers | {
+        "saved-view-rename": [ours.pk],
+        "saved-view-delete": [old.pk],
         "project-label-archive": [red.pk],
         "project-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
