@@ -49,6 +49,8 @@ def _forget_quotes(project: Project, begins: Iterable[str]) -> None:
     Rows of before sentences left the text out may quote it.
     """
     words = "|".join(re.escape(begin) for begin in begins)
+    if not words:  # which every sentence would match
+        return
     quotes = re.compile(rf"(?<!\w)(?:{words})(?!\w)").search
     told = _("What stood here quoted a text that was deleted since.")
     problems = ImportProblem.objects.filter(source__project=project)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from annotate import tasks
-from annotate.models import Annotation, ClassMetric, Document, ModelVersion, Project, User
+from annotate import kinds, tasks
+from annotate.models import Annotation, ClassMetric, Document, Import, ModelVersion, Project, User
 from annotate.models.versions import Stage
 from annotate.services.labeling import queue
 from tests.annotate.made.bundles import add_version
@@ -330,3 +330,24 @@ def test_documents_that_come_in_are_told_with_their_lanes(project: Project, lead
     sent = {"documents": [{"text": text} for text in texts]}
     answer = api(lead).post(f"{BASE}/documents", sent, content_type="application/json").json()
     assert (answer["created"], answer["pool"], answer["holdout"]) == (100, 90, 10)
+
+
+def test_an_import_is_undone_and_deleted(
+    project: Project, lead: User, annotator: User, api: Api, sent: list[str]
+) -> None:
+    source = Import.objects.create(project=project, name="mine.csv", state="succeeded", created=1)
+    document = Document.objects.create(project=project, text="a", sha256="0" * 64, lane="pool", source=source)
+    client, address = api(lead), f"{BASE}/imports/{source.pk}"
+    assert [row["name"] for row in client.get(f"{BASE}/imports").json()["results"]] == ["mine.csv"]
+    Annotation.objects.create(project=project, document=document, annotator=annotator, outcome="skipped")
+    refused = client.post(f"{address}/undo")
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_taken_back")
+    assert sent == []
+    for _time in range(2):
+        answer = client.delete(address)
+        assert answer.status_code == 202
+        assert (answer.json()["state"], answer.json()["removal"]) == ("queued", "documents")
+    assert sent == ["import_file"]
+    list(kinds.import_file(source.pk))
+    told = client.get(address).json()
+    assert (told["state"], told["removed"], project.documents.count()) == ("succeeded", 1, 0)

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from annotate.models import Document, Embedding, Event, Import, ModelVersion, Project, TrainingRun, User
+from annotate.models import (
+    Document,
+    Embedding,
+    Event,
+    Import,
+    ImportProblem,
+    ModelVersion,
+    Project,
+    TrainingRun,
+    User,
+)
 from annotate.models.events import EventKind
 from annotate.services.deletion import document as deletion
 from annotate.services.projects.refused import Refused
@@ -71,3 +81,19 @@ def test_the_log_names_who_deleted_it_once_and_never_the_text(document: Document
     event = Event.objects.get(kind=EventKind.DOCUMENT_DELETED)
     assert (event.by, event.project_id) == (lead, document.project_id)
     assert event.document_id is not None
+
+
+def test_what_quotes_the_text_is_taken_back_and_other_sentences_stay(
+    document: Document, project: Project, lead: User
+) -> None:
+    upload, run = Import.objects.get(), TrainingRun.objects.get()
+    TrainingRun.objects.filter(pk=run.pk).update(log=f"It broke at “{TEXT}”.", error="It is out of memory.")
+    for row, reason in enumerate((f"Odd: {TEXT}", f"Odd: {TEXT}s", "The text is empty.")):
+        ImportProblem.objects.create(source=upload, row=row, reason=reason)
+    deletion.delete(document=document, by=lead)
+    deletion.delete(document=document, by=lead)  # again, when nothing is left to look for
+    quoted, *others = upload.problems.values_list("reason", flat=True)
+    assert "deleted since" in quoted
+    assert others == [f"Odd: {TEXT}s", "The text is empty."]
+    run.refresh_from_db()
+    assert ("deleted since" in run.log, run.error) == (True, "It is out of memory.")

@@ -568,3 +568,31 @@ def test_an_export_of_doccano_comes_in_and_its_spans_are_counted(
     assert _answers_of(multi_project) == [("7", "blue", False), ("7", "red", False)]
     ((told, count),) = done.unfit.items()
     assert ("spans" in told, count) == (True, 1)
+
+
+def test_odd_metadata_costs_its_row_alone_and_says_why(
+    project: Project, upload: Callable[..., Import], run: Callable[..., Import]
+) -> None:
+    nested: dict[str, object] = {}
+    for _level in range(10):
+        nested = {"a": nested}
+    rows: list[dict[str, object]] = [
+        {"text": "ten deep", "m": nested},
+        {"text": "many", **{f"k{n}": n for n in range(499)}},
+        {"text": "too many", **{f"k{n}": n for n in range(500)}},
+        *({"text": f"mixed {n}", "m": value} for n, value in enumerate((1, [1], {"a": "b"}, None))),
+        {"text": "nul", "m": "a\0b"},
+        {"text": "x" * 10_000_000},
+        {"text": "last"},
+    ]
+    done = run(upload("\n".join(map(json.dumps, rows)), name="a.jsonl"), meta=["m", "k0", "k498"])
+    assert (done.state, done.rows, done.created, done.broken) == (WorkState.SUCCEEDED, 10, 7, 3)
+    assert [(problem.row, problem.reason) for problem in done.problems.all()] == [
+        (3, "The row has 501 columns; at most 500 are read."),
+        (8, "The cell in “m” holds a NUL character."),
+        (9, "The line is longer than 4,000,000 characters."),
+    ]
+    kept = dict(project.documents.values_list("text", "meta"))
+    assert kept["ten deep"] == {"m": nested}
+    assert kept["many"] == {"k0": 0, "k498": 498}
+    assert [kept[f"mixed {n}"] for n in range(4)] == [{"m": 1}, {"m": [1]}, {"m": {"a": "b"}}, {"m": None}]
