@@ -127,17 +127,22 @@ def test_no_method_fails_on_any_address(browser: Browser) -> None:
 
 
 ASKED = ("p", "q", "before", "cursor", "limit", "lane", "label", "external_id", "back", "next", "shown")
-QUERIES = [
-    "&".join(f"{name}={value}" for name in names)
-    # One at a time where one refusal would keep the next value from being looked at.
-    for names in (ASKED, *((name,) for name in ("q", "limit", "external_id", "back")))
-    for value in ("abc", "NaN", "-1", HUGE, ENDLESS, "%00", "%ff%fe", "%", "%zz", "%ED%A0%BD", "1e999", "[]")
-] + ["%00=%00", "&&&=", "everything=%00", "columns=1&columns=%00"]
+ODD = ("abc", "NaN", "-1", HUGE, ENDLESS, "%00", "%ff%fe", "%", "%zz", "%ED%A0%BD", "1e999", "[]")
+TOGETHER = ["&".join(f"{name}={value}" for name in ASKED) for value in ODD]
+TOGETHER += ["%00=%00", "&&&=", "everything=%00", "columns=1&columns=%00"]
+# One refusal would keep the next value from being looked at.
+ALONE_ON_SITE, ALONE_ON_API = (
+    [f"{name}={value}" for name in names for value in ODD]
+    for names in (("q", "back"), ("q", "limit", "external_id"))
+)
 
 
 def test_no_query_fails_on_any_address(browser: Browser) -> None:
     for route in ROUTES:
-        for query in QUERIES:
+        # An address that shows nothing without a query has none to look at.
+        is_shown = browser.send("GET", filled(route)).status_code == HTTPStatus.OK
+        alone = ALONE_ON_API if route.startswith("/api/") else ALONE_ON_SITE
+        for query in TOGETHER + alone * is_shown:
             browser.send("GET", filled(route), QUERY_STRING=query)
     assert browser.failures == []
 
