@@ -10,6 +10,7 @@ from annotate.views import (
     api_keys,
     deletion,
     events,
+    exports,
     glossary,
     imports,
     overview,
@@ -124,7 +125,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/imports/<int:pk>/begin/", project_file.begin, name="import-begin"),
     path("projects/<slug:slug>/imports/<int:pk>/cancel/", imports.cancel_import, name="import-cancel"),
     path("projects/<slug:slug>/imports/<int:pk>/delete/", deletion.import_, name="import-delete"),
-    path("projects/<slug:slug>/export/<str:format>/", imports.export, name="export"),
+    path("projects/<slug:slug>/export/", exports.page, name="export-page"),
+    path("projects/<slug:slug>/export/file/", exports.file, name="export-file"),
+    path("projects/<slug:slug>/export/<str:format>/", exports.export, name="export"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", versions.version, name="version"),
     path(

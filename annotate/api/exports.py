@@ -30,7 +30,7 @@ class ExportView(APIView):
             raise Http404
         everything = request.query_params.get("everything", "").lower() in {"1", "true", "yes"}
         return StreamingHttpResponse(
-            formats.stream(project, kind, everything=everything),
+            formats.stream(project, kind, everything=everything, by=access.signed_in(request.user)),
             content_type=formats.FORMATS[kind],
             headers={"Content-Disposition": f'attachment; filename="{project.slug}.{kind}"'},
         )

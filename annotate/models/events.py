@@ -42,6 +42,7 @@ class EventKind(models.TextChoices):
     IMPORT_DELETED = "import-deleted", _("Documents of an import deleted")
     LANES_EVENED = "lanes-evened", _("Documents moved to the other lane")
     STORED = "stored", _("Documents stored")
+    EXPORTED = "exported", _("Exported")
     RETURNED = "returned", _("Returned to the queue")
     HANDED_TO = "handed-to", _("Handed to a person")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")

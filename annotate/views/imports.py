@@ -1,4 +1,4 @@
-"""Files in and out, for leads: upload, say which column is what, watch it run; export."""
+"""Files on their way in, for leads: upload, say which column is what, watch it run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -21,7 +20,6 @@ from annotate.forms.imports import FileForm, MappingForm, declared, label_choice
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
 from annotate.services.deletion import imports as deletion
-from annotate.services.exports import formats
 from annotate.services.imports import holdout, job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
@@ -175,16 +173,3 @@ def _columns(
         return redirect("imports", project.slug)
     context = {**_context(project, upload), "form": form, "table": sample_table(form.rows)}
     return render(request, "imports/columns.html", context, status=422 if form.errors else 200)
-
-
-@require_safe
-def export(request: HttpRequest, slug: str, format: str) -> HttpResponseBase:
-    project = reviewed_project_for(request.user, slug)
-    if format not in formats.FORMATS:
-        raise Http404
-    everything = "everything" in request.GET
-    return StreamingHttpResponse(
-        formats.stream(project, format, everything=everything),
-        content_type=formats.FORMATS[format],
-        headers={"Content-Disposition": f'attachment; filename="{project.slug}.{format}"'},
-    )

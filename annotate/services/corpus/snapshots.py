@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
@@ -105,12 +105,9 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
         project.task_type.task,
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
-    newest, votes = _votes(project, {label.pk for label in labels}, until)
-    agreed, answers = project.task_type.task.agreed, {}
-    for document, cast in votes.items():
-        # A gold answer counts alone; without one, the task makes one answer of all of them.
-        gold = next((vote.answer for vote in cast if vote.is_gold), None)
-        answers[document] = gold if gold is not None else agreed([vote.answer for vote in cast])
+    of: dict[str, Any] = {"project": project} | ({} if until is None else {"pk__lte": until})
+    newest, cast = votes(project, labels={label.pk for label in labels}, **of)
+    answers = {document: resolve(project, of_one) for document, of_one in cast.items()}
     lanes: dict[str, list[tuple[int, str]]] = defaultdict(list)
     documents = Document.objects.filter(project=project).order_by("lane", "sha256")
     for key, lane, half, text in documents.values_list("pk", "lane", "half", "text"):
@@ -130,21 +127,36 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     )
 
 
-def _votes(project: Project, live: set[int], until: int | None) -> tuple[int, dict[int, list[Vote]]]:
-    answers = Annotation.objects.filter(project=project).answered()
-    if until is not None:
-        answers = answers.filter(pk__lte=until)
-    rows = list(answers.order_by("updated_at", "pk").values_list("pk", "document", "is_gold"))
+def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dict[int, list[Vote]]]:
+    """Return the newest answer's key, and the answers that count by document, the oldest first.
+
+    `of` narrows the annotations down, and `labels` are those that the project still offers: an answer that
+    only had others is none.
+    """
+    rows = list(
+        Annotation.objects.answered()
+        .filter(**of)
+        .order_by("updated_at", "pk")
+        .values_list("pk", "document", "is_gold")
+    )
     chosen: dict[int, set[int]] = defaultdict(set)
-    choices = AnnotationLabel.objects.filter(annotation__project=project)
+    choices = AnnotationLabel.objects.filter(
+        **{f"annotation__{name}": value for name, value in of.items()},
+    )
     for annotation, label in choices.values_list("annotation", "label"):
         chosen[annotation].add(label)
-    votes: dict[int, list[Vote]] = defaultdict(list)
+    found: dict[int, list[Vote]] = defaultdict(list)
     for key, document, is_gold in rows:
-        answer = Answer(tuple(sorted(chosen[key] & live)))
+        answer = Answer(tuple(sorted(chosen[key] & labels)))
         if not project.task_type.task.fault(answer):
-            votes[document].append(Vote(answer, is_gold))
-    return max((row[0] for row in rows), default=0), dict(votes)
+            found[document].append(Vote(answer, is_gold))
+    return max((row[0] for row in rows), default=0), dict(found)
+
+
+def resolve(project: Project, cast: Sequence[Vote]) -> Answer:
+    """Return a document's one answer: a gold one counts alone; else the task makes one of all of them."""
+    gold = next((vote.answer for vote in cast if vote.is_gold), None)
+    return gold if gold is not None else project.task_type.task.agreed([vote.answer for vote in cast])
 
 
 def _dataset(

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Collection, Mapping
+from itertools import combinations
 
 from django.utils.translation import gettext as _
 
 from training.storable import DECODER
 from training.types import Json
 
-# The columns of an export, by which one that comes back is known.
-COLUMNS = (
-    "document", "external_id", "text", "lane", "labels", "annotator", "outcome", "is_gold", "source",
-    "reason", "seconds", "created", "updated", "meta",
-)  # fmt: skip
-# Those of a document that nobody has decided on, in JSONL.
-UNDECIDED = ("document", "external_id", "text", "lane", "meta")
+# The columns of an export, by which one that comes back is known: those of the document, those of what one
+# row is about, and those that whoever exports may leave out.
+DOCUMENT = ("document", "external_id", "text", "lane")
+ROWS = {
+    "document": ("labels", "outcome", "is_gold", "answers"),
+    "annotation": (
+        "labels", "annotator", "outcome", "is_gold", "source", "reason", "seconds", "created", "updated",
+    ),
+    "decision": (
+        "labels", "annotator", "outcome", "source", "reason", "seconds", "created", "annotation",
+        "is_current",
+    ),
+}  # fmt: skip
+PARTS = {
+    "origin": ("source",),
+    "predictions": ("predicted", "predicted_by", "scores"),
+    "suggestions": ("suggested", "suggested_by"),
+    "meta": ("meta",),
+}
 MARK = "'"
 SIGNS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 # Spreadsheets skip these before a sign: control and format characters, as zero-width ones and the byte order
@@ -56,11 +69,25 @@ def read_back(cells: Mapping[str, Json]) -> Mapping[str, Json]:
     return {name: unmarked(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
 
 
+def columns(per: str, parts: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of an export whose rows are about this, with these parts."""
+    left_out = {name for part in PARTS if part not in parts for name in PARTS[part]}
+    # What an annotation was suggested belongs to it; a document's answer may be made of several.
+    asked = [part for part in PARTS if part != "origin" and (part != "suggestions" or per != "document")]
+    chosen = (*DOCUMENT, *ROWS[per], *(name for part in asked for name in PARTS[part]))
+    return tuple(name for name in chosen if name not in left_out)
+
+
+def undecided(parts: Collection[str]) -> tuple[str, ...]:
+    """Return the columns of a document that nobody has decided on, in JSONL."""
+    asked = (part for part in ("predictions", "meta") if part in parts)
+    return (*DOCUMENT, *(name for part in asked for name in PARTS[part]))
+
+
 def is_own(cells: Collection[str]) -> bool:
-    """Tell whether a row has the columns of our own export, no more and no fewer."""
+    """Tell whether a row has the columns of one of our own exports, no more and no fewer."""
     # NB: asked of every row of a file; most have another number of columns.
-    known = {len(COLUMNS): _COLUMNS, len(UNDECIDED): _UNDECIDED}.get(len(cells))
-    return known is not None and set(cells) == known
+    return len(cells) in _SIZES and frozenset(cells) in _OWN
 
 
 def fields(cell: Json) -> dict[str, Json]:
@@ -76,4 +103,9 @@ def fields(cell: Json) -> dict[str, Json]:
     return found
 
 
-_COLUMNS, _UNDECIDED = frozenset(COLUMNS), frozenset(UNDECIDED)
+USUAL = ("origin", "meta")
+COLUMNS = columns("annotation", USUAL)
+_CHOICES = [parts for size in range(len(PARTS) + 1) for parts in combinations(PARTS, size)]
+_OWN = {frozenset(columns(per, parts)) for per in ROWS for parts in _CHOICES}
+_OWN |= {frozenset(undecided(parts)) for parts in _CHOICES}
+_SIZES = set(map(len, _OWN))

@@ -1,85 +1,37 @@
-"""Streams annotations as JSONL or CSV, with one row for each annotation."""
+"""Files of an export that are written while they are sent: JSONL, CSV, and what other programs read."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
 
-from annotate.models import Annotation, AnnotationLabel, Document, Project
+from annotate.models import Project, User
+from annotate.models.events import EventKind
+from annotate.services import events
 from annotate.services.documents.spreadsheet import COLUMNS, marked
+from annotate.services.exports import contents
+from annotate.services.exports.contents import Contents, Row
 from annotate.task_types import TaskType
 from training.storable import mended, printable
 from training.types import Answer
 
-CHUNK = 1000
-ANNOTATION = (
-    "pk", "document_id", "annotator__username", "outcome", "is_gold", "source",
-    "reason", "seconds", "created_at", "updated_at",
-)  # fmt: skip
-FORMATS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-# A spreadsheet runs a cell that begins with one of these as a formula.
-RUNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+LONGEST_PREVIEW = 4_000  # characters
+BLOCK = 65_536  # bytes: a network packet for each row takes longer
 
 
-def rows(project: Project, *, everything: bool = False) -> Iterator[dict[str, Any]]:
-    """Yield the annotations of a project in the order of their documents, a chunk in memory at a time.
-
-    With `everything`, a document that nobody has decided on gives one row, with an empty outcome.
-    """
-    names = dict(project.labels.values_list("pk", "name"))
-    documents = Document.objects.filter(project=project).order_by("pk")
-    if not everything:
-        documents = documents.filter(Exists(Annotation.objects.filter(document=OuterRef("pk"))))
-    columns = documents.values_list("pk", "external_id", "text", "lane", "meta")
-    last = 0
-    # NB: from the last key on; by offset, later pages would be slower, and one cursor would hold a lock.
-    while chunk := list(columns.filter(pk__gt=last)[:CHUNK]):
-        last = chunk[-1][0]
-        annotations = _annotations([pk for pk, *_others in chunk], names)
-        for pk, key, text, lane, meta in chunk:
-            document = {"document": pk, "external_id": key or "", "text": text, "lane": lane, "meta": meta}
-            found = annotations.get(pk, ())
-            for annotation in found:
-                yield {**document, **annotation}
-            if everything and not found:
-                yield document
-
-
-def _annotations(documents: Sequence[int], names: Mapping[int, str]) -> dict[int, list[dict[str, Any]]]:
-    """Return the annotations by document. NB: as plain columns; a model object each takes twice as long."""
-    labels: dict[int, list[str]] = {}
-    choices = AnnotationLabel.objects.filter(annotation__document__in=documents).order_by("label_id")
-    for annotation, label in choices.values_list("annotation_id", "label_id"):
-        labels.setdefault(annotation, []).append(names[label])
-    found: dict[int, list[dict[str, Any]]] = {}
-    columns = Annotation.objects.filter(document__in=documents).order_by("pk").values_list(*ANNOTATION)
-    for pk, document, annotator, outcome, gold, source, reason, seconds, created, updated in columns:
-        row = {
-            "labels": labels.get(pk, []),
-            "annotator": annotator,
-            "outcome": outcome,
-            "is_gold": gold,
-            "source": source,
-            "reason": reason,
-            "seconds": seconds,
-            "created": created.isoformat(),
-            "updated": updated.isoformat(),
-        }
-        found.setdefault(document, []).append(row)
-    return found
-
-
-def jsonl(rows: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+def jsonl(rows: Iterable[Row]) -> Iterator[bytes]:
     for row in rows:
         yield _written(row) + b"\n"
 
 
-def _written(value: dict[str, Any]) -> bytes:
+def _written(value: Any) -> bytes:
     try:
         return ENCODER.encode(value).encode()
     except ValueError:  # of a row that an earlier version let in: half a character, or an infinite number
@@ -93,16 +45,18 @@ class _Line:
         return line
 
 
-def csv_lines(rows: Iterator[dict[str, Any]], task_type: TaskType) -> Iterator[bytes]:
+def csv_lines(rows: Iterable[Row], task_type: TaskType, columns: Sequence[str] = COLUMNS) -> Iterator[bytes]:
     """Yield CSV with a byte order mark, without which Excel takes UTF-8 for another encoding.
 
     The task writes its answers as it reads them; cells that a spreadsheet would run begin with an apostrophe.
     """
     writer = csv.writer(_Line())
-    yield b"\xef\xbb\xbf" + writer.writerow(COLUMNS).encode()
+    yield b"\xef\xbb\xbf" + writer.writerow(columns).encode()
     for row in rows:
-        row["labels"] = task_type.write_cell(Answer(tuple(row.get("labels", ()))))
-        yield printable(writer.writerow([_cell(row.get(name)) for name in COLUMNS])).encode()
+        told = dict(row)
+        for name in ("labels", "predicted", "suggested"):
+            told[name] = task_type.write_cell(Answer(tuple(row.get(name) or ())))
+        yield printable(writer.writerow([_cell(told.get(name)) for name in columns])).encode()
 
 
 def _cell(value: Any) -> str:
@@ -115,14 +69,174 @@ def _cell(value: Any) -> str:
     return marked(value or "")
 
 
-def stream(project: Project, format: str, *, everything: bool = False) -> Iterator[bytes]:
-    """Yield a file of annotations in blocks of about 64 KB: a network packet for each row takes longer."""
-    source = rows(project, everything=everything)
+def fasttext_lines(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield a line for each row with labels, as fastText learns from: it reads words between blanks.
+
+    A blank in a label becomes a low line, and a break in a text a blank: fastText has no way to write them.
+    """
+    for row in rows:
+        if row.get("outcome") == "answered" and row["labels"]:
+            labels = ("__label__" + "_".join(name.split()) for name in row["labels"])
+            yield printable(f"{' '.join(labels)} {' '.join(row['text'].split())}\n").encode()
+
+
+def doccano_lines(rows: Iterable[Row]) -> Iterator[bytes]:
+    for row in rows:
+        labels = row["labels"] if row.get("outcome") == "answered" else []
+        told = {"id": row["document"], "text": row["text"], "label": labels, **_beside(row)}
+        yield _written(told) + b"\n"
+
+
+def _beside(row: Row) -> Row:
+    """Return what other tools keep beside a text."""
+    names = ("external_id", "lane", "meta", "annotator", "source")
+    return {name: row[name] for name in names if row.get(name)}
+
+
+def label_studio(rows: Iterable[Row]) -> Iterator[bytes]:
+    """Yield one JSON list of tasks as Label Studio exports it, each with the annotations of its document."""
+    before = b"[\n"
+    for document, found in groupby(rows, key=lambda row: row["document"]):
+        of_one = list(found)
+        beside = {name: of_one[0][name] for name in ("external_id", "lane", "meta") if of_one[0].get(name)}
+        task: Row = {
+            "id": document,
+            "data": {"text": of_one[0]["text"], **beside},
+            "annotations": [_annotation(row) for row in of_one if "outcome" in row],
+        }
+        if of_one[0].get("predicted") is not None:
+            scores = of_one[0]["scores"].values()
+            task["predictions"] = [
+                {
+                    "model_version": str(of_one[0]["predicted_by"]),
+                    "result": _choices(of_one[0]["predicted"]),
+                    "score": next(iter(scores), None),
+                }
+            ]
+        yield before + _written(task)
+        before = b",\n"
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"
+
+
+def _annotation(row: Row) -> Row:
+    is_answered = row["outcome"] == "answered"
+    return {
+        "result": _choices(row["labels"]) if is_answered else [],
+        "was_cancelled": not is_answered,
+        "ground_truth": bool(row.get("is_gold")),
+        "lead_time": row.get("seconds"),
+        "created_username": row.get("annotator"),
+        "created_at": row.get("created"),
+        "updated_at": row.get("updated"),
+    }
+
+
+def _choices(labels: Sequence[str]) -> list[Row]:
+    if not labels:
+        return []
+    return [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One way to write rows; `write` is None where a worker has to, as the file cannot be sent in pieces."""
+
+    title: Any
+    suffix: str
+    media: str
+    write: Callable[[Iterable[Row], TaskType, Sequence[str]], Iterator[bytes]] | None = None
+    note: Any = ""
+
+
+KNOWN: dict[str, Format] = {
+    "jsonl": Format("JSONL", "jsonl", "application/x-ndjson", lambda rows, task_type, columns: jsonl(rows)),
+    "csv": Format(
+        "CSV",
+        "csv",
+        "text/csv; charset=utf-8",
+        csv_lines,
+        _("Cells that a spreadsheet would run begin with an apostrophe; an import takes it away again."),
+    ),
+    "fasttext": Format(
+        "fastText",
+        "txt",
+        "text/plain; charset=utf-8",
+        lambda rows, task_type, columns: fasttext_lines(rows),
+        _("Rows without labels are left out; line breaks in texts become blanks, blanks in labels “_”."),
+    ),
+    "labelstudio": Format(
+        "Label Studio (JSON)",
+        "json",
+        "application/json",
+        lambda rows, task_type, columns: label_studio(rows),
+        _("One task for each document, with its annotations."),
+    ),
+    "doccano": Format(
+        "doccano (JSONL)",
+        "jsonl",
+        "application/x-ndjson",
+        lambda rows, task_type, columns: doccano_lines(rows),
+    ),
+}
+# Those that hold every column, and that an import reads back whole.
+FORMATS = {name: KNOWN[name].media for name in ("jsonl", "csv")}
+
+
+def rows(project: Project, *, everything: bool = False) -> Iterator[Row]:
+    """Yield the annotations of a project; with `everything`, documents that nobody has decided on as well."""
+    return contents.rows(project, Contents(is_whole=everything))
+
+
+def stream(
+    project: Project, format: str, *, everything: bool = False, by: User | None = None
+) -> Iterator[bytes]:
+    """Yield a file of annotations in blocks."""
+    return written(project, format, Contents(is_whole=everything), by=by)
+
+
+def written(project: Project, format: str, chosen: Contents, *, by: User | None) -> Iterator[bytes]:
+    """Yield a file in blocks; record who took how many rows, also where they left before the end."""
+    number = 0
+
+    def counted() -> Iterator[Row]:
+        nonlocal number
+        for row in contents.rows(project, chosen):
+            number += 1
+            yield row
+
     block = bytearray()
-    for line in jsonl(source) if format == "jsonl" else csv_lines(source, project.task_type):
-        block += line
-        if len(block) > 65_536:
+    try:
+        for line in _lines(counted(), project, format, chosen):
+            block += line
+            if len(block) > BLOCK:
+                yield bytes(block)
+                block.clear()
+        if block:
             yield bytes(block)
-            block.clear()
-    if block:
-        yield bytes(block)
+    finally:
+        record(project, format, chosen, rows=number, by=by)
+
+
+def record(project: Project, format: str, chosen: Contents, *, rows: int, by: User | None) -> None:
+    # NB: what was searched for may be the text of a document, so that only the names of the filters are told.
+    events.record(
+        EventKind.EXPORTED,
+        by=by,
+        project=project,
+        subject=str(KNOWN[format].title),
+        rows=rows,
+        per=chosen.per,
+        filters=sorted(chosen.wanted),
+    )
+
+
+def preview(project: Project, format: str, chosen: Contents, *, rows: int) -> str:
+    """Return the first rows as they will be written; those of a file for programs alone as JSONL."""
+    first = islice(contents.rows(project, chosen), rows)
+    whole = b"".join(_lines(first, project, format, chosen)).decode().removeprefix("\ufeff")
+    return whole if len(whole) <= LONGEST_PREVIEW else f"{whole[:LONGEST_PREVIEW]}…"
+
+
+def _lines(rows: Iterable[Row], project: Project, format: str, chosen: Contents) -> Iterator[bytes]:
+    write = KNOWN[format].write
+    return write(rows, project.task_type, chosen.columns) if write else jsonl(rows)

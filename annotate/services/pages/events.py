@@ -95,6 +95,7 @@ def _more(event: Event) -> dict[str, Any]:
         "created": details.get("created", 0),
         "updated": details.get("updated", 0),
         "moved": details.get("moved", 0),
+        "rows": details.get("rows", 0),
         "owner": details.get("owner", ""),
         "role": _role(details.get("role", "")),
         "before": _role(details.get("before", "")),
@@ -244,6 +245,7 @@ SENTENCES: dict[str, Any] = {
     ),
     EventKind.COMMENTED: gettext_lazy("%(who)s commented on document %(document)s"),
     EventKind.DOCUMENT_CHANGED: gettext_lazy("%(who)s changed the metadata of document %(document)s"),
+    EventKind.EXPORTED: gettext_lazy("%(who)s exported %(rows)s rows as “%(subject)s”"),
     EventKind.RETURNED: gettext_lazy(
         "%(who)s returned document %(document)s, put aside by %(subject)s, to the queue"
     ),

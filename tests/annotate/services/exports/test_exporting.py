@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from annotate.models import Project
-from annotate.services.exports import formats
+from annotate.services.exports import contents, formats
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from training.types import Answer
 
@@ -54,7 +54,7 @@ def test_everything_has_a_row_for_a_document_without_a_decision(filled: Project)
 def test_chunks_ask_the_same_few_questions_and_lose_no_row(
     filled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(formats, "CHUNK", 1)
+    monkeypatch.setattr(contents, "CHUNK", 1)
     with CaptureQueriesContext(
         connection,
     ) as queries:

@@ -1,0 +1,75 @@
+"""What an export holds and how it is written, as the query string of its page says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from annotate.forms.documents import FilterForm, Switch
+from annotate.models import Project
+from annotate.services.documents import spreadsheet
+from annotate.services.exports.contents import Contents
+from annotate.services.exports.formats import KNOWN
+
+PER = [
+    ("annotation", _("Annotation: what one person says of one document now")),
+    ("document", _("Document, with the answer that a model would learn: gold first, else what all agree on")),
+    ("decision", _("Decision: every one that was ever kept, with those that a later one replaced")),
+]
+PARTS = [
+    ("meta", _("What was imported beside the text")),
+    ("origin", _("Where an annotation came from: a person, an import, a program")),
+    ("suggestions", _("What was suggested to the annotator")),
+    ("predictions", _("What the published model says")),
+]
+
+
+class ExportForm(forms.Form):
+    """Which rows and columns; an address without them asks for the usual ones."""
+
+    per = forms.ChoiceField(label=_("One row for each"), choices=PER, widget=forms.RadioSelect)
+    part = forms.MultipleChoiceField(
+        label=_("With"),
+        choices=PARTS,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("Of a document that a model has learned from, its prediction proves nothing."),
+    )
+    whole = forms.BooleanField(label=_("Also documents without an answer"), required=False, widget=Switch)
+    format = forms.ChoiceField(
+        label=_("Format"), choices=[(name, known.title) for name, known in KNOWN.items()]
+    )
+
+    def __init__(self, data: QueryDict, *, project: Project) -> None:
+        data = data.copy()
+        if "per" not in data:
+            usual = Contents()
+            data.setlist("per", [usual.per])
+            data.setlist("part", list(usual.parts))
+        data.setdefault("format", next(iter(KNOWN)))
+        super().__init__(data, label_suffix="")
+        self.filters = FilterForm(data, project=project)
+
+    @property
+    def contents(self) -> Contents:
+        """What is asked for; call it on a form that is valid."""
+        chosen = self.cleaned_data
+        return Contents(
+            per=chosen["per"],
+            parts=tuple(part for part in spreadsheet.PARTS if part in chosen["part"]),
+            is_whole=chosen["whole"],
+            wanted=self.filters.wanted,
+        )
+
+    @property
+    def in_words(self) -> list[tuple[Any, Any]]:
+        """The filters in force, each with its value as a person reads it."""
+        told = []
+        for name, value in self.filters.wanted.items():
+            field = self.filters.fields[name]
+            choices: dict[Any, Any] = dict(getattr(field, "choices", ()))
+            told.append((field.label, "" if value is True else choices.get(value, value)))
+        return told
