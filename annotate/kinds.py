@@ -12,11 +12,13 @@ from django.db.models import Exists, OuterRef
 from annotate.models import (
     BulkChange,
     Document,
+    Export,
     Import,
     Job,
     ModelVersion,
     Project,
     Removal,
+    Restoration,
     Sweep,
     TrainingRun,
 )
@@ -24,12 +26,14 @@ from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
+from annotate.services.archives import job as archives
 from annotate.services.bulk import job as bulk
 from annotate.services.corpus import neighbourhoods, signs, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
 from annotate.services.documents import search_index
+from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
@@ -205,6 +209,8 @@ KINDS = (
     WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
     WorkKind("import_file", INTERACTIVE, Import, import_file),
     WorkKind("bulk", INTERACTIVE, BulkChange, change_in_bulk),
+    WorkKind("export", INTERACTIVE, Export, exports.run),
+    WorkKind("restore", INTERACTIVE, Restoration, archives.run),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),

@@ -10,7 +10,6 @@ from annotate.views import (
     api_keys,
     deletion,
     events,
-    exports,
     glossary,
     imports,
     overview,
@@ -22,6 +21,8 @@ from annotate.views import (
 )
 from annotate.views.documents import bulk, document, saved_views, similar
 from annotate.views.documents import table as documents
+from annotate.views.exports import archives
+from annotate.views.exports import page as exports
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
 from annotate.views.people import accounts, invitations, members, password_links
@@ -64,6 +65,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/", projects.project_list, name="projects"),
     path("projects/new/", projects.create, name="project-create"),
     path("projects/new/file/", project_file.upload, name="project-from-file"),
+    path("restore/", archives.restore, name="project-restore"),
+    path("restore/<int:pk>/", archives.restoration, name="restoration"),
+    path("projects/<slug:slug>/duplicate/", archives.duplicate, name="project-duplicate"),
     path("projects/<slug:slug>/", overview.project, name="project"),
     path("projects/<slug:slug>/live/", overview.live, name="project-live"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project-settings"),
@@ -127,6 +131,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/imports/<int:pk>/delete/", deletion.import_, name="import-delete"),
     path("projects/<slug:slug>/export/", exports.page, name="export-page"),
     path("projects/<slug:slug>/export/file/", exports.file, name="export-file"),
+    path("projects/<slug:slug>/export/start/", exports.start, name="export-start"),
+    path("projects/<slug:slug>/exports/<int:pk>/", exports.written, name="export-written"),
     path("projects/<slug:slug>/export/<str:format>/", exports.export, name="export"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", versions.version, name="version"),

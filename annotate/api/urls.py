@@ -7,7 +7,7 @@ from annotate.api.base.missing import MissingView
 from annotate.api.base.schema import DocsView, SchemaView
 from annotate.api.documents import CommentsView, DocumentsView, DocumentView
 from annotate.api.events import EventsView
-from annotate.api.exports import ExportView
+from annotate.api.exports import ExportFileView, ExportJobsView, ExportJobView, ExportView
 from annotate.api.imports import ImportsView, ImportView, UndoImportView
 from annotate.api.members import InvitationsView, InvitationView, MembersView, MemberView
 from annotate.api.predict import PredictView
@@ -45,6 +45,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/invitations/<int:pk>", InvitationView.as_view(), name="api-invitation"),
     path(f"{PROJECT}/annotations", AnnotationsView.as_view(), name="api-annotations"),
     path(f"{PROJECT}/annotations/export.<str:kind>", ExportView.as_view(), name="api-export"),
+    path(f"{PROJECT}/exports", ExportJobsView.as_view(), name="api-exports"),
+    path(f"{PROJECT}/exports/<int:pk>", ExportJobView.as_view(), name="api-export-job"),
+    path(f"{PROJECT}/exports/<int:pk>/file", ExportFileView.as_view(), name="api-export-file"),
     *_versions("versions"),
     # What the versions were called up to 0.1: programs that ask there go on working; the docs leave it out.
     *_versions("models", "-before"),

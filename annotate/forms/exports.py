@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.documents import FilterForm, Switch
 from annotate.models import Project
 from annotate.services.documents import spreadsheet
 from annotate.services.exports.contents import Contents
-from annotate.services.exports.formats import KNOWN
+from annotate.services.exports.formats import ARCHIVE, KNOWN
 
 PER = [
     ("annotation", _("Annotation: what one person says of one document now")),
@@ -40,7 +42,7 @@ class ExportForm(forms.Form):
     )
     whole = forms.BooleanField(label=_("Also documents without an answer"), required=False, widget=Switch)
     format = forms.ChoiceField(
-        label=_("Format"), choices=[(name, known.title) for name, known in KNOWN.items()]
+        label=_("Format"), choices=[(name, known.title) for name, known in KNOWN.items() if name != ARCHIVE]
     )
 
     def __init__(self, data: QueryDict, *, project: Project) -> None:
@@ -63,6 +65,15 @@ class ExportForm(forms.Form):
             is_whole=chosen["whole"],
             wanted=self.filters.wanted,
         )
+
+    def filter_faults(self, asked: Iterable[str]) -> list[str]:
+        """Return why some of the filters cannot be had; the page leaves those out and shows which hold."""
+        wanted = self.filters.wanted
+        return [
+            gettext("There is no filter “%(name)s”, or it has no such value.") % {"name": name[:100]}
+            for name in asked
+            if name not in wanted
+        ]
 
     @property
     def in_words(self) -> list[tuple[Any, Any]]:

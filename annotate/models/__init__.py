@@ -18,7 +18,7 @@ from annotate.models.documents import (
     UnindexedText,
 )
 from annotate.models.events import Event
-from annotate.models.imports import Import, ImportProblem
+from annotate.models.imports import Export, Import, ImportProblem, Restoration
 from annotate.models.jobs import Job, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import LlmAnswer, Prediction
@@ -44,6 +44,7 @@ __all__ = [
     "Document",
     "Embedding",
     "Event",
+    "Export",
     "FoldedText",
     "HandedOnAnswer",
     "Import",
@@ -66,6 +67,7 @@ __all__ = [
     "RemovedMember",
     "SavedView",
     "ReportCard",
+    "Restoration",
     "Sweep",
     "TrainingRun",
     "UnindexedText",

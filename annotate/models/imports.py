@@ -73,3 +73,50 @@ class ImportProblem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.row}: {self.reason}"
+
+
+class Export(Work):
+    """A file of what a project holds, asked for and written by a worker; it is kept until `expires_at`.
+
+    `format` and `contents` say what is in it, as `services.exports` stores them; `size` is in bytes.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="exports")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    format = models.CharField(max_length=20)
+    contents = models.JSONField(default=dict)
+    file = models.FileField(upload_to="exports/%Y/%m/", blank=True)
+    rows = models.PositiveIntegerField(default=0)
+    size = models.BigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+
+    objects: WorkQuerySet[Export] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.format} of {self.project_id}"
+
+
+class Restoration(Work):
+    """A project that a worker fills: from an archive in `file`, or with the documents of `source`.
+
+    `project` is hidden until it is whole. `reached` is the last document of `source` that was copied.
+    """
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    project = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="restorations")
+    source = models.ForeignKey(Project, models.SET_NULL, null=True, related_name="+")
+    file = models.FileField(upload_to="archives/%Y/%m/", blank=True)
+    name = models.CharField(max_length=255)
+    reached = models.BigIntegerField(default=0)
+    found = models.JSONField(default=dict)
+
+    objects: WorkQuerySet[Restoration] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name

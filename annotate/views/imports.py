@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import tasks
-from annotate.access import led_project_for, reviewed_project_for, signed_in
+from annotate.access import led_project_for, signed_in
 from annotate.forms.imports import FileForm, MappingForm, declared, label_choices, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED

@@ -12,7 +12,7 @@ from celery import signals
 from django.db import OperationalError
 
 from annotate import kinds, pulse
-from annotate.models import BulkChange, Project, Removal, Sweep, TrainingRun
+from annotate.models import BulkChange, Export, Project, Removal, Restoration, Sweep, TrainingRun
 from annotate.models.jobs import JobKind
 from annotate.services.work import jobs, lease, workers
 
@@ -47,6 +47,8 @@ def test_a_pardon_is_for_rows_of_every_kind(project: Project, monkeypatch: pytes
     rows = [run, project.imports.create(name="a.csv", state="queued"), job, Sweep.objects.create()]
     rows.append(Removal.objects.create(project=project))
     rows.append(BulkChange.objects.create(project=project, action="return", state="queued"))
+    rows.append(Export.objects.create(project=project, format="csv"))
+    rows.append(Restoration.objects.create(name="a.zip"))
     assert {type(row) for row in rows} == set(kinds.MODELS)
     for row in rows:
         lease.claim(type(row), row.pk)

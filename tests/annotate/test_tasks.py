@@ -16,11 +16,13 @@ from annotate import kinds, tasks
 from annotate.models import (
     BulkChange,
     Document,
+    Export,
     Import,
     Job,
     ModelVersion,
     Project,
     Removal,
+    Restoration,
     Sweep,
     TrainingRun,
 )
@@ -68,6 +70,8 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
             project=project, name="a.csv", state="queued", file=ContentFile(b"text\na rose\n", name="a.csv")
         ),
         "bulk": BulkChange.objects.create(project=project, action="return", state="queued"),
+        "export": Export.objects.create(project=project, format="csv"),
+        "restore": Restoration.objects.create(project=project, source=project, name="a"),
         "sweep": Sweep.objects.create(),
         "remove": Removal.objects.create(project=project),
         **{job.kind: job for job in opened},

@@ -13,11 +13,12 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from annotate.models import Job, Project, Removal, TrainingRun, User
+from annotate.models import Job, Project, Removal, Restoration, TrainingRun, User
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.deletion import documents
 from annotate.services.documents import search_index
+from annotate.services.exports import job as exports
 from annotate.services.runs import encoders, scratch
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
@@ -86,7 +87,10 @@ def due() -> list[Removal]:
     """Open a removal for each deleted project whose last one came to no end."""
     unfinished = Removal.objects.filter(project=OuterRef("pk"))
     lately = unfinished.filter(finished_at__gt=timezone.now() - REST)
-    left = Project.objects.exclude(deleted_at=None).filter(~Exists(unfinished.live()), ~Exists(lately))
+    # A project that an archive is being restored to is hidden in the same way until it is whole.
+    restored = Restoration.objects.live().filter(project=OuterRef("pk"), source=None)
+    hidden = Project.objects.exclude(deleted_at=None).filter(~Exists(restored))
+    left = hidden.filter(~Exists(unfinished.live()), ~Exists(lately))
     return [Removal.objects.create(project=project, woken_at=timezone.now()) for project in left]
 
 
@@ -104,6 +108,8 @@ def _remove(removal: Removal) -> None:
         meter("remove", 0.0)
         _end_work(project, None)  # what opened work when the project was deleted may have committed since
         _remove_documents(project, removal, meter)
+        for export in project.exports.all():
+            exports.remove(export)
         for upload in project.imports.all():
             upload.file.delete(save=False)
             upload.delete()

@@ -147,7 +147,12 @@ class Format:
     write: Callable[[Iterable[Row], TaskType, Sequence[str]], Iterator[bytes]] | None = None
     note: Any = ""
 
+    @property
+    def is_streamed(self) -> bool:
+        return self.write is not None
 
+
+ARCHIVE = "archive"  # the whole project, as `exports.archive` writes it
 KNOWN: dict[str, Format] = {
     "jsonl": Format("JSONL", "jsonl", "application/x-ndjson", lambda rows, task_type, columns: jsonl(rows)),
     "csv": Format(
@@ -177,6 +182,22 @@ KNOWN: dict[str, Format] = {
         "application/x-ndjson",
         lambda rows, task_type, columns: doccano_lines(rows),
     ),
+    "parquet": Format(
+        "Parquet",
+        "parquet",
+        "application/vnd.apache.parquet",
+        note=_("What is nested is JSON. A worker writes it."),
+    ),
+    "datasets": Format(
+        "Hugging Face datasets",
+        "zip",
+        "application/zip",
+        note=_(
+            "A folder with Parquet files and a card that names the labels: the pool is “train”, the holdout "
+            "is “test”. Unpack it, and load it with datasets.load_dataset. A worker writes it."
+        ),
+    ),
+    ARCHIVE: Format(_("Project archive"), "zip", "application/zip"),
 }
 # Those that hold every column, and that an import reads back whole.
 FORMATS = {name: KNOWN[name].media for name in ("jsonl", "csv")}
@@ -206,7 +227,7 @@ def written(project: Project, format: str, chosen: Contents, *, by: User | None)
 
     block = bytearray()
     try:
-        for line in _lines(counted(), project, format, chosen):
+        for line in lines(counted(), project, format, chosen):
             block += line
             if len(block) > BLOCK:
                 yield bytes(block)
@@ -233,10 +254,11 @@ def record(project: Project, format: str, chosen: Contents, *, rows: int, by: Us
 def preview(project: Project, format: str, chosen: Contents, *, rows: int) -> str:
     """Return the first rows as they will be written; those of a file for programs alone as JSONL."""
     first = islice(contents.rows(project, chosen), rows)
-    whole = b"".join(_lines(first, project, format, chosen)).decode().removeprefix("\ufeff")
+    whole = b"".join(lines(first, project, format, chosen)).decode().removeprefix("\ufeff")
     return whole if len(whole) <= LONGEST_PREVIEW else f"{whole[:LONGEST_PREVIEW]}…"
 
 
-def _lines(rows: Iterable[Row], project: Project, format: str, chosen: Contents) -> Iterator[bytes]:
+def lines(rows: Iterable[Row], project: Project, format: str, chosen: Contents) -> Iterator[bytes]:
+    """Yield the pieces of a file; of one that a worker writes otherwise, the same rows as JSONL."""
     write = KNOWN[format].write
     return write(rows, project.task_type, chosen.columns) if write else jsonl(rows)

@@ -245,6 +245,10 @@ SENTENCES: dict[str, Any] = {
     ),
     EventKind.COMMENTED: gettext_lazy("%(who)s commented on document %(document)s"),
     EventKind.DOCUMENT_CHANGED: gettext_lazy("%(who)s changed the metadata of document %(document)s"),
+    EventKind.EXPORT_ASKED: gettext_lazy("%(who)s asked for an export as “%(subject)s”"),
+    EventKind.ARCHIVE_UPLOADED: gettext_lazy("%(who)s uploaded the archive “%(subject)s”"),
+    EventKind.PROJECT_DUPLICATED: gettext_lazy("%(who)s made this project after “%(subject)s”"),
+    EventKind.PROJECT_RESTORED: gettext_lazy("%(who)s restored the project “%(project)s” from “%(subject)s”"),
     EventKind.EXPORTED: gettext_lazy("%(who)s exported %(rows)s rows as “%(subject)s”"),
     EventKind.RETURNED: gettext_lazy(
         "%(who)s returned document %(document)s, put aside by %(subject)s, to the queue"

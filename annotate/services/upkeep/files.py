@@ -17,11 +17,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestFilesMixin
+from django.db.models import Q
 from django.utils import timezone
 
-from annotate.models import Import, ModelVersion, Project, TrainingRun
+from annotate.models import Export, Import, ModelVersion, Project, Restoration, TrainingRun
 from annotate.models.imports import UPLOADED
 from annotate.models.work import LIVE_STATES
+from annotate.services.exports import job as export_job
 from annotate.services.runs import encoders, scratch
 from annotate.services.work import limits, workers
 
@@ -91,14 +93,26 @@ def scratch_folders(untouched: float) -> int:
 
 
 def uploads(untouched: float) -> int:
-    """Remove files that no import has, and after a month those of imports that are over or never begun."""
+    """Remove files that no row has, and after a month those of imports that are over or never begun."""
     root = Path(settings.MEDIA_ROOT)
     found = [path for path in root.rglob("*") if path.is_file()]
     before = timezone.now() - FILE_KEPT
     Import.objects.filter(state=UPLOADED, created_at__lt=before).delete()
     over = Import.objects.exclude(state__in=[UPLOADED, *LIVE_STATES]).filter(finished_at__lt=before)
     needed = set(Import.objects.exclude(pk__in=over).values_list("file", flat=True))
+    needed.update(Export.objects.values_list("file", flat=True))
+    needed.update(Restoration.objects.values_list("file", flat=True))
     return sum(_remove(path, untouched) for path in found if str(path.relative_to(root)) not in needed)
+
+
+def exports(untouched: float) -> int:
+    """Remove exports that are kept no longer, and those that failed as long ago."""
+    now = timezone.now()
+    ended = Export.objects.exclude(state__in=LIVE_STATES)
+    over = ended.filter(Q(expires_at__lt=now) | Q(expires_at=None, finished_at__lt=now - export_job.KEPT_FOR))
+    for export in over:
+        export_job.remove(export)
+    return len(over)
 
 
 def worker_files(untouched: float) -> int:

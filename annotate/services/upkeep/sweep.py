@@ -24,6 +24,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "encoder drafts": files.encoder_drafts,
     "tuned encoders": files.tuned_encoders,
     "scratch folders": files.scratch_folders,
+    "exports": files.exports,
     "uploads": files.uploads,
     "worker files": files.worker_files,
     "temporary files": files.temporary_files,

@@ -32,6 +32,8 @@ SILENT_SECONDS: Mapping[str, float] = {
     "measure": 900,
     "sweep": 900,
     "remove": 300,
+    "write": 600,
+    "restore": 900,
     "index": 300,
     "change": 300,
 }

@@ -22,7 +22,11 @@ TYPE = "application/problem+json"
 OPERATIONS = {
     "annotate",
     "delete_imported",
+    "ask_for_export",
+    "download_export",
     "export_annotations",
+    "list_exports",
+    "read_export",
     "list_annotations",
     "add_member",
     "change_document",

@@ -35,6 +35,7 @@ Cast = tuple[Client, Client, Client, Client]
 PAGES = [
     "project-settings",
     "project-delete",
+    "project-duplicate",
     "document-delete",
     "import-delete",
     "project-labels",
@@ -98,6 +99,7 @@ ACTIONS = [
     "version-roll-back",
     "run-start",
     "import-cancel",
+    "export-start",
 ]
 # Of these, what a reviewer does as well: they correct and settle answers.
 DONE_BY_REVIEWERS = {
@@ -153,6 +155,8 @@ ELSEWHERE = {
     "imports",
     "import",
     "export",
+    "export-written",
+    "restoration",
     "reportcard",
     "reportcard-before",
     "reportcard-measure",
@@ -172,6 +176,7 @@ OF_THE_SITE = {
     "projects": 302,
     "project-create": 302,
     "project-from-file": 302,
+    "project-restore": 302,
     "login": 200,
     "logout": 302,
 }
