@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from annotate.api.urls import urlpatterns
-from annotate.models import ApiKey, Document, Import, ModelVersion, Project, User
+from annotate.models import ApiKey, Document, Export, Import, ModelVersion, Project, User
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
 
@@ -45,6 +45,9 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     "api-invitation": {"DELETE": Scope.MEMBERS_WRITE},
     "api-annotations": {"GET": Scope.ANNOTATIONS_READ, "POST": Scope.ANNOTATIONS_WRITE},
     "api-export": {"GET": Scope.ANNOTATIONS_READ},
+    "api-exports": {"GET": Scope.ANNOTATIONS_READ, "POST": Scope.ANNOTATIONS_READ},
+    "api-export-job": {"GET": Scope.ANNOTATIONS_READ},
+    "api-export-file": {"GET": Scope.ANNOTATIONS_READ},
     "api-versions": {"GET": Scope.MODELS_READ},
     "api-metrics": {"GET": Scope.MODELS_READ},
     "api-publish": {"POST": Scope.MODELS_WRITE},
@@ -82,8 +85,11 @@ def _things(
     ((invitation, _token),) = invitations.issue(
         project=project, by=lead, role="annotator", guests=["Ada"], days=7
     )
+    export = Export.objects.create(project=project, user=lead, format="csv")
     KEYS.update(
         {
+            "api-export-job": export.pk,
+            "api-export-file": export.pk,
             "api-document": document.pk,
             "api-comments": document.pk,
             "api-member": project.memberships.get(user=annotator).pk,
