@@ -56,6 +56,7 @@ def main(how: str, workers: list[int]) -> None:
     (Path(settings.HOME) / GO).touch()
     seconds = wait_for("the run's end", lambda: project.runs.filter(pk=run.pk, state="succeeded").exists())
     run.refresh_from_db()
+    of_project = (Path(settings.BUNDLE_ROOT) / str(project.pk)).iterdir()
     told = {
         "was": was,
         "attempt": run.attempt,
@@ -63,7 +64,7 @@ def main(how: str, workers: list[int]) -> None:
         "seconds": seconds,
         "stages": list(run.versions.values_list("stage", flat=True)),
         "published": project.versions.published().count(),
-        "bundles": sorted(path.name for path in (Path(settings.BUNDLE_ROOT) / str(project.pk)).iterdir()),
+        "bundles": sorted(path.name for path in of_project if path.is_dir()),
         "expected": [f"run-{run.pk}-{run.token}"],
         "page": runs_page(project, person),
     }

@@ -76,7 +76,7 @@ def test_a_job_of_each_kind_whose_process_was_killed_is_done_by_another(tmp_path
     (tmp_path / "run").mkdir()
     with starting(environ) as start:
         # The tick opens some of the jobs itself, and needs a process beside those that wait.
-        workers = [programs.worker(queue, processes=3) for queue in ("interactive", "training")]
+        workers = [programs.worker(queue, processes=4) for queue in ("interactive", "training")]
         for program in (programs.broker(tmp_path), *workers, programs.beat()):
             start(program)
         found = told_by(driving(["tests.loop.killed.jobs_driver"], environ))
