@@ -16,7 +16,7 @@ def test_a_lead_deletes_a_document_after_a_page_that_asks(
 ) -> None:
     first, second = add_documents(project, "<b>one</b>", "two")
     browser, address = sign_in(lead), reverse("document-delete", args=[project.slug, first.pk])
-    assert address in browser.get(reverse("documents", args=[project.slug])).content.decode()
+    assert address in browser.get(reverse("document", args=[project.slug, first.pk])).content.decode()
     page = browser.get(address).content.decode()
     assert "&lt;b&gt;one" in page
     assert Document.objects.count() == 2
