@@ -13,6 +13,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from types import SimpleNamespace
@@ -32,10 +33,13 @@ from django.db.models import Model  # noqa: E402
 from annotate.models import (  # noqa: E402
     Annotation,
     AnnotationLabel,
+    Assignment,
+    Batch,
     Decision,
     Document,
     Embedding,
     FoldedText,
+    Import,
     ModelVersion,
     Prediction,
     Project,
@@ -56,9 +60,19 @@ WORDS_A_TEXT = (6, 26)
 ALPHABETS = (("bcdfghklmnprstvwz", "aeiou"), ("бвгджзклмнпрстчш", "аеёиоуы"))
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 BLOCK = 20_000  # rows that are made at once
-# Of filters whose values are not a list.
-VALUES: dict[str, list[Any]] = {}
 DIMENSION, LATENT, TOPICS = 384, 48, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the documents belong to, by keys."""
+
+    project: Project
+    labels: list[int]
+    people: list[int]
+    version: int
+    upload: int
+    batch: int
 
 
 def make(*, documents: int, vectors: bool = False) -> dict[str, Any]:
@@ -77,11 +91,18 @@ def make(*, documents: int, vectors: bool = False) -> dict[str, Any]:
     search = import_module("annotate.migrations.0037_search")
     search.drop_index(None, SimpleNamespace(connection=connection))
     with transaction.atomic():
-        version = _version(project, labels)
+        world = World(
+            project,
+            labels,
+            people,
+            version=_version(project, labels).pk,
+            upload=Import.objects.create(project=project, name="texts.csv", state="succeeded").pk,
+            batch=Batch.objects.create(project=project, strategy="random").pk,
+        )
         for first in range(1, documents + 1, BLOCK):
             keys = range(first, min(first + BLOCK, documents + 1))
             texts = _texts(rng, words, len(keys))
-            _fill(project, version, keys, texts, labels, people, rng)
+            _fill(world, keys, texts, rng)
         _restart_sequences()
     search.make_index(None, SimpleNamespace(connection=connection))
     if vectors:
@@ -97,7 +118,7 @@ def make(*, documents: int, vectors: bool = False) -> dict[str, Any]:
         "slug": SLUG,
         "password": PASSWORD,
         "annotations": Annotation.objects.count(),
-        "filters": _filters(labels, people),
+        "filters": _filters(world),
         # From every tenth text to ten in a million; two Russian ones, one of them in capitals.
         "searches": [
             *(words[0][rank] for rank in (3, 30, 300, 3_000, 20_000)),
@@ -127,24 +148,27 @@ def recall(*, queries: int = 50, nearest: int = 50) -> float:
     return float(np.mean(shares))
 
 
-def _filters(labels: list[int], people: list[int]) -> dict[str, list[Any]]:
+def _filters(world: World) -> dict[str, list[Any]]:
     """Return values of each filter but the search."""
-    of_kind = {
-        Kind.LABEL: labels[:5],
-        Kind.PERSON: people[:5],
+    of_kind: dict[Kind, list[Any]] = {
+        Kind.LABEL: world.labels[:5],
+        Kind.PERSON: world.people[:5],
         Kind.SWITCH: [1],
+        Kind.IMPORT: [world.upload],
+        Kind.BATCH: [world.batch],
         Kind.DOCUMENT: [1, 10, 100],
         Kind.PHRASE: ["where is it", "thank you"],
+        Kind.DAY: ["2026-01-02", "2026-01-05"],
+        Kind.PERCENT: [20, 50, 90],
+        Kind.ENTRY: ["source", "source = source 3", "number = 7", "nothing"],
     }
-    values: dict[str, list[Any]] = {}
-    for name, entry in FILTERS.items():
-        if name in VALUES:
-            values[name] = VALUES[name]
-        elif isinstance(entry.values, list):
-            values[name] = [value for value, _title in entry.values]
-        elif entry.values in of_kind:  # there is no import to filter by
-            values[name] = of_kind[entry.values]
-    return values
+    return {
+        name: of_kind[entry.values]
+        if isinstance(entry.values, Kind)
+        else [value for value, _title in entry.values]
+        for name, entry in FILTERS.items()
+        if name != "q"
+    }
 
 
 def _words(rng: np.random.Generator, consonants: str, vowels: str) -> NDArray[np.str_]:
@@ -182,93 +206,92 @@ def _version(project: Project, labels: list[int]) -> ModelVersion:
     )
 
 
-def _fill(
-    project: Project,
-    version: ModelVersion,
-    keys: range,
-    texts: list[str],
-    labels: list[int],
-    people: list[int],
-    rng: np.random.Generator,
-) -> None:
+def _fill(world: World, keys: range, texts: list[str], rng: np.random.Generator) -> None:
     """Write a block of documents with all that hangs on them."""
-    number = len(keys)
-    lanes = rng.choice(3, number, p=[0.8, 0.1, 0.1])
-    at = [BEGAN + timedelta(seconds=key) for key in keys]
-    _load(
-        Document,
-        [
-            "id",
-            "project_id",
-            "external_id",
-            "text",
-            "sha256",
-            "split_key",
-            "meta",
-            "lane",
-            "half",
-            "created_at",
-        ],
+    # Of four labels that are drawn for a document, the model says the first and thinks of the second.
+    said = rng.choice(world.labels, (len(keys), 4)).tolist()
+    _fill_documents(world, keys, texts, rng)
+    _fill_predictions(world, keys, said, rng)
+    _fill_annotations(world, keys, said, rng)
+
+
+def _fill_documents(world: World, keys: range, texts: list[str], rng: np.random.Generator) -> None:
+    lanes = rng.choice(3, len(keys), p=[0.8, 0.1, 0.1])
+    names = "id project_id source_id external_id text sha256 split_key meta lane half created_at"
+    rows = (
         (
-            (
-                key,
-                project.pk,
-                f"id-{key}",
-                text,
-                _digest(key),
-                _digest(key // 2)[:32],  # every text has one near duplicate
-                json.dumps({"source": f"source {key % 7}", "number": key % 1000}),
-                "pool" if lane == 0 else "holdout",
-                ("", "tuning", "reporting")[lane],
-                when,
-            )
-            for key, text, lane, when in zip(keys, texts, lanes, at, strict=True)
-        ),
+            key,
+            world.project.pk,
+            world.upload,
+            f"id-{key}",
+            text,
+            _digest(key),
+            _digest(key // 2)[:32],  # every text has one near duplicate
+            json.dumps({"source": f"source {key % 7}", "number": key % 1000}),
+            "pool" if lane == 0 else "holdout",
+            ("", "tuning", "reporting")[lane],
+            BEGAN + timedelta(seconds=key),
+        )
+        for key, text, lane in zip(keys, texts, lanes, strict=True)
     )
-    _load(
-        FoldedText,
-        ["document_id", "text"],
-        ((key, fold(text)) for key, text in zip(keys, texts, strict=True)),
-    )
-    said = rng.choice(labels, (number, 4))
-    sure = np.round(rng.beta(4, 1, number), 4)
-    _load(
-        Prediction,
-        ["id", "document_id", "version_id", "answer"],
+    _load(Document, names.split(), rows)
+    folded = ((key, fold(text)) for key, text in zip(keys, texts, strict=True))
+    _load(FoldedText, ["document_id", "text"], folded)
+    asked = ((world.project.pk, key, world.batch, float(key), "done") for key in keys if key % 10 == 0)
+    _load(Assignment, ["project_id", "document_id", "batch_id", "rank", "state"], asked)
+
+
+def _fill_predictions(world: World, keys: range, said: list[list[int]], rng: np.random.Generator) -> None:
+    sure = np.round(rng.beta(4, 1, len(keys)), 4)
+    names = "id project_id document_id version_id answer confidence margin"
+    rows = (
         (
-            (key, key, version.pk, _answer([one], [(one, sure), (two, (1 - sure) / 2)]))
-            for key, (one, two, *_), sure in zip(keys, said.tolist(), sure.tolist(), strict=True)
-        ),
+            key,
+            world.project.pk,
+            key,
+            world.version,
+            _answer([one], [(one, first), (two, second)]),
+            first,
+            round(first - second, 4),
+        )
+        for key, (one, two, *_), first, second in zip(
+            keys, said, sure.tolist(), ((1 - sure) / 2).tolist(), strict=True
+        )
     )
-    # Every tenth document has an annotation, and of these every tenth a second one; most agree with the
-    # model.
-    agrees = rng.random((number, 2)) < 0.85
-    outcomes = rng.choice(["answered", "skipped", "flagged"], (number, 2), p=[0.94, 0.03, 0.03]).tolist()
+    _load(Prediction, names.split(), rows)
+
+
+def _fill_annotations(world: World, keys: range, said: list[list[int]], rng: np.random.Generator) -> None:
+    """Give every tenth document an annotation, and of these every tenth a second one; most agree."""
+    agrees = rng.random((len(keys), 2)) < 0.85
+    shape = (len(keys), 2)
+    outcomes = rng.choice(["answered", "skipped", "flagged"], shape, p=[0.94, 0.03, 0.03]).tolist()
     rows = [
-        (2 * key + second, key, people[(key // 10 + second) % PEOPLE], outcomes[i][second], label, at[i])
-        for i, key in enumerate(keys)
-        for second in range(2 if key % 100 == 0 else 1)
-        if key % 10 == 0
-        for label in [int(said[i][0] if agrees[i][second] else said[i][2 + second])]
-    ]
-    _load(
-        Annotation,
-        ["id", "project_id", "document_id", "annotator_id", "outcome", "created_at", "updated_at"],
         (
-            (pk, project.pk, key, person, outcome, when, when + timedelta(days=1))
-            for pk, key, person, outcome, _label, when in rows
-        ),
+            2 * key + second,
+            key,
+            world.people[(key // 10 + second) % PEOPLE],
+            outcomes[i][second],
+            said[i][0] if agrees[i][second] else said[i][2 + second],
+            BEGAN + timedelta(seconds=key),
+        )
+        for i, key in enumerate(keys)
+        if key % 10 == 0
+        for second in range(2 if key % 100 == 0 else 1)
+    ]
+    names = "id project_id document_id annotator_id outcome created_at updated_at"
+    annotations = (
+        (pk, world.project.pk, key, person, outcome, when, when + timedelta(days=1))
+        for pk, key, person, outcome, _label, when in rows
     )
+    _load(Annotation, names.split(), annotations)
     answered = [(pk, label) for pk, _key, _person, outcome, label, _when in rows if outcome == "answered"]
     _load(AnnotationLabel, ["annotation_id", "label_id"], answered)
-    _load(
-        Decision,
-        ["annotation_id", "card", "outcome", "answer", "created_at"],
-        (
-            (pk, _uuid(), outcome, _answer([label] if outcome == "answered" else [], []), when)
-            for pk, _key, _person, outcome, label, when in rows
-        ),
+    decisions = (
+        (pk, _uuid(), outcome, _answer([label] if outcome == "answered" else [], []), when)
+        for pk, _key, _person, outcome, label, when in rows
     )
+    _load(Decision, ["annotation_id", "card", "outcome", "answer", "created_at"], decisions)
 
 
 def _fill_vectors(rng: np.random.Generator, documents: int, fingerprint: str) -> None:

@@ -83,6 +83,20 @@ def _last_decision() -> Subquery:
     return Subquery(annotations.values("updated_at")[:1])
 
 
+def _by_prediction(name: str, ascending: Any, descending: Any) -> Order:
+    """Return the order by a figure of predictions: none where their version is not calibrated."""
+    return Order(
+        ascending,
+        descending,
+        F(f"prediction__{name}"),
+        lambda project, documents: Prediction.objects.filter(project=project),
+        value=name,
+        key="document_id",
+        read=_read_number,
+        lowest=0,
+    )
+
+
 ORDERS = {
     "imported": Order(
         _("Oldest first"),
@@ -104,26 +118,8 @@ ORDERS = {
         read=_read_key,
         may_lack=False,
     ),
-    "confidence": Order(
-        _("Least confident first"),
-        _("Most confident first"),
-        F("prediction__confidence"),
-        lambda project, documents: Prediction.objects.filter(project=project),
-        value="confidence",
-        key="document_id",
-        read=_read_number,
-        lowest=0,
-    ),
-    "margin": Order(
-        _("Narrowest margin first"),
-        _("Widest margin first"),
-        F("prediction__margin"),
-        lambda project, documents: Prediction.objects.filter(project=project),
-        value="margin",
-        key="document_id",
-        read=_read_number,
-        lowest=0,
-    ),
+    "confidence": _by_prediction("confidence", _("Least confident first"), _("Most confident first")),
+    "margin": _by_prediction("margin", _("Narrowest margin first"), _("Widest margin first")),
     "decided": Order(
         _("Decided on long ago first"),
         _("Decided on last first"),

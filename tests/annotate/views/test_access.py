@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -188,12 +187,23 @@ def address(
 ) -> Callable[[str], str]:
     """Return the address of a page about things that exist."""
     (document,) = add_documents(project, "a text")
+    label = project.labels.first()
+    assert label is not None
+    extra = {
+        **_of_document(document, annotator),
+        **_of_people(project, annotator),
+        **_of_many(project, document),
+        **_of_work(project, document),
+        **dict.fromkeys(("project-label-archive", "project-label-restore", "label-examples"), label.pk),
+    }
+    return lambda name: reverse(name, args=[project.slug, *([extra[name]] if name in extra else [])])
+
+
+def _of_document(document: Document, annotator: User) -> dict[str, int]:
+    project = document.project
     annotation = Annotation.objects.create(
         project=project, document=document, annotator=annotator, outcome="skipped"
     )
-    label, member = project.labels.first(), project.memberships.get(user=annotator)
-    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
-    (job,) = jobs.ask(kind=JobKind.VECTORS, project=project)
     handed_on = HandedOnAnswer.objects.create(
         project=project,
         document=document,
@@ -202,20 +212,33 @@ def address(
         outcome="skipped",
         answer=Answer(),
     )
+    about = ("similar", "delete", "answer", "comment", "hand-to")
+    return {
+        "document": document.pk,
+        **{f"document-{name}": document.pk for name in about},
+        "document-return": annotation.pk,
+        "annotation-withdraw": annotation.pk,
+        "handed-on-settle": handed_on.pk,
+    }
+
+
+def _of_people(project: Project, annotator: User) -> dict[str, int]:
+    lead = project.memberships.get(role="lead").user
     ((invitation, _token),) = invitations.issue(
-        project=project,
-        by=project.memberships.get(role="lead").user,
-        role="annotator",
-        guests=["Ada"],
-        days=7,
+        project=project, by=lead, role="annotator", guests=["Ada"], days=7
     )
+    member = project.memberships.get(user=annotator)
     removed = RemovedMember.objects.create(project=project, user=annotator, role="annotator")
-    done = Import.objects.create(project=project, name="done.csv", state="succeeded")
-    Document.objects.filter(pk=document.pk).update(source=done)
-    upload = Import.objects.create(project=project, name="mine.csv", state="queued")
-    version = ModelVersion.objects.create(
-        project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
-    )
+    return {
+        "project-invitation-revoke": invitation.pk,
+        "project-member": member.pk,
+        "member-remove": member.pk,
+        "member-restore": removed.pk,
+    }
+
+
+def _of_many(project: Project, document: Document) -> dict[str, int]:
+    """Make what stands for many documents: a change, a list, a view."""
     bulk = BulkChange.objects.create(
         project=project, action="return", packed=BulkChange.pack([document.pk]), hits=1
     )
@@ -228,38 +251,32 @@ def address(
         query="outcome=flagged",
         is_shared=True,
     )
-    extra: dict[str, list[Any]] = {
-        "saved-view-rename": [view.pk],
-        "saved-view-delete": [view.pk],
-        "bulk": [bulk.pk],
-        "work-list": [work_list.pk],
-        "bulk-undo": [bulk.pk],
-        "bulk-stop": [bulk.pk],
-        "project-label-archive": [label.pk],
-        "project-label-restore": [label.pk],
-        "project-member": [member.pk],
-        "member-remove": [member.pk],
-        "member-restore": [removed.pk],
-        "project-invitation-revoke": [invitation.pk],
-        "document": [document.pk],
-        "document-similar": [document.pk],
-        "document-delete": [document.pk],
-        "document-answer": [document.pk],
-        "annotation-withdraw": [annotation.pk],
-        "document-comment": [document.pk],
-        "document-hand-to": [document.pk],
-        "document-return": [annotation.pk],
-        "handed-on-settle": [handed_on.pk],
-        "version": [version.number],
-        "version-publish": [version.number],
-        "version-roll-back": [version.number],
-        "run-cancel": [run.pk],
-        "job-cancel": [job.pk],
-        "import-cancel": [upload.pk],
-        "import-delete": [done.pk],
-        "label-examples": [label.pk],
+    return {
+        "bulk": bulk.pk,
+        "bulk-undo": bulk.pk,
+        "bulk-stop": bulk.pk,
+        "work-list": work_list.pk,
+        "saved-view-rename": view.pk,
+        "saved-view-delete": view.pk,
     }
-    return lambda name: reverse(name, args=[project.slug, *extra.get(name, [])])
+
+
+def _of_work(project: Project, document: Document) -> dict[str, int]:
+    run = TrainingRun.objects.create(project=project, family="tfidf", reason="lead")
+    (job,) = jobs.ask(kind=JobKind.VECTORS, project=project)
+    done = Import.objects.create(project=project, name="done.csv", state="succeeded")
+    Document.objects.filter(pk=document.pk).update(source=done)
+    upload = Import.objects.create(project=project, name="mine.csv", state="queued")
+    version = ModelVersion.objects.create(
+        project=project, number=1, family="tfidf", labelled=2, holdout_documents=0
+    )
+    return {
+        "run-cancel": run.pk,
+        "job-cancel": job.pk,
+        "import-cancel": upload.pk,
+        "import-delete": done.pk,
+        **dict.fromkeys(("version", "version-publish", "version-roll-back"), version.number),
+    }
 
 
 @pytest.fixture
