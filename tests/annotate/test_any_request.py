@@ -119,6 +119,7 @@ def test_there_are_addresses_to_try() -> None:
     assert len(ROUTES) > 45
 
 
+@pytest.mark.one_database
 def test_no_method_fails_on_any_address(browser: Browser) -> None:
     for route in ROUTES:
         for method in METHODS:
@@ -279,6 +280,7 @@ BODIES = [
 ]
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(("kind", "body"), BODIES)
 def test_no_body_fails_on_any_address(browser: Browser, kind: str, body: bytes) -> None:
     for route in ROUTES:
@@ -287,6 +289,7 @@ def test_no_body_fails_on_any_address(browser: Browser, kind: str, body: bytes) 
     assert browser.failures == []
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize(
     "name",
     [

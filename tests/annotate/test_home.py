@@ -14,6 +14,8 @@ import pytest
 from annotate import checks
 from annotate.embedded import preparation
 
+pytestmark = pytest.mark.one_database
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -41,6 +41,8 @@ from annotate.services.versions import predictions
 from annotate.settings import SQLITE_OPTIONS
 from tests.annotate.made.fakes import HashEmbedder
 
+pytestmark = pytest.mark.one_database
+
 OLD = Path(__file__).resolve().parent.parent / "homes" / "135c32a"
 OLD_STATE = ("annotate", "0008")
 EXPECTED: dict[str, Any] = json.loads((OLD / "expected.json").read_text(encoding="utf-8"))

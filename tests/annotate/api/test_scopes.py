@@ -16,6 +16,8 @@ from annotate.models import ApiKey, Document, Export, Import, ModelVersion, Proj
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
 
+pytestmark = pytest.mark.one_database
+
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 VALUES: dict[str, Any] = {"slug": "colours", "kind": "jsonl", "number": 1}
 VIEWS = {

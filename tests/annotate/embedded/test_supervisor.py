@@ -12,6 +12,8 @@ from annotate.embedded import supervisor as module
 from annotate.embedded.programs import Program, command
 from annotate.embedded.supervisor import MOST_DOUBLINGS, MOST_RESTARTS, Supervisor
 
+pytestmark = pytest.mark.one_database
+
 MANY = 3 * MOST_RESTARTS
 
 

@@ -30,6 +30,8 @@ from annotate.services.work import jobs
 from annotate.urls import urlpatterns
 from training.types import Answer
 
+pytestmark = pytest.mark.one_database
+
 Cast = tuple[Client, Client, Client, Client]
 PAGES = [
     "project-settings",
