@@ -36,6 +36,7 @@ from annotate.services.documents import search_index
 from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
+from annotate.services.projects import merging
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.upkeep import sweep
 from annotate.services.versions import reportcards, rescore
@@ -195,6 +196,22 @@ def choose_anew(job: Job, meter: ProgressMeter) -> Turn:
     return Turn()
 
 
+def merge_labels(job: Job, meter: ProgressMeter) -> Turn:
+    """Change answers with merged labels for a while; then predict anew what is published, and train."""
+    meter("merge", 0.0)
+    if not merging.move(project=job.project, tell=partial(meter, "merge")):
+        return Turn(is_last=False)
+    opened: list[Work] = []
+    for version in ModelVersion.objects.published().filter(project=job.project):
+        opened += jobs.ask(kind=JobKind.RESCORE, project=job.project, version=version)
+    return Turn(opened=[*opened, *schedule.open_at_once(project=job.project)])
+
+
+def merging_due() -> Iterable[Work]:
+    for project in merging.waiting():
+        yield from jobs.ask_if_rested(kind=JobKind.MERGE, project=project)
+
+
 def measuring_due() -> Iterable[Work]:
     for project in reportcards.outdated():
         yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
@@ -219,6 +236,7 @@ KINDS = (
     of_jobs(JobKind.REPORTCARD, INTERACTIVE, measure, measuring_due),
     of_jobs(JobKind.RECHOOSE, TRAINING, choose_anew, nothing),
     of_jobs(JobKind.SEARCH, INTERACTIVE, index_texts, texts_to_index_due),
+    of_jobs(JobKind.MERGE, INTERACTIVE, merge_labels, merging_due),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

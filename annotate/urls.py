@@ -26,6 +26,7 @@ from annotate.views.exports import page as exports
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
 from annotate.views.people import accounts, invitations, members, password_links
+from annotate.views.scheme import labels
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", LogoutView.as_view()),
@@ -72,14 +73,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/live/", overview.live, name="project-live"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project-settings"),
     path("projects/<slug:slug>/delete/", deletion.project, name="project-delete"),
-    path("projects/<slug:slug>/labels/", projects.labels, name="project-labels"),
-    path("projects/<slug:slug>/labels/add/", projects.add_labels, name="project-labels-add"),
-    path(
-        "projects/<slug:slug>/labels/<int:pk>/archive/", projects.archive_label, name="project-label-archive"
-    ),
-    path(
-        "projects/<slug:slug>/labels/<int:pk>/restore/", projects.restore_label, name="project-label-restore"
-    ),
+    path("projects/<slug:slug>/labels/", labels.labels, name="project-labels"),
+    path("projects/<slug:slug>/labels/add/", labels.add_labels, name="project-labels-add"),
+    path("projects/<slug:slug>/labels/order/", labels.order_labels, name="project-labels-order"),
+    path("projects/<slug:slug>/labels/<int:pk>/", labels.label, name="project-label"),
+    path("projects/<slug:slug>/labels/<int:pk>/merge/", labels.merge_label, name="project-label-merge"),
+    path("projects/<slug:slug>/labels/<int:pk>/archive/", labels.archive_label, name="project-label-archive"),
+    path("projects/<slug:slug>/labels/<int:pk>/restore/", labels.restore_label, name="project-label-restore"),
     path("projects/<slug:slug>/members/", members.members, name="project-members"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("projects/<slug:slug>/invite/", invitations.invite, name="project-invite"),

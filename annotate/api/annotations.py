@@ -138,8 +138,12 @@ class AnnotationsView(APIView):
 
 def _answer(project: Project, names: list[str]) -> Answer:
     known = dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
+    if not known.keys() >= set(names):
+        # A program may still call a merged label by its old name.
+        merged = Label.objects.filter(project=project, merged_into__isnull=False)
+        known |= dict(merged.values_list("name", "merged_into"))
     unknown = [name for name in names if name not in known]
     if unknown:
         sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
         raise serializers.ValidationError({"labels": sentence})
-    return Answer(tuple(known[name] for name in names))
+    return Answer(tuple(dict.fromkeys(known[name] for name in names)))

@@ -60,13 +60,10 @@ class BulkForm(forms.Form):
         super().__init__(data, label_suffix="", auto_id="bulk_%s", initial={"people": [by.pk]})
         self.task_type, self.action = project.task_type, action
         labels = list(project.labels.live().values_list("pk", "name"))
-        people = User.objects.filter(memberships__project=project, is_active=True) | User.objects.filter(
-            pk=by.pk
-        )
         choices = {
             "labels": labels,
             "label": labels,
-            "people": list(people.distinct().order_by("username").values_list("pk", "username")),
+            "people": project.people_to_ask(by),
         }
         for name, values in choices.items():
             field = self.fields[name]

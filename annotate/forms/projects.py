@@ -123,6 +123,20 @@ class LabelsForm(forms.Form):
         return checked_labels(self.cleaned_data["labels"])
 
 
+class SplitForm(LabelsForm):
+    """The labels that take the place of another, and who labels its documents again."""
+
+    people = forms.TypedMultipleChoiceField(
+        label=_("Who labels its documents again"), coerce=int, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, data: Any, *, people: list[tuple[int, str]], by: int) -> None:
+        super().__init__(data, auto_id="split_%s", initial={"people": [by]}, label_suffix="")
+        field = self.fields["people"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = people
+
+
 class LabelForm(forms.Form):
     """One row of the labels table; its prefix is the label's primary key."""
 

@@ -35,7 +35,8 @@ class BulkOptions:
 
     `labels` are keys. With `gold` answers are the gold ones of their documents. A list has a `name`,
     `people` by their keys, whether `each` of them answers every document, and whether it takes documents that
-    somebody has answered already, for a `second` opinion.
+    somebody has answered already, for a `second` opinion. Who answered with one of its `labels` is asked
+    again.
     """
 
     labels: tuple[int, ...] = ()

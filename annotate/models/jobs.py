@@ -16,6 +16,7 @@ class JobKind(models.TextChoices):
     REPORTCARD = "reportcard", _("Measuring the report card")
     RECHOOSE = "rechoose", _("Choosing anew what comes next")
     SEARCH = "search", _("Indexing texts for search")
+    MERGE = "merge", _("Merging labels")
 
 
 class Job(Work):

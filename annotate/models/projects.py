@@ -160,6 +160,12 @@ class Project(models.Model):
         """Whether a card may have been answered before its suggestion was to be seen."""
         return self.suggestions == Suggestions.AFTER or self.reading_speed > 0
 
+    def people_to_ask(self, by: User) -> list[tuple[int, str]]:
+        """Return the keys and names of whom a list can be made for: the members, and who makes it."""
+        members = User.objects.filter(memberships__project=self, is_active=True)
+        people = members | User.objects.filter(pk=by.pk)
+        return list(people.distinct().order_by("username").values_list("pk", "username"))
+
     @property
     def asked(self) -> Constraints:
         """The lead's constraints on the project's models, for example how large one may be."""
@@ -176,9 +182,17 @@ class LabelQuerySet(models.QuerySet["Label"]):
     def live(self) -> LabelQuerySet:
         return self.filter(archived_at=None)
 
+    def successors(self, project: int) -> dict[int, int]:
+        """Return what each merged label of a project became, by keys; none of those is merged itself."""
+        merged = self.filter(project=project, merged_into__isnull=False).order_by()
+        return {pk: into for pk, into in merged.values_list("pk", "merged_into") if into is not None}
+
 
 class Label(models.Model):
-    """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more."""
+    """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more.
+
+    A merged one is archived, and answers with it become answers with the label it was `merged_into`.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
     name = models.CharField(_("name"), max_length=200)
@@ -186,6 +200,9 @@ class Label(models.Model):
     hotkey = models.CharField(_("key"), max_length=1, blank=True)
     position = models.PositiveIntegerField(default=0)
     archived_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self", models.SET_NULL, null=True, editable=False, related_name="predecessors"
+    )
 
     objects = LabelQuerySet.as_manager()
 

@@ -142,6 +142,10 @@ class _Filling:
             label.full_clean(exclude=["project"])
             label.save()
             made[int(row["id"])] = label.pk
+        for row in rows:
+            # Archives of earlier versions of the site know no merged labels.
+            if into := row.get("merged_into"):
+                Label.objects.filter(pk=made[int(row["id"])]).update(merged_into=made[int(into)])
         return made
 
     def _people(self, people: Mapping[str, bool]) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import Max, Q
 from django.utils import timezone
 
-from annotate.models import Annotation, AnnotationLabel, Assignment, BulkChange, BulkItem, Decision
+from annotate.models import Annotation, AnnotationLabel, Assignment, BulkChange, BulkItem, Decision, Label
 from annotate.models.annotations import Outcome, Source
 from annotate.models.bulk import BulkAction
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
@@ -95,12 +95,13 @@ class AnswerAction:
             if (own := next((row for row in said if row.annotator == original.by_id), None))
         }
         newest = _newest_cards(own.pk for own in now.values())
+        became = Label.objects.successors(original.project_id)
         same = [
             item
             for item in items
             if (own := now.get(item.document_id))
             and own.fields["outcome"] == Outcome.ANSWERED
-            and list(own.labels) == item.after["labels"]
+            and list(own.labels) == _today(item.after["labels"], became)
             and own.fields["is_gold"] == item.after["gold"]
             and newest.get(own.pk) == card(original, item.document_id)
         ]
@@ -115,6 +116,7 @@ class AnswerAction:
     def _restore(self, bulk: BulkChange, items: Sequence[BulkItem]) -> None:
         """Put own annotations back as they were, with one more row of their history."""
         rows = Annotation.objects.in_bulk([item.before["own"]["pk"] for item in items])
+        became = Label.objects.successors(bulk.project_id)
         decisions = []
         for item in items:
             own = item.before["own"]
@@ -133,7 +135,7 @@ class AnswerAction:
                 )
             )
         Annotation.objects.bulk_update(rows.values(), [*FIELDS, "updated_at"])
-        _choose({item.before["own"]["pk"]: item.before["own"]["labels"] for item in items})
+        _choose({own["pk"]: _today(own["labels"], became) for item in items if (own := item.before["own"])})
         Decision.objects.bulk_create(decisions)
 
 
@@ -222,6 +224,11 @@ def _labels(bulk: BulkChange, said: Sequence[Standing], gold: Standing | None) -
     if after == before:
         return Why.SAME
     return tuple(sorted(after)) if not task.fault(Answer(tuple(after))) else Why.LAST
+
+
+def _today(labels: Sequence[int], became: Mapping[int, int]) -> list[int]:
+    """Return what labels are today, after some of them were merged into others."""
+    return sorted({became.get(label, label) for label in labels})
 
 
 def _choose(labels: Mapping[int, Sequence[int]]) -> None:

@@ -228,7 +228,7 @@ def _do_chunk(bulk: BulkChange, keys: Sequence[int]) -> None:
 
 def _check(bulk: BulkChange) -> None:
     """Refuse what can no longer be done since the preview."""
-    labels = bulk.wanted.labels
+    labels = () if bulk.action == BulkAction.LIST else bulk.wanted.labels
     if bulk.by is None:
         raise Refused(_("Whoever asked for this change has no account any more, so it stopped."))
     if Label.objects.live().filter(project=bulk.project, pk__in=labels).count() < len(labels):

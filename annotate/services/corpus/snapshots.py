@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from annotate.models import Annotation, AnnotationLabel, Document, Project
+from annotate.models import Annotation, AnnotationLabel, Document, Label, Project
 from annotate.models.documents import Half, Lane
 from training.types import Answer, Dataset, IntArray, LabelSchema, LabelSpec, Pool
 
@@ -100,7 +100,8 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
 
     With `until`, annotations newer than that one stay out as well.
     """
-    labels = list(project.labels.live())
+    # In the order of their keys: how a lead orders them on pages makes no model another one.
+    labels = list(project.labels.live().order_by("pk"))
     schema = LabelSchema(
         project.task_type.task,
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
@@ -131,7 +132,7 @@ def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dic
     """Return the newest answer's key, and the answers that count by document, the oldest first.
 
     `of` narrows the annotations down, and `labels` are those that the project still offers: an answer that
-    only had others is none.
+    only had others is none. A merged label counts as what it became, before a worker has changed its answers.
     """
     rows = list(
         Annotation.objects.answered()
@@ -143,8 +144,9 @@ def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dic
     choices = AnnotationLabel.objects.filter(
         **{f"annotation__{name}": value for name, value in of.items()},
     )
+    became = Label.objects.successors(project.pk)
     for annotation, label in choices.values_list("annotation", "label"):
-        chosen[annotation].add(label)
+        chosen[annotation].add(became.get(label, label))
     found: dict[int, list[Vote]] = defaultdict(list)
     for key, document, is_gold in rows:
         answer = Answer(tuple(sorted(chosen[key] & labels)))

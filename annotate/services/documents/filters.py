@@ -22,6 +22,7 @@ from annotate.models import (
     Assignment,
     Comment,
     Document,
+    Label,
     Prediction,
     Project,
 )
@@ -238,8 +239,13 @@ def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
     documents: QuerySet[Document] = project.documents.all()
     annotations, asks_annotations = Annotation.objects.filter(document=OuterRef("pk")), False
     is_undecided = wanted.get("outcome") == NOT_DECIDED
+    became: Mapping[int, int] = {}
+    if any(FILTERS[name].values == Kind.LABEL for name in wanted):
+        became = Label.objects.successors(project.pk)
     for name, value in wanted.items():
         narrow = FILTERS[name]
+        if narrow.values == Kind.LABEL:
+            value = became.get(value, value)  # a bookmark or a saved view may name a merged label
         if not narrow.of_annotation:
             documents = documents.filter(narrow.meaning(project, value))
         elif value != NOT_DECIDED:

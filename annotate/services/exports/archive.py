@@ -46,7 +46,7 @@ METRIC = (
     "label_id", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high", "hits", "decided",
 )  # fmt: skip
 EVENT = ("at", "kind", "by_name", "document_id", "subject", "details")
-LABEL = ("id", "name", "description", "hotkey", "position", "archived_at")
+LABEL = ("id", "name", "description", "hotkey", "position", "archived_at", "merged_into")
 Row = dict[str, Any]
 M = TypeVar("M", bound=Model)
 

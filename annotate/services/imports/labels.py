@@ -61,6 +61,9 @@ class ImportedLabels:
         self.labels, self.resolved, self.folded, self.made = {}, {}, {}, []
         self.by_key = {label.pk: label for label in self.project.labels.all()}
         for label in self.by_key.values():
+            if into := self.by_key.get(label.merged_into_id or 0):
+                self.labels[label.name] = into  # a file may still call it by its old name
+                continue
             # One that was stored before names were tidied is found by its tidy name as well.
             self.labels.setdefault(label_names.tidy(label.name), label)
             self.labels[label.name] = label

@@ -100,7 +100,7 @@ def keep(
                 % {"kept": replaced, "sent": in_words(submission.outcome, submission.answer)}
             )
         key = _revision(key, len(earlier))
-    chosen = _checked(project, submission, offered)
+    said, chosen = _checked(project, submission, offered)
     created = annotation is None
     annotation = annotation or Annotation(document_id=document, annotator=annotator)
     annotation.project = project
@@ -111,7 +111,7 @@ def keep(
     annotation.shown_version_id = shown_version
     annotation.shown = None if submission.hid_suggestion else shown
     annotation.save(force_insert=created)
-    labels = sorted(map(int, chosen.labels))
+    labels = sorted(chosen)
     if not created:
         annotation.choices.exclude(label__in=labels).delete()
     # In the order of the keys, as a lead who renames labels locks them: the commit refers to each in turn.
@@ -121,7 +121,7 @@ def keep(
         annotation=annotation,
         card=key,
         outcome=submission.outcome,
-        answer=chosen,
+        answer=said,
         reason=annotation.reason,
         seconds=submission.seconds,
     )
@@ -174,19 +174,29 @@ def reopen(*, annotation: Annotation) -> Card:
     )
 
 
-def _checked(project: Project, sent: Submission, offered: Collection[int] | None) -> Answer:
+def _checked(
+    project: Project, sent: Submission, offered: Collection[int] | None
+) -> tuple[Answer, Collection[int]]:
+    """Return the answer as it was sent, and the labels that it has: those that it chose, or what they became.
+
+    A page goes on to show a label that was merged meanwhile.
+    """
     if sent.outcome not in DECIDABLE:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if sent.outcome != Outcome.ANSWERED:
-        return Answer()
+        return Answer(), ()
     answer = replace(sent.answer, labels=tuple(dict.fromkeys(sent.answer.labels)))
     if fault := project.task_type.fault(answer):
         raise Rejected(fault)
+    chosen = set(map(int, answer.labels))
     if offered is None:
-        live = Label.objects.live().filter(project=project, pk__in=answer.labels)
-        offered = live.values_list("pk", flat=True)
-    if not set(answer.labels) <= set(offered):
+        offered = Label.objects.live().filter(project=project, pk__in=chosen).values_list("pk", flat=True)
+    if not chosen <= set(offered):
+        became = Label.objects.successors(project.pk)
+        chosen = {became.get(label, label) for label in chosen}
+        if Label.objects.live().filter(project=project, pk__in=chosen).count() == len(chosen):
+            return answer, chosen
         raise Rejected(
             _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
         )
-    return answer
+    return answer, chosen

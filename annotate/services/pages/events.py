@@ -97,6 +97,7 @@ def _more(event: Event) -> dict[str, Any]:
         "moved": details.get("moved", 0),
         "rows": details.get("rows", 0),
         "owner": details.get("owner", ""),
+        "into": details.get("into", ""),
         "role": _role(details.get("role", "")),
         "before": _role(details.get("before", "")),
         "family": family_title(event.subject),
@@ -212,6 +213,13 @@ SENTENCES: dict[str, Any] = {
     EventKind.LABEL_CHANGED: _label_changed,
     EventKind.LABEL_ARCHIVED: _archived,
     EventKind.LABEL_RESTORED: gettext_lazy("%(who)s restored the label “%(subject)s”"),
+    EventKind.LABEL_MERGED: gettext_lazy(
+        "%(who)s merged the label “%(subject)s” into “%(into)s”, with %(n)s annotations"
+    ),
+    EventKind.LABEL_SPLIT: gettext_lazy(
+        "%(who)s split the label “%(subject)s” into “%(into)s”: %(documents)s documents are labelled again"
+    ),
+    EventKind.LABELS_REORDERED: gettext_lazy("%(who)s changed the order of the labels"),
     EventKind.MEMBER_ADDED: gettext_lazy("%(who)s added %(subject)s as “%(role)s”"),
     EventKind.INVITED: gettext_lazy("%(who)s invited %(subject)s as “%(role)s”"),
     EventKind.INVITATION_ACCEPTED: gettext_lazy("%(who)s came in by the invitation of %(subject)s"),

@@ -22,6 +22,8 @@ from annotate.services.projects.refused import Refused
 from annotate.task_types import label_names
 from training.storable import is_blank
 
+MOST_TOLD = 100  # names in one event
+
 
 @dataclass(frozen=True, slots=True)
 class LabelEdit:
@@ -76,6 +78,27 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit], by: User | No
     for label in labels.values():
         _record_change(project, label, before[label.pk], by)
     return list(labels.values())
+
+
+@transaction.atomic
+def reorder(*, project: Project, order: Sequence[int], by: User | None = None) -> bool:
+    """Put the live labels into the order of these keys, those that it does not name behind them.
+
+    False where they stand so already. Models do not depend on it.
+    """
+    _lock(project.pk)
+    before = list(project.labels.live())
+    wanted = {pk: place for place, pk in enumerate(dict.fromkeys(order))}
+    after = sorted(before, key=lambda label: wanted.get(label.pk, len(wanted)))
+    if after == before:
+        return False
+    for position, label in enumerate(after):
+        label.position = position
+    Label.objects.bulk_update(after, ["position"])
+    events.record(
+        EventKind.LABELS_REORDERED, by=by, project=project, order=[label.name for label in after[:MOST_TOLD]]
+    )
+    return True
 
 
 def _told(label: Label) -> dict[str, str]:
@@ -169,14 +192,17 @@ def archive_label(*, label: Label, by: User | None = None) -> int:
 
 @transaction.atomic
 def restore_label(*, label: Label, by: User | None = None) -> Label:
-    """Bring an archived label back, with a free key where its own was given away meanwhile."""
+    """Bring an archived label back, with a free key where its own was given away meanwhile.
+
+    Answers that a merge has changed stay with the label that it was merged into.
+    """
     _lock(label.project_id)
     if Label.objects.live().filter(pk=label.pk).exists():
         return label
     taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
     if label.hotkey in taken:
         label.hotkey = next(hotkeys.free(taken), "")
-    label.archived_at = None
-    label.save(update_fields=["archived_at", "hotkey"])
+    label.archived_at = label.merged_into = None
+    label.save(update_fields=["archived_at", "hotkey", "merged_into"])
     events.record(EventKind.LABEL_RESTORED, by=by, project=label.project, subject=label.name)
     return label

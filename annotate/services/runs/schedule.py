@@ -74,8 +74,11 @@ def open_if_due(
     return opened
 
 
-def open_to_tune(*, project: Project, by: User) -> list[TrainingRun]:
-    """Open the automatic runs at once, so that a changed aim reaches the thresholds; none without a label."""
+def open_at_once(*, project: Project, by: User | None = None) -> list[TrainingRun]:
+    """Open the automatic runs now, so that a changed aim reaches the thresholds, or merged labels the models.
+
+    None without a label.
+    """
     if not project.training_enabled or not project.annotations.answered().exists():
         return []
     return open_if_due(project=project, reason=RunReason.LEAD, by=by)

@@ -68,8 +68,10 @@ class Predictions:
 
 def predict(*, project: Project, texts: Sequence[str], explain: bool = False) -> Predictions:
     version, predictor, warning = _serving(project)
-    labels = dict(Label.objects.live().filter(pk__in=version.label_ids).values_list("pk", "name"))
-    columns = [pk if pk in labels else None for pk in version.label_ids]
+    became = Label.objects.successors(project.pk)
+    today = [became.get(pk, pk) for pk in version.label_ids]
+    labels = dict(Label.objects.live().filter(pk__in=today).values_list("pk", "name"))
+    columns = [pk if pk in labels else None for pk in today]
     if isinstance(predictor, CascadePredictor):
         found = predictor.answer(list(texts))
         answers = [
@@ -87,9 +89,7 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     if explain:
         said = [text.answer for text in answers]
         asked = [[int(pk) for pk in answer.labels or dict(answer.scores[:1])] for answer in said]
-        told = reasons(
-            predictor=predictor, label_ids=version.label_ids, texts=texts, asked=asked, most=MOST_NGRAMS
-        )
+        told = reasons(predictor=predictor, label_ids=today, texts=texts, asked=asked, most=MOST_NGRAMS)
         if told is not None:
             answers = [replace(text, reasons=why) for text, why in zip(answers, told, strict=True)]
     thresholds = {}
@@ -114,7 +114,12 @@ def reasons_of(
     *, version: ModelVersion | None, text: str, label_ids: Sequence[int]
 ) -> tuple[LabelReason, ...] | None:
     """Return why a version suggests these labels for a text; None where it cannot tell or is gone."""
-    if version is None or not version.bundle or not set(label_ids) <= set(version.label_ids):
+    if version is None or not version.bundle:
+        return None
+    became = Label.objects.successors(version.project_id)
+    today = [became.get(pk, pk) for pk in version.label_ids]
+    asked = [became.get(pk, pk) for pk in label_ids]
+    if not set(asked) <= set(today):
         return None
     try:
         predictor = _load(version)
@@ -123,9 +128,9 @@ def reasons_of(
         return None
     told = reasons(
         predictor=predictor,
-        label_ids=version.label_ids,
+        label_ids=today,
         texts=[text],
-        asked=[label_ids],
+        asked=[asked],
         most=MOST_ON_CARD,
     )
     return None if told is None else told[0]
@@ -168,17 +173,17 @@ def _load(version: ModelVersion) -> Serving:
 
 
 def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
-    """Name the columns; one whose label is archived or deleted is never decided nor told."""
+    """Name the columns; one whose label is archived or deleted is never decided nor told.
+
+    Several columns have one name where their labels were merged since; the best of their scores is told.
+    """
     scores[:, [j for j, pk in enumerate(columns) if pk is None]] = -1.0
     rows = []
     for decided, row in zip(predictor.decide(scores), scores, strict=True):
-        best = [(columns[j], float(row[j])) for j in (-row).argsort(kind="stable")]
-        rows.append(
-            TextPrediction(
-                Answer(
-                    labels=tuple(pk for j in decided if (pk := columns[j]) is not None),
-                    scores=tuple((pk, score) for pk, score in best if pk is not None),
-                )
-            )
-        )
+        best: dict[int, float] = {}
+        for j in (-row).argsort(kind="stable"):
+            if (pk := columns[j]) is not None:
+                best.setdefault(pk, float(row[j]))
+        named = dict.fromkeys(pk for j in decided if (pk := columns[j]) is not None)
+        rows.append(TextPrediction(Answer(labels=tuple(named), scores=tuple(best.items()))))
     return rows

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, ModelVersion, Prediction, Project, TrainingRun
+from annotate.models import Document, Label, ModelVersion, Prediction, Project, TrainingRun
 from annotate.services.corpus import vector_store
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
@@ -86,7 +86,9 @@ def _predictions(
     known = predictor.knows(list(texts.values()), embedder=embedder)
     texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
-    labels, task = [int(key) for key in predictor.schema.keys], predictor.schema.task
+    became = Label.objects.successors(version.project_id)
+    labels = [became.get(int(key), int(key)) for key in predictor.schema.keys]
+    task = predictor.schema.task
     decisions = predictor.decide(scores)
     sure, margins = task.confidence(scores), task.margin(scores, predictor.thresholds)
     top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
@@ -98,9 +100,9 @@ def _predictions(
             confidence=round(float(sure[i]), 4) if version.calibrated else None,
             margin=round(float(margins[i]), 4) if version.calibrated else None,
             answer=Answer(
-                labels=tuple(labels[j] for j in decided),
+                labels=tuple(dict.fromkeys(labels[j] for j in decided)),
                 # A decided label keeps its score where it is not among the best few.
-                scores=tuple(
+                scores=_first_of_each(
                     (labels[j], round(float(row[j]), 4))
                     for j in [*best, *sorted({*decided} - {*best}, key=lambda j: -row[j])]
                 ),
@@ -108,6 +110,14 @@ def _predictions(
         )
         for i, (key, row, best, decided) in enumerate(zip(texts, scores, top, decisions, strict=True))
     ]
+
+
+def _first_of_each(scores: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Keep the best score of labels that were merged since the version learned them."""
+    best: dict[int, float] = {}
+    for label, score in scores:
+        best.setdefault(label, score)
+    return tuple(best.items())
 
 
 @transaction.atomic

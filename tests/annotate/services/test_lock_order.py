@@ -25,7 +25,7 @@ from annotate.models.work import WorkState
 from annotate.services.bulk import job
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.labeling import ahead, api_decisions, decisions, places, queue
-from annotate.services.projects import labels, members, projects
+from annotate.services.projects import labels, members, merging, projects
 from annotate.services.projects.labels import LabelEdit
 from annotate.services.projects.refused import Refused
 from annotate.services.versions import publication
@@ -149,6 +149,13 @@ class Site:
     def archive_label(self) -> None:
         labels.archive_label(label=self.labels[-1])
 
+    def merge_labels(self) -> None:
+        """Merge and change the answers, some of which the other may be changing at this moment."""
+        merging.merge(label=self.labels[0], into=self.labels[-1])
+        for _turn in range(20):
+            if merging.move(project=self.project):
+                return
+
     def remove_member(self) -> None:
         members.remove_member(membership=Membership.objects.get(pk=self.membership.pk))
 
@@ -232,7 +239,7 @@ ACTIONS = [
     "remove_member", "import_again", "publish", "return_skipped",
 ]  # fmt: skip
 # What a worker does has so many steps that it is never the one that is stopped.
-IN_THE_BACKGROUND = ["label_in_bulk", "list_in_bulk"]
+IN_THE_BACKGROUND = ["label_in_bulk", "list_in_bulk", "merge_labels"]
 # What one of the two may be told because of what the other has just done.
 IN_WORDS = (decisions.Rejected, Refused, publication.NotPublished, Membership.DoesNotExist)
 

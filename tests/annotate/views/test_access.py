@@ -40,6 +40,8 @@ PAGES = [
     "document-delete",
     "import-delete",
     "project-labels",
+    "project-label",
+    "project-label-merge",
     "project-members",
     "project-live",
     "project-events",
@@ -81,6 +83,7 @@ REVIEWED = {
 }
 ACTIONS = [
     "project-labels-add",
+    "project-labels-order",
     "project-label-archive",
     "project-label-restore",
     "project-member",
@@ -196,7 +199,8 @@ def address(
         **_of_people(project, annotator),
         **_of_many(project, document),
         **_of_work(project, document),
-        **dict.fromkeys(("project-label-archive", "project-label-restore", "label-examples"), label.pk),
+        **dict.fromkeys(("project-label", "label-examples"), label.pk),
+        **{f"project-label-{name}": label.pk for name in ("archive", "merge", "restore")},
     }
     return lambda name: reverse(name, args=[project.slug, *([extra[name]] if name in extra else [])])
 

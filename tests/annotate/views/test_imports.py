@@ -212,7 +212,9 @@ def test_an_export_of_the_site_comes_back_into_a_new_project(
         assert done is not None
         kept.append((done.created, done.unchanged, done.broken))
     assert kept == [(2, 0, 0), (0, 2, 0)]
-    assert list(fresh.documents.order_by("pk").values_list("text", "meta")) == [(row.text, row.meta) for row in rows]
+    assert list(fresh.documents.order_by("pk").values_list("text", "meta")) == [
+        (row.text, row.meta) for row in rows
+    ]
     answers = [{label.name for label in one.labels.all()} for one in fresh.annotations.order_by("document")]
     assert answers == [{"a|b", "true"}, set()]
 

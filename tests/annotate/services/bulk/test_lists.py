@@ -11,9 +11,10 @@ from django.utils import timezone
 from annotate.models import Annotation, Assignment, BulkChange, Document, Project, User, WorkList
 from annotate.models.bulk import BulkAction, BulkOptions, ItemState
 from annotate.models.queue import AssignmentState
-from annotate.services.bulk import job
+from annotate.services.bulk import job, splitting
 from annotate.services.bulk.found import Why
 from annotate.services.labeling import ahead, decisions, places, queue, work_lists
+from annotate.services.projects.refused import Refused
 from training.types import Answer
 
 Annotate = Callable[..., Annotation]
@@ -227,3 +228,40 @@ def test_beside_a_list_a_document_is_answered_by_as_many_as_ever(
     assert sorted(Assignment.objects.values_list("state", flat=True)) == ["listed", "waiting"]
     close(bulk, lead)
     assert not Assignment.objects.exists()
+
+
+def test_a_split_label_is_asked_again_of_who_chose_it_and_of_the_list_for_the_rest(
+    project: Project,
+    lead: User,
+    annotator: User,
+    documents: list[Document],
+    annotate: Annotate,
+    stranger: User,
+) -> None:
+    red = project.labels.get(name="red")
+    mine, theirs, other = documents[:3]
+    places.append(project=project, documents=[mine], number=1, batch=None)
+    answer(project, annotator, deal(project, annotator, None))
+    annotate(theirs, stranger, "red")
+    annotate(other, annotator, "green")
+    parts = [("crimson", "dark"), ("blue", "")]
+    (bulk,) = splitting.split(label=red, parts=parts, people=[annotator.pk], by=lead)
+    job.run(bulk.pk)
+    bulk.refresh_from_db()
+    assert bulk.counts == {ItemState.CHANGED: 2}, bulk.error
+    assert list(project.labels.live().values_list("name", flat=True)) == ["green", "blue", "crimson"]
+    (share,) = work_lists.progress(bulk.work_list).shares
+    assert share.left == 2
+    dealt = deal(project, annotator, bulk.work_list)
+    assert dealt is not None
+    assert dealt.document == mine
+    crimson = Answer((project.labels.get(name="crimson").pk,))
+    decisions.submit(
+        project=project, annotator=annotator, card=dealt.card.key, outcome="answered", answer=crimson
+    )
+    assert mine.annotations.get().choices.get().label.name == "crimson"
+    assert mine.annotations.get().decisions.count() == 2
+    close(bulk, lead)
+    assert not theirs.assignments.exists()
+    with pytest.raises(Refused, match="two labels or more"):
+        splitting.split(label=project.labels.get(name="green"), parts=parts[:1], people=[lead.pk], by=lead)

@@ -72,6 +72,14 @@ CHANGES = {
         {"changed": {"name": {"old": "red", "new": "crimson"}}},
     ),
     "project-labels-add": Change(EventKind.LABELS_ADDED, "pink", {"labels": "pink"}),
+    "project-labels-order": Change(EventKind.LABELS_REORDERED, details={"order": ["blue", "red"]}),
+    "project-label-merge": Change(EventKind.LABEL_MERGED, "red", details={"into": "blue", "annotations": 0}),
+    "project-label": Change(
+        EventKind.LABEL_SPLIT,
+        "red",
+        {"labels": "crimson\nblue"},
+        {"into": "crimson, blue", "documents": 1},
+    ),
     "project-label-archive": Change(EventKind.LABEL_ARCHIVED, "red", details={"annotations": 0}),
     "project-label-restore": Change(EventKind.LABEL_RESTORED, "green"),
     "project-members": Change(
@@ -254,6 +262,8 @@ def world(
         "saved-view-rename": [ours.pk],
         "saved-view-delete": [old.pk],
         "project-label-archive": [red.pk],
+        "project-label": [red.pk],
+        "project-label-merge": [red.pk],
         "project-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
         "member-remove": [project.memberships.get(user=annotator).pk],
@@ -290,6 +300,12 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
         return {"person": project.memberships.get(role="lead").user_id}
     if name == "document-answer":
         return sent | {"key": str(uuid.uuid4()), "labels": [project.labels.filter(archived_at=None)[0].pk]}
+    if name == "project-labels-order":
+        return {"up": project.labels.get(name="blue").pk}
+    if name == "project-label":
+        return sent | {"people": project.memberships.get(role="lead").user_id}
+    if name == "project-label-merge":
+        return {"into": project.labels.get(name="blue").pk}
     if name == "project-settings":
         page = client.get(address).context
         forms = (page["form"], page["asked"])
@@ -306,7 +322,8 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
 
 def _check(change: Change, by: User) -> None:
     told = [event for event in Event.objects.order_by("pk") if event.kind not in EARLIER]
-    assert len(told) <= 1 or change.kind == EventKind.PROJECT_DELETED  # which ends its work as well
+    # The one ends its work as well, the other archives a label and may add some.
+    assert len(told) <= 1 or change.kind in (EventKind.PROJECT_DELETED, EventKind.LABEL_SPLIT)
     event = _latest(change)
     assert (event.kind, event.subject, event.by) == (change.kind, change.subject, by)
     assert change.details.items() <= event.details.items()

@@ -1,0 +1,177 @@
+"""Merging one label into another: its answers become answers with the other, a chunk at a time.
+
+From the moment of the merge nobody can choose the label; what a page sends that still shows it counts as what
+it became. Answers are changed by a worker, which goes on where another stopped: what is left to do are the
+answers that still have a merged label.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotate.models import (
+    Annotation,
+    AnnotationLabel,
+    Decision,
+    HandedOnAnswer,
+    Job,
+    Label,
+    ModelVersion,
+    Project,
+    User,
+)
+from annotate.models.events import EventKind
+from annotate.models.jobs import JobKind
+from annotate.services import events
+from annotate.services.labeling import write_lock
+from annotate.services.projects.refused import Refused
+from annotate.services.work import jobs
+from training.types import Answer
+
+CHUNK = 500  # answers of one transaction, so that an annotator who waits gets the lock in between
+PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn
+TURN_SECONDS = 20  # of one job, before it gives way to other work
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a label is used for; `versions` are the numbers of the models that know it."""
+
+    answers: int
+    documents: int
+    gold: int
+    handed_on: int
+    versions: tuple[int, ...]
+
+
+def use_of(label: Label) -> Use:
+    answers = Annotation.objects.filter(choices__label=label)
+    waiting = HandedOnAnswer.objects.filter(project=label.project_id, settled_at=None)
+    known = ModelVersion.objects.filter(project=label.project_id).order_by("number")
+    return Use(
+        answers=answers.count(),
+        documents=answers.values("document").distinct().count(),
+        gold=answers.filter(is_gold=True).count(),
+        handed_on=sum(label.pk in answer.labels for answer in waiting.values_list("answer", flat=True)),
+        versions=tuple(n for n, labels in known.values_list("number", "label_ids") if label.pk in labels),
+    )
+
+
+def answers_with_both(label: Label, other: Label) -> int:
+    return Annotation.objects.filter(choices__label=label).filter(choices__label=other).count()
+
+
+@transaction.atomic
+def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
+    """Let one label be another from now on; return the job that changes its answers. Raises `Refused`."""
+    project = Project.objects.select_for_update(no_key=True).get(pk=label.project_id)
+    rows = {row.pk: row for row in Label.objects.filter(project=project, pk__in=[label.pk, into.pk])}
+    if label.pk == into.pk or len(rows) < 2:
+        raise Refused(_("Choose another label of this project to merge “%(name)s” into.") % {"name": label})
+    label, into = rows[label.pk], rows[into.pk]
+    if label.merged_into_id:
+        raise Refused(_("“%(name)s” was merged already.") % {"name": label.name})
+    if into.archived_at:
+        raise Refused(_("“%(name)s” is archived. Restore it first, or choose another.") % {"name": into.name})
+    answers = label.choices.count()
+    Label.objects.filter(merged_into=label).update(merged_into=into)
+    label.archived_at, label.merged_into = label.archived_at or timezone.now(), into
+    label.save(update_fields=["archived_at", "merged_into"])
+    events.record(
+        EventKind.LABEL_MERGED,
+        by=by,
+        project=project,
+        subject=label.name,
+        into=into.name,
+        annotations=answers,
+    )
+    return jobs.ask(kind=JobKind.MERGE, project=project)
+
+
+def waiting() -> QuerySet[Project]:
+    """Return the projects with answers that still have a merged label, as one sent during a merge may."""
+    left = AnnotationLabel.objects.filter(label=OuterRef("pk"))
+    merged = Label.objects.filter(Exists(left), merged_into__isnull=False)
+    return Project.objects.standing().filter(pk__in=merged.values("project"))
+
+
+def move(*, project: Project, tell: Callable[[float], None] = lambda done: None) -> bool:
+    """Change answers with merged labels for a while; True where none is left."""
+    total = _left(project).count()
+    left, until = total, time.monotonic() + TURN_SECONDS
+    while left and time.monotonic() < until:
+        tell(1 - left / total)
+        with write_lock.in_turn():
+            # NB: the lock of the project comes first, as in all that takes several.
+            Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+            _change(project, set(_left(project).values_list("annotation", flat=True)[:CHUNK]))
+        left = _left(project).count()
+        time.sleep(PAUSE_SECONDS)
+    return not left
+
+
+def _left(project: Project) -> QuerySet[AnnotationLabel]:
+    return AnnotationLabel.objects.filter(label__project=project, label__merged_into__isnull=False)
+
+
+def _change(project: Project, annotations: Collection[int]) -> None:
+    """Give answers what their merged labels became.
+
+    NB: a decision locks its annotation before its labels, and so does this. One that somebody revises at this
+    moment is left for later, never waited for: they may wait for the project.
+    """
+    rows = Annotation.objects.filter(pk__in=annotations).order_by("pk")
+    locked = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    keys = list(locked.values_list("pk", flat=True))
+    became = Label.objects.successors(project.pk)
+    _keep_history(keys)
+    chosen: dict[int, set[int]] = defaultdict(set)
+    merged = []
+    choices = AnnotationLabel.objects.filter(annotation__in=keys).order_by("pk")
+    for pk, annotation, label in choices.values_list("pk", "annotation", "label"):
+        chosen[annotation].add(label)
+        if label in became:
+            merged.append((pk, annotation, became[label]))
+    renamed: dict[int, list[int]] = defaultdict(list)
+    doubled = []
+    for pk, annotation, into in merged:
+        if into in chosen[annotation]:
+            doubled.append(pk)
+        else:
+            chosen[annotation].add(into)
+            renamed[into].append(pk)
+    AnnotationLabel.objects.filter(pk__in=doubled).delete()
+    for into, choices_of in sorted(renamed.items()):
+        AnnotationLabel.objects.filter(pk__in=choices_of).update(label=into)
+
+
+def _keep_history(keys: Collection[int]) -> None:
+    """Keep what answers say as a decision where none says it: an import keeps one only once it changes."""
+    newest = Decision.objects.filter(annotation__in=keys).values("annotation").annotate(newest=Max("pk"))
+    said = dict(Decision.objects.filter(pk__in=newest.values("newest")).values_list("annotation", "answer"))
+    chosen: dict[int, list[int]] = defaultdict(list)
+    choices = AnnotationLabel.objects.filter(annotation__in=keys).order_by("label")
+    for annotation, label in choices.values_list("annotation", "label"):
+        chosen[annotation].append(label)
+    rows = Annotation.objects.answered().filter(pk__in=keys).only("outcome", "reason", "seconds")
+    Decision.objects.bulk_create(
+        Decision(
+            annotation=row,
+            card=uuid.uuid4(),
+            outcome=row.outcome,
+            answer=now,
+            reason=row.reason,
+            seconds=row.seconds,
+        )
+        for row, now in ((row, Answer(tuple(chosen[row.pk]))) for row in rows)
+        if row.pk not in said or not said[row.pk].same_choice(now)
+    )
