@@ -141,7 +141,7 @@ def _answer(project: Project, names: list[str]) -> Answer:
     if not known.keys() >= set(names):
         # A program may still call a merged label by its old name.
         merged = Label.objects.filter(project=project, merged_into__isnull=False)
-        known |= dict(merged.values_list("name", "merged_into"))
+        known |= {name: into for name, into in merged.values_list("name", "merged_into") if into}
     unknown = [name for name in names if name not in known]
     if unknown:
         sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}

@@ -156,7 +156,7 @@ def merge_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Say what becomes of a label's answers, then let it be the other one that the address names."""
     project = led_project_for(request.user, slug)
     label = get_object_or_404(project.labels.select_related("project"), pk=pk)
-    named = as_key(request.POST.get("into") or request.GET.get("into", ""))
+    named = as_key(request.POST.get("into") or request.GET.get("into", "")) or 0
     into = project.labels.live().exclude(pk=pk).filter(pk=named).first()
     if into is None:
         messages.error(request, _("Choose the label that “%(name)s” is to become.") % {"name": label.name})

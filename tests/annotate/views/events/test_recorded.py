@@ -78,7 +78,7 @@ CHANGES = {
         EventKind.LABEL_SPLIT,
         "red",
         {"labels": "crimson\nblue"},
-        {"into": "crimson, blue", "documents": 1},
+        {"into": "crimson, blue", "documents": 0},
     ),
     "project-label-archive": Change(EventKind.LABEL_ARCHIVED, "red", details={"annotations": 0}),
     "project-label-restore": Change(EventKind.LABEL_RESTORED, "green"),
