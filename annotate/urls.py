@@ -26,7 +26,7 @@ from annotate.views.exports import page as exports
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
 from annotate.views.people import accounts, invitations, members, password_links
-from annotate.views.scheme import labels
+from annotate.views.scheme import guidelines, labels
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/logout/", LogoutView.as_view()),
@@ -73,6 +73,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/live/", overview.live, name="project-live"),
     path("projects/<slug:slug>/settings/", projects.settings, name="project-settings"),
     path("projects/<slug:slug>/delete/", deletion.project, name="project-delete"),
+    path("projects/<slug:slug>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("projects/<slug:slug>/labels/", labels.labels, name="project-labels"),
     path("projects/<slug:slug>/labels/add/", labels.add_labels, name="project-labels-add"),
     path("projects/<slug:slug>/labels/order/", labels.order_labels, name="project-labels-order"),

@@ -94,7 +94,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         help_texts = {
             "task": _("Fixed once the project is made."),
-            "guidelines": _("What annotators open beside the text with the key “g”."),
+            "guidelines": _("What annotators open beside the text with the key “g”, in Markdown."),
         }
 
     field_order = ["name", "slug", "task", "labels", "guidelines"]
@@ -219,7 +219,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         ]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 8})}
         help_texts = {
-            "guidelines": _("A change makes a new version; each annotation records the version in force."),
+            "guidelines": _(
+                "In Markdown: “# heading”, “**bold**”, “- list”, “[link](https://…)”; pictures are links. A "
+                "change makes a new version; each annotation records the version in force."
+            ),
             "annotators_per_document": _(
                 "How many people decide on each document, blind to each other. A change holds for documents "
                 "that are queued or decided on already, too."

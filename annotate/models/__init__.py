@@ -22,7 +22,7 @@ from annotate.models.imports import Export, Import, ImportProblem, Restoration
 from annotate.models.jobs import Job, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import LlmAnswer, Prediction
-from annotate.models.projects import Label, Project
+from annotate.models.projects import GuidelinesVersion, Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
@@ -46,6 +46,7 @@ __all__ = [
     "Event",
     "Export",
     "FoldedText",
+    "GuidelinesVersion",
     "HandedOnAnswer",
     "Import",
     "ImportChange",

@@ -178,6 +178,28 @@ class Project(models.Model):
         return self.strategy or self.task_type.task.default_strategy
 
 
+class GuidelinesVersion(models.Model):
+    """The guidelines of a project as they once were, by the number that annotations record.
+
+    Of versions from before they were kept there is no row, and of the one in force then no date.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="guidelines_versions")
+    number = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="guidelines_version_once_per_project")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project_id} {self.number}"
+
+
 class LabelQuerySet(models.QuerySet["Label"]):
     def live(self) -> LabelQuerySet:
         return self.filter(archived_at=None)

@@ -22,6 +22,7 @@ from annotate.models import (
     Decision,
     Document,
     Event,
+    GuidelinesVersion,
     Label,
     Membership,
     ModelVersion,
@@ -39,6 +40,7 @@ from annotate.services import events
 from annotate.services.archives.reading import Archive, ArchiveError
 from annotate.services.exports import archive as written
 from annotate.services.imports.bulk_insert import insert
+from annotate.services.projects import guidelines
 from annotate.services.work import lease
 from annotate.services.work.progress import ProgressMeter, Superseded
 from training.storable import json_fault, text_fault
@@ -116,6 +118,10 @@ class _Filling:
         self.placeholders: list[str] = []
         with _named("project.json"):
             self.labels = self._labels(told["labels"])
+            if "guidelines" in told:
+                self._guidelines(told["guidelines"])
+            else:  # an archive from before earlier versions were kept
+                guidelines.keep(project=self.project, by=None)
             self.people = self._people(told["people"])
 
     def fill(self) -> None:
@@ -133,6 +139,17 @@ class _Filling:
                     with transaction.atomic():
                         store(chunk)
         self._bundles()
+
+    def _guidelines(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            version = GuidelinesVersion(
+                project=self.project,
+                number=row["number"],
+                text=row["text"],
+                created_at=_time_or_none(row["created_at"]),
+            )
+            version.full_clean(exclude=["project", "by"])
+            version.save()
 
     def _labels(self, rows: list[Row]) -> dict[int, int]:
         made = {}

@@ -46,6 +46,7 @@ METRIC = (
     "label_id", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high", "hits", "decided",
 )  # fmt: skip
 EVENT = ("at", "kind", "by_name", "document_id", "subject", "details")
+GUIDELINES = ("number", "text", "created_at")
 LABEL = ("id", "name", "description", "hotkey", "position", "archived_at", "merged_into")
 Row = dict[str, Any]
 M = TypeVar("M", bound=Model)
@@ -130,6 +131,7 @@ def _project(project: Project) -> Row:
         "created_at": project.created_at,
         "settings": {name: getattr(project, name) for name in SETTINGS},
         "labels": list(project.labels.values(*LABEL)),
+        "guidelines": list(project.guidelines_versions.order_by("number").values(*GUIDELINES)),
         "people": dict(people.distinct().values_list("username", "is_machine")),
     }
 

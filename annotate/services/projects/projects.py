@@ -13,6 +13,7 @@ from annotate.models.events import EventKind
 from annotate.models.members import Role
 from annotate.services import events
 from annotate.services.labeling import places
+from annotate.services.projects import guidelines as guidelines_service
 from annotate.services.projects import quotas
 from annotate.services.projects.labels import add_labels
 from annotate.services.projects.refused import Refused
@@ -47,6 +48,7 @@ def create_project(
     ) as error:  # not asked before: two people may ask at once and both be told that it is free
         sentence = _("A project with the short name “%(slug)s” exists already; choose another.")
         raise Refused(sentence % {"slug": slug}, "slug") from error
+    guidelines_service.keep(project=project, by=by)
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
     events.record(EventKind.PROJECT_CREATED, by=by, project=project, subject=slug, task=task)
     add_labels(project=project, labels=labels, by=by)
@@ -84,6 +86,8 @@ def change_settings(*, project: Project, changes: Mapping[str, object], by: User
         setattr(project, field, value)
     project.full_clean(validate_unique=False)
     project.save()
+    if before.get("guidelines", project.guidelines) != project.guidelines:
+        guidelines_service.keep(project=project, by=by)
     if project.annotators_per_document != annotators:
         places.fit(project=project)
     changed = {

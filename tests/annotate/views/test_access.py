@@ -133,6 +133,7 @@ OF_MEMBERS = {
     "label-examples": ("get", {200}),
     "label-history": ("get", {200}),
     "my-work": ("get", {200}),
+    "guidelines": ("get", {200}),
     "work-list": ("get", {200}),
 }
 # Whose card it is decides, not the project: see `card_given_to` and the tests of the labelling page.
