@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -18,7 +20,7 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the version that the address names, or the one in force; with `since`, what it changed."""
     project, member = project_for(request.user, slug), signed_in(request.user)
     shown = _version(project, request.GET.get("version", ""))
-    context = {
+    context: dict[str, Any] = {
         "project": project,
         "shown": shown,
         "versions": versions.listed(project),
