@@ -444,11 +444,28 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """What was said of labelled documents by models that had not learned them.
+
+    `rows` (scored,) of the dataset have calibrated `scores`, 0/1 `decisions` and the `targets` that they were
+    learned with, all (scored, labels). `suspects` (scored,) probably have a wrong label; none has where a
+    document takes any number of labels.
+    """
+
+    rows: IntArray
+    scores: FloatArray
+    decisions: NDArray[np.bool_]
+    targets: FloatArray
+    suspects: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """What a run yields besides its bundle folder.
 
     `pool_scores` are the scores (pool texts, labels) by which the next batch is to be chosen; they may come
-    from a stronger model than the one in the bundle. None without a pool.
+    from a stronger model than the one in the bundle. None without a pool. `out_of_fold` is None where the
+    run had no folds.
     """
 
     bundle: Path
@@ -459,6 +476,7 @@ class RunReport:
     fit_seconds: float
     bundle_bytes: int
     pool_scores: FloatArray | None = None
+    out_of_fold: OutOfFold | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
 
 

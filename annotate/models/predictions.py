@@ -42,6 +42,41 @@ class Prediction(models.Model):
         super().save(*args, **kwargs)
 
 
+class OutOfFoldScore(models.Model):
+    """What a model that had not learned this labelled pool document says of it, as a `Prediction` does.
+
+    It comes from the folds of the published version's run: one row a document, of the latest version that had
+    folds. `learned_at` is when the run read the answers; `disagrees` says that the decision was not the
+    answer of then, and `is_suspect` that this answer is probably wrong (`training.figures.label_errors`).
+    What people have decided since is not known to either.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="out_of_fold_scores", db_index=False)
+    document = models.OneToOneField(Document, models.CASCADE, related_name="out_of_fold")
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="out_of_fold_scores")
+    answer = AnswerField()
+    disagrees = models.BooleanField()
+    is_suspect = models.BooleanField()
+    learned_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["project", "document"],
+                condition=models.Q(disagrees=True),
+                name="out_of_fold_disagrees",
+            ),
+            models.Index(
+                fields=["project", "document"],
+                condition=models.Q(is_suspect=True),
+                name="out_of_fold_suspect",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} out of fold by {self.version_id}"
+
+
 class LlmAnswerQuerySet(models.QuerySet["LlmAnswer"]):
     def answered(self) -> LlmAnswerQuerySet:
         return self.filter(outcome=LlmOutcome.ANSWERED)

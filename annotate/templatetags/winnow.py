@@ -14,7 +14,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotate import access
-from annotate.models import ClassMetric, Document, ModelVersion, Prediction, Project, TrainingRun, User
+from annotate.models import (
+    ClassMetric,
+    Document,
+    ModelVersion,
+    OutOfFoldScore,
+    Prediction,
+    Project,
+    TrainingRun,
+    User,
+)
 from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
@@ -191,7 +200,9 @@ register.filter("guess", guesses.called)
 
 
 @register.filter
-def named_scores(prediction: Prediction, labels: Mapping[int, str]) -> list[tuple[int, str, float | None]]:
+def named_scores(
+    prediction: Prediction | OutOfFoldScore, labels: Mapping[int, str]
+) -> list[tuple[int, str, float | None]]:
     """Return (label id, name, score) of a prediction, without labels that are gone; None for a mere rank."""
     scores = prediction.answer.told(calibrated=prediction.version.calibrated).scores
     return [(int(pk), labels[int(pk)], score) for pk, score in scores if pk in labels]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from training.families.shared.names import name_vectors
 from training.families.shared.teaching import fit_taught, with_fewer
 from training.figures import calibration
 from training.figures.evaluate import evaluate
+from training.figures.label_errors import suspects
 from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, ScoresPool, TextModel
 from training.registry import FAMILIES, entry
 from training.runs.stages import Stages
@@ -30,6 +32,7 @@ from training.types import (
     FloatArray,
     IntArray,
     Json,
+    OutOfFold,
     ProgressCallback,
     RunReport,
     RunSpec,
@@ -49,6 +52,22 @@ class Fitted:
     seconds: float
 
 
+class Folding(Enum):
+    """Which documents are scored out of fold, where a family needs one more fit for each fold."""
+
+    ENOUGH = "enough"  # to calibrate and tune
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Raw `scores` and `targets` (scored, labels) of `rows` (scored,), by models that had not seen them."""
+
+    rows: IntArray
+    scores: FloatArray
+    targets: FloatArray
+
+
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """How raw scores become decisions, and on which validation scores that was learned."""
@@ -57,6 +76,7 @@ class Tuned:
     thresholds: FloatArray  # (labels,)
     source: str  # "tuning", "out of fold", "out of fold and tuning" or "none"
     documents: int
+    folded: Folded | None = None  # the training documents among them
 
     def scores(self, raw: FloatArray) -> FloatArray:
         """Return calibrated scores of uncalibrated ones."""
@@ -117,6 +137,8 @@ def train_and_package(
             raw = model.pool_scores() if isinstance(model, ScoresPool) else None
             pool = tuned.scores(model.predict_proba(dataset.pool.texts) if raw is None else raw)
 
+        said = _said_out_of_fold(spec, dataset, model, tuned, embedder)
+
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fitted.seconds, "tuned_on": tuned.source}
         figures = {name: getattr(evaluation, name) for name in FIGURES} | about | {"parity": asdict(parity)}
@@ -132,6 +154,7 @@ def train_and_package(
         fit_seconds=fitted.seconds,
         bundle_bytes=bundle_bytes(folder),
         pool_scores=pool,
+        out_of_fold=said,
         details={
             "tuned_on": tuned.source,
             "tuned_documents": tuned.documents,
@@ -197,8 +220,8 @@ def calibrate_and_tune(
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
     folded = None
     if held is None or not (task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
-        folded = _out_of_fold(spec, dataset, model, embedder)
-    sources = {"out of fold": folded, "tuning": held}
+        folded = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
+    sources = {"out of fold": (folded.scores, folded.targets) if folded else None, "tuning": held}
     found = {source: pair for source, pair in sources.items() if pair is not None}
     nothing = np.zeros((0, len(dataset.schema)), np.float32)
     pairs = list(found.values()) or [(nothing, nothing)]
@@ -206,7 +229,7 @@ def calibrate_and_tune(
     learned = task.calibrate(raw, targets)
     scores = calibration.apply(learned, raw)
     cuts = task.tune(scores, targets, spec.objective, spec.objective_value)
-    return Tuned(learned, cuts, " and ".join(found) or "none", len(raw))
+    return Tuned(learned, cuts, " and ".join(found) or "none", len(raw), folded)
 
 
 def evaluate_bundle(
@@ -226,15 +249,15 @@ def evaluate_bundle(
     return evaluate(dataset.schema, dataset.targets, scores, predictor.thresholds, rng)
 
 
-def _out_of_fold(
-    spec: RunSpec, dataset: Dataset, model: TextModel, embedder: Embedder | None
-) -> tuple[FloatArray, FloatArray] | None:
-    """Return scores and targets of documents by models that had not seen them, None where that cannot be."""
+def out_of_fold(
+    spec: RunSpec, dataset: Dataset, model: TextModel, embedder: Embedder | None, folding: Folding
+) -> Folded | None:
+    """Return scores of documents by models that had not seen them, None where that cannot be."""
     task = dataset.schema.task
-    if isinstance(model, ScoresHeldBack) and (held_back := model.held_back()) is not None:
-        rows, scores = held_back
-        if task.is_enough_to_tune(dataset.targets[rows]):
-            return scores, dataset.targets[rows]
+    if folding is Folding.ENOUGH and isinstance(model, ScoresHeldBack):
+        held_back = model.held_back()
+        if held_back is not None and task.is_enough_to_tune(dataset.targets[held_back[0]]):
+            return Folded(*held_back, dataset.targets[held_back[0]])
     if len(dataset) < 2 * FOLDS:
         return None
     folds = assign_folds(dataset, FOLDS, np.random.default_rng(spec.seed))
@@ -242,20 +265,47 @@ def _out_of_fold(
     if len(filled) < 2:
         return None  # all texts are near duplicates of one
     if isinstance(model, ScoresOutOfFold):
-        return model.out_of_fold(folds), dataset.targets
+        return Folded(np.arange(len(dataset)), model.out_of_fold(folds), dataset.targets)
     # Each fold costs one more fit. Without thresholds one number is fitted, for which one fold is enough.
     is_one_enough = not task.has_thresholds and len(dataset) >= FOLDS * ENOUGH_FOR_ONE_FOLD
+    is_one_enough = is_one_enough and folding is Folding.ENOUGH
     tell = model.on_progress if isinstance(model, ReportsProgress) else None
-    kept = []
+    kept: list[Folded] = []
     for fold in filled[:1] if is_one_enough else filled:
-        learn, score = with_fewer(rows_of(dataset, folds != fold)), rows_of(dataset, folds == fold)
+        learn, rows = with_fewer(rows_of(dataset, folds != fold)), np.flatnonzero(folds == fold)
+        score = rows_of(dataset, rows)
         if len(score) and int(learn.targets.any(axis=0).sum()) >= 2:
             fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
-            kept.append((fitted.model.predict_proba(score.texts), score.targets))
+            kept.append(Folded(rows, fitted.model.predict_proba(score.texts), score.targets))
     if not kept:
         return None
-    scores, targets = (np.concatenate(pair) for pair in zip(*kept, strict=True))
-    return scores, targets
+    rows, scores, targets = (
+        np.concatenate([getattr(part, name) for part in kept]) for name in ("rows", "scores", "targets")
+    )
+    return Folded(rows, scores, targets)
+
+
+def _said_out_of_fold(
+    spec: RunSpec, dataset: Dataset, model: TextModel, tuned: Tuned, embedder: Embedder | None
+) -> OutOfFold | None:
+    """Return what is said out of fold of the training documents, None where it would take more fits.
+
+    Scores that served to calibrate are taken as they are; a family that scores its documents out of fold by
+    itself does so in less time than its fit. An encoder that knows the labels makes no such scores.
+    """
+    folded = tuned.folded
+    if folded is None and isinstance(model, ScoresOutOfFold) and not knows_labels(embedder):
+        folded = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
+    if folded is None or knows_labels(embedder):
+        return None
+    task, scores = dataset.schema.task, tuned.scores(folded.scores)
+    return OutOfFold(
+        folded.rows,
+        scores,
+        task.decide(scores, tuned.thresholds),
+        folded.targets,
+        suspects(folded.targets, scores) if task.exclusive else np.zeros(len(scores), bool),
+    )
 
 
 def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:

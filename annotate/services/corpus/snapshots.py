@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from typing import Any, Self
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from annotate.models import Annotation, AnnotationLabel, Document, Label, Project
@@ -68,6 +70,7 @@ class Snapshot:
     reporting: Dataset
     pool_ids: IntArray  # (unlabelled pool documents,)
     newest: int
+    taken_at: datetime
 
     @property
     def schema(self) -> LabelSchema:
@@ -100,6 +103,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
 
     With `until`, annotations newer than that one stay out as well.
     """
+    taken_at = timezone.now()
     # In the order of their keys: how a lead orders them on pages makes no model another one.
     labels = list(project.labels.live().order_by("pk"))
     schema = LabelSchema(
@@ -125,6 +129,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
         reporting=_dataset(schema, lanes[Half.REPORTING], answers),
         pool_ids=_keys(lanes["unlabelled"]),
         newest=newest,
+        taken_at=taken_at,
     )
 
 

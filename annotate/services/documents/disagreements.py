@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 
 from django.core.cache import cache
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.fields.json import KeyTextTransform
 
-from annotate.models import Annotation, Project
+from annotate.models import Annotation, OutOfFoldScore, Project
 from annotate.models.documents import Lane
+from annotate.models.versions import Stage
 
 COUNTED_SECONDS = 30  # for which the documents page tells the same numbers: they take a look at every answer
 
@@ -21,23 +22,47 @@ class Disagreements:
 
     with_model: int
     among_annotators: int
+    likely_errors: int
 
 
 def count(project: Project) -> Disagreements:
-    """Count both kinds of disagreement, which few answers more or less may have changed since."""
-    key = f"disagreements:{project.pk}"
+    """Count each kind, which few answers more or less may have changed since."""
+    key = f"disagreements:3:{project.pk}"
     if (kept := cache.get(key)) is None:
-        kept = [len(with_model(project)), len(among_annotators(project))]
+        kept = [len(with_model(project)), len(among_annotators(project)), likely_errors(project).count()]
         cache.set(key, kept, COUNTED_SECONDS)
     return Disagreements(*kept)
 
 
 def with_model(project: Project) -> list[int]:
-    """Return the holdout documents whose decision by the model is not anybody's answer.
+    """Return the documents of both lanes that people answered otherwise than the model does.
 
-    Gold answers come before all others. Only the holdout is compared: of the pool the model has learned what
-    people said, so that it agrees there says nothing. Documents that it is silent about are left out.
+    Of the holdout those whose decision by the published model is not anybody's answer; gold answers come
+    before all others, and documents that the model is silent about are left out. Of the pool the model has
+    learned what people said, so that it agrees there says nothing: what counts is what its folds say.
     """
+    return [*_in_holdout(project), *_out_of_fold(project, disagrees=True).values_list("document", flat=True)]
+
+
+def likely_errors(project: Project) -> QuerySet[OutOfFoldScore]:
+    """Return the scores out of fold of pool documents whose label is probably wrong."""
+    return _out_of_fold(project, is_suspect=True)
+
+
+def _out_of_fold(project: Project, **wanted: bool) -> QuerySet[OutOfFoldScore]:
+    """Return scores by the published version's folds, without documents decided on since it learned."""
+    decided = Annotation.objects.filter(document=OuterRef("document"))
+    return OutOfFoldScore.objects.filter(
+        Exists(decided.answered()),
+        ~Exists(decided.filter(updated_at__gt=OuterRef("learned_at"))),
+        project=project,
+        version__stage=Stage.PUBLISHED,
+        document__lane=Lane.POOL,
+        **wanted,
+    )
+
+
+def _in_holdout(project: Project) -> list[int]:
     answered = Annotation.objects.answered().filter(project=project, document__lane=Lane.HOLDOUT)
     # NB: asked from the answers, as there are fewer of them than predictions.
     of_answered = answered.filter(document__prediction__isnull=False)

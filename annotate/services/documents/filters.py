@@ -57,8 +57,8 @@ class Filter:
 
     `meaning` says which documents fit a value. Where `of_annotation` is set it says which annotations do; a
     document then fits that has one annotation which fits all such filters at once. The form begins with those
-    that are `is_first`; a filter that is not `is_shown` is set by links of other pages only. Values are plain
-    JSON, so that they can be kept.
+    that are `is_first`; a filter that is not `is_shown` is set by links of other pages only, and a project
+    that it does not suit is not offered it. Values are plain JSON, so that they can be kept.
     """
 
     title: Any
@@ -67,6 +67,7 @@ class Filter:
     of_annotation: bool = False
     is_shown: bool = True
     is_first: bool = False
+    suits: Callable[[Project], bool] = lambda project: True
 
 
 def _answered(label: int | None = None) -> Exists:
@@ -199,9 +200,15 @@ FILTERS = {
     ),
     "import": Filter(_("Added by the import"), Kind.IMPORT, lambda project, upload: Q(source=upload)),
     "disagree": Filter(
-        _("Holdout only: no annotator answered as the model does"),
+        _("Either lane: people and the model disagree"),
         Kind.SWITCH,
         lambda project, _on: Q(pk__in=disagreements.with_model(project)),
+    ),
+    "label_error": Filter(
+        _("Pool only: the label is probably wrong"),
+        Kind.SWITCH,
+        lambda project, _on: Q(pk__in=disagreements.likely_errors(project).values("document")),
+        suits=lambda project: project.task_type.task.exclusive,
     ),
     "split": Filter(
         _("Either lane: annotators disagree with each other"),

@@ -9,10 +9,20 @@ from dataclasses import dataclass
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from annotate.models import Annotation, Assignment, BulkItem, Decision, Document, Event, Project
+from annotate.models import (
+    Annotation,
+    Assignment,
+    BulkItem,
+    Decision,
+    Document,
+    Event,
+    OutOfFoldScore,
+    Project,
+)
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
+from annotate.models.versions import Stage
 from annotate.services.documents.orders import Listing, Sorting
 from training.types import Answer, Json
 
@@ -83,6 +93,12 @@ def in_names(answer: Answer, names: Mapping[int, str]) -> list[str]:
 def may_have_been_learned(document: Document) -> bool:
     """Tell whether a model may have learned this very text, so that what it says of it proves nothing."""
     return document.lane == Lane.POOL and document.annotations.answered().exists()
+
+
+def out_of_fold(document: Document) -> OutOfFoldScore | None:
+    """Return what the published version's folds say of a text that it learned; None where it had none."""
+    found: OutOfFoldScore | None = getattr(document, "out_of_fold", None)
+    return found if found is not None and found.version.stage == Stage.PUBLISHED else None
 
 
 def metadata(document: Document) -> list[tuple[str, str]]:

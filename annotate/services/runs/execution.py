@@ -17,7 +17,7 @@ from annotate.services.runs import encoders, scratch
 from annotate.services.runs.cascade import CascadePlan
 from annotate.services.runs.fit import FitPlan
 from annotate.services.runs.plan import RunPlan
-from annotate.services.versions import publication
+from annotate.services.versions import out_of_fold, publication
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
@@ -74,8 +74,10 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         meter("choose", 1.0)
         plan.after(run, made, prepared)
 
-    # The run is over for the pages and for the next run; nobody waits for the removal of old files.
+    # The run is over for the pages and for the next run; nobody waits for what follows.
     lease.succeed(row=run)
+    if version.stage == Stage.PUBLISHED:
+        out_of_fold.store(version=version, snapshot=prepared.snapshot, said=made.out_of_fold)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return version if version.stage == Stage.PUBLISHED else None

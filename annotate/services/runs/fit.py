@@ -112,7 +112,7 @@ class FitPlan:
                 details=report.details,
             ),
         )
-        return Made(version, report.pool_scores, report.thresholds)
+        return Made(version, report.pool_scores, report.thresholds, report.out_of_fold)
 
     def resume(
         self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter

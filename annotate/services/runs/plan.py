@@ -10,7 +10,7 @@ from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.versions.publication import Verdict
 from annotate.services.work.progress import ProgressMeter
-from training.types import FloatArray
+from training.types import FloatArray, OutOfFold
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ class Made:
     """A version that is measured and stored, and not published yet.
 
     `pool_scores` (pool documents, labels) are what the next batch is chosen by, None where it stays.
+    `out_of_fold` is what its folds say of the labelled pool documents, None where it had none.
     """
 
     version: ModelVersion
     pool_scores: FloatArray | None = None
     thresholds: tuple[float, ...] = ()
+    out_of_fold: OutOfFold | None = None
 
 
 class RunPlan(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from django.conf import settings
@@ -15,7 +15,7 @@ from annotate.services.corpus import vector_store
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
 from training.registry import FAMILIES
-from training.types import Answer, Embedder, TrainingError
+from training.types import Answer, Embedder, FloatArray, TrainingError
 
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
@@ -91,7 +91,6 @@ def _predictions(
     task = predictor.schema.task
     decisions = predictor.decide(scores)
     sure, margins = task.confidence(scores), task.margin(scores, predictor.thresholds)
-    top = np.argsort(-scores, axis=1, kind="stable")[:, :KEPT_SCORES]
     return [
         Prediction(
             project_id=version.project_id,
@@ -99,25 +98,13 @@ def _predictions(
             version=version,
             confidence=round(float(sure[i]), 4) if version.calibrated else None,
             margin=round(float(margins[i]), 4) if version.calibrated else None,
-            answer=Answer(
-                labels=tuple(dict.fromkeys(labels[j] for j in decided)),
-                # A decided label keeps its score where it is not among the best few.
-                scores=_first_of_each(
-                    (labels[j], round(float(row[j]), 4))
-                    for j in [*best, *sorted({*decided} - {*best}, key=lambda j: -row[j])]
-                ),
-            ).told(calibrated=version.calibrated),
+from collections.abc import Callable, Iterable, Sequence
         )
-        for i, (key, row, best, decided) in enumerate(zip(texts, scores, top, decisions, strict=True))
+        for i, (key, row, decided) in enumerate(zip(texts, scores, decisions, strict=True))
     ]
 
 
-def _first_of_each(scores: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
-    """Keep the best score of labels that were merged since the version learned them."""
-    best: dict[int, float] = {}
-    for label, score in scores:
-        best.setdefault(label, score)
-    return tuple(best.items())
+from collections.abc import Callable, Iterable, Sequence
 
 
 @transaction.atomic

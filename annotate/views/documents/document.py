@@ -20,6 +20,7 @@ from annotate.services.documents import comments, filters, history, orders
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
+from annotate.views.labeling.explanation import reasons_of_prediction
 from training.types import Answer
 
 LONGEST_NAME = 150  # of an account
@@ -124,7 +125,9 @@ def _answer_form(request: HttpRequest, shown: Document) -> AnswerForm:
 
 
 def _document(project: Project, pk: int) -> Document:
-    documents = project.documents.select_related("project", "prediction__version", "source")
+    documents = project.documents.select_related(
+        "project", "prediction__version", "out_of_fold__version", "source"
+    )
     return get_object_or_404(documents, pk=pk)
 
 
@@ -153,6 +156,7 @@ def _show(
     newer, older = history.neighbours(shown, listing, sorting)
     carried = _carried(request, shown.project)
     near, has_more_near = history.near_duplicates(shown)
+    is_learned = history.may_have_been_learned(shown)
     context = {
         "project": shown.project,
         "document": shown,
@@ -170,7 +174,9 @@ def _show(
         "older": older,
         "told": history.said_of(shown),
         "labels": history.label_names(shown.project),
-        "is_learned": history.may_have_been_learned(shown),
+        "is_learned": is_learned,
+        "folded": history.out_of_fold(shown) if is_learned else None,
+        "reasons": [] if is_learned else reasons_of_prediction(shown),
         "is_queued": history.is_queued(shown),
         "metadata": history.metadata(shown),
         "near": near,

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_GET, require_safe
 
 from annotate import access
 from annotate.forms.keys import as_key
-from annotate.models import Card
+from annotate.models import Card, Document
 from annotate.services.documents import comments
 from annotate.services.labeling import examples as labelled
 from annotate.services.pages import history as own_decisions
-from annotate.services.versions import predictions
+from annotate.services.versions import explanations, predictions
 from annotate.views.labeling.card import CardView
 from training.types import NgramWeight
 
@@ -43,6 +43,20 @@ class Shown:
             return cls(weight.ngram, is_for, None, None)
         start, end = (place - text.count("\r\n", 0, place) for place in weight.span)
         return cls(weight.ngram, is_for, start, end)
+
+
+def reasons_of_prediction(document: Document) -> list[tuple[str, list[Shown]]]:
+    """Return the words that decided a document's prediction; none where its version cannot tell them."""
+    prediction = getattr(document, "prediction", None)
+    if prediction is None or not explanations.may_explain(prediction.version_id):
+        return []
+    live = dict(document.project.labels.live().values_list("pk", "name"))
+    best = [int(label) for label, _score in prediction.answer.scores[:1]]
+    asked = [label for label in map(int, prediction.answer.labels or best) if label in live]
+    told = predictions.reasons_of(version=prediction.version, text=document.text, label_ids=asked) or ()
+    return [
+        (live[one.label_id], [Shown.of(weight, text=document.text) for weight in one.ngrams]) for one in told
+    ]
 
 
 @require_GET

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotate.forms.documents import FilterForm
 from annotate.models import (
     Annotation,
     AnnotationLabel,
@@ -20,6 +22,7 @@ from annotate.models import (
     Document,
     Label,
     ModelVersion,
+    OutOfFoldScore,
     Prediction,
     Project,
     User,
@@ -191,6 +194,35 @@ def test_a_gold_answer_decides_what_counts_as_wrong(
     assert shown(disagree=1) == ["right", "wrong"]
 
 
+def test_of_the_pool_counts_what_folds_say_until_somebody_decides_anew(
+    colours: dict[str, Document], shown: Callable[..., list[str]], lead: User, project: Project
+) -> None:
+    version, learned = ModelVersion.objects.get(), colours["skipped"]
+    version.stage = "published"
+    version.save()
+    _answer(learned, lead, "red")
+    folded = OutOfFoldScore.objects.create(
+        project=project,
+        document=learned,
+        version=version,
+        answer=Answer((project.labels.get(name="blue").pk,)),
+        disagrees=True,
+        is_suspect=True,
+        learned_at=timezone.now(),
+    )
+    assert (shown(disagree=1), shown(label_error=1)) == (["skipped", "wrong"], ["skipped"])
+    _answer(learned, User.objects.create(username="third"), "blue")
+    assert (shown(disagree=1), shown(label_error=1)) == (["wrong"], [])
+    folded.learned_at = timezone.now()
+    folded.save()
+    ModelVersion.objects.update(stage="retired")
+    assert (shown(disagree=1), shown(label_error=1)) == (["wrong"], [])
+
+
+def test_a_wrong_label_is_not_looked_for_where_a_document_takes_several(multi_project: Project) -> None:
+    assert "label_error" not in FilterForm(QueryDict(), project=multi_project).fields
+
+
 def test_annotators_who_disagree_with_each_other_are_found_in_either_lane(
     colours: dict[str, Document], shown: Callable[..., list[str]], lead: User, annotator: User
 ) -> None:
@@ -227,7 +259,7 @@ def test_the_page_says_what_is_compared_and_counts_it(
     page = " ".join(sign_in(lead).get(where).content.decode().split())
     assert f'<a href="{where}?split=1">1 document whose annotators disagree with each other</a>' in page
     assert f'<a href="{where}?disagree=1">1 document that no annotator answered as the published' in page
-    assert "(holdout only, as no model learned from it)" in page
+    assert "(of the pool by models that had not learned it)" in page
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(

@@ -8,11 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotate.models import Assignment, Document, ModelVersion, Prediction, Project, TrainingRun, User
-from annotate.services.corpus import vector_store
+from annotate.models import (
+    Assignment,
+    Document,
+    ModelVersion,
+    OutOfFoldScore,
+    Prediction,
+    Project,
+    TrainingRun,
+    User,
+)
+from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.vector_store import DatabaseStore, SiteEmbedder
 from annotate.services.runs import execution, fit, next_batch, schedule
-from annotate.services.versions import publication, rescore
+from annotate.services.versions import out_of_fold, publication, rescore
 from annotate.services.work import lease
 from tests.annotate.made.fakes import HashEmbedder
 from training.bundles.bundle import BundleDraft, open_bundle
@@ -55,6 +64,28 @@ def test_it_publishes_a_first_version_and_fills_the_queue_by_it(
     assert {place.batch.version for place in Assignment.objects.select_related("batch__version")} == {version}
     run = TrainingRun.objects.get()
     assert (run.state, run.progress, run.snapshot["labelled"]) == ("succeeded", 1.0, 18)
+
+
+def test_what_its_folds_say_of_the_learned_documents_is_kept_until_the_next_version(
+    colours: Project, annotator: User, label_colours: LabelColours
+) -> None:
+    first = train(colours)
+    assert first is not None
+    learned = colours.documents.filter(lane="pool", annotations__isnull=False)
+    rows = OutOfFoldScore.objects.all()
+    assert {(row.document_id, row.version) for row in rows} == {(one.pk, first) for one in learned}
+    assert all(row.answer.labels and row.answer.scores for row in rows)
+    said = {row.document_id: set(row.answer.labels) for row in rows}
+    given = dict(learned.values_list("pk", "annotations__choices__label"))
+    assert {row.document_id for row in rows if row.disagrees} == {
+        pk for pk in said if said[pk] != {given[pk]}
+    }
+    assert out_of_fold.store(version=first, snapshot=snapshots.take(project=colours), said=None) == 0
+    second = ModelVersion.objects.get(pk=first.pk)
+    second.pk, second.number, second.stage = None, 2, "candidate"
+    second.save()
+    out_of_fold.store(version=second, snapshot=snapshots.take(project=colours), said=None)
+    assert not OutOfFoldScore.objects.exists()
 
 
 def test_a_family_whose_packages_are_missing_says_how_to_install_them(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotate.models import (
     Annotation,
@@ -15,6 +16,7 @@ from annotate.models import (
     Document,
     Event,
     ModelVersion,
+    OutOfFoldScore,
     Prediction,
     Project,
     User,
@@ -134,6 +136,22 @@ def test_a_labelled_pool_document_does_not_show_what_the_model_says_of_it(
     page = " ".join(client.get(_where(document)).content.decode().split())
     assert "83 %" not in page
     assert "may have learned this very text" in page
+    version = ModelVersion.objects.get()
+    red = document.project.labels.get(name="red")
+    OutOfFoldScore.objects.create(
+        project=document.project,
+        document=document,
+        version=version,
+        answer=Answer((red.pk,), scores=((red.pk, 0.41),)),
+        disagrees=False,
+        is_suspect=False,
+        learned_at=timezone.now(),
+    )
+    assert "41 %" not in client.get(_where(document)).content.decode()  # the version does not serve
+    ModelVersion.objects.update(stage="published", calibrated=True)
+    page = client.get(_where(document)).content.decode()
+    assert "41 %" in page
+    assert "Out of fold" in page
     Document.objects.filter(pk=document.pk).update(lane=Lane.HOLDOUT, half="reporting")
     assert "83 %" in client.get(_where(document)).content.decode()
 

@@ -1,0 +1,73 @@
+"""What the folds of a published version's run say of the pool documents that it learned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import transaction
+
+from annotate.models import Document, ModelVersion, OutOfFoldScore
+from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.versions.rescore import CHUNK, PAUSE_SECONDS, best_of
+from training.types import OutOfFold
+
+FIELDS = ["project", "version", "answer", "disagrees", "is_suspect", "learned_at"]
+
+
+def store(*, version: ModelVersion, snapshot: Snapshot, said: OutOfFold | None) -> int:
+    """Write a row for each document that was scored, and remove those of earlier versions; return how many.
+
+    Stops where another version has been published meanwhile: that one writes its own.
+    """
+    scored = 0 if said is None else len(said.rows)
+    for start in range(0, scored, CHUNK):
+        if not ModelVersion.objects.published().filter(pk=version.pk).exists():
+            return start
+        assert said is not None
+        _write(_rows(version, snapshot, said, range(start, min(start + CHUNK, scored))))
+        time.sleep(PAUSE_SECONDS)
+    stale = OutOfFoldScore.objects.filter(project=version.project_id).exclude(version=version)
+    while keys := list(stale.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
+        OutOfFoldScore.objects.filter(pk__in=keys).delete()
+        time.sleep(PAUSE_SECONDS)
+    return scored
+
+
+def _rows(
+    version: ModelVersion, snapshot: Snapshot, said: OutOfFold, positions: Sequence[int]
+) -> list[OutOfFoldScore]:
+    labels = [int(key) for key in snapshot.schema.keys]
+    differs = (said.decisions != (said.targets > 0)).any(axis=1)  # (scored,)
+    return [
+        OutOfFoldScore(
+            project_id=version.project_id,
+            document_id=int(snapshot.document_ids[said.rows[i]]),
+            version=version,
+            # What was answered keeps its score as well, where it is not among the best few.
+            answer=best_of(
+                labels,
+                said.scores[i],
+                decided=np.flatnonzero(said.decisions[i]).tolist(),
+                kept=np.flatnonzero(said.targets[i]).tolist(),
+            ).told(calibrated=version.calibrated),
+            disagrees=bool(differs[i]),
+            is_suspect=bool(said.suspects[i]) and version.calibrated,
+            learned_at=snapshot.taken_at,
+        )
+        for i in positions
+    ]
+
+
+@transaction.atomic
+def _write(rows: list[OutOfFoldScore]) -> None:
+    standing = set(
+        Document.objects.filter(pk__in=[row.document_id for row in rows]).values_list("pk", flat=True)
+    )
+    OutOfFoldScore.objects.bulk_create(
+        [row for row in rows if row.document_id in standing],
+        update_conflicts=True,
+        unique_fields=["document"],
+        update_fields=FIELDS,
+    )
