@@ -148,7 +148,7 @@ class FilterForm(forms.Form):
             ),
             Kind.BATCH: [(batch.pk, str(batch)) for batch in dict.fromkeys(batches)],
         }
-        self.fields = {name: self._field(entry) for name, entry in FILTERS.items() if entry.suits(project)}
+        self.fields = {name: self._field(entry) for name, entry in FILTERS.items()}
 
     def _field(self, entry: Filter) -> forms.Field:
         if entry.values is Kind.TEXT:

@@ -57,8 +57,8 @@ class Filter:
 
     `meaning` says which documents fit a value. Where `of_annotation` is set it says which annotations do; a
     document then fits that has one annotation which fits all such filters at once. The form begins with those
-    that are `is_first`; a filter that is not `is_shown` is set by links of other pages only, and a project
-    that it does not suit is not offered it. Values are plain JSON, so that they can be kept.
+    that are `is_first`; a filter that is not `is_shown` is set by links of other pages only. Values are plain
+    JSON, so that they can be kept.
     """
 
     title: Any
@@ -67,7 +67,6 @@ class Filter:
     of_annotation: bool = False
     is_shown: bool = True
     is_first: bool = False
-    suits: Callable[[Project], bool] = lambda project: True
 
 
 def _answered(label: int | None = None) -> Exists:
@@ -205,10 +204,9 @@ FILTERS = {
         lambda project, _on: Q(pk__in=disagreements.with_model(project)),
     ),
     "label_error": Filter(
-        _("Pool only: the label is probably wrong"),
+        _("Pool only, where a document has one label: it is probably wrong"),
         Kind.SWITCH,
         lambda project, _on: Q(pk__in=disagreements.likely_errors(project).values("document")),
-        suits=lambda project: project.task_type.task.exclusive,
     ),
     "split": Filter(
         _("Either lane: annotators disagree with each other"),

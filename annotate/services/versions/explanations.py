@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +18,37 @@ class LabelReason:
 
     label_id: int
     ngrams: tuple[NgramWeight, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownNgram:
+    """An n-gram as the page tells it; what speaks for the label is marked from `start` to `end`.
+
+    These count code points of the text as a browser has it: HTML makes one line feed of CR and LF.
+    """
+
+    ngram: str
+    is_for: bool
+    start: int | None
+    end: int | None
+
+    @classmethod
+    def of(cls, weight: NgramWeight, *, text: str) -> ShownNgram:
+        is_for = weight.contribution > 0
+        if weight.span is None or not is_for:
+            return cls(weight.ngram, is_for, None, None)
+        start, end = (place - text.count("\r\n", 0, place) for place in weight.span)
+        return cls(weight.ngram, is_for, start, end)
+
+
+def named(
+    told: Iterable[LabelReason], names: Mapping[int, str], *, text: str
+) -> list[tuple[str, list[ShownNgram]]]:
+    """Return the reasons as pages tell them."""
+    return [
+        (names[reason.label_id], [ShownNgram.of(weight, text=text) for weight in reason.ngrams])
+        for reason in told
+    ]
 
 
 @lru_cache(maxsize=256)

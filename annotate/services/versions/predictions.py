@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import Label, ModelVersion, Project
-from annotate.services.versions import guesses, publication
+from annotate.models import Document, Label, ModelVersion, Prediction, Project
+from annotate.services.versions import explanations, guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
 from training.bundles.bundle import BundleError
@@ -134,6 +134,18 @@ def reasons_of(
         most=MOST_ON_CARD,
     )
     return None if told is None else told[0]
+
+
+def reasons_of_document(document: Document) -> list[tuple[str, list[explanations.ShownNgram]]]:
+    """Return the words that decided what stands as a document's prediction; none where that cannot be told."""
+    prediction = Prediction.objects.filter(document=document).select_related("version").first()
+    if prediction is None or not explanations.may_explain(prediction.version_id):
+        return []
+    names = dict(Label.objects.live().filter(project=document.project_id).values_list("pk", "name"))
+    best = [label for label, _score in prediction.answer.scores[:1]]
+    asked = [int(label) for label in prediction.answer.labels or best if label in names]
+    told = reasons_of(version=prediction.version, text=document.text, label_ids=asked) or ()
+    return explanations.named(told, names, text=document.text)
 
 
 def warning(*, project: Project) -> str:

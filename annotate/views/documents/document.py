@@ -20,7 +20,7 @@ from annotate.services.documents import comments, filters, history, orders
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
-from annotate.views.labeling.explanation import reasons_of_prediction
+from annotate.services.versions import predictions
 from training.types import Answer
 
 LONGEST_NAME = 150  # of an account
@@ -176,7 +176,7 @@ def _show(
         "labels": history.label_names(shown.project),
         "is_learned": is_learned,
         "folded": history.out_of_fold(shown) if is_learned else None,
-        "reasons": [] if is_learned else reasons_of_prediction(shown),
+        "reasons": [] if is_learned else predictions.reasons_of_document(shown),
         "is_queued": history.is_queued(shown),
         "metadata": history.metadata(shown),
         "near": near,

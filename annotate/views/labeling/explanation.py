@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,50 +11,14 @@ from django.views.decorators.http import require_GET, require_safe
 
 from annotate import access
 from annotate.forms.keys import as_key
-from annotate.models import Card, Document
+from annotate.models import Card
 from annotate.services.documents import comments
 from annotate.services.labeling import examples as labelled
 from annotate.services.pages import history as own_decisions
 from annotate.services.versions import explanations, predictions
 from annotate.views.labeling.card import CardView
-from training.types import NgramWeight
 
 MOST_MENTIONS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """An n-gram as the page tells it; what speaks for the label is marked from `start` to `end`.
-
-    These count code points of the text as a browser has it: HTML makes one line feed of CR and LF.
-    """
-
-    ngram: str
-    is_for: bool
-    start: int | None
-    end: int | None
-
-    @classmethod
-    def of(cls, weight: NgramWeight, *, text: str) -> Shown:
-        is_for = weight.contribution > 0
-        if weight.span is None or not is_for:
-            return cls(weight.ngram, is_for, None, None)
-        start, end = (place - text.count("\r\n", 0, place) for place in weight.span)
-        return cls(weight.ngram, is_for, start, end)
-
-
-def reasons_of_prediction(document: Document) -> list[tuple[str, list[Shown]]]:
-    """Return the words that decided a document's prediction; none where its version cannot tell them."""
-    prediction = getattr(document, "prediction", None)
-    if prediction is None or not explanations.may_explain(prediction.version_id):
-        return []
-    live = dict(document.project.labels.live().values_list("pk", "name"))
-    best = [int(label) for label, _score in prediction.answer.scores[:1]]
-    asked = [label for label in map(int, prediction.answer.labels or best) if label in live]
-    told = predictions.reasons_of(version=prediction.version, text=document.text, label_ids=asked) or ()
-    return [
-        (live[one.label_id], [Shown.of(weight, text=document.text) for weight in one.ngrams]) for one in told
-    ]
 
 
 @require_GET
@@ -69,10 +31,7 @@ def why(request: HttpRequest, slug: str, key: uuid.UUID) -> HttpResponse:
     told = predictions.reasons_of(
         version=card.shown_version, text=card.document.text, label_ids=view.explained_labels
     )
-    reasons = None
-    if told is not None:
-        shown = partial(Shown.of, text=card.document.text)
-        reasons = [(names[reason.label_id], [shown(weight) for weight in reason.ngrams]) for reason in told]
+    reasons = None if told is None else explanations.named(told, names, text=card.document.text)
     template = "labeling/_explanation.html" if request.htmx else "labeling/explanation.html"  # type: ignore[attr-defined]
     return render(request, template, {"project": project, "reasons": reasons})
 

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
-from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotate.forms.documents import FilterForm
 from annotate.models import (
     Annotation,
     AnnotationLabel,
@@ -217,10 +215,6 @@ def test_of_the_pool_counts_what_folds_say_until_somebody_decides_anew(
     folded.save()
     ModelVersion.objects.update(stage="retired")
     assert (shown(disagree=1), shown(label_error=1)) == (["wrong"], [])
-
-
-def test_a_wrong_label_is_not_looked_for_where_a_document_takes_several(multi_project: Project) -> None:
-    assert "label_error" not in FilterForm(QueryDict(), project=multi_project).fields
 
 
 def test_annotators_who_disagree_with_each_other_are_found_in_either_lane(
