@@ -137,7 +137,7 @@ def reasons_of(
 
 
 def reasons_of_document(document: Document) -> list[tuple[str, list[explanations.ShownNgram]]]:
-    """Return the words that decided what stands as a document's prediction; none where that cannot be told."""
+    """Return the words that decided a document's prediction; none where that cannot be told."""
     prediction = Prediction.objects.filter(document=document).select_related("version").first()
     if prediction is None or not explanations.may_explain(prediction.version_id):
         return []
