@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0054_exports'),
+        ('annotate', '0056_guidelines_versions'),
     ]
 
     operations = [
