@@ -16,6 +16,7 @@ from annotate.models import (
     Import,
     Job,
     ModelVersion,
+    OutOfFoldScore,
     Project,
     Removal,
     Restoration,
@@ -201,6 +202,8 @@ def merge_labels(job: Job, meter: ProgressMeter) -> Turn:
     meter("merge", 0.0)
     if not merging.move(project=job.project, tell=partial(meter, "merge")):
         return Turn(is_last=False)
+    # What a label and the one that it became are told apart by says nothing any more.
+    encoders.delete(OutOfFoldScore.objects.filter(project=job.project))
     opened: list[Work] = []
     for version in ModelVersion.objects.published().filter(project=job.project):
         opened += jobs.ask(kind=JobKind.RESCORE, project=job.project, version=version)

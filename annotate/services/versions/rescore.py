@@ -98,13 +98,33 @@ def _predictions(
             version=version,
             confidence=round(float(sure[i]), 4) if version.calibrated else None,
             margin=round(float(margins[i]), 4) if version.calibrated else None,
-from collections.abc import Callable, Iterable, Sequence
+            answer=best_of(labels, row, decided=decided).told(calibrated=version.calibrated),
         )
         for i, (key, row, decided) in enumerate(zip(texts, scores, decisions, strict=True))
     ]
 
 
-from collections.abc import Callable, Iterable, Sequence
+def best_of(
+    labels: Sequence[int], scores: FloatArray, *, decided: Sequence[int], kept: Sequence[int] = ()
+) -> Answer:
+    """Return one document's answer with its best few scores (labels,).
+
+    The columns `decided` and `kept` have theirs as well, where they are not among the best few.
+    """
+    best = np.argsort(-scores, kind="stable")[:KEPT_SCORES].tolist()
+    others = sorted({*decided, *kept} - {*best}, key=lambda j: -scores[j])
+    return Answer(
+        labels=tuple(dict.fromkeys(labels[j] for j in decided)),
+        scores=_first_of_each((labels[j], round(float(scores[j]), 4)) for j in [*best, *others]),
+    )
+
+
+def _first_of_each(scores: Iterable[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    """Keep the best score of labels that were merged since the version learned them."""
+    best: dict[int, float] = {}
+    for label, score in scores:
+        best.setdefault(label, score)
+    return tuple(best.items())
 
 
 @transaction.atomic
