@@ -20,7 +20,6 @@ from annotate.models import (
     Document,
     Label,
     ModelVersion,
-    OutOfFoldScore,
     Prediction,
     Project,
     User,
@@ -190,31 +189,6 @@ def test_a_gold_answer_decides_what_counts_as_wrong(
     gold.is_gold = True
     gold.save()
     assert shown(disagree=1) == ["right", "wrong"]
-
-
-def test_of_the_pool_counts_what_folds_say_until_somebody_decides_anew(
-    colours: dict[str, Document], shown: Callable[..., list[str]], lead: User, project: Project
-) -> None:
-    version, learned = ModelVersion.objects.get(), colours["skipped"]
-    version.stage = "published"
-    version.save()
-    _answer(learned, lead, "red")
-    folded = OutOfFoldScore.objects.create(
-        project=project,
-        document=learned,
-        version=version,
-        answer=Answer((project.labels.get(name="blue").pk,)),
-        disagrees=True,
-        is_suspect=True,
-        learned_at=timezone.now(),
-    )
-    assert (shown(disagree=1), shown(label_error=1)) == (["skipped", "wrong"], ["skipped"])
-    _answer(learned, User.objects.create(username="third"), "blue")
-    assert (shown(disagree=1), shown(label_error=1)) == (["wrong"], [])
-    folded.learned_at = timezone.now()
-    folded.save()
-    ModelVersion.objects.update(stage="retired")
-    assert (shown(disagree=1), shown(label_error=1)) == (["wrong"], [])
 
 
 def test_annotators_who_disagree_with_each_other_are_found_in_either_lane(

@@ -1,6 +1,6 @@
 """How many of the documents that are suspected of a wrong label have one: wrong labels are planted.
 
-    python bench/label_errors.py --set banking77 train.csv text category --documents 1000,5000 --json OUT
+    python bench/figures/label_errors.py --set banking77 train.csv text category --documents 1000,5000 --json OUT
 
 A file is CSV with a header, or TSV without one, whose columns are numbers from 1. Of the documents drawn, a
 share gets another label, that of another document; the family is fitted on all and scores them out of fold,
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.figures import calibration
