@@ -1,6 +1,6 @@
 """How many of the documents that are suspected of a wrong label have one: wrong labels are planted.
 
-    python bench/figures/label_errors.py --set banking77 train.csv text category --documents 1000,5000 --json OUT
+    python bench/figures/label_errors.py --set NAME FILE TEXT LABEL --documents 1000,5000 --json OUT
 
 A file is CSV with a header, or TSV without one, whose columns are numbers from 1. Of the documents drawn, a
 share gets another label, that of another document; the family is fitted on all and scores them out of fold,
