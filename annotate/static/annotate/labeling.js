@@ -241,7 +241,9 @@ function clicked(event) {
   }
   const pressed = event.target.closest("#card button, #card a");
   if (!pressed) return;
-  if (!gate.admitsClick(event)) {
+  // Where no card is left, nothing is decided by a click, so that only the second half of a double click is none.
+  const isRefused = "empty" in card().dataset ? event.detail > 1 : !gate.admitsClick(event);
+  if (isRefused) {
     event.preventDefault();
     event.stopImmediatePropagation();
   } else if (pressed.matches("#back")) {
