@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/label/examples/<int:pk>/", explanation.examples, name="label-examples"),
     path("projects/<slug:slug>/label/history/", explanation.history, name="label-history"),
     path("projects/<slug:slug>/lists/<int:pk>/", work_lists.work_list, name="work-list"),
+    path("projects/<slug:slug>/lists/<int:pk>/people/", work_lists.change_people, name="work-list-people"),
     path("projects/<slug:slug>/my-work/", explanation.my_work, name="my-work"),
     path("projects/<slug:slug>/label/why/<uuid:key>/", explanation.why, name="label-why"),
     path("", RedirectView.as_view(pattern_name="projects"), name="home"),

@@ -123,6 +123,20 @@ class LabelsForm(forms.Form):
         return checked_labels(self.cleaned_data["labels"])
 
 
+class ListPeopleForm(forms.Form):
+    """Who labels a list from now on."""
+
+    people = forms.TypedMultipleChoiceField(
+        label=_("Who labels it"), coerce=int, widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, data: Any, *, people: list[tuple[int, str]], now: list[int]) -> None:
+        super().__init__(data, initial={"people": now}, label_suffix="")
+        field = self.fields["people"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = people
+
+
 class SplitForm(LabelsForm):
     """The labels that take the place of another, and who labels its documents again."""
 

@@ -54,6 +54,8 @@ class EventKind(models.TextChoices):
     HANDED_TO = "handed-to", _("Handed to a person")
     HANDED_ON_ACCEPTED = "handed-on-accepted", _("Handed-on answer kept")
     HANDED_ON_DISCARDED = "handed-on-discarded", _("Handed-on answer discarded")
+    HANDED_ON_REOPENED = "handed-on-reopened", _("Handed-on answer waits again")
+    LIST_CHANGED = "list-changed", _("People of a list changed")
     GOLD_GIVEN = "gold-given", _("Gold answer given")
     GOLD_REMOVED = "gold-removed", _("Answer no longer gold")
     ANSWER_WITHDRAWN = "answer-withdrawn", _("Answer withdrawn")

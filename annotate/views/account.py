@@ -16,15 +16,17 @@ from django.contrib.auth.views import LoginView
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import session_of, signed_in
 from annotate.forms.people import AccountForm
 from annotate.forms.unsent import Unsent, is_from_here
 from annotate.services.people import sessions
+from annotate.views import confirmation
 
 
 class EnterView(LoginView):
@@ -109,15 +111,33 @@ def account(request: HttpRequest) -> HttpResponse:
     return render(request, "account/account.html", context, status=422 if form.errors else 200)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def end_session(request: HttpRequest, pk: int) -> HttpResponse:
-    if sessions.end(session_of(request.user, pk).exclude(session_key=request.session.session_key)):
+    found = session_of(request.user, pk)
+    if request.method != "POST":
+        return _ask_to_end(request, found[0].browser)
+    if sessions.end(found.exclude(session_key=request.session.session_key)):
         messages.success(request, _("That session has ended; the browser is asked to log in."))
     return redirect("account")
 
 
-@require_POST
+def _ask_to_end(request: HttpRequest, browser: str) -> HttpResponse:
+    return confirmation.ask(
+        request,
+        title=_("End the session in %(browser)s") % {"browser": browser},
+        told=[
+            _("That browser is asked to log in at its next step; you can log in there again at any time."),
+            _("Decisions that it has not sent yet stay in it, and are sent once you are logged in again."),
+        ],
+        button=_("End the session"),
+        back=reverse("account"),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def end_other_sessions(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _ask_to_end(request, _("all other browsers"))
     others = sessions.open_of(signed_in(request.user)).exclude(session_key=request.session.session_key)
     ended = sessions.end(others)
     messages.success(

@@ -10,9 +10,10 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
@@ -25,6 +26,7 @@ from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
 from annotate.services.work import lease
+from annotate.views import confirmation
 from training.records import FileError
 
 
@@ -147,9 +149,26 @@ def _start(
     return redirect("import", project.slug, upload.pk)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel_import(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    upload = get_object_or_404(led_project_for(request.user, slug).imports, pk=pk)
+    project = led_project_for(request.user, slug)
+    upload = get_object_or_404(project.imports, pk=pk)
+    if request.method != "POST":
+        return confirmation.ask(
+            request,
+            title=_("Cancel the import of “%(name)s”") % {"name": upload.name},
+            told=[
+                _("What it has stored stays, and the rest of the file is not read."),
+                _(
+                    "To go on later, import the file again: rows that are stored already are known then. "
+                    "To take back what was stored, delete the documents of the import on its page."
+                ),
+            ],
+            button=_("Cancel the import"),
+            back=reverse("import", args=[slug, pk]),
+            project=project,
+            tab="imports",
+        )
     if lease.cancel(row=upload, by=signed_in(request.user)):
         messages.success(request, _("The import is cancelled; what it has stored stays."))
     else:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 from annotate.access import is_lead, project_for, reviewed_project_for, reviews, signed_in
 from annotate.models import Project
 from annotate.services.documents import comments
+from annotate.services.labeling import work_lists
 from annotate.services.llm import answers
 from annotate.services.pages import overview
 
@@ -34,6 +35,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "mentions": comments.mentions(project=project, user=signed_in(request.user)).filter(opened_at=None)[
             :MOST_MENTIONS
         ],
+        "lists": work_lists.open_lists(project, signed_in(request.user)),
         "llm": answers.spent(project=project),
         "tab": "dashboard",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -12,6 +14,8 @@ from annotate.models.annotations import DECIDABLE
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.labeling import decisions
+
+TAKEN_BACK_WITHIN = timedelta(days=1)
 
 
 @transaction.atomic
@@ -66,15 +70,35 @@ def discard(*, handed_on: HandedOnAnswer, by: User) -> bool:
     return _settle(handed_on, by, is_accepted=False)
 
 
+def discarded(project: Project) -> QuerySet[HandedOnAnswer]:
+    """Return what was discarded so lately that it can be taken back, the newest first."""
+    since = timezone.now() - TAKEN_BACK_WITHIN
+    rows = project.handed_on.filter(is_accepted=False, settled_at__gte=since)
+    return rows.select_related("annotator", "settled_by").order_by("-settled_at")
+
+
+@transaction.atomic
+def reopen(*, handed_on: HandedOnAnswer, by: User) -> bool:
+    """Let a discarded decision wait again; False where it waits already, or was discarded too long ago."""
+    if not discarded(handed_on.project).filter(pk=handed_on.pk).update(settled_at=None, settled_by=None):
+        return False
+    _record(EventKind.HANDED_ON_REOPENED, handed_on, by)
+    return True
+
+
 def _settle(handed_on: HandedOnAnswer, by: User, *, is_accepted: bool) -> bool:
     mine = HandedOnAnswer.objects.filter(pk=handed_on.pk, settled_at=None)
     if not mine.update(settled_at=timezone.now(), settled_by=by, is_accepted=is_accepted):
         return False
+    _record(EventKind.HANDED_ON_ACCEPTED if is_accepted else EventKind.HANDED_ON_DISCARDED, handed_on, by)
+    return True
+
+
+def _record(kind: EventKind, handed_on: HandedOnAnswer, by: User) -> None:
     events.record(
-        EventKind.HANDED_ON_ACCEPTED if is_accepted else EventKind.HANDED_ON_DISCARDED,
+        kind,
         by=by,
         project=handed_on.project,
         document=handed_on.document,
         subject=handed_on.annotator.get_username(),
     )
-    return True

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Project, User, WorkList
+from annotate.models.events import EventKind
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
+from annotate.services import events
+
+MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,29 @@ def with_work(project: Project, annotator: User) -> list[WorkList]:
     """Return the open lists that something is left of for `annotator`."""
     mine = project.work_lists.filter(people=annotator, closed_at=None)
     return [work_list for work_list in mine if left(work_list, annotator)]
+
+
+def open_lists(project: Project, person: User) -> list[tuple[WorkList, int]]:
+    """Return the newest open lists of a project, each with what is left of it for `person`."""
+    rows = list(project.work_lists.filter(closed_at=None)[:MOST_SHOWN])
+    own = set(person.work_lists.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    return [(row, left(row, person) if row.pk in own else 0) for row in rows]
+
+
+@transaction.atomic
+def change_people(*, work_list: WorkList, people: Collection[int], by: User) -> bool:
+    """Let others label a list from now on; False where they are its people already.
+
+    What somebody has on the screen stays theirs until they send it or their lease runs out.
+    """
+    if set(work_list.people.values_list("pk", flat=True)) == set(people):
+        return False
+    work_list.people.set(people)
+    names = list(work_list.people.order_by("username").values_list("username", flat=True))
+    events.record(
+        EventKind.LIST_CHANGED, by=by, project=work_list.project, subject=work_list.name, people=names
+    )
+    return True
 
 
 def why_empty(work_list: WorkList) -> str:

@@ -97,6 +97,7 @@ def _more(event: Event) -> dict[str, Any]:
         "moved": details.get("moved", 0),
         "rows": details.get("rows", 0),
         "owner": details.get("owner", ""),
+        "people": ", ".join(details.get("people", [])),
         "into": details.get("into", ""),
         "role": _role(details.get("role", "")),
         "before": _role(details.get("before", "")),
@@ -264,6 +265,10 @@ SENTENCES: dict[str, Any] = {
     EventKind.HANDED_TO: gettext_lazy("%(who)s handed document %(document)s to %(subject)s"),
     EventKind.HANDED_ON_ACCEPTED: gettext_lazy(
         "%(who)s kept the answer to document %(document)s that %(subject)s had handed on"
+    ),
+    EventKind.LIST_CHANGED: gettext_lazy("%(who)s changed who labels the list “%(subject)s”: %(people)s"),
+    EventKind.HANDED_ON_REOPENED: gettext_lazy(
+        "%(who)s let the answer to document %(document)s wait again that %(subject)s had handed on"
     ),
     EventKind.HANDED_ON_DISCARDED: gettext_lazy(
         "%(who)s discarded the answer to document %(document)s that %(subject)s had handed on"

@@ -61,6 +61,13 @@ TERMS: dict[str, Term] = {
             "places as the project wants annotators for it."
         ),
     ),
+    "list": Term(
+        _("list"),
+        _(
+            "Documents that a lead has put together for named people to label, apart from the queue. It ends "
+            "when each is answered or a lead closes it; who labels it can be changed until then."
+        ),
+    ),
     "lease": Term(
         _("lease"),
         _(

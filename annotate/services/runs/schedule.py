@@ -119,7 +119,8 @@ def _latest(project: Project, wanted: list[Variant]) -> dict[str, TrainingRun]:
     runs = [project.runs.filter(**variant.columns).order_by("-pk").values("pk")[:1] for variant in wanted]
     latest = [Subquery(newest) for newest in runs]
     return {
-        run.family: run for run in project.runs.only("family", "state", "snapshot").filter(Q(pk__in=latest))
+        run.family: run
+        for run in project.runs.only("project", "family", "state", "snapshot").filter(Q(pk__in=latest))
     }
 
 

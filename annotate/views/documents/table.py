@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm, TableForm, without_place
@@ -17,6 +17,7 @@ from annotate.services.documents import disagreements, filters, orders, pages, s
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview
+from annotate.views import confirmation
 
 
 @require_safe
@@ -91,21 +92,48 @@ def handed_on(request: HttpRequest, slug: str) -> HttpResponse:
     """Show decisions of people who were removed while they labelled."""
     project = reviewed_project_for(request.user, slug)
     rows = [(row, decisions.in_words(row.outcome, row.answer)) for row in handed_on_service.waiting(project)]
-    return render(request, "documents/handed_on.html", {"project": project, "rows": rows, "tab": "documents"})
+    context = {
+        "project": project,
+        "rows": rows,
+        "discarded": handed_on_service.discarded(project),
+        "tab": "documents",
+    }
+    return render(request, "documents/handed_on.html", context)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def settle_handed_on(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Keep an answer, take a discarded one back, or discard one, which a GET asks about first."""
     project = reviewed_project_for(request.user, slug)
-    row = get_object_or_404(HandedOnAnswer.objects.filter(project=project), pk=pk)
-    lead, action = signed_in(request.user), request.POST.get("action", "")
+    row = get_object_or_404(HandedOnAnswer.objects.filter(project=project).select_related("annotator"), pk=pk)
+    if request.method != "POST":
+        return _ask_to_discard(request, row)
+    lead, action = signed_in(request.user), request.POST.get("action", "discard")
     try:
         if action == "accept" and handed_on_service.accept(handed_on=row, by=lead):
             messages.success(request, _("The answer is kept as its annotator's."))
         elif action == "discard" and handed_on_service.discard(handed_on=row, by=lead):
-            messages.success(request, _("The answer is discarded."))
+            messages.success(request, _("The answer is discarded. You can take that back for a day, below."))
+        elif action == "reopen" and handed_on_service.reopen(handed_on=row, by=lead):
+            messages.success(request, _("The answer waits again."))
         else:
             messages.info(request, _("Nothing was changed: another lead has settled this answer."))
     except decisions.Rejected as rejection:
         messages.error(request, _("The answer cannot be kept: %(reason)s") % {"reason": rejection})
     return redirect("handed-on", slug=slug)
+
+
+def _ask_to_discard(request: HttpRequest, row: HandedOnAnswer) -> HttpResponse:
+    said = {"name": row.annotator.get_username(), "answer": decisions.in_words(row.outcome, row.answer)}
+    return confirmation.ask(
+        request,
+        title=_("Discard an answer of %(name)s") % said,
+        told=[
+            _("%(name)s decided “%(answer)s”. It is not kept, and the document stays as it is.") % said,
+            _("You can take this back for a day, on the page of answers that were handed on."),
+        ],
+        button=_("Discard the answer"),
+        back=reverse("handed-on", args=[row.project.slug]),
+        project=row.project,
+        tab="documents",
+    )

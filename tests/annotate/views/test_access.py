@@ -61,6 +61,8 @@ PAGES = [
     "runs",
     "run-cancel",
     "job-cancel",
+    "import-cancel",
+    "handed-on-settle",
     "project-invitation-revoke",
     "member-remove",
 ]
@@ -75,6 +77,7 @@ REVIEWED = {
     "document-similar",
     "saved-views",
     "handed-on",
+    "handed-on-settle",
     "export-page",
     "export-file",
     "versions",
@@ -98,11 +101,10 @@ ACTIONS = [
     "saved-view-delete",
     "bulk-undo",
     "bulk-stop",
-    "handed-on-settle",
+    "work-list-people",
     "version-publish",
     "version-roll-back",
     "run-start",
-    "import-cancel",
     "export-start",
 ]
 # Of these, what a reviewer does as well: they correct and settle answers.
@@ -112,7 +114,6 @@ DONE_BY_REVIEWERS = {
     "annotation-withdraw",
     "document-comment",
     "document-hand-to",
-    "handed-on-settle",
 }
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
 REFUSED_WHEN_EMPTY = {
@@ -263,6 +264,7 @@ def _of_many(project: Project, document: Document) -> dict[str, int]:
         "bulk-undo": bulk.pk,
         "bulk-stop": bulk.pk,
         "work-list": work_list.pk,
+        "work-list-people": work_list.pk,
         "saved-view-rename": view.pk,
         "saved-view-delete": view.pk,
     }

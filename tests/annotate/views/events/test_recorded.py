@@ -28,6 +28,7 @@ from annotate.models import (
     SavedView,
     TrainingRun,
     User,
+    WorkList,
 )
 from annotate.models.bulk import PREVIEWED, BulkAction, BulkOptions
 from annotate.models.events import EventKind
@@ -105,6 +106,7 @@ CHANGES = {
     "document-answer": Change(EventKind.GOLD_GIVEN, sent={"as": "gold"}),
     "bulk": Change(EventKind.BULK_CHANGED, "red", details={"documents": 2, "hits": 2}),
     "bulk-undo": Change(EventKind.BULK_UNDONE, "blue", details={"action": "label"}),
+    "work-list-people": Change(EventKind.LIST_CHANGED, "odd ones", details={"people": ["lena"]}),
     "bulk-stop": Change(EventKind.CANCELLED, "return", details={"work": "bulk"}),
     "document-delete": Change(EventKind.DOCUMENT_DELETED),
     "document-comment": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
@@ -213,6 +215,7 @@ def answers(
         "bulk": [previewed.pk],
         "bulk-undo": [done.pk],
         "bulk-stop": [running.pk],
+        "work-list-people": [WorkList.objects.create(project=project, name="odd ones").pk],
         "document-answer": [document.pk],
         "document-delete": [other.pk],
         "document-comment": [document.pk],
@@ -296,6 +299,8 @@ def _sent(name: str, sent: dict[str, Any], client: Client, address: str, project
         project.imports.update(state="succeeded")  # which it waits for
     if name == "document-comment":
         return sent | {"key": str(uuid.uuid4())}
+    if name == "work-list-people":
+        return {"people": project.memberships.get(role="lead").user_id}
     if name == "document-hand-to":
         return {"person": project.memberships.get(role="lead").user_id}
     if name == "document-answer":
