@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -22,10 +23,13 @@ UP, DOWN, LEFT, RIGHT = (0, -150), (0, 150), (-150, 0), (150, 0)
 def swipe(page: Page, move: tuple[int, int], start: tuple[int, int] = (190, 150)) -> None:
     session = page.context.new_cdp_session(page)
     x, y = start
+    began = time.time()
 
     def touch(kind: str, part: float | None) -> None:
         points = [] if part is None else [{"x": x + move[0] * part, "y": y + move[1] * part}]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        # However busy the machine is, the finger needs a fifth of a second.
+        at = began + 0.2 * (1 if part is None else part)
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points, "timestamp": at})
 
     touch("touchStart", 0)
     for part in (0.25, 0.5, 0.75, 1):
