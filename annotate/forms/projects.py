@@ -11,7 +11,8 @@ from annotate import task_types
 from annotate.forms.names import NameField
 from annotate.models import Project
 from annotate.models.members import Role
-from annotate.models.projects import MOST_SHARE
+from annotate.models.projects import MOST_CARD_METADATA, MOST_SHARE
+from annotate.services.documents import columns
 from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
 from annotate.task_types import TASK_TYPES, label_names
@@ -179,6 +180,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "reading_speed",
                 "why_chosen",
                 "group_labels",
+                "card_metadata",
                 "lease_seconds",
             ),
             ("place", "card", "suggestion", "lease"),
@@ -215,6 +217,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "why_chosen",
             "reading_speed",
             "group_labels",
+            "card_metadata",
             "lease_seconds",
             "holdout_share",
             "holdout_queue_share",
@@ -325,6 +328,23 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             choices=family_choices(self.instance.task),
             widget=forms.CheckboxSelectMultiple,
         )
+        chosen = self.instance.card_metadata
+        keys = list(dict.fromkeys([*chosen, *columns.metadata_keys(self.instance)]))
+        self.fields["card_metadata"] = forms.MultipleChoiceField(
+            label=self.fields["card_metadata"].label,
+            help_text=format_lazy(
+                _(
+                    "What annotators see beside the text, at most {most} keys; a long value is cut. Whoever "
+                    "knows more than the text may answer what it does not say, and models read it alone."
+                ),
+                most=MOST_CARD_METADATA,
+            ),
+            choices=[(key, key) for key in keys],
+            required=False,
+            widget=forms.CheckboxSelectMultiple,
+        )
+        if not keys:
+            del self.fields["card_metadata"]
         if not self.instance.task_type.task.has_thresholds:
             for name in schedule.TUNED_BY:
                 del self.fields[name]

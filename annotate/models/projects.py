@@ -43,6 +43,21 @@ def validate_constraints(values: object) -> None:
         )
 
 
+MOST_CARD_METADATA = 8  # keys beside a text, which has to stay in sight on a phone
+LONGEST_METADATA_KEY = 200
+
+
+def validate_card_metadata(keys: object) -> None:
+    if not isinstance(keys, list) or not all(
+        isinstance(key, str) and 0 < len(key) <= LONGEST_METADATA_KEY for key in keys
+    ):
+        raise ValidationError(_("Metadata beside the text is named by its keys."))
+    if len(keys) > MOST_CARD_METADATA:
+        raise ValidationError(
+            _("Choose at most %(most)s keys of the metadata."), params={"most": MOST_CARD_METADATA}
+        )
+
+
 class Suggestions(models.TextChoices):
     NOW = "now", _("At once")
     AFTER = "after", _("After the choice")
@@ -104,6 +119,9 @@ class Project(models.Model):
         _("words a minute that suggestions wait for"), default=0, validators=[MaxValueValidator(2000)]
     )
     group_labels = models.BooleanField(_("group labels by the start of their names"), default=True)
+    card_metadata = models.JSONField(
+        _("metadata beside the text"), default=list, blank=True, validators=[validate_card_metadata]
+    )
     holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
     holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)
 

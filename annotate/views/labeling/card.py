@@ -13,6 +13,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.text import Truncator
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -22,6 +23,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
+from annotate.services.documents import history
 from annotate.services.labeling import ahead, decisions, queue, why_chosen, work_lists, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
@@ -29,6 +31,7 @@ from training.types import Answer
 
 ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
 LETTERS_OF_WORD = 6
+LONGEST_METADATA = 200  # characters of a key or a value beside the text
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,28 @@ class CardView:
 
     @property
     def mark(self) -> str:
-        """Return a mark of the labels as they are shown, to tell whether a card that waits has the same."""
-        return _mark(self._shown_labels, self.project.group_labels)
+        """Return a mark of the labels and the keys of metadata that are shown.
+
+        It tells whether a card that waits has the same.
+        """
+        return _mark(self._shown_labels, self.project.group_labels, tuple(self.project.card_metadata))
 
     @cached_property
     def _shown_labels(self) -> ShownLabels:
         return tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
+
+    @property
+    def metadata(self) -> list[tuple[str, str]]:
+        """Return what the project's lead wants to stand beside the text, as far as this document has it."""
+        if self.document is None or not self.project.card_metadata:
+            return []
+        known = dict(history.metadata(self.document))
+        cut = Truncator.chars
+        return [
+            (cut(Truncator(key), LONGEST_METADATA), cut(Truncator(known[key]), LONGEST_METADATA))
+            for key in self.project.card_metadata
+            if key in known
+        ]
 
     @property
     def has_suggestion(self) -> bool:
@@ -313,8 +332,8 @@ def why_empty(project: Project, annotator: User) -> str:
 
 
 @lru_cache(maxsize=64)
-def _mark(shown: ShownLabels, are_grouped: bool) -> str:
-    return hashlib.blake2s(json.dumps([shown, are_grouped]).encode(), digest_size=8).hexdigest()
+def _mark(shown: ShownLabels, are_grouped: bool, metadata: tuple[str, ...]) -> str:
+    return hashlib.blake2s(json.dumps([shown, are_grouped, *metadata]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from annotate.forms.constraints import ConstraintsForm
 from annotate.forms.projects import SettingsForm, strategy_choices
-from annotate.models import Annotation, Document, Project, User
+from annotate.models import Annotation, Document, Event, Project, User
 from annotate.models.members import Role
 from tests.training.families.toy import TOY
 from training.registry import FAMILIES
@@ -64,6 +64,27 @@ def test_saved_settings_bump_the_guidelines_version(
     client.post(where, {**fields, "guidelines": "Read twice.", "batch_size": 30})
     project.refresh_from_db()
     assert (project.guidelines_version, project.batch_size, project.strategy) == (2, 30, "")
+
+
+def test_a_lead_chooses_which_metadata_stands_beside_the_text(
+    sign_in: Callable[[User], Client],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    client, where = sign_in(lead), reverse("project-settings", args=[project.slug])
+    assert "card_metadata" not in client.get(where).context["form"].fields  # there is no metadata
+    add_documents(project, "one")
+    Document.objects.update(meta={f"key {n}": n for n in range(9)})
+    form = client.get(where).context["form"]
+    fields = {name: form[name].value() for name in form.fields}
+    client.post(where, {**fields, "card_metadata": ["key 1", "key 3"]})
+    project.refresh_from_db()
+    assert project.card_metadata == ["key 1", "key 3"]
+    event = Event.objects.get(kind="settings-changed")
+    assert event.details["changed"] == {"card_metadata": {"old": [], "new": ["key 1", "key 3"]}}
+    for wrong in ([f"key {n}" for n in range(9)], ["nonsense"]):
+        assert client.post(where, {**fields, "card_metadata": wrong}).status_code == 422
 
 
 def test_a_lead_chooses_which_families_train_by_themselves(

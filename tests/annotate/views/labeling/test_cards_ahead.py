@@ -132,6 +132,25 @@ def test_an_archived_or_renamed_label_makes_what_nobody_has_seen_go(
     assert dropped_in(page.fill(returned=" ".join(held[1:]))) == []
 
 
+def test_chosen_metadata_stands_beside_the_text_as_text_and_makes_what_nobody_has_seen_go(
+    client: Client, project: Project, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *"abcde")
+    Document.objects.update(meta={"channel": "<b>mail</b>", "long": "x" * 1000, "secret": "not this"})
+    page = Page(client, project)
+    page.fill()
+    held = list(page.ahead)
+    Project.objects.update(card_metadata=["channel", "long", "is not there"])
+    news = page.fill().content.decode()
+    assert all(key in news for key in held)
+    card = cards_in(news)[0]
+    assert card not in held
+    assert "&lt;b&gt;mail&lt;/b&gt;" in news
+    assert "x" * 199 + "…" in news
+    assert "not this" not in news
+    assert "is not there" not in news
+
+
 def test_the_page_does_not_wait_at_the_end_of_a_block_of_the_queue(
     client: Client, project: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
 ) -> None:
