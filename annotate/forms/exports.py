@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django import forms
 from django.http import QueryDict
@@ -74,13 +73,3 @@ class ExportForm(forms.Form):
             for name in asked
             if name not in wanted
         ]
-
-    @property
-    def in_words(self) -> list[tuple[Any, Any]]:
-        """The filters in force, each with its value as a person reads it."""
-        told = []
-        for name, value in self.filters.wanted.items():
-            field = self.filters.fields[name]
-            choices: dict[Any, Any] = dict(getattr(field, "choices", ()))
-            told.append((field.label, "" if value is True else choices.get(value, value)))
-        return told

@@ -24,6 +24,10 @@ class Disagreements:
     among_annotators: int
     likely_errors: int
 
+    @property
+    def any(self) -> bool:
+        return bool(self.with_model or self.among_annotators or self.likely_errors)
+
 
 def count(project: Project) -> Disagreements:
     """Count each kind, which few answers more or less may have changed since."""

@@ -38,9 +38,9 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "back_url": _link(request, until=table.sorting.write(page.back)) if page.back else "",
         "next_url": _link(request, after=table.sorting.write(page.following)) if page.following else "",
         "heads": [
-            (title, table.sorting.direction(name), _link(request, sort=table.sorting.turned(name)))
+            (name, title, table.sorting.direction(name), _link(request, sort=table.sorting.turned(name)))
             if name in orders.ORDERS
-            else (title, "", "")
+            else (name, title, "", "")
             for name, title in table.columns
         ],
         "here": _link(request).removeprefix("?"),
