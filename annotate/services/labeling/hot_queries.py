@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.sql.compiler import SQLCompiler
 
-from annotate.models import Annotation, Assignment, Batch, Card, Decision, User
+from annotate.models import Annotation, Assignment, Batch, Card, Comment, Decision, User
 from annotate.models.queue import AssignmentState
 
 Row = tuple[Any, ...]
@@ -84,6 +84,7 @@ PLACE = (
     "document__prediction__version__number",
     "document__prediction__answer",
 )
+IS_COMMENTED = Exists(Comment.objects.filter(document=OuterRef("document")))
 
 
 # Those of the queue are no places of a list, and those of a list are of that list alone.
@@ -95,7 +96,7 @@ def _free_or_mine(project: int, annotator: int, now: datetime) -> Rows:
 
 def _next_waiting(project: int, annotator: int) -> Rows:
     waiting = _locked(project).waiting().open_to(User(pk=annotator))
-    return waiting.order_by("rank").values_list(*PLACE)[:1]
+    return waiting.order_by("rank").values_list(*PLACE, IS_COMMENTED)[:1]
 
 
 def _held_ahead_by_others(project: int, annotator: int) -> Rows:
@@ -108,7 +109,7 @@ def _listed_free_or_mine(work_list: int, annotator: int, now: datetime) -> Rows:
 
 def _next_listed(work_list: int, annotator: int) -> Rows:
     listed = _locked_of_list(work_list).filter(state=AssignmentState.LISTED).open_to(User(pk=annotator))
-    return listed.order_by("rank").values_list(*PLACE)[:1]
+    return listed.order_by("rank").values_list(*PLACE, IS_COMMENTED)[:1]
 
 
 def _listed_ahead_by_others(work_list: int, annotator: int) -> Rows:
@@ -117,12 +118,12 @@ def _listed_ahead_by_others(work_list: int, annotator: int) -> Rows:
 
 def _held_or_expired(places: Any, annotator: int, now: datetime) -> Rows:
     held = places.leased().filter(Q(annotator=annotator) | Q(expires_at__lt=now))
-    return held.order_by("rank").values_list(*PLACE)
+    return held.order_by("rank").values_list(*PLACE, IS_COMMENTED)
 
 
 def _ahead_of_others(places: Any, annotator: int) -> Rows:
     ahead = places.leased().filter(is_ahead=True).exclude(annotator=annotator)
-    return ahead.open_to(User(pk=annotator)).order_by("-rank").values_list(*PLACE)[:1]
+    return ahead.open_to(User(pk=annotator)).order_by("-rank").values_list(*PLACE, IS_COMMENTED)[:1]
 
 
 def _held(project: int, annotator: int) -> Rows:

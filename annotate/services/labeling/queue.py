@@ -51,6 +51,7 @@ class Dealt:
     card: Card
     document: Document
     version: int | None
+    is_commented: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class _Place:
     predicted_by: int | None
     predicted_by_number: int | None
     predicted: Answer | None
+    is_commented: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def deal(
             else:
                 card = _new_card(project, document, key, annotator)
                 suggested_by = place.predicted_by_number if card.shown_version_id else None
-            return Dealt(place.pk, card, document, place.chosen_by or suggested_by)
+            version = place.chosen_by or suggested_by
+            return Dealt(place.pk, card, document, version, place.is_commented)
     return None
 
 

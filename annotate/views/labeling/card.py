@@ -17,13 +17,13 @@ from django.utils.text import Truncator
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from annotate import hotkeys
+from annotate import access, hotkeys
 from annotate.models import Annotation, Card, Document, Label, Project, User, WorkList
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.projects import Suggestions
 from annotate.models.queue import AssignmentState
-from annotate.services.documents import history
+from annotate.services.documents import comments, history
 from annotate.services.labeling import ahead, decisions, queue, why_chosen, work_lists, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
@@ -59,6 +59,18 @@ class CardView:
     chosen: frozenset[int] = field(default_factory=frozenset)
     labels: Sequence[Label] | None = None
     work_list: WorkList | None = None
+    is_commented: bool = False
+
+    @property
+    def comments_at(self) -> str:
+        """Return where whoever has the card may read what was written about its text, or an empty string."""
+        if not self.is_commented or self.card is None or self.document is None:
+            return ""
+        if access.reviews(self.card.annotator, self.project):
+            return reverse("document", args=[self.project.slug, self.document.pk]) + "#comments"
+        about = comments.mentions(project=self.project, user=self.card.annotator)
+        is_named = about.filter(comment__document=self.document.pk).exists()
+        return reverse("my-work", args=[self.project.slug]) if is_named else ""
 
     @property
     def here(self) -> str:
@@ -274,7 +286,14 @@ def _dealt(
     notice: str = "",
 ) -> CardView:
     return CardView(
-        project, notice, dealt.card, dealt.document, dealt.version, labels=labels, work_list=work_list
+        project,
+        notice,
+        dealt.card,
+        dealt.document,
+        dealt.version,
+        labels=labels,
+        work_list=work_list,
+        is_commented=dealt.is_commented,
     )
 
 
