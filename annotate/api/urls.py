@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from annotate.api.annotations import AnnotationsView
 from annotate.api.base.missing import MissingView
 from annotate.api.base.schema import DocsView, SchemaView
+from annotate.api.bulk import BulkChangesView, BulkChangeView, StartBulkChangeView, UndoBulkChangeView
 from annotate.api.documents import CommentsView, DocumentsView, DocumentView
 from annotate.api.events import EventsView
 from annotate.api.exports import ExportFileView, ExportJobsView, ExportJobView, ExportView
@@ -35,6 +36,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
     path(f"{PROJECT}/documents/<int:pk>", DocumentView.as_view(), name="api-document"),
     path(f"{PROJECT}/documents/<int:pk>/comments", CommentsView.as_view(), name="api-comments"),
+    path(f"{PROJECT}/bulk", BulkChangesView.as_view(), name="api-bulk-changes"),
+    path(f"{PROJECT}/bulk/<int:pk>", BulkChangeView.as_view(), name="api-bulk"),
+    path(f"{PROJECT}/bulk/<int:pk>/start", StartBulkChangeView.as_view(), name="api-bulk-start"),
+    path(f"{PROJECT}/bulk/<int:pk>/undo", UndoBulkChangeView.as_view(), name="api-bulk-undo"),
     path(f"{PROJECT}/imports", ImportsView.as_view(), name="api-imports"),
     path(f"{PROJECT}/imports/<int:number>", ImportView.as_view(), name="api-import"),
     path(f"{PROJECT}/imports/<int:number>/undo", UndoImportView.as_view(), name="api-import-undo"),

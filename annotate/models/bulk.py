@@ -90,6 +90,10 @@ class BulkChange(Work):
         return f"{self.action} {self.pk}"
 
     @property
+    def is_previewed(self) -> bool:
+        return self.state == PREVIEWED
+
+    @property
     def wanted(self) -> BulkOptions:
         return BulkOptions.load(self.options)
 

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from annotate.api.urls import urlpatterns
-from annotate.models import ApiKey, Document, Export, Import, ModelVersion, Project, User
+from annotate.models import ApiKey, BulkChange, Document, Export, Import, ModelVersion, Project, User
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
 
@@ -31,6 +31,10 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     "api-project": {"GET": None},
     "api-predict": {"POST": Scope.PREDICT},
     "api-documents": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
+    "api-bulk-changes": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
+    "api-bulk": {"GET": Scope.DOCUMENTS_READ},
+    "api-bulk-start": {"POST": Scope.DOCUMENTS_WRITE},
+    "api-bulk-undo": {"POST": Scope.DOCUMENTS_WRITE},
     "api-imports": {"GET": Scope.DOCUMENTS_READ},
     "api-import": {"GET": Scope.DOCUMENTS_READ, "DELETE": Scope.DOCUMENTS_WRITE},
     "api-import-undo": {"POST": Scope.DOCUMENTS_WRITE},
@@ -87,9 +91,15 @@ def _things(
     ((invitation, _token),) = invitations.issue(
         project=project, by=lead, role="annotator", guests=["Ada"], days=7
     )
+    change = BulkChange.objects.create(
+        project=project, by=lead, action="return", packed=BulkChange.pack([document.pk]), hits=1
+    )
     export = Export.objects.create(project=project, user=lead, format="csv")
     KEYS.update(
         {
+            "api-bulk": change.pk,
+            "api-bulk-start": change.pk,
+            "api-bulk-undo": change.pk,
             "api-export-job": export.pk,
             "api-export-file": export.pk,
             "api-document": document.pk,

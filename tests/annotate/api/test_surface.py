@@ -21,6 +21,11 @@ PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
 OPERATIONS = {
     "annotate",
+    "list_bulk_changes",
+    "preview_bulk_change",
+    "read_bulk_change",
+    "start_bulk_change",
+    "undo_bulk_change",
     "delete_imported",
     "ask_for_export",
     "download_export",
