@@ -41,6 +41,7 @@ from annotate.models import (  # noqa: E402
     FoldedText,
     Import,
     ModelVersion,
+    OutOfFoldScore,
     Prediction,
     Project,
     User,
@@ -213,6 +214,7 @@ def _fill(world: World, keys: range, texts: list[str], rng: np.random.Generator)
     _fill_documents(world, keys, texts, rng)
     _fill_predictions(world, keys, said, rng)
     _fill_annotations(world, keys, said, rng)
+    _fill_out_of_fold(world, keys, said, rng)
 
 
 def _fill_documents(world: World, keys: range, texts: list[str], rng: np.random.Generator) -> None:
@@ -292,6 +294,27 @@ def _fill_annotations(world: World, keys: range, said: list[list[int]], rng: np.
         for pk, _key, _person, outcome, label, when in rows
     )
     _load(Decision, ["annotation_id", "card", "outcome", "answer", "created_at"], decisions)
+
+
+def _fill_out_of_fold(world: World, keys: range, said: list[list[int]], rng: np.random.Generator) -> None:
+    """Give every annotated document what folds say of it; a seventh of them says otherwise than people."""
+    differs = rng.random(len(keys)) < 0.15
+    suspected = differs & (rng.random(len(keys)) < 0.3)
+    names = "project_id document_id version_id answer disagrees is_suspect learned_at"
+    rows = (
+        (
+            world.project.pk,
+            key,
+            world.version,
+            _answer([said[i][1]], [(said[i][1], 0.8), (said[i][0], 0.1)]),
+            bool(differs[i]),
+            bool(suspected[i]),
+            BEGAN + timedelta(days=400),
+        )
+        for i, key in enumerate(keys)
+        if key % 10 == 0
+    )
+    _load(OutOfFoldScore, names.split(), rows)
 
 
 def _fill_vectors(rng: np.random.Generator, documents: int, fingerprint: str) -> None:

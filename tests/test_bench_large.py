@@ -17,6 +17,8 @@ def test_every_filter_has_documents_to_find() -> None:
     assert project.documents.count() == Prediction.objects.exclude(confidence=None).count() == 400
     for name in (
         "decided",
+        "disagree",
+        "label_error",
         "import",
         "batch",
         "meta",
