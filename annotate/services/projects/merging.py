@@ -37,7 +37,7 @@ from annotate.services.projects.refused import Refused
 from annotate.services.work import jobs
 from training.types import Answer
 
-CHUNK = 500  # answers of one transaction, so that an annotator who waits gets the lock in between
+CHUNK = 200  # answers of one transaction, so that an annotator who waits gets the lock in between
 PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn
 TURN_SECONDS = 20  # of one job, before it gives way to other work
 
