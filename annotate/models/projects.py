@@ -227,6 +227,17 @@ class LabelQuerySet(models.QuerySet["Label"]):
         merged = self.filter(project=project, merged_into__isnull=False).order_by()
         return {pk: into for pk, into in merged.values_list("pk", "merged_into") if into is not None}
 
+    def names_today(self, project: int) -> tuple[dict[int, str], dict[int, int]]:
+        """Return the names of a project's live labels, and what each merged one became, in one query."""
+        names, became = {}, {}
+        rows = self.filter(project=project).values_list("pk", "name", "archived_at", "merged_into")
+        for pk, name, archived_at, into in rows.order_by():
+            if archived_at is None:
+                names[pk] = name
+            elif into is not None:
+                became[pk] = into
+        return names, became
+
 
 class Label(models.Model):
     """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more.

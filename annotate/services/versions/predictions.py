@@ -68,9 +68,9 @@ class Predictions:
 
 def predict(*, project: Project, texts: Sequence[str], explain: bool = False) -> Predictions:
     version, predictor, warning = _serving(project)
-    became = Label.objects.successors(project.pk)
+    names, became = Label.objects.names_today(project.pk)
     today = [became.get(pk, pk) for pk in version.label_ids]
-    labels = dict(Label.objects.live().filter(pk__in=today).values_list("pk", "name"))
+    labels = {pk: names[pk] for pk in dict.fromkeys(today) if pk in names}
     columns = [pk if pk in labels else None for pk in today]
     if isinstance(predictor, CascadePredictor):
         found = predictor.answer(list(texts))

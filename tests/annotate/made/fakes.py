@@ -21,12 +21,6 @@ def first_rows(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     return Selection(np.arange(min(n, pool.size)), np.zeros(min(n, pool.size), np.float32))
 
 
-def most_of_the_first_label(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
-    assert pool.scores is not None
-    order = np.argsort(-pool.scores[:, 0], kind="stable")[:n]
-    return Selection(order, pool.scores[order, 0])
-
-
 class HashEmbedder:
     """A vector per text from its digest; counts what it was asked for."""
 

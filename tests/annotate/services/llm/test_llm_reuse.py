@@ -215,7 +215,7 @@ def test_looking_for_an_answer_takes_one_query_of_four(
 ) -> None:
     answers.suggest(project=asking)
     add_again(asking, "leaf", "moss", "lime")
-    once = 7  # what people have said, whose answers may be used, what is spent
+    once = 8  # what people have said, what merged labels became, whose answers may be used, what is spent
     each = 4  # a published model, the next document, an answer of before, the answer
     with django_assert_num_queries(once + 3 * each + 2):  # there is no fourth document
         assert answers.suggest(project=asking) == 3

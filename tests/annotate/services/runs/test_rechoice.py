@@ -10,10 +10,10 @@ from annotate import tasks
 from annotate.models import Batch, Document, Project, User
 from annotate.models.jobs import JobKind
 from annotate.models.queue import AssignmentState
+from annotate.services.corpus import snapshots
 from annotate.services.labeling import queue
 from annotate.services.runs import execution, rechoice, schedule
 from annotate.services.work import jobs
-from training.registry import STRATEGIES, Strategy
 
 AddDocuments = Callable[..., list[Document]]
 
@@ -76,19 +76,21 @@ def test_a_model_of_other_labels_is_not_asked(served: Project) -> None:
     assert batch.version is None
 
 
-def test_scores_stand_in_the_order_that_the_labels_have_now(
-    served: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+def test_scores_stand_in_the_order_of_the_snapshot_whatever_the_order_of_the_version(
+    served: Project, add_documents: AddDocuments
 ) -> None:
-    path = "tests.annotate.made.fakes:most_of_the_first_label"
-    monkeypatch.setitem(STRATEGIES, "margin", Strategy("margin", "Margin", path, reads_scores=True))
+    """Versions of before keep the order that the lead had given the labels when they were trained."""
     add_documents(served, "sky sea ink ice sky")
-    served.labels.filter(name="blue").update(position=0)
-    served.labels.filter(name="red").update(position=9)
-    served.strategy, served.batch_size = "margin", 1
-    served.save()
-    rechoice.choose_anew(project=served)
-    (chosen,) = waiting(served)
-    assert served.documents.get(pk=chosen).text == "sky sea ink ice sky"
+    version = served.versions.published().get()
+    snapshot = snapshots.take(project=served)
+    as_learned = list(version.label_ids)
+    at = rechoice._scores(version, snapshot, lambda done: None)
+    version.label_ids = as_learned[::-1]
+    turned = rechoice._scores(version, snapshot, lambda done: None)
+    assert [int(pk) for pk in snapshot.label_ids] == as_learned
+    for one, other in zip(at, turned, strict=True):
+        assert one.tolist() == other[..., ::-1].tolist()
+    assert len(set(at[0][0].tolist())) > 1
 
 
 def test_nothing_is_chosen_before_the_first_batch(project: Project, add_documents: AddDocuments) -> None:
