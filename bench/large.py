@@ -42,6 +42,7 @@ from annotate.models import (  # noqa: E402
     Import,
     ModelVersion,
     OutOfFoldScore,
+    PredictedLabel,
     Prediction,
     Project,
     User,
@@ -261,6 +262,11 @@ def _fill_predictions(world: World, keys: range, said: list[list[int]], rng: np.
         )
     )
     _load(Prediction, names.split(), rows)
+    _load(
+        PredictedLabel,
+        ["prediction_id", "label"],
+        ((key, one) for key, (one, *_) in zip(keys, said, strict=True)),
+    )
 
 
 def _fill_annotations(world: World, keys: range, said: list[list[int]], rng: np.random.Generator) -> None:

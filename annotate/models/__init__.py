@@ -21,7 +21,7 @@ from annotate.models.events import Event
 from annotate.models.imports import Export, Import, ImportProblem, Restoration
 from annotate.models.jobs import Job, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
-from annotate.models.predictions import LlmAnswer, OutOfFoldScore, Prediction
+from annotate.models.predictions import LlmAnswer, OutOfFoldScore, PredictedLabel, Prediction
 from annotate.models.projects import GuidelinesVersion, Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
@@ -62,6 +62,7 @@ __all__ = [
     "OpenSession",
     "PasswordLink",
     "OutOfFoldScore",
+    "PredictedLabel",
     "Prediction",
     "Project",
     "Publication",

@@ -138,6 +138,9 @@ class Document(models.Model):
                 fields=["source", "id"], condition=models.Q(source__isnull=False), name="document_source"
             ),
             models.Index("project", Length("text"), "id", name="document_length"),
+            # All that a page of documents and most of its filters look at, in the order of the page: a
+            # million entries are read in a fraction of the time that the rows take, which hold the texts.
+            models.Index(fields=["project", "id", "created_at", "lane", "half"], name="document_order"),
         ]
 
     def __str__(self) -> str:

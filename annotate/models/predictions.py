@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import models
@@ -40,6 +41,53 @@ class Prediction(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.project_id = self.document.project_id
         super().save(*args, **kwargs)
+        PredictedLabel.keep([self])
+
+
+class PredictedLabel(models.Model):
+    """A label of a prediction's answer, once more in a column that an index holds.
+
+    It goes with the prediction. What writes predictions calls `keep` in the same transaction.
+    """
+
+    prediction = models.ForeignKey(
+        Prediction,
+        models.CASCADE,
+        to_field="document",
+        db_column="document_id",
+        db_index=False,
+        related_name="said",
+    )
+    # NB: not a foreign key. A label may be gone while the answer of an older model still has it.
+    label = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["prediction", "label"], name="predicted_label_once"),
+        ]
+        indexes = [models.Index(fields=["label", "prediction"], name="predicted_label_documents")]
+
+    def __str__(self) -> str:
+        return f"{self.label} of {self.prediction_id}"
+
+    @staticmethod
+    def keep(predictions: Collection[Prediction]) -> None:
+        """Let the rows be what the answers say; most of them are the same after a retraining."""
+        wanted = {(row.document_id, int(label)) for row in predictions for label in row.answer.labels}
+        documents = sorted({row.document_id for row in predictions})
+        there = {
+            (document, label): pk
+            for pk, document, label in PredictedLabel.objects.filter(prediction__in=documents).values_list(
+                "pk", "prediction_id", "label"
+            )
+        }
+        gone = [pk for key, pk in there.items() if key not in wanted]
+        if gone:
+            PredictedLabel.objects.filter(pk__in=gone).delete()
+        PredictedLabel.objects.bulk_create(
+            PredictedLabel(prediction_id=document, label=label)
+            for document, label in sorted(wanted - there.keys())
+        )
 
 
 class OutOfFoldScore(models.Model):

@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.fields.json import KT
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact, GreaterThan
 from django.utils import timezone
@@ -23,6 +23,7 @@ from annotate.models import (
     Comment,
     Document,
     Label,
+    PredictedLabel,
     Prediction,
     Project,
 )
@@ -33,6 +34,7 @@ from annotate.services.documents.json_functions import HasLabel, LabelCount
 
 NOT_DECIDED = "none"
 TAKEN, CHANGED = "taken", "changed"
+MOST_LISTED = 50_000  # rows that a page lists to find their documents
 
 
 class Kind(Enum):
@@ -69,20 +71,42 @@ class Filter:
     is_first: bool = False
 
 
-def _answered(label: int | None = None) -> Exists:
-    answers = Annotation.objects.answered().filter(document=OuterRef("pk"))
-    return Exists(answers.filter(choices__label=label) if label is not None else answers)
+def _with(rows: QuerySet[Any], key: str = "document", **of_project: Project) -> Q:
+    """Return which documents have one of the rows; `of_project` says which rows are the project's.
+
+    NB: SQLite knows nothing of how many there are. Of few it takes each and looks for its document; of many
+    it takes the documents and stops at the end of the page, and must not go by the project there, of which
+    it would read all rows for each document. The other way round either takes seconds.
+    """
+    listed = rows.filter(**of_project)
+    if connection.vendor == "sqlite" and listed[: MOST_LISTED + 1].count() <= MOST_LISTED:
+        return Q(pk__in=listed.values(key))
+    return Q(Exists(rows.filter(**{key: OuterRef("pk")})))
 
 
-def _decided(label: int) -> Exists:
-    # No containment in JSON is known to both databases, so the labels are searched as text. NB: SQLite writes
-    # them as [1,2], PostgreSQL as [1, 2].
-    predictions = Prediction.objects.filter(document=OuterRef("pk")).annotate(labels=KT("answer__labels"))
-    return Exists(predictions.filter(labels__regex=rf"[\[ ,]{label:d}[\],]"))
+def _predicted(project: Project, **wanted: float) -> Q:
+    return _with(Prediction.objects.filter(**wanted), project=project)
 
 
-def _labelled(label: int) -> Exists:
-    return Exists(AnnotationLabel.objects.filter(annotation=OuterRef("pk"), label=label))
+def _decided(label: int) -> QuerySet[PredictedLabel]:
+    return PredictedLabel.objects.filter(label=label)
+
+
+def _missed(project: Project, label: int) -> Q:
+    """Return documents that were answered with a label, and of which the model says something else."""
+    said = _decided(label).filter(prediction=OuterRef("document"))
+    answers = Annotation.objects.answered().filter(choices__label=label)
+    return _with(answers.filter(~Exists(said), document__prediction__isnull=False), project=project)
+
+
+def _wrong(project: Project, label: int) -> Q:
+    """Return documents that the model gives a label, and that were answered, but never with it."""
+    said = _decided(label).filter(prediction=OuterRef("document"))
+    answers = Annotation.objects.answered()
+    # NB: not as a join, of which SQLite would read all answers with the label for each document.
+    chosen = AnnotationLabel.objects.filter(annotation=OuterRef("pk"), label=label)
+    same = answers.filter(Exists(chosen), document=OuterRef("document"))
+    return _with(answers.filter(Exists(said), ~Exists(same)), project=project)
 
 
 def _midnight(day: str, *, days: int = 0) -> datetime:
@@ -120,12 +144,15 @@ FILTERS = {
     "label": Filter(
         _("Annotated as"),
         Kind.LABEL,
-        lambda project, label: Q(_labelled(label)),
+        lambda project, label: Q(choices__label=label),
         of_annotation=True,
         is_first=True,
     ),
     "decided": Filter(
-        _("Predicted as"), Kind.LABEL, lambda project, label: Q(_decided(label)), is_first=True
+        _("Predicted as"),
+        Kind.LABEL,
+        lambda project, label: _with(_decided(label), "prediction"),
+        is_first=True,
     ),
     "annotator": Filter(
         _("Annotator"),
@@ -164,13 +191,13 @@ FILTERS = {
     "batch": Filter(
         _("Batch"),
         Kind.BATCH,
-        lambda project, batch: Q(Exists(Assignment.objects.filter(document=OuterRef("pk"), batch=batch))),
+        lambda project, batch: _with(Assignment.objects.filter(batch=batch)),
     ),
     "meta": Filter(_("Metadata"), Kind.ENTRY, lambda project, text: metadata.meaning(text)),
     "commented": Filter(
         _("Has a comment"),
         Kind.SWITCH,
-        lambda project, _on: Q(Exists(Comment.objects.filter(document=OuterRef("pk")))),
+        lambda project, _on: _with(Comment.objects.all(), document__project=project),
     ),
     "predicted": Filter(
         _("Prediction"),
@@ -180,22 +207,22 @@ FILTERS = {
     "conf_from": Filter(
         _("Confidence from (%)"),
         Kind.PERCENT,
-        lambda project, percent: Q(prediction__confidence__gte=percent / 100),
+        lambda project, percent: _predicted(project, confidence__gte=percent / 100),
     ),
     "conf_to": Filter(
         _("Confidence up to (%)"),
         Kind.PERCENT,
-        lambda project, percent: Q(prediction__confidence__lte=percent / 100),
+        lambda project, percent: _predicted(project, confidence__lte=percent / 100),
     ),
     "margin_from": Filter(
         _("Margin from (%)"),
         Kind.PERCENT,
-        lambda project, percent: Q(prediction__margin__gte=percent / 100),
+        lambda project, percent: _predicted(project, margin__gte=percent / 100),
     ),
     "margin_to": Filter(
         _("Margin up to (%)"),
         Kind.PERCENT,
-        lambda project, percent: Q(prediction__margin__lte=percent / 100),
+        lambda project, percent: _predicted(project, margin__lte=percent / 100),
     ),
     "import": Filter(_("Added by the import"), Kind.IMPORT, lambda project, upload: Q(source=upload)),
     "disagree": Filter(
@@ -221,13 +248,13 @@ FILTERS = {
     "missed": Filter(
         _("Annotated as this, not predicted"),
         Kind.LABEL,
-        lambda project, label: Q(_answered(label), ~_decided(label), prediction__isnull=False),
+        _missed,
         is_shown=False,
     ),
     "wrong": Filter(
         _("Predicted as this, annotated otherwise"),
         Kind.LABEL,
-        lambda project, label: Q(_answered(), ~_answered(label), _decided(label)),
+        _wrong,
         is_shown=False,
     ),
     "similar": Filter(_("Most like document"), Kind.DOCUMENT, similar.near_document, is_shown=False),
@@ -242,7 +269,7 @@ def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
     those that one annotator has not decided on.
     """
     documents: QuerySet[Document] = project.documents.all()
-    annotations, asks_annotations = Annotation.objects.filter(document=OuterRef("pk")), False
+    annotations, asks_annotations = Annotation.objects.all(), False
     is_undecided = wanted.get("outcome") == NOT_DECIDED
     became: Mapping[int, int] = {}
     if any(FILTERS[name].values == Kind.LABEL for name in wanted):
@@ -256,8 +283,8 @@ def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
         elif value != NOT_DECIDED:
             annotations, asks_annotations = annotations.filter(narrow.meaning(project, value)), True
     if is_undecided:
-        return documents.filter(~Exists(annotations))
-    return documents.filter(Exists(annotations)) if asks_annotations else documents
+        return documents.filter(~Exists(annotations.filter(document=OuterRef("pk"))))
+    return documents.filter(_with(annotations, project=project)) if asks_annotations else documents
 
 
 def query(**wanted: Any) -> str:

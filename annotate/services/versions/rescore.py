@@ -10,7 +10,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, Label, ModelVersion, Prediction, Project, TrainingRun
+from annotate.models import (
+    Document,
+    Label,
+    ModelVersion,
+    PredictedLabel,
+    Prediction,
+    Project,
+    TrainingRun,
+)
 from annotate.services.corpus import vector_store
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import Serving, open_predictor
@@ -71,9 +79,11 @@ def rescore(
         chunk = keys[start : start + CHUNK]
         rows = _predictions(predictor, version, chunk, fitting)
         _forget({*chunk} - {row.document_id for row in rows})
-        Prediction.objects.bulk_create(
-            rows, update_conflicts=True, unique_fields=["document"], update_fields=FIELDS
-        )
+        with transaction.atomic():
+            Prediction.objects.bulk_create(
+                rows, update_conflicts=True, unique_fields=["document"], update_fields=FIELDS
+            )
+            PredictedLabel.keep(rows)
         written += len(rows)
         time.sleep(PAUSE_SECONDS)
     return written
