@@ -41,5 +41,5 @@ def test_it_finds_documents_by_the_labels_that_their_predictions_have_now(
     assert (found(one), found(other)) == ({documents[2].pk}, {documents[0].pk})
     PredictedLabel.objects.all().delete()
     assert found(one) == set()
-    import_module("annotate.migrations.0055_predicted_labels").fill(apps, connection.schema_editor())
+    import_module("annotate.migrations.0059_predicted_labels").fill(apps, connection.schema_editor())
     assert (found(one), found(other)) == ({documents[2].pk}, {documents[0].pk})

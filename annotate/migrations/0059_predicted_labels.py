@@ -21,7 +21,7 @@ def fill(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotate", "0054_exports"),
+        ("annotate", "0058_card_metadata"),
     ]
 
     operations = [
