@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from django.core.management.color import no_style  # noqa: E402 (after setup)
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import Model  # noqa: E402
 
+from annotate import tasks  # noqa: E402
 from annotate.models import (  # noqa: E402
     Annotation,
     AnnotationLabel,
@@ -47,7 +49,9 @@ from annotate.models import (  # noqa: E402
     Project,
     User,
 )
+from annotate.models.bulk import BulkAction, BulkOptions  # noqa: E402
 from annotate.models.documents import fold  # noqa: E402
+from annotate.services.bulk import job  # noqa: E402
 from annotate.services.corpus import signs, vector_store  # noqa: E402
 from annotate.services.documents import similar  # noqa: E402
 from annotate.services.documents.filters import FILTERS, Kind  # noqa: E402
@@ -148,6 +152,33 @@ def recall(*, queries: int = 50, nearest: int = 50) -> float:
         exact = set(pks[np.argsort(-cosines)[1 : nearest + 1]].tolist())
         shares.append(len(exact & set(similar.to_document(document)[:nearest])) / nearest)
     return float(np.mean(shares))
+
+
+def change_in_bulk(*, number: int = 10_000) -> dict[str, Any]:
+    """Let a worker give the newest documents a label; return the seconds from the order to its end."""
+    lead, project = User.objects.get(username="lead"), Project.objects.get(slug=SLUG)
+    (label, *_others), keys = (
+        project.labels.all(),
+        project.documents.order_by("-pk").values_list("pk", flat=True),
+    )
+    bulk = job.preview(
+        project=project,
+        by=lead,
+        action=BulkAction.LABEL,
+        options=BulkOptions(labels=(label.pk,)),
+        wanted={},
+        selected=list(keys[:number]),
+    )
+    began = time.perf_counter()
+    tasks.wake(job.confirm(bulk=bulk, by=lead))
+    while bulk.is_live or bulk.is_previewed:
+        time.sleep(0.02)
+        bulk.refresh_from_db()
+    return {
+        "seconds": time.perf_counter() - began,
+        "state": bulk.state,
+        "changed": bulk.counts.get("changed", 0),
+    }
 
 
 def _filters(world: World) -> dict[str, list[Any]]:
@@ -388,4 +419,5 @@ def _restart_sequences() -> None:
 
 
 if __name__ == "__main__":
-    json.dump({"make": make, "recall": recall}[sys.argv[1]](**json.load(sys.stdin)), sys.stdout)
+    actions = {"make": make, "recall": recall, "change_in_bulk": change_in_bulk}
+    json.dump(actions[sys.argv[1]](**json.load(sys.stdin)), sys.stdout)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -21,11 +23,12 @@ if not __package__:
 
 from bench.person import Person
 from bench.site import Site, percentiles
+from bench.weight import weigh
 
+ALONE = 60  # decisions before the change in bulk, to compare with
 REQUESTS = 40  # of each kind
 WARMED = 30  # requests before the first one counts, so that every web process has answered some
-# Of what this bench does not measure yet.
-NOT_YET = ("bulk_s", "bulk_others_p99_ms", "export_s", "export_peak_mb")
+PAUSE = 0.05  # seconds between two requests of somebody who works beside a change in bulk
 DEEP = 18_000 * 50  # documents before the deep page
 
 
@@ -41,8 +44,57 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             "made_s": round(made_s, 1),
             **_pages(person, made, options.documents),
             "similar_recall": site.shell("recall", module="bench.large"),
-            **dict.fromkeys(NOT_YET),
+            **_bulk(site, made),
+            **_export(site, person, made["slug"]),
         }
+
+
+def _bulk(site: Site, made: dict[str, Any]) -> dict[str, Any]:
+    """Change 10,000 documents in bulk while somebody opens documents and annotates one after the other."""
+    beside = Person(site.url, made["slug"], "annotator0", made["password"])
+    ended, alone, meanwhile = threading.Event(), list[float](), list[float]()
+
+    def work(seconds: list[float], until: Callable[[], bool]) -> None:
+        card = beside.look()
+        while not until():
+            if card is None:
+                raise SystemExit("Nothing is left to annotate beside the change in bulk.")
+            card, took = beside.decide(card, made["filters"]["label"][:1])
+            seconds.append(took)
+            time.sleep(PAUSE)
+
+    work(alone, lambda: len(alone) == ALONE)
+    working = threading.Thread(target=work, args=(meanwhile, ended.is_set))
+    working.start()
+    try:
+        changed = site.shell("change_in_bulk", module="bench.large")
+    finally:
+        ended.set()
+        working.join()
+    return {
+        "bulk_s": round(changed["seconds"], 2),
+        "bulk_changed": changed["changed"],
+        "bulk_others_p99_ms": percentiles(meanwhile)["p99_ms"],
+        "bulk_others_alone_p99_ms": percentiles(alone)["p99_ms"],
+        "bulk_others": len(meanwhile),
+    }
+
+
+def _export(site: Site, person: Person, slug: str) -> dict[str, Any]:
+    """Export all documents as JSONL; the peak is that of the one process that grew most, from a new start."""
+    processes = [int(name.partition(" ")[0]) for name in weigh(site.pid)]
+    for pid in processes:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew
+    first_s, all_s = person.download(f"/projects/{slug}/export/jsonl/?everything=1")
+    peaks = [
+        re.search(r"^VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        for pid in processes
+    ]
+    return {
+        "export_s": round(all_s, 1),
+        "export_first_byte_s": round(first_s, 2),
+        "export_peak_mb": max(round(int(peak[1]) / 1024, 1) for peak in peaks if peak),
+    }
 
 
 def _pages(person: Person, made: dict[str, Any], documents: int) -> dict[str, Any]:

@@ -58,6 +58,15 @@ class Person:
         page.raise_for_status()
         return took
 
+    def download(self, path: str) -> tuple[float, float]:
+        """Read a file to its end; return the seconds to its first bytes and to its last."""
+        began, first = time.perf_counter(), 0.0
+        with self._client.stream("GET", path) as answer:
+            answer.raise_for_status()
+            for _block in answer.iter_raw():
+                first = first or time.perf_counter() - began
+        return first, time.perf_counter() - began
+
     def decide(self, card: Shown, labels: list[int]) -> tuple[Shown | None, float]:
         """Post an answer; return the next card and the seconds that the site took."""
         shown, *ahead = self._ahead or [None]
