@@ -204,9 +204,14 @@ class FilterForm(forms.Form):
         return [self[name] for name, entry in FILTERS.items() if entry.is_shown and not entry.is_first]
 
     @property
-    def has_more(self) -> bool:
-        """Whether one of the filters that the form keeps folded away is asked for, or wrong."""
-        return any(field.errors or field.name in self.wanted for field in self.more)
+    def more_is_wrong(self) -> bool:
+        """Whether one of the filters that the form keeps folded away has an error to show."""
+        return any(field.errors for field in self.more)
+
+    @property
+    def more_in_force(self) -> int:
+        """How many of the filters that the form keeps folded away are asked for."""
+        return sum(field.name in self.wanted for field in self.more)
 
     @property
     def in_force(self) -> list[tuple[str, Any, Any]]:

@@ -590,3 +590,14 @@ def test_filters_in_force_are_told_and_each_can_be_taken_away(
         ("Has a gold answer", "", f"?wrong={red}&sort=length"),
         ("Predicted as this, annotated otherwise", "red", "?gold=1&sort=length"),
     ]
+
+
+def test_filters_that_are_folded_away_are_counted_and_hide_no_row(
+    client: Client, project: Project, lead: User
+) -> None:
+    client.force_login(lead)
+    address = reverse("documents", args=[project.slug])
+    content = client.get(address, {"meta": "source", "gold": "1"}).content.decode()
+    assert "2 in force" in content
+    assert "<details open>" not in content
+    assert "<details open>" in client.get(address, {"conf_from": "much"}).content.decode()
