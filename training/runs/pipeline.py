@@ -115,13 +115,8 @@ def train_and_package(
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
         manifest = export_decided(spec, dataset, model, tuned, draft, embedder)
-        if self_contained and manifest.encoder is not None:
-            encoder = encoder_folder(draft.folder, manifest, encoder_root)
-            if encoder is None:
-                raise BundleError(
-                    f"The encoder {manifest.encoder[:12]} is not in {encoder_root}; prepare it again."
-                )
-            draft.add_encoder(encoder)
+        if self_contained:
+            _add_encoder(draft, manifest, encoder_root)
         held_targets = np.concatenate([reporting.targets, tuning.targets])
         held = Dataset(reporting.schema, reporting.texts + tuning.texts, held_targets)
         texts = held.texts or dataset.texts or dataset.schema.keys
@@ -132,11 +127,7 @@ def train_and_package(
         evaluation = evaluate_bundle(
             draft.folder, reporting, seed=spec.seed, embedder=embedder, on_progress=stages.tell
         )
-        pool = None
-        if dataset.pool is not None:
-            raw = model.pool_scores() if isinstance(model, ScoresPool) else None
-            pool = tuned.scores(model.predict_proba(dataset.pool.texts) if raw is None else raw)
-
+        pool = _pool_scores(dataset, model, tuned)
         said = _said_out_of_fold(spec, dataset, model, tuned, embedder)
 
         stages.enter("publish", 0.95)
@@ -283,6 +274,24 @@ def out_of_fold(
         np.concatenate([getattr(part, name) for part in kept]) for name in ("rows", "scores", "targets")
     )
     return Folded(rows, scores, targets)
+
+
+def _add_encoder(draft: BundleDraft, manifest: Manifest, root: Path | None) -> None:
+    """Put the encoder that a bundle needs, if any, into it. Raises `BundleError` where it is missing."""
+    if manifest.encoder is None:
+        return
+    encoder = encoder_folder(draft.folder, manifest, root)
+    if encoder is None:
+        raise BundleError(f"The encoder {manifest.encoder[:12]} is not in {root}; prepare it again.")
+    draft.add_encoder(encoder)
+
+
+def _pool_scores(dataset: Dataset, model: TextModel, tuned: Tuned) -> FloatArray | None:
+    """Return calibrated scores (pool documents, labels) of the data's pool, None where there is none."""
+    if dataset.pool is None:
+        return None
+    raw = model.pool_scores() if isinstance(model, ScoresPool) else None
+    return tuned.scores(model.predict_proba(dataset.pool.texts) if raw is None else raw)
 
 
 def _said_out_of_fold(
