@@ -9,7 +9,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet 
 WHAT_IS_INSTALLED := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install test test-in-browser test-the-loop test-the-rest lint types chromium
+.PHONY: help demo install test test-in-browser test-the-loop test-the-rest lint messages types chromium
 
 help:  ## List the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ lint: $(VENV)/.install-stamp-all  ## Check style, format, layers and migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
+
+messages: $(VENV)/.install-stamp-all  ## Collect sentences for the translations, and compile these
+	$(BIN)/python -m bench.source.messages
 
 types: $(VENV)/.install-stamp-all  ## Check types
 	$(BIN)/mypy

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from training.figures.coverage import SAMPLES
@@ -51,7 +52,7 @@ class ConstraintsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        titles = ", ".join(family.title for family in families_in_order() if family.explains)
+        titles = ", ".join(gettext(family.title) for family in families_in_order() if family.explains)
         self.fields["explainable"].help_text = _("Of the families these can: %(families)s.") % {
             "families": titles
         }

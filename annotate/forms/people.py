@@ -110,18 +110,23 @@ class PeopleForm(forms.Form):
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
     """What people say of themselves."""
 
+    language = forms.ChoiceField(
+        label=_("Language"), required=False, help_text=_("The site is shown to you in it.")
+    )
     time_zone = forms.ChoiceField(
         label=_("Time zone"), required=False, help_text=_("Dates on pages are shown in it.")
     )
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "email", "time_zone")
+        fields = ("first_name", "last_name", "email", "language", "time_zone")
 
     def __init__(self, data: Any = None, *, instance: User) -> None:
         super().__init__(data, instance=instance, label_suffix="")
-        zone = self.fields["time_zone"]
+        language, zone = self.fields["language"], self.fields["time_zone"]
+        assert isinstance(language, forms.ChoiceField)
         assert isinstance(zone, forms.ChoiceField)
+        language.choices = [("", gettext("That of the browser")), *settings.LANGUAGES]
         of_site = gettext("That of the site (%(zone)s)") % {"zone": settings.TIME_ZONE}
         zone.choices = [("", of_site), *((name, name) for name in time_zones())]
 

@@ -369,15 +369,15 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def strategy_choices(task: Task) -> list[tuple[str, Any]]:
     """Return the strategies of the registry that suit the task; an empty key leaves it to the default."""
-    fitting = [(key, entry.title) for key, entry in STRATEGIES.items() if entry.suits(task)]
+    fitting = [(key, gettext(entry.title)) for key, entry in STRATEGIES.items() if entry.suits(task)]
     return [("", _("The default of the task")), *fitting]
 
 
 def slow_families_help() -> Any:
     """Return the sentence that says which families keep people waiting."""
-    titles = ", ".join(family.title for family in families_in_order() if family.is_slow)
+    titles = ", ".join(gettext(family.title) for family in families_in_order() if family.is_slow)
     return _("These take minutes or longer: %(families)s.") % {"families": titles} if titles else ""
 
 
 def family_choices(task: str) -> list[tuple[str, str]]:
-    return [(key, FAMILIES[key].title) for key in schedule.able_families(task)]
+    return [(key, gettext(FAMILIES[key].title)) for key in schedule.able_families(task)]

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate.forms.projects import family_choices
@@ -66,8 +67,8 @@ class TrainForm(forms.Form):
         return [
             Group(
                 key,
-                FAMILIES[key].title,
-                FAMILIES[key].help,
+                gettext(FAMILIES[key].title),
+                gettext(FAMILIES[key].help),
                 tuple(self[f"{key}-{option.name}"] for option in options),
             )
             for key, options in self._options.items()
@@ -91,7 +92,12 @@ class TrainForm(forms.Form):
 
 def run_options(project: Project, family: Family) -> list[RunOption]:
     """Return what can be chosen for a run: the family's options, what it reads with, and who teaches it."""
-    found = [RunOption(option.name, option.title, list(option.choices)) for option in family.options]
+    found = [
+        RunOption(
+            option.name, gettext(option.title), [(key, gettext(title)) for key, title in option.choices]
+        )
+        for option in family.options
+    ]
     named: Choices = [(name, name) for name in settings.CHECKPOINTS]
     if family.takes_encoder:
         own: Choices = [("", _("The site's"))]

@@ -69,6 +69,12 @@ class User(AbstractUser):
         blank=True,
         help_text=_("In which dates are shown to you; empty: that of the site."),
     )
+    language = models.CharField(
+        _("language"),
+        max_length=10,
+        blank=True,
+        help_text=_("In which the site is shown to you; empty: that of your browser."),
+    )
 
     objects: ClassVar[UserManager] = UserManager()
 

@@ -4,6 +4,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.projects import Project
@@ -31,7 +32,7 @@ class RunKind(models.TextChoices):
 def family_title(family: str) -> str:
     """Return the name that people see of a `family`; one that the registry no longer has keeps its key."""
     if family in FAMILIES:
-        return FAMILIES[family].title
+        return gettext(FAMILIES[family].title)
     kind = RunKind.of(family)
     return family if kind == RunKind.FIT else str(kind.label)
 

@@ -29,6 +29,7 @@ from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
 from annotate.services.documents import filters, history, search
 from annotate.services.documents.columns import OF_META
+from annotate.services.pages import sentences
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits
@@ -197,6 +198,12 @@ def seconds_taken(run: Work) -> str:
 
 
 register.filter("guess", guesses.called)
+
+
+@register.filter
+def told(sentence: str) -> str:
+    """Write a stored sentence in the language of the page."""
+    return sentences.translated(sentence)
 
 
 @register.filter

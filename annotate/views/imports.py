@@ -23,6 +23,7 @@ from annotate.models.imports import UPLOADED
 from annotate.services.deletion import imports as deletion
 from annotate.services.imports import holdout, job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
+from annotate.services.pages.sentences import translated
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
 from annotate.services.work import lease
@@ -40,7 +41,7 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
             quotas.check_uploads(user)
             upload = job.begin(project=project, user=user, file=file, name=file.name or "file")
         except (Refused, FileError) as error:
-            form.add_error("file", str(error))
+            form.add_error("file", translated(str(error)))
         else:
             return redirect("import", slug, upload.pk)
     context = {"project": project, "form": form, "imports": project.imports.all()[:50], "tab": "imports"}
@@ -93,7 +94,7 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
         try:
             job.redeclare(upload=upload, declared=declared(request.POST))
         except FileError as error:
-            messages.error(request, str(error))
+            messages.error(request, translated(str(error)))
         return redirect(f"{request.path}?columns=1")
     if "choose_labels" in request.POST:
         forms = label_choices(request.POST, upload, missing.told(upload))
@@ -111,7 +112,7 @@ def _change(request: HttpRequest, project: Project, upload: Import) -> HttpRespo
     try:
         form = _mapping_form(upload, request.POST)
     except FileError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
         return redirect("imports", project.slug)
     if not form.is_valid():
         return _columns(request, project, upload, form)
@@ -188,7 +189,7 @@ def _columns(
     try:
         form = form or _mapping_form(upload)
     except FileError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
         return redirect("imports", project.slug)
     context = {**_context(project, upload), "form": form, "table": sample_table(form.rows)}
     return render(request, "imports/columns.html", context, status=422 if form.errors else 200)

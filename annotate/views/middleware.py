@@ -14,7 +14,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from annotate import access
@@ -117,18 +117,34 @@ class LoginFirst(LoginRequiredMiddleware):
 
 
 class KnowPerson:
-    """Notes where a person was last seen, and shows them dates in their own time zone."""
+    """Notes where a person was last seen, and shows them the site in their own language and time zone.
+
+    Whoever did not choose a language reads that of the browser. Programs are answered in English whatever
+    they accept, so that what they log and compare stays the same.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         user = request.user
-        if not isinstance(user, User) or not user.is_authenticated:
-            return self.get_response(request)
-        sessions.note(request, user)
-        with timezone.override(_zone(user.time_zone)):
-            return self.get_response(request)
+        if isinstance(user, User) and user.is_authenticated:
+            sessions.note(request, user)
+            language, zone = user.language, _zone(user.time_zone)
+        else:
+            language, zone = "", None
+        with timezone.override(zone), translation.override(_language(request, language)):
+            request.LANGUAGE_CODE = translation.get_language()
+            response = self.get_response(request)
+            response.headers.setdefault("Content-Language", translation.get_language())
+            return response
+
+
+def _language(request: HttpRequest, chosen: str) -> str:
+    """Return the code of the language to answer in; one that the site no longer has counts as not chosen."""
+    if _is_api(request):
+        return str(settings.LANGUAGE_CODE)
+    return chosen if chosen in dict(settings.LANGUAGES) else translation.get_language()
 
 
 def _zone(name: str) -> ZoneInfo | None:

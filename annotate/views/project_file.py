@@ -18,6 +18,7 @@ from annotate.forms.imports import FileForm, ProjectFileForm, sample_table
 from annotate.forms.projects import ProjectForm
 from annotate.models.imports import UPLOADED
 from annotate.services.imports import job, project_file
+from annotate.services.pages.sentences import translated
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
 from annotate.task_types import TASK_TYPES
@@ -36,7 +37,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             quotas.check_uploads(user)
             kept = project_file.begin(by=user, file=file, name=file.name or "file")
         except (Refused, FileError) as error:
-            form.add_error("file", str(error))
+            form.add_error("file", translated(str(error)))
         else:
             return redirect("import-begin", kept.project.slug, kept.pk)
     context = {"form": ProjectForm(), "asked": ConstraintsForm(), "file_form": form}
@@ -52,7 +53,7 @@ def begin(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     try:
         rows, mapping, findings = job.preview(kept)
     except FileError as error:
-        messages.error(request, str(error))
+        messages.error(request, translated(str(error)))
         return redirect("imports", slug)
     data = request.POST if request.method == "POST" else None
     form = ProjectFileForm(data, rows=rows, mapping=mapping, findings=findings, project=project)

@@ -11,8 +11,8 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import get_language, gettext_lazy, ngettext, override
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from annotate.models import Event, Project, User
 from annotate.models.bulk import BulkAction
@@ -302,12 +302,19 @@ def csv_lines(events: QuerySet[Event]) -> Iterator[bytes]:
 
     It begins with a byte order mark, as without it Excel takes UTF-8 for another encoding.
     """
+    # NB: its chunks are asked for when the request is over, and with it the language of who reads them.
+    return _csv_lines(events, get_language())
+
+
+def _csv_lines(events: QuerySet[Event], language: str) -> Iterator[bytes]:
     yield b"\xef\xbb\xbf" + _lines([COLUMNS])
     last: int | None = None
     # NB: from the last key on, as one cursor for all of them would hold the database for as long as it takes.
     while chunk := list((events.filter(pk__lt=last) if last else events).order_by("-pk")[:CHUNK]):
         last = chunk[-1].pk
-        yield _lines(map(_row, chunk))
+        with override(language):
+            lines = _lines(map(_row, chunk))
+        yield lines
 
 
 def _row(event: Event) -> tuple[Any, ...]:

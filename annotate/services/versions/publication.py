@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.events import EventKind
@@ -243,7 +244,8 @@ def _let_serve(project: Project, version: ModelVersion, by: User | None) -> None
         stage=Stage.RETIRED
     )
     if by is not None:
-        version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
+        with override(settings.LANGUAGE_CODE):  # it is stored, and translated for whoever reads it
+            version.verdict = _("Published by %(name)s.") % {"name": by.get_username()}
     version.stage, version.published_at = Stage.PUBLISHED, timezone.now()
     version.save(update_fields=["stage", "published_at", "verdict"])
     # From now on the family trains by itself the way this version did, where its run still tells that.
