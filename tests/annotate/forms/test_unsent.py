@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Project, User
-from tests.annotate.test_any_request import Fields
+from tests.annotate.requests.test_any_request import Fields
 from tests.conftest import PASSWORD
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
