@@ -99,6 +99,15 @@ def open_standard_streams() -> None:
         sys.stderr = Reporting(stream)
 
 
+def keep_temporary_files_in(folder: Path) -> None:
+    """Make this process put its temporary files, uploads among them, where a sweeper finds what it leaves.
+
+    Raises `OSError` where the folder cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(folder)
+
+
 def secret_key(home: Path) -> str:
     """Return SECRET_KEY, or the key that this installation made for itself at its first start."""
     if value := env("SECRET_KEY"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import tempfile
 import threading
 import time
 from functools import partial
@@ -19,6 +18,7 @@ from django.db import Error, connection
 from django.utils import timezone
 
 from annotate import kinds
+from annotate.environment import keep_temporary_files_in
 from annotate.models import WorkerPulse
 from annotate.services.work import lease, standstill, watch, workers
 
@@ -48,9 +48,7 @@ def _pulse(queue: str) -> WorkerPulse:
 def take_a_name(**_: Any) -> None:
     """Celery sends this in the main process, before any child is forked: they keep what is set here."""
     workers.begin()
-    folder = Path(settings.TEMPORARY_ROOT)
-    folder.mkdir(parents=True, exist_ok=True)
-    tempfile.tempdir = str(folder)
+    keep_temporary_files_in(Path(settings.TEMPORARY_ROOT))
 
 
 @heartbeat_sent.connect

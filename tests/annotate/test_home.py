@@ -91,3 +91,21 @@ def test_every_program_of_the_site_makes_private_files(program: list[str], tmp_p
     made = [path for path in tmp_path.rglob("*") if path.name != "__pycache__"]
     assert made
     assert {mode(path) & 0o077 for path in made} == {0}
+
+
+@pytest.mark.parametrize("is_a_file", [False, True])
+def test_the_web_process_keeps_uploads_in_the_home_where_it_can(tmp_path: Path, is_a_file: bool) -> None:
+    """What lies elsewhere after a kill is found by no sweeper."""
+    if is_a_file:
+        (tmp_path / "tmp").write_text("")
+    code = "import annotate.wsgi, tempfile; print(tempfile.gettempdir())"
+    served = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "WINNOW_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "annotate.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (served.stdout.strip() == str(tmp_path / "tmp")) is not is_a_file
+    assert ("cannot be made: " in served.stderr) is is_a_file

@@ -125,12 +125,11 @@ def deal(
         lease = {"state": AssignmentState.LEASED, "expires_at": expiry, "card": key, "is_ahead": stays_unseen}
         if places.give(unchanged, annotator=annotator, **lease):
             document = _document(place)
-            if is_shown:
-                card = (
-                    Card.objects.select_related("shown_version").defer("shown_version__report").get(key=key)
-                )
+            shown = Card.objects.select_related("shown_version").defer("shown_version__report")
+            if is_shown and (earlier := shown.filter(key=key).first()):
+                card = earlier
                 suggested_by = card.shown_version.number if card.shown_version else None
-            else:
+            else:  # NB: also where the card of a lease is gone, as from a backup that was put back
                 card = _new_card(project, document, key, annotator)
                 suggested_by = place.predicted_by_number if card.shown_version_id else None
             version = place.chosen_by or suggested_by

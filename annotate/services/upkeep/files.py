@@ -122,7 +122,7 @@ def worker_files(untouched: float) -> int:
 
 
 def temporary_files(untouched: float) -> int:
-    """Remove what workers had put aside for a moment when they were killed."""
+    """Remove what processes had put aside for a moment when they were killed, half an upload as well."""
     return sum(_remove(path, untouched) for path in Path(settings.TEMPORARY_ROOT).glob("*"))
 
 

@@ -107,7 +107,15 @@ class Site:
         queue.release(annotator=self.annotator, cards=keys)
 
     def take_over(self) -> None:
-        queue.deal_from_filled(project=self.project, annotator=self.other)
+        """Take what the annotator only holds ahead, as where the queue cannot be filled."""
+        place = self.places[1]
+        assert place is not None
+        assert place.card is not None
+        with transaction.atomic():
+            places.wanted(self.project)
+            self.taken = queue.deal(
+                project=self.project, annotator=self.other, besides={place.card}, takes_over=True
+            )
 
     def return_skipped(self) -> None:
         places.return_to_queue(
@@ -183,6 +191,17 @@ class Site:
 
     def publish(self) -> None:
         publication.publish(version=self.version)
+
+
+def test_somebody_who_takes_over_gets_what_the_other_only_holds(
+    make_project: Callable[..., Project], annotator: User, stranger: User
+) -> None:
+    project = make_project(task="multi", annotators_per_document=2, holdout_queue_share=0.0)
+    site = Site(project, annotator, stranger)
+    site.take_over()
+    assert site.taken is not None
+    assert len(site.held) == Assignment.objects.filter(card__in=site.held).count() + 1
+    assert Assignment.objects.get(card=site.taken.card.key).annotator == stranger
 
 
 def test_two_pages_of_one_person_share_a_card_where_a_document_has_two_places(

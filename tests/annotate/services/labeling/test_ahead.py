@@ -272,3 +272,13 @@ def test_the_pulse_names_what_has_to_go(project: Project, annotator: User, texts
     assert not ahead.past(project=project, annotator=annotator, cards=waiting)
     newer_batch(project, texts)
     assert [*ahead.past(project=project, annotator=annotator, cards=waiting)] == waiting
+
+
+def test_a_lease_whose_card_is_gone_gets_another_one(project: Project, annotator: User) -> None:
+    place = queue.claim(project=project, annotator=annotator)
+    assert place is not None
+    Card.objects.filter(key=place.card).delete()
+    again = queue.claim(project=project, annotator=annotator)
+    assert again is not None
+    assert again.document_id == place.document_id
+    assert Card.objects.filter(key=again.card, document=place.document_id).exists()
