@@ -180,6 +180,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "reading_speed",
                 "why_chosen",
                 "group_labels",
+                "colour_labels",
                 "card_metadata",
                 "lease_seconds",
             ),
@@ -217,6 +218,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "why_chosen",
             "reading_speed",
             "group_labels",
+            "colour_labels",
             "card_metadata",
             "lease_seconds",
             "holdout_share",
@@ -256,6 +258,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "group_labels": _(
                 "More than ten labels, called like “billing/refund” or “Billing: refund”, stand under "
                 "headings where those of a group follow each other."
+            ),
+            "colour_labels": _(
+                "Each label has a stripe in one of eight colours beside its name, and keeps it when labels "
+                "are moved."
             ),
             "reading_speed": _(
                 "A suggestion appears once its text was in sight for as long as reading it takes at this "

@@ -119,6 +119,7 @@ class Project(models.Model):
         _("words a minute that suggestions wait for"), default=0, validators=[MaxValueValidator(2000)]
     )
     group_labels = models.BooleanField(_("group labels by the start of their names"), default=True)
+    colour_labels = models.BooleanField(_("mark labels by colours"), default=False)
     card_metadata = models.JSONField(
         _("metadata beside the text"), default=list, blank=True, validators=[validate_card_metadata]
     )

@@ -10,8 +10,11 @@ from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from annotate.models import Label
 from annotate.services.pages import label_list
 from annotate.services.pages.label_list import LabelGroup
+
+HUES = 8  # base.css has their colours
 
 register = template.Library()
 
@@ -21,6 +24,12 @@ def breakable(name: str) -> SafeString:
     """Write a name that may go on in the next line after `_`, `-`, `/`, `.`, `:` and between camel humps."""
     first, *rest = label_list.parts(name)
     return format_html("{}{}", first, format_html_join("", "<wbr>{}", ((part,) for part in rest)))
+
+
+@register.filter
+def hue(label: Label) -> int:
+    """Return the colour of a label: it keeps it whatever stands beside it, and its neighbours have others."""
+    return label.pk % HUES
 
 
 @register.simple_tag

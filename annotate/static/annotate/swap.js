@@ -35,7 +35,7 @@ function restore(shown, next) {
   for (const word of shown.querySelectorAll("#answer .suggested-word")) word.remove();
   const fresh = partsOf(next);
   partsOf(shown).forEach((part, i) => {
-    copyAttributes(part, fresh[i]);
+    if (!part.isEqualNode(fresh[i])) copyAttributes(part, fresh[i]); // of 500 buttons, most are as they should be
     if (part.matches("input, output")) part.value = fresh[i].value;
   });
 }

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -32,6 +32,13 @@ from training.types import Answer
 ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
 LETTERS_OF_WORD = 6
 LONGEST_METADATA = 200  # characters of a key or a value beside the text
+
+
+class Drawn(NamedTuple):
+    """How a project's labels are drawn."""
+
+    are_grouped: bool
+    are_coloured: bool
 
 
 @dataclass(frozen=True)
@@ -122,8 +129,8 @@ class CardView:
     def buttons(self) -> str:
         """Return the rendered choices. They are kept, as they take most of a card's time."""
         if self.annotation is not None:
-            return _buttons(self.choices, self.task_type, self.annotation, self.project.group_labels)
-        return _fresh_buttons(self._shown_labels, self.task_type, self.project.group_labels, get_language())
+            return _buttons(self.choices, self.task_type, self.annotation, self._drawn)
+        return _fresh_buttons(self._shown_labels, self.task_type, self._drawn, get_language())
 
     @property
     def mark(self) -> str:
@@ -131,7 +138,15 @@ class CardView:
 
         It tells whether a card that waits has the same.
         """
-        return _mark(self._shown_labels, self.project.group_labels, tuple(self.project.card_metadata))
+        return _mark(self._shown_labels, self._drawn, tuple(self.project.card_metadata))
+
+    @property
+    def are_coloured(self) -> bool:
+        return self.project.colour_labels
+
+    @property
+    def _drawn(self) -> Drawn:
+        return Drawn(are_grouped=self.project.group_labels, are_coloured=self.project.colour_labels)
 
     @cached_property
     def _shown_labels(self) -> ShownLabels:
@@ -351,26 +366,24 @@ def why_empty(project: Project, annotator: User) -> str:
 
 
 @lru_cache(maxsize=64)
-def _mark(shown: ShownLabels, are_grouped: bool, metadata: tuple[str, ...]) -> str:
-    return hashlib.blake2s(json.dumps([shown, are_grouped, *metadata]).encode(), digest_size=8).hexdigest()
+def _mark(shown: ShownLabels, drawn: Drawn, metadata: tuple[str, ...]) -> str:
+    return hashlib.blake2s(json.dumps([shown, drawn, *metadata]).encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(maxsize=64)
-def _fresh_buttons(shown: ShownLabels, task_type: TaskType, are_grouped: bool, language: str | None) -> str:
+def _fresh_buttons(shown: ShownLabels, task_type: TaskType, drawn: Drawn, language: str | None) -> str:
     choices = [
         Choice(Label(pk=pk, name=name, description=description), key) for pk, name, description, key in shown
     ]
-    return _buttons(choices, task_type, None, are_grouped)
+    return _buttons(choices, task_type, None, drawn)
 
 
-def _buttons(
-    choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None, are_grouped: bool
-) -> str:
+def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation | None, drawn: Drawn) -> str:
     is_answered = annotation is not None and annotation.outcome == Outcome.ANSWERED
     view = {
         "choices": choices,
         "are_many": len(choices) > hotkeys.FEW,
-        "are_grouped": are_grouped,
+        **drawn._asdict(),
         "task_type": task_type,
         "annotation": annotation,
         "is_none": is_answered and not any(choice.is_chosen for choice in choices),
