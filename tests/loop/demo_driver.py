@@ -51,7 +51,9 @@ def tell() -> None:
                 "versions": list(project.versions.order_by("number").values_list("number", flat=True)),
                 "published": project.versions.published().exists(),
                 "predicted": project.documents.filter(prediction__isnull=False).exists(),
-                "report_cards": project.jobs.filter(kind=JobKind.REPORTCARD, state=WorkState.SUCCEEDED).count(),
+                "report_cards": project.jobs.filter(
+                    kind=JobKind.REPORTCARD, state=WorkState.SUCCEEDED
+                ).count(),
                 "failed": list(project.runs.filter(state="failed").values_list("error", flat=True)),
             }
         )

@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def run_until_answered(environ: dict[str, str], log: Path) -> str:
-    """Start the site with its oracle, wait until that has done its work, end all, and return what was said."""
+    """Start the site with its oracle, end all once that has done its work, and return what was said."""
     words = ["demo", "--up", "--oracle", str(ANSWERS), "--port", str(free_port())]
     with log.open("wb") as output:
         command = [sys.executable, "-u", "manage.py", *words]
