@@ -162,3 +162,27 @@ def test_an_archived_label_is_on_no_card_that_comes(
     expect(page.locator("#refusals")).to_contain_text("no longer, one of this project's labels")
     assert text not in answers(project)
     expect(page.get_by_role("button", name="green")).to_have_count(0)
+
+
+def test_cards_of_a_project_that_was_deleted_are_decided_and_kept_until_somebody_has_seen_why(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = label(open_as, project, annotator)
+    ahead = held(page)
+    Project.objects.filter(pk=project.pk).update(deleted_at=timezone.now())
+    page.keyboard.press("1")
+    expect(page.locator("#outbox")).to_contain_text(
+        "You may no longer label in this project, or the project is gone"
+    )
+    assert card_of(page) == ahead[0]
+    page.keyboard.press("2")
+    page.wait_for_selector(f'#card[data-ready]:not([data-card="{ahead[0]}"])')
+    assert card_of(page) == ahead[1]
+    assert Decision.objects.count() == 0
+    kept = "() => Object.keys(localStorage).filter((key) => key.startsWith('winnow/outbox/')).length"
+    assert page.evaluate(kept) == 2
+    Project.objects.filter(pk=project.pk).update(deleted_at=None)  # as where it is restored in time
+    page.reload()
+    page.wait_for_function("() => !Object.keys(localStorage).some((key) => key.startsWith('winnow/outbox/'))")
+    assert sorted(answers(project).values()) == [["green"], ["red"]]
