@@ -40,7 +40,9 @@ class HasEntry(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         column, params = compiler.compile(self.source_expressions[0])
         if not self.values:
-            return f"(jsonb_typeof({column}) = 'object' AND {column} ? %s)", [*params, *params, self.key]
+            # NB: not "= 'object'", which PostgreSQL takes for rare: it would look at every row of a frequent key.
+            sql = f"({column} ? %s AND jsonb_typeof({column}) NOT IN ('array', 'string'))"
+            return sql, [*params, self.key, *params]
         fits = " OR ".join([f"{column} @> %s::jsonb"] * len(self.values))
         wanted = [[*params, json.dumps({self.key: value})] for value in self.values]
         return f"({fits})", [param for part in wanted for param in part]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Length
 from django.utils import timezone
@@ -192,6 +194,9 @@ class Listing(Protocol):
     def next_to(self, place: ListPlace | None, *, backwards: bool, most: int) -> list[ListPlace]:
         """Return what lies next to a place, the nearest first; from the beginning where none is named."""
 
+    def beginning(self, *, most: int, counted: int) -> tuple[list[ListPlace], int]:
+        """Return what it begins with, and how many documents there are, of which no more are counted."""
+
 
 def listing(
     project: Project, documents: QuerySet[Document], sorting: Sorting, *, is_narrowed: bool
@@ -225,6 +230,9 @@ class SortedListing:
             found = [other for other in self._places if place is None or self._is_ahead(place, other)]
         return found[:most]
 
+    def beginning(self, *, most: int, counted: int) -> tuple[list[ListPlace], int]:
+        return self._places[:most], min(counted, len(self._places))
+
     def _is_ahead(self, one: ListPlace, other: ListPlace) -> bool:
         if one.value is None or other.value is None:
             return (one.value is not None, one.pk) > (other.value is not None, other.pk)
@@ -252,6 +260,13 @@ class WalkedListing:
             if len(found) == most:
                 break
         return found
+
+    def beginning(self, *, most: int, counted: int) -> tuple[list[ListPlace], int]:
+        # NB: once for both where it can be. To find a few documents often takes a look at all of them.
+        if self._order.value == self._order.key:
+            return _counted(self._documents, "-pk" if self._is_descending else "pk", most, counted)
+        found = self.next_to(None, backwards=False, most=most)
+        return found, self._documents.order_by()[:counted].count()
 
     def _stretches(self, place: ListPlace | None, backwards: bool) -> Iterator[QuerySet[Any]]:
         """Yield what follows a place, each part of it a range of an index."""
@@ -281,3 +296,22 @@ class WalkedListing:
             yield valued.filter(**{f"{value}__{beyond}": place.value})
         if self._order.may_lack and not backwards and (place is None or place.value is not None):
             yield lacking
+
+
+def _counted(
+    documents: QuerySet[Document], order: str, most: int, counted: int
+) -> tuple[list[ListPlace], int]:
+    """Return the first documents by key, and how many there are, from one look at them."""
+    try:
+        found, params = documents.order_by(order).values_list("pk")[:counted].query.sql_with_params()
+    except EmptyResultSet:
+        return [], 0
+    direction = "DESC" if order.startswith("-") else "ASC"
+    statement = (
+        f"WITH found(pk) AS MATERIALIZED ({found}) "
+        f"SELECT pk, (SELECT count(*) FROM found) FROM found ORDER BY pk {direction} LIMIT %s"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*params, most])
+        rows = cursor.fetchall()
+    return [ListPlace(pk, pk) for pk, _hits in rows], rows[0][1] if rows else 0

@@ -34,11 +34,15 @@ class DocumentRow:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPage:
-    """Documents in their order; `back` and `following` are the places that the pages beside it begin at."""
+    """Documents in their order; `back` and `following` are the places that the pages beside it begin at.
+
+    `hits` is how many documents there are, up to one more than `MOST_COUNTED`, where that was asked for.
+    """
 
     rows: list[DocumentRow]
     back: ListPlace | None = None
     following: ListPlace | None = None
+    hits: int | None = None
 
 
 def page(listing: Listing, *, after: ListPlace | None = None, until: ListPlace | None = None) -> DocumentPage:
@@ -56,6 +60,13 @@ def page(listing: Listing, *, after: ListPlace | None = None, until: ListPlace |
     if after is None or back is None or not listing.next_to(back, backwards=True, most=1):
         back = None
     return DocumentPage(_rows(found), back=back, following=found[-1] if has_more else None)
+
+
+def first_page(listing: Listing) -> DocumentPage:
+    """Return the first page, with its hits."""
+    found, hits = listing.beginning(most=PAGE + 1, counted=MOST_COUNTED + 1)
+    shown_here = found[:PAGE]
+    return DocumentPage(_rows(shown_here), following=shown_here[-1] if len(found) > PAGE else None, hits=hits)
 
 
 def _rows(places: list[ListPlace]) -> list[DocumentRow]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm, TableForm, without_place
-from annotate.models import Annotation, HandedOnAnswer
+from annotate.models import Annotation, Document, HandedOnAnswer
 from annotate.services.documents import disagreements, filters, orders, pages, saved_views, search
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
@@ -27,7 +28,10 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     table = TableForm(request.GET, project=project)
     found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
     listing = orders.listing(project, found, table.sorting, is_narrowed=bool(form.wanted))
-    page = pages.page(listing, after=table.after, until=table.until)
+    if form.wanted and table.after is None and table.until is None:
+        page = pages.first_page(listing)
+    else:
+        page = pages.page(listing, after=table.after, until=table.until)
     is_first = page.back is None
     context = {
         "project": project,
@@ -48,7 +52,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "in_force": [(title, value, _link(request, without=name)) for name, title, value in form.in_force],
         "is_filtered": bool(form.wanted),
         "carried": urlencode(form.carried),
-        "hits": pages.hits(found) if form.wanted and is_first else None,
+        "hits": _hits(found, page) if form.wanted and is_first else None,
         "most_hits": pages.MOST_COUNTED,
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
@@ -59,6 +63,10 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "tab": "documents",
     }
     return render(request, "documents/list.html", context)
+
+
+def _hits(found: QuerySet[Document], page: pages.DocumentPage) -> int:
+    return pages.hits(found) if page.hits is None else page.hits
 
 
 def _link(request: HttpRequest, *, without: str = "", **changed: str) -> str:

@@ -129,8 +129,11 @@ def test_every_order_is_walked_forth_without_gap_or_repeat(
     documents: list[Document], listing_of: Callable[[Sorting], Listing], name: str, most: int
 ) -> None:
     sorting = Sorting(name)
-    found = _walked(listing_of(sorting), most)
-    assert [place.pk for place in found] == _expected(documents, sorting)
+    found, expected = _walked(listing_of(sorting), most), _expected(documents, sorting)
+    assert [place.pk for place in found] == expected
+    beginning, hits = listing_of(sorting).beginning(most=most, counted=5)
+    assert ([place.pk for place in beginning], hits) == (expected[:most], 5)
+    assert listing_of(sorting).beginning(most=most, counted=100)[1] == len(expected)
 
 
 @pytest.mark.parametrize("name", NAMES)
