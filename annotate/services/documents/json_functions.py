@@ -40,7 +40,7 @@ class HasEntry(Func):
     def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         column, params = compiler.compile(self.source_expressions[0])
         if not self.values:
-            # NB: not "= 'object'", which PostgreSQL takes for rare: it would look at every row of a frequent key.
+            # NB: not = 'object', which PostgreSQL takes for rare: it would read all rows of a frequent key.
             sql = f"({column} ? %s AND jsonb_typeof({column}) NOT IN ('array', 'string'))"
             return sql, [*params, self.key, *params]
         fits = " OR ".join([f"{column} @> %s::jsonb"] * len(self.values))
