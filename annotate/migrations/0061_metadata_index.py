@@ -16,7 +16,7 @@ def drop_index(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotate", "0059_predicted_labels"),
+        ("annotate", "0060_user_language"),
     ]
 
     operations = [
