@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
-from annotate.models import Annotation, AnnotationLabel, OutOfFoldScore, PredictedLabel, Project
+from annotate.models import Annotation, OutOfFoldScore, Project
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
 
@@ -32,20 +33,19 @@ def count(project: Project) -> Disagreements:
     """Count each kind, which few answers more or less may have changed since."""
     key = f"disagreements:3:{project.pk}"
     if (kept := cache.get(key)) is None:
-        kept = [with_model(project).count(), len(among_annotators(project)), likely_errors(project).count()]
+        kept = [len(with_model(project)), len(among_annotators(project)), likely_errors(project).count()]
         cache.set(key, kept, COUNTED_SECONDS)
     return Disagreements(*kept)
 
 
-def with_model(project: Project) -> QuerySet[Any, int]:
-    """Return the keys of the documents of both lanes that people answered otherwise than the model does.
+def with_model(project: Project) -> list[int]:
+    """Return the documents of both lanes that people answered otherwise than the model does.
 
     Of the holdout those whose decision by the published model is not anybody's answer; gold answers come
     before all others, and documents that the model is silent about are left out. Of the pool the model has
     learned what people said, so that it agrees there says nothing: what counts is what its folds say.
     """
-    folds = _out_of_fold(project, disagrees=True)
-    return _in_holdout(project).values_list("document").union(folds.values_list("document"))
+    return [*_in_holdout(project), *_out_of_fold(project, disagrees=True).values_list("document", flat=True)]
 
 
 def likely_errors(project: Project) -> QuerySet[OutOfFoldScore]:
@@ -66,38 +66,24 @@ def _out_of_fold(project: Project, **wanted: bool) -> QuerySet[OutOfFoldScore]:
     )
 
 
-def _in_holdout(project: Project) -> QuerySet[Annotation]:
-    """Return answers in the holdout, all of whose documents are meant."""
-    # NB: written from the answers, of which there are fewer than predictions; of those that differ, which
-    # are few again, the other answers of the document are looked at.
-    answered = Annotation.objects.answered()
-    others = answered.filter(document=OuterRef("document")).exclude(pk=OuterRef("pk"))
-    return answered.filter(
-        _differs(),
-        Q(is_gold=True) | ~Exists(others.filter(Q(is_gold=True) | ~_differs())),
-        project=project,
-        document__lane=Lane.HOLDOUT,
-        document__prediction__isnull=False,
+def _in_holdout(project: Project) -> list[int]:
+    answered = Annotation.objects.answered().filter(project=project, document__lane=Lane.HOLDOUT)
+    # NB: asked from the answers, as there are fewer of them than predictions.
+    of_answered = answered.filter(document__prediction__isnull=False)
+    predicted = dict(
+        of_answered.annotate(
+            predicted=KeyTextTransform("labels", "document__prediction__answer")
+        ).values_list("document_id", "predicted")
     )
-
-
-def _differs() -> Q:
-    """Return which answers have a label that the model does not say, or lack one that it says."""
-    chosen = AnnotationLabel.objects.filter(annotation=OuterRef("pk"))
-    said = PredictedLabel.objects.filter(prediction=OuterRef("document"))
-    not_said = chosen.filter(
-        ~Exists(
-            PredictedLabel.objects.filter(
-                prediction=OuterRef(OuterRef("document")), label=OuterRef("label_id")
-            )
-        )
-    )
-    not_chosen = said.filter(
-        ~Exists(
-            AnnotationLabel.objects.filter(annotation=OuterRef(OuterRef("pk")), label_id=OuterRef("label"))
-        )
-    )
-    return Q(Exists(not_said)) | Q(Exists(not_chosen))
+    found = []
+    for document, given in _given(answered).items():
+        if document not in predicted:
+            continue
+        gold = [labels for is_gold, labels in given if is_gold]
+        valid = gold or [labels for _is_gold, labels in given]
+        if set(json.loads(predicted[document])) not in valid:
+            found.append(document)
+    return found
 
 
 def among_annotators(project: Project) -> list[int]:
