@@ -303,7 +303,9 @@ def _counted(
 ) -> tuple[list[ListPlace], int]:
     """Return the first documents by key, and how many there are, from one look at them."""
     try:
-        found, params = documents.order_by(order).values_list("pk")[:counted].query.sql_with_params()
+        found, params = (
+            documents.order_by(order).values_list("pk")[: max(most, counted)].query.sql_with_params()
+        )
     except EmptyResultSet:
         return [], 0
     direction = "DESC" if order.startswith("-") else "ASC"
@@ -314,4 +316,4 @@ def _counted(
     with connection.cursor() as cursor:
         cursor.execute(statement, [*params, most])
         rows = cursor.fetchall()
-    return [ListPlace(pk, pk) for pk, _hits in rows], rows[0][1] if rows else 0
+    return [ListPlace(pk, pk) for pk, _hits in rows], min(counted, rows[0][1]) if rows else 0
