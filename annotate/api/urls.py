@@ -10,6 +10,15 @@ from annotate.api.documents import CommentsView, DocumentsView, DocumentView
 from annotate.api.events import EventsView
 from annotate.api.exports import ExportFileView, ExportJobsView, ExportJobView, ExportView
 from annotate.api.imports import ImportsView, ImportView, UndoImportView
+from annotate.api.labels import (
+    ArchiveLabelView,
+    LabelOrderView,
+    LabelsView,
+    LabelView,
+    MergeLabelView,
+    RestoreLabelView,
+    SplitLabelView,
+)
 from annotate.api.members import InvitationsView, InvitationView, MembersView, MemberView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
@@ -44,6 +53,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{PROJECT}/imports/<int:number>", ImportView.as_view(), name="api-import"),
     path(f"{PROJECT}/imports/<int:number>/undo", UndoImportView.as_view(), name="api-import-undo"),
     path(f"{PROJECT}/events", EventsView.as_view(), name="api-events"),
+    path(f"{PROJECT}/labels", LabelsView.as_view(), name="api-labels"),
+    path(f"{PROJECT}/labels/order", LabelOrderView.as_view(), name="api-labels-order"),
+    path(f"{PROJECT}/labels/<int:pk>", LabelView.as_view(), name="api-label"),
+    path(f"{PROJECT}/labels/<int:pk>/archive", ArchiveLabelView.as_view(), name="api-label-archive"),
+    path(f"{PROJECT}/labels/<int:pk>/restore", RestoreLabelView.as_view(), name="api-label-restore"),
+    path(f"{PROJECT}/labels/<int:pk>/merge", MergeLabelView.as_view(), name="api-label-merge"),
+    path(f"{PROJECT}/labels/<int:pk>/split", SplitLabelView.as_view(), name="api-label-split"),
     path(f"{PROJECT}/members", MembersView.as_view(), name="api-members"),
     path(f"{PROJECT}/members/<int:pk>", MemberView.as_view(), name="api-member"),
     path(f"{PROJECT}/invitations", InvitationsView.as_view(), name="api-invitations"),

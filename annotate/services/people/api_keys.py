@@ -26,6 +26,7 @@ class Scope(models.TextChoices):
     ANNOTATIONS_WRITE = "annotations:write", _("Annotate as yourself")
     MODELS_READ = "models:read", _("Read model versions and metrics")
     MODELS_WRITE = "models:write", _("Publish and roll back models")
+    LABELS_WRITE = "labels:write", _("Add, change, merge and split labels")
     MEMBERS_READ = "members:read", _("Read members and invitations")
     MEMBERS_WRITE = "members:write", _("Add, change and remove members; invite people")
     EVENTS_READ = "events:read", _("Read the event log")

@@ -27,12 +27,15 @@ MOST_TOLD = 100  # names in one event
 
 @dataclass(frozen=True, slots=True)
 class LabelEdit:
-    """What a label is to be called and which key chooses it; its annotations stay as they are."""
+    """What a label is to be called and which key chooses it; its annotations stay as they are.
+
+    What is None stays as well, whatever somebody else makes of it meanwhile.
+    """
 
     pk: int
-    name: str
-    description: str
-    hotkey: str
+    name: str | None = None
+    description: str | None = None
+    hotkey: str | None = None
 
 
 @transaction.atomic
@@ -64,11 +67,9 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit], by: User | No
     is_rekeyed = False
     for edit in edits:
         if edit.pk not in labels:
-            raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": edit.name})
-        label = labels[edit.pk]
-        is_rekeyed = is_rekeyed or edit.hotkey.lower() != label.hotkey.lower()
-        label.name, label.description = label_names.tidy(edit.name), edit.description.strip()
-        label.hotkey = edit.hotkey.lower()
+            name = edit.name or project.labels.get(pk=edit.pk).name
+            raise Refused(_("The label “%(name)s” was archived meanwhile.") % {"name": name})
+        is_rekeyed = _edit(labels[edit.pk], edit) or is_rekeyed
     others = project.labels.exclude(pk__in=labels).values_list("name", flat=True)
     _refuse_repeated_names([label.name for label in labels.values()] + list(others))
     _refuse_bad_keys(labels.values(), hotkeys.reserved(project.task_type))
@@ -78,6 +79,18 @@ def update_labels(*, project: Project, edits: Sequence[LabelEdit], by: User | No
     for label in labels.values():
         _record_change(project, label, before[label.pk], by)
     return list(labels.values())
+
+
+def _edit(label: Label, edit: LabelEdit) -> bool:
+    """Fill in what changes; True where the label gets another key."""
+    before = label.hotkey.lower()
+    if edit.name is not None:
+        label.name = label_names.tidy(edit.name)
+    if edit.description is not None:
+        label.description = edit.description.strip()
+    if edit.hotkey is not None:
+        label.hotkey = edit.hotkey.lower()
+    return label.hotkey.lower() != before
 
 
 @transaction.atomic

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate.models import (
     Annotation,
@@ -70,18 +71,49 @@ def answers_with_both(label: Label, other: Label) -> int:
     return Annotation.objects.filter(choices__label=label).filter(choices__label=other).count()
 
 
+def consequences(label: Label, into: Label) -> list[str]:
+    """Say what a merge means before it is done. Raises `Refused` where it cannot be done."""
+    _refuse_to_merge(label, into)
+    use, names = use_of(label), {"name": label.name, "into": into.name}
+    answers = ngettext(
+        "%(n)s answer with “%(name)s” becomes an answer with “%(into)s”; %(gold)s of them is gold.",
+        "%(n)s answers with “%(name)s”, on %(documents)s documents, become answers with “%(into)s”; "
+        "%(gold)s of them are gold.",
+        use.answers,
+    )
+    counts = {"n": f"{use.answers:,}", "documents": f"{use.documents:,}", "gold": f"{use.gold:,}"}
+    told = [answers % (counts | names)]
+    if both := answers_with_both(label, into):
+        sentence = ngettext(
+            "%(n)s answer has both labels and keeps “%(into)s” once.",
+            "%(n)s answers have both labels and keep “%(into)s” once.",
+            both,
+        )
+        told.append(sentence % (names | {"n": f"{both:,}"}))
+    told.append(
+        _(
+            "“%(name)s” is no longer offered. Whoever has it on the screen may still choose it: their answer "
+            "counts as “%(into)s”. A file, a program or a saved view that names it means “%(into)s”."
+        )
+        % names
+    )
+    if use.versions:
+        sentence = _(
+            "Versions that know “%(name)s” go on, and what they say of it reads “%(into)s”: %(versions)s. "
+            "A model of the labels as they are then is trained, and cannot be compared with them."
+        )
+        told.append(sentence % (names | {"versions": ", ".join(map(str, use.versions))}))
+    told.append(_("The history of each answer keeps the old name, but a merge cannot be undone as a whole."))
+    return told
+
+
 @transaction.atomic
 def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
     """Let one label be another from now on; return the job that changes its answers. Raises `Refused`."""
     project = Project.objects.select_for_update(no_key=True).get(pk=label.project_id)
     rows = {row.pk: row for row in Label.objects.filter(project=project, pk__in=[label.pk, into.pk])}
-    if label.pk == into.pk or len(rows) < 2:
-        raise Refused(_("Choose another label of this project to merge “%(name)s” into.") % {"name": label})
-    label, into = rows[label.pk], rows[into.pk]
-    if label.merged_into_id:
-        raise Refused(_("“%(name)s” was merged already.") % {"name": label.name})
-    if into.archived_at:
-        raise Refused(_("“%(name)s” is archived. Restore it first, or choose another.") % {"name": into.name})
+    label, into = rows.get(label.pk, label), rows.get(into.pk, into)
+    _refuse_to_merge(label, into)
     answers = label.choices.count()
     Label.objects.filter(merged_into=label).update(merged_into=into)
     label.archived_at, label.merged_into = label.archived_at or timezone.now(), into
@@ -95,6 +127,15 @@ def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
         annotations=answers,
     )
     return jobs.ask(kind=JobKind.MERGE, project=project)
+
+
+def _refuse_to_merge(label: Label, into: Label) -> None:
+    if label.pk == into.pk or label.project_id != into.project_id:
+        raise Refused(_("Choose another label of this project to merge “%(name)s” into.") % {"name": label})
+    if label.merged_into_id:
+        raise Refused(_("“%(name)s” was merged already.") % {"name": label.name})
+    if into.archived_at:
+        raise Refused(_("“%(name)s” is archived. Restore it first, or choose another.") % {"name": into.name})
 
 
 def waiting() -> QuerySet[Project]:

@@ -161,9 +161,9 @@ def merge_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     if into is None:
         messages.error(request, _("Choose the label that “%(name)s” is to become.") % {"name": label.name})
         return _label_page(request, label, _split_form(label, signed_in(request.user)))
-    if request.method != "POST":
-        return _ask_to_merge(request, label, into)
     try:
+        if request.method != "POST":
+            return _ask_to_merge(request, label, into)
         with transaction.atomic():
             opened = merging.merge(label=label, into=into, by=signed_in(request.user))
             transaction.on_commit(partial(tasks.wake, opened))
@@ -176,40 +176,11 @@ def merge_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _ask_to_merge(request: HttpRequest, label: Label, into: Label) -> HttpResponse:
-    use, names = merging.use_of(label), {"name": label.name, "into": into.name}
-    answers = ngettext(
-        "%(n)s answer with “%(name)s” becomes an answer with “%(into)s”; %(gold)s of them is gold.",
-        "%(n)s answers with “%(name)s”, on %(documents)s documents, become answers with “%(into)s”; "
-        "%(gold)s of them are gold.",
-        use.answers,
-    )
-    counts = {"n": f"{use.answers:,}", "documents": f"{use.documents:,}", "gold": f"{use.gold:,}"}
-    told = [answers % (counts | names)]
-    if both := merging.answers_with_both(label, into):
-        sentence = ngettext(
-            "%(n)s answer has both labels and keeps “%(into)s” once.",
-            "%(n)s answers have both labels and keep “%(into)s” once.",
-            both,
-        )
-        told.append(sentence % (names | {"n": f"{both:,}"}))
-    told.append(
-        _(
-            "“%(name)s” is no longer offered. Whoever has it on the screen may still choose it: their answer "
-            "counts as “%(into)s”. A file, a program or a saved view that names it means “%(into)s”."
-        )
-        % names
-    )
-    if use.versions:
-        sentence = _(
-            "Versions that know “%(name)s” go on, and what they say of it reads “%(into)s”: %(versions)s. "
-            "A model of the labels as they are then is trained, and cannot be compared with them."
-        )
-        told.append(sentence % (names | {"versions": ", ".join(map(str, use.versions))}))
-    told.append(_("The history of each answer keeps the old name, but a merge cannot be undone as a whole."))
+    names = {"name": label.name, "into": into.name}
     return confirmation.ask(
         request,
         title=_("Merge “%(name)s” into “%(into)s”") % names,
-        told=told,
+        told=merging.consequences(label, into),
         button=_("Merge them"),
         back=reverse("project-label", args=[label.project.slug, label.pk]),
         project=label.project,

@@ -78,7 +78,11 @@ def test_an_example_answers_as_it_says(
         packed=BulkChange.pack([document.pk]),
         hits=1,
     )
+    first, second, *_others = project.labels.all()
     keys = {
+        "labels/4": f"labels/{first.pk}",
+        "into=5": f"into={second.pk}",
+        '"into": 5': f'"into": {second.pk}',
         "bulk/9": f"bulk/{change.pk}",
         "documents/7": f"documents/{document.pk}",
         "document=7": f"document={document.pk}",

@@ -45,6 +45,13 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     },
     "api-comments": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
     "api-events": {"GET": Scope.EVENTS_READ},
+    "api-labels": {"GET": None, "POST": Scope.LABELS_WRITE},
+    "api-labels-order": {"POST": Scope.LABELS_WRITE},
+    "api-label": {"GET": None, "PATCH": Scope.LABELS_WRITE},
+    "api-label-archive": {"POST": Scope.LABELS_WRITE},
+    "api-label-restore": {"POST": Scope.LABELS_WRITE},
+    "api-label-merge": {"GET": Scope.LABELS_WRITE, "POST": Scope.LABELS_WRITE},
+    "api-label-split": {"POST": Scope.LABELS_WRITE},
     "api-members": {"GET": Scope.MEMBERS_READ, "POST": Scope.MEMBERS_WRITE},
     "api-member": {"PATCH": Scope.MEMBERS_WRITE, "DELETE": Scope.MEMBERS_WRITE},
     "api-invitations": {"GET": Scope.MEMBERS_READ, "POST": Scope.MEMBERS_WRITE},
@@ -72,8 +79,9 @@ FOR_REVIEWERS = FOR_ANNOTATORS | {
     "api-versions-before",
     "api-metrics-before",
 }
-# Of these addresses a reviewer may read only.
-READ_BY_REVIEWERS = {"api-documents", "api-document"}
+# Of these addresses they may read only.
+READ_BY_ANNOTATORS = {"api-labels", "api-label"}
+READ_BY_REVIEWERS = {"api-documents", "api-document"} | READ_BY_ANNOTATORS
 WITHOUT_PROJECT = {"api-projects"}
 CELLS = [(name, method) for name in VIEWS for method in METHODS]
 
@@ -103,6 +111,7 @@ def _things(
             "api-export-job": export.pk,
             "api-export-file": export.pk,
             "api-document": document.pk,
+            **{name: project.labels.all()[0].pk for name in VIEWS if name.startswith("api-label")},
             "api-comments": document.pk,
             "api-member": project.memberships.get(user=annotator).pk,
             "api-invitation": invitation.pk,
@@ -185,7 +194,8 @@ def test_a_token_sees_what_its_user_sees(
     may = name in FOR_REVIEWERS or (name in READ_BY_REVIEWERS and method in {"GET", "HEAD"})
     assert reviewers in DONE if may else reviewers == 404
     theirs = ask(name, method, token(annotator, *Scope.values))
-    assert theirs in DONE if name in FOR_ANNOTATORS else theirs == 404
+    may = name in FOR_ANNOTATORS or (name in READ_BY_ANNOTATORS and method in {"GET", "HEAD"})
+    assert theirs in DONE if may else theirs == 404
     if name not in WITHOUT_PROJECT:
         assert ask(name, method, token(stranger, *Scope.values)) == 404
 

@@ -140,6 +140,17 @@ CHANGES_BY_PROGRAMS = {
     ),
     "api-import-undo": Change(EventKind.IMPORT_UNDONE, "done.csv", details={"documents": 1}),
     "api-comments": Change(EventKind.COMMENTED, sent={"text": "is this right?"}),
+    "api-labels": Change(EventKind.LABELS_ADDED, "pink", {"name": "pink"}),
+    "api-labels-order": Change(EventKind.LABELS_REORDERED, details={"order": ["blue", "red"]}),
+    "api-label-archive": Change(EventKind.LABEL_ARCHIVED, "red", details={"annotations": 0}),
+    "api-label-restore": Change(EventKind.LABEL_RESTORED, "green"),
+    "api-label-merge": Change(EventKind.LABEL_MERGED, "red", details={"into": "blue", "annotations": 0}),
+    "api-label-split": Change(
+        EventKind.LABEL_SPLIT,
+        "red",
+        {"labels": [{"name": "crimson"}, {"name": "blue"}]},
+        {"into": "crimson, blue", "documents": 0},
+    ),
     "api-members": Change(EventKind.MEMBER_ADDED, "stefan", {"username": "stefan"}, {"role": "annotator"}),
     "api-invitations": Change(EventKind.INVITED, "Ada", {"guests": ["Ada"]}, {"role": "annotator"}),
     "api-bulk-start": Change(EventKind.BULK_CHANGED, "red", details={"documents": 2, "hits": 2}),
@@ -273,6 +284,10 @@ def world(
         "project-label": [red.pk],
         "project-label-merge": [red.pk],
         "project-label-restore": [green.pk],
+        "api-label-archive": [red.pk],
+        "api-label-merge": [red.pk],
+        "api-label-split": [red.pk],
+        "api-label-restore": [green.pk],
         "project-member": [project.memberships.get(user=annotator).pk],
         "member-remove": [project.memberships.get(user=annotator).pk],
         "member-restore": [removed.pk],
@@ -387,7 +402,10 @@ def test_each_change_of_a_program_is_an_event(
     change = CHANGES_BY_PROGRAMS[name]
     if name == "api-import-undo":
         project.imports.update(state="succeeded")  # which it waits for
-    sent = change.sent
+    blue = project.labels.get(name="blue").pk
+    sent = change.sent | {"api-label-merge": {"into": blue}, "api-labels-order": {"labels": [blue]}}.get(
+        name, {}
+    )
     response = client.post(_address(name, project, world), sent, content_type="application/json")
     assert response.status_code in {200, 201, 202}, response.content.decode()
     _check(change, lead)
