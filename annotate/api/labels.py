@@ -77,7 +77,7 @@ class MergeRequest(serializers.Serializer[Any]):
 
 
 class SplitRequest(serializers.Serializer[Any]):
-    labels = NewLabelRequest(
+    labels = NewLabelRequest(  # type: ignore[call-arg]
         many=True, min_length=splitting.FEWEST_PARTS, max_length=MOST_LABELS,
         help_text="What takes its place; those that are not there yet are made.",
     )  # fmt: skip
@@ -90,7 +90,7 @@ class SplitRequest(serializers.Serializer[Any]):
 
 
 class MergeSerializer(serializers.Serializer[Any]):
-    label = serializers.IntegerField()
+    label = serializers.IntegerField()  # type: ignore[assignment]
     into = serializers.IntegerField()
     state = serializers.ChoiceField(
         choices=["previewed", *WorkState.values], help_text="`previewed` until it is merged."
