@@ -16,7 +16,7 @@ def drop_index(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotate", "0060_user_language"),
+        ("annotate", "0061_colour_labels"),
     ]
 
     operations = [
