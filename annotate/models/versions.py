@@ -109,8 +109,11 @@ class ModelVersion(models.Model):
         """
         if (self.bundle_folder / MANIFEST).is_file() and not self.has_its_own_bundle():
             raise BundleError(
-                f"The bundle at {self.bundle_folder} is not the one that version {self.number} was recorded "
-                "with. Bring that one back from a backup, or train again."
+                gettext(
+                    "The bundle at %(folder)s is not the one that version %(n)s was recorded with. Bring "
+                    "that one back from a backup, or train again."
+                )
+                % {"folder": self.bundle_folder, "n": self.number}
             )
         return self.bundle_folder
 

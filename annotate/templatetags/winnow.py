@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate import access
+from annotate import access, sentences
 from annotate.models import (
     ClassMetric,
     Document,
@@ -29,7 +29,6 @@ from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
 from annotate.services.documents import filters, history, search
 from annotate.services.documents.columns import OF_META
-from annotate.services.pages import sentences
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits

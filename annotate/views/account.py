@@ -17,8 +17,8 @@ from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext, override
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -100,8 +100,9 @@ def account(request: HttpRequest) -> HttpResponse:
     # NB: a form writes into its instance while it validates, so it gets a copy of its own.
     form = AccountForm(request.POST if request.method == "POST" else None, instance=copy(user))
     if form.is_valid():
-        form.save()
-        messages.success(request, _("Your account is saved."))
+        saved = form.save()
+        with override(saved.language or get_language()):  # the next page speaks it already
+            messages.success(request, _("Your account is saved."))
         return redirect("account")
     context = {
         "form": form,

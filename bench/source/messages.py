@@ -24,41 +24,57 @@ from training.registry import CHOOSER, ENCODER_TUNER, FAMILIES, STRATEGIES
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCALE = ROOT / "annotate" / "locale"
 PLURALS = {"ngettext", "ngettext_lazy"}
-CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop"} | PLURALS
+CONTEXTS = {"pgettext", "pgettext_lazy"}
+CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop"} | PLURALS | CONTEXTS
 LITERAL = r"\s*u?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*"
 # What Django makes of a template: the calls that the tags stand for, and nothing else that can be read.
-CALL = re.compile(rf"(?<![\w.])(ngettext|gettext|_)\({LITERAL}(?:,{LITERAL})?", re.DOTALL)
+CALL = re.compile(rf"(?<![\w.])(ngettext|pgettext|gettext|_)\({LITERAL}(?:,{LITERAL})?", re.DOTALL)
 # What people read of the library is a whole sentence; its commands speak English.
 SENTENCE = re.compile(r"[A-Z“{][^<\n]* [^<\n]* [^<\n]*[.]")
 OF_COMMANDS = {"cli", "__main__.py"}
+# Modules whose sentences are put together of parts, which are translated each.
+IN_PARTS = {"evidence.py", "onnx.py", "recommend.py"}
+PART = re.compile(r"[a-z{][^<\n]* [^<\n]* [^<\n]*[^.:;, \n]")
 # Sentences that models read: prompts, names of labels in use, texts to compare an export on.
 OF_MODELS = {"agreement.py", "names.py", "prompt.py"}
 
 
+Key = tuple[str, str]
+
+
 class Message(NamedTuple):
-    """A sentence in English, with its plural where it counts something."""
+    """A sentence in English, with its plural where it counts something, and which meaning is meant."""
 
     msgid: str
     plural: str = ""
+    context: str = ""
+
+    @property
+    def key(self) -> Key:
+        return self.context, self.msgid
 
 
 def of_template(text: str) -> Iterator[Message]:
     for name, first, second in CALL.findall(templatize(text)):
         # NB: by the name, as a value may stand behind a sentence that counts nothing.
-        plural = ast.literal_eval(second) if name in PLURALS else ""
-        yield Message(ast.literal_eval(first), plural)
+        known = name in PLURALS | CONTEXTS
+        yield _message(name, [ast.literal_eval(word) for word in (first, second)[: 1 + known]])
 
 
 def of_python(text: str) -> Iterator[Message]:
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.Call):
-            continue
+    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    for node in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name not in CALLS:
             continue
-        words = [arg.value for arg in node.args[: 1 + (name in PLURALS)] if isinstance(arg, ast.Constant)]
-        if words and all(isinstance(word, str) for word in words):
-            yield Message(*words)  # type: ignore[arg-type]
+        wanted = node.args[: 1 + (name in PLURALS | CONTEXTS)]
+        words = [str(arg.value) for arg in wanted if isinstance(arg, ast.Constant)]
+        if words and len(words) == len(wanted):
+            yield _message(name, words)
+
+
+def _message(name: str, words: list[str]) -> Message:
+    return Message(words[1], context=words[0]) if name in CONTEXTS else Message(*words)
 
 
 def of_registry() -> Iterator[Message]:
@@ -72,14 +88,15 @@ def of_registry() -> Iterator[Message]:
             yield from (Message(title) for _value, title in option.choices)
 
 
-def of_library(text: str) -> Iterator[Message]:
+def of_library(text: str, *, in_parts: bool = False) -> Iterator[Message]:
     """Yield the sentences of a module of the library, each value in one as a place named after it."""
     tree = ast.parse(text)
     silent = set(_docstrings(tree))
     for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             silent |= {id(part) for part in ast.walk(node)} - {id(node)}
-        if id(node) not in silent and (said := _sentence(node)) and SENTENCE.fullmatch(said):
+        said = "" if id(node) in silent else _sentence(node)
+        if SENTENCE.fullmatch(said) or (in_parts and PART.fullmatch(said)):
             yield Message(said)
 
 
@@ -113,13 +130,13 @@ def _name(value: ast.expr) -> str:
     return words[-1].strip("_").lower() if words else "value"
 
 
-def collect(root: Path = ROOT) -> dict[str, Message]:
-    """Return each message by its English sentence, in the order of the files that say them."""
-    found: dict[str, Message] = {}
+def collect(root: Path = ROOT) -> dict[Key, Message]:
+    """Return each message by its English sentence and context, in the order of the files that say them."""
+    found: dict[Key, Message] = {}
     for said in _all(root):
         # One place may count and another not; the one that counts knows more.
-        if said.msgid and (said.msgid not in found or said.plural):
-            found[said.msgid] = said
+        if said.msgid and (said.key not in found or said.plural):
+            found[said.key] = said
     return found
 
 
@@ -132,7 +149,7 @@ def _all(root: Path) -> Iterator[Message]:
     yield from of_registry()
     for path in sorted((root / "training").rglob("*.py")):
         if not (OF_COMMANDS | OF_MODELS) & {*path.parts, path.name}:
-            yield from of_library(path.read_text(encoding="utf-8"))
+            yield from of_library(path.read_text(encoding="utf-8"), in_parts=path.name in IN_PARTS)
 
 
 def catalogues() -> Iterable[Path]:
@@ -143,13 +160,17 @@ def read(path: Path) -> polib.POFile:
     return polib.pofile(str(path), wrapwidth=0)
 
 
-def update(catalogue: polib.POFile, said: dict[str, Message]) -> list[polib.POEntry]:
+def update(catalogue: polib.POFile, said: dict[Key, Message]) -> list[polib.POEntry]:
     """Bring a catalogue's entries up to date, in place, and return those that want a translation."""
-    known = {entry.msgid: entry for entry in catalogue}
+    known = {key(entry): entry for entry in catalogue}
     count = _forms(catalogue)
-    entries = [_entry(known.get(message.msgid), message, count) for message in said.values()]
+    entries = [_entry(known.get(message.key), message, count) for message in said.values()]
     catalogue[:] = entries
     return [entry for entry in entries if not is_translated(entry)]
+
+
+def key(entry: polib.POEntry) -> Key:
+    return entry.msgctxt or "", entry.msgid
 
 
 def is_translated(entry: polib.POEntry) -> bool:
@@ -167,7 +188,7 @@ def _entry(before: polib.POEntry | None, message: Message, count: int) -> polib.
     if before is not None and before.msgid_plural == message.plural:
         return before
     if not message.plural:
-        return polib.POEntry(msgid=message.msgid, msgstr="")
+        return polib.POEntry(msgid=message.msgid, msgstr="", msgctxt=message.context or None)
     forms = dict.fromkeys(range(count), "")
     return polib.POEntry(msgid=message.msgid, msgid_plural=message.plural, msgstr_plural=forms)
 

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import activate, ngettext, override
 
+from annotate import sentences
 from annotate.models import Project, User
-from annotate.services.pages import sentences
 from annotate.services.work.limits import SILENT_SECONDS
 from bench.source import messages
 
@@ -42,6 +42,18 @@ def _places(text: str) -> Counter[str]:
 def test_every_language_but_the_one_written_in_has_a_catalogue() -> None:
     written = {path.parent.parent.name for path in CATALOGUES}
     assert written == {code for code, _name in settings.LANGUAGES} - {settings.LANGUAGE_CODE}
+
+
+@each_catalogue
+def test_every_sentence_is_there_and_translated_in(path: Path) -> None:
+    """`make messages` collects what is missing; CONTRIBUTING.md tells how it is translated."""
+    catalogue = messages.read(path)
+    said = messages.collect()
+    assert len(said) > 1500
+    known = {messages.key(entry) for entry in catalogue}
+    assert said.keys() - known == set()
+    assert known - said.keys() == set(), "No longer said."
+    assert [entry.msgid for entry in messages.update(catalogue, said)] == []
 
 
 @each_catalogue
@@ -90,11 +102,12 @@ def test_russian_counts_one_few_and_many() -> None:
 
 def test_messages_are_found_in_templates_python_and_the_library() -> None:
     template = """{% load i18n %}{% translate "One" %}{% blocktranslate count n=x %}{{ n }} text{% plural %}
-{{ n }} texts{% endblocktranslate %}{{ x|default:_("Two") }}"""
+{{ n }} texts{% endblocktranslate %}{{ x|default:_("Two") }}{% translate "Six" context "a number" %}"""
     assert set(messages.of_template(template)) == {
         messages.Message("One"),
         messages.Message("%(n)s text", "\n%(n)s texts"),
         messages.Message("Two"),
+        messages.Message("Six", context="a number"),
     }
     python = "_('Three ' 'four'); ngettext('a', 'b', n); unknown('Five')"
     assert set(messages.of_python(python)) == {messages.Message("Three four"), messages.Message("a", "b")}

@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from annotate.models.documents import Lane
 from annotate.services.exports.contents import Row
 from training.types import ScoreKind, Task, TrainingError
@@ -73,7 +75,7 @@ def _arrow() -> Any:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        sentence = 'Parquet files need pyarrow: pip install ".[parquet]" on the machine of the workers.'
+        sentence = _('Parquet files need pyarrow: pip install ".[parquet]" on the machine of the workers.')
         raise TrainingError(sentence) from error
     return pyarrow
 

@@ -90,12 +90,13 @@ class ColumnMapping:
         cells = spreadsheet.read_back(row.cells)
         own = spreadsheet.is_own(cells)
         if self.text not in cells:
-            return IncomingDocument("", number=row.number, problem=f"The row has no “{self.text}”.")
+            problem = _("The row has no “%(column)s”.") % {"column": self.text}
+            return IncomingDocument("", number=row.number, problem=problem)
         for name, reason in row.faults.items():
             # An error beside the text is kept as it is shown, as "#N/A"; anywhere else it is no value.
             is_kept = name in self.meta and cells[name] is not None
             if name in (self.text, self.id, *self.meta) and not is_kept:
-                problem = f"The cell in “{name[:LONGEST_KEY]}” {reason}."
+                problem = _cell_fault(name, reason)
                 return IncomingDocument("", number=row.number, problem=problem)
         answer, unfit = self._read_answer(row, cells, task_type, own=own)
         try:
@@ -122,10 +123,7 @@ class ColumnMapping:
     ) -> tuple[Answer | None, str]:
         """Return what a row answers, or None and why it cannot be read, which does not cost the text."""
         if self.label in row.faults:
-            return None, _("The cell in “%(column)s” %(reason)s.") % {
-                "column": self.label[:LONGEST_KEY],
-                "reason": row.faults[self.label],
-            }
+            return None, _cell_fault(self.label, row.faults[self.label])
         if self.tool == label_studio.TOOL and (reason := row.faults.get(label_studio.OTHERS)):
             return None, _("The annotation %(reason)s.") % {"reason": reason}
         try:
@@ -216,3 +214,7 @@ def _is_of_lists(rows: Sequence[records.Row], name: str) -> bool:
 def _named(names: Sequence[str], known: Sequence[str]) -> str:
     lowered = {name.strip().lower(): name for name in names}
     return next((lowered[name] for name in known if name in lowered), "")
+
+
+def _cell_fault(column: str, reason: str) -> str:
+    return _("The cell in “%(column)s” %(reason)s.") % {"column": column[:LONGEST_KEY], "reason": reason}

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from annotate.models import ModelVersion
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import Serving, fitting, open_predictor
@@ -78,7 +80,8 @@ def tried(version: ModelVersion, *, encoder_root: Path) -> Serving:
     except BundleError:
         raise
     except UNUSABLE as error:
-        raise BundleError(f"The bundle at {version.bundle_folder} cannot predict: {error}.") from error
+        sentence = _("The bundle at %(folder)s cannot predict: %(why)s.")
+        raise BundleError(sentence % {"folder": version.bundle_folder, "why": error}) from error
     return predictor
 
 

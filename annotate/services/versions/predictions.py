@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Label, ModelVersion, Prediction, Project
+from annotate.sentences import translated
 from annotate.services.versions import explanations, guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
@@ -166,7 +167,7 @@ def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
         return version, _load(version), ""
     except BundleError as error:
         logger.exception("Version %s of project %s cannot be served", version.number, project.slug)
-        reason = str(error)
+        reason = translated(str(error))
     for earlier in publication.served_before(project=project)[:FALLBACKS]:
         try:
             predictor = _load(earlier)

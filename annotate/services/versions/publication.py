@@ -17,6 +17,7 @@ from annotate.models import ModelVersion, Project, Publication, TrainingRun, Use
 from annotate.models.events import EventKind
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
+from annotate.sentences import translated
 from annotate.services import events
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
@@ -267,9 +268,8 @@ def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:
         else:
             tried(version, encoder_root=settings.ENCODER_ROOT)
     except BundleError as error:
-        raise NotPublished(
-            _("Version %(n)s cannot be published: %(why)s") % {"n": version.number, "why": error}
-        ) from error
+        told = {"n": version.number, "why": translated(str(error))}
+        raise NotPublished(_("Version %(n)s cannot be published: %(why)s") % told) from error
 
 
 def bundles_to_keep(*, project: Project) -> set[int]:

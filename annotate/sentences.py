@@ -15,7 +15,7 @@ from django.utils.translation.trans_real import translation
 
 PLACE = re.compile(r"%\((\w+)\)[sd]|\{(\w+)\}|%%")
 # A pattern of fewer letters of its own would take any sentence for its own.
-FEWEST_LETTERS = 10
+FEWEST_LETTERS = 8
 LONGEST = 5_000
 # What a sentence was filled with may be a sentence, which again has one inside.
 DEEPEST = 3
@@ -46,6 +46,8 @@ STAGES = (
     gettext_noop("merge"),
 )
 REASONS = (gettext_noop("labels"), gettext_noop("idle"), gettext_noop("lead"), gettext_noop("names"))
+# What the library fills into its sentences.
+PARTS = (gettext_noop("higher"), gettext_noop("lower"))
 
 
 class Pattern(NamedTuple):
