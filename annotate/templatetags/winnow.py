@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate import access, sentences
+from annotate import access
 from annotate.models import (
     ClassMetric,
     Document,
@@ -27,6 +27,7 @@ from annotate.models import (
 from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
+from annotate.services import sentences
 from annotate.services.documents import filters, history, search
 from annotate.services.documents.columns import OF_META
 from annotate.services.versions import guesses

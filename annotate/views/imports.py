@@ -20,12 +20,12 @@ from annotate.access import led_project_for, signed_in
 from annotate.forms.imports import FileForm, MappingForm, declared, label_choices, sample_table
 from annotate.models import Import, Project
 from annotate.models.imports import UPLOADED
-from annotate.sentences import translated
 from annotate.services.deletion import imports as deletion
 from annotate.services.imports import holdout, job, lanes, missing
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
+from annotate.services.sentences import translated
 from annotate.services.work import lease
 from annotate.views import confirmation
 from training.records import FileError

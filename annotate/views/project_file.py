@@ -17,10 +17,10 @@ from annotate.forms.constraints import ConstraintsForm
 from annotate.forms.imports import FileForm, ProjectFileForm, sample_table
 from annotate.forms.projects import ProjectForm
 from annotate.models.imports import UPLOADED
-from annotate.sentences import translated
 from annotate.services.imports import job, project_file
 from annotate.services.projects import quotas
 from annotate.services.projects.refused import Refused
+from annotate.services.sentences import translated
 from annotate.task_types import TASK_TYPES
 from training.records import FileError
 

@@ -14,8 +14,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.translation import activate, ngettext, override
 
-from annotate import sentences
 from annotate.models import Project, User
+from annotate.services import sentences
 from annotate.services.work.limits import SILENT_SECONDS
 from bench.source import messages
 

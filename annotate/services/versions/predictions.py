@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Label, ModelVersion, Prediction, Project
-from annotate.sentences import translated
+from annotate.services.sentences import translated
 from annotate.services.versions import explanations, guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache

@@ -17,8 +17,8 @@ from annotate.models import ModelVersion, Project, Publication, TrainingRun, Use
 from annotate.models.events import EventKind
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
-from annotate.sentences import translated
 from annotate.services import events
+from annotate.services.sentences import translated
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
 from training.bundles.bundle import BundleError, open_bundle
