@@ -51,9 +51,43 @@ PARTS = (gettext_noop("higher"), gettext_noop("lower"))
 
 
 class Pattern(NamedTuple):
+    """A sentence of the catalogue with places in it: its words around these, and the names of the places."""
+
     msgid: str
-    regex: re.Pattern[str]
-    letters: int
+    own: list[str]
+    names: list[str]
+
+    @property
+    def letters(self) -> int:
+        return sum(map(str.isalpha, "".join(self.own)))
+
+    def words_of(self, sentence: str) -> dict[str, str] | None:
+        """Return what each place was filled with; None where the sentence is another one.
+
+        Each part of the pattern is taken where it first stands. Where that finds nothing, nothing would, and
+        a sentence that somebody made of nothing but such parts takes no longer than any other.
+        """
+        first, *between, last = self.own
+        if not sentence.startswith(first) or not sentence.endswith(last):
+            return None
+        words, end, until = list[str](), len(first), len(sentence) - len(last)
+        for part in between:
+            found = sentence.find(part, end, until)
+            if found < 0:
+                return None
+            words.append(sentence[end:found])
+            end = found + len(part)
+        if end > until:
+            return None
+        words.append(sentence[end:until])
+        filled = dict(zip(self.names, words, strict=True))
+        is_same = all(filled[name] == word for name, word in zip(self.names, words, strict=True))
+        return filled if is_same else None
+
+    def is_quoted(self, name: str) -> bool:
+        """Tell whether what stands there is somebody's own, as the name of a label or a file."""
+        place = self.names.index(name)
+        return self.own[place].endswith(("“", "'", '"')) and self.own[place + 1].startswith(("”", "'", '"'))
 
 
 def translated(sentence: str, depth: int = 0) -> str:
@@ -65,12 +99,18 @@ def translated(sentence: str, depth: int = 0) -> str:
     if known != sentence:
         return known
     for pattern in patterns(str(get_language())):
-        if found := pattern.regex.fullmatch(sentence):
-            words = {name: word for name, word in found.groupdict().items() if word is not None}
-            if depth < DEEPEST:
-                words = {name: translated(word, depth + 1) for name, word in words.items()}
-            return _filled(gettext(pattern.msgid), words)
+        if (words := pattern.words_of(sentence)) is not None:
+            said = {
+                name: word if pattern.is_quoted(name) else _part(word, depth) for name, word in words.items()
+            }
+            return _filled(gettext(pattern.msgid), said)
     return _piecewise(sentence, depth)
+
+
+def _part(word: str, depth: int) -> str:
+    """Translate what a sentence was filled with: a sentence, or a word of the library, but nobody's name."""
+    is_ours = " " in word or word in PARTS or word in STAGES
+    return translated(word, depth + 1) if is_ours and depth < DEEPEST else word
 
 
 def _piecewise(sentence: str, depth: int) -> str:
@@ -86,27 +126,24 @@ def patterns(language: str) -> list[Pattern]:
     """Return what the catalogue's sentences with places look like once filled, the most telling first."""
     # NB: Django reads its catalogues so for scripts; there is no public way to list what one holds.
     catalogue = translation(language)._catalog  # type: ignore[attr-defined]
-    messages = [key for key, _said in catalogue.items() if isinstance(key, str)]
+    messages = sorted({key for key, _said in catalogue.items() if isinstance(key, str)})
     found = [_pattern(msgid) for msgid in messages if PLACE.search(msgid)]
-    telling = [pattern for pattern in found if pattern.letters >= FEWEST_LETTERS]
+    telling = [pattern for pattern in found if pattern.names and pattern.letters >= FEWEST_LETTERS]
     return sorted(telling, key=lambda pattern: -pattern.letters)
 
 
 def _pattern(msgid: str) -> Pattern:
-    regex, letters, end, seen = "", 0, 0, set()
+    own, names, end = [""], list[str](), 0
     for place in PLACE.finditer(msgid):
-        own = msgid[end : place.start()]
-        name = place[1] or place[2]
-        if name is None:
-            regex += re.escape(own) + "%"
-        elif name in seen:
-            regex += re.escape(own) + f"(?P={name})"
+        own[-1] += msgid[end : place.start()]
+        end = place.end()
+        if name := place[1] or place[2]:
+            names.append(name)
+            own.append("")
         else:
-            regex += re.escape(own) + f"(?P<{name}>.*?)"
-            seen.add(name)
-        letters, end = letters + sum(map(str.isalpha, own)), place.end()
-    own = msgid[end:]
-    return Pattern(msgid, re.compile(regex + re.escape(own), re.DOTALL), letters + sum(map(str.isalpha, own)))
+            own[-1] += "%"
+    own[-1] += msgid[end:]
+    return Pattern(msgid, own, names)
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

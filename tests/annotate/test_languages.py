@@ -176,6 +176,13 @@ def test_an_export_of_events_speaks_the_language_of_who_asked(
             "Запросы остановлены. Ответ пуст.",
         ),
         ("Nobody ever wrote this sentence.", "Nobody ever wrote this sentence."),
+        # A file is called as it is, also by a word that the site says elsewhere.
+        ("lena cancelled “fit”", "lena: отменено «fit»"),
+        # Nothing but parts of one pattern: whoever tries each way to divide it never ends.
+        (
+            " is within noise of (macro-F1 against , and " * 100,
+            " is within noise of (macro-F1 against , and " * 100,
+        ),
     ],
 )
 def test_a_stored_sentence_is_read_in_the_language_of_its_reader(stored: str, shown: str) -> None:
