@@ -187,6 +187,7 @@ def test_the_published_version_stands_beside_the_one_before(
     assert "not measurable yet" in content
     assert "<polyline" in content
     assert "style=" not in content
+    assert all(f"?{differ}=1" in content for differ in ("disagree", "split"))
 
 
 def test_a_page_about_an_older_version_says_so(
