@@ -8,8 +8,19 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from annotate.models import Annotation, Assignment, Decision, Document, Project, User
+from annotate.models import (
+    Annotation,
+    Assignment,
+    Card,
+    Decision,
+    Document,
+    ModelVersion,
+    Prediction,
+    Project,
+    User,
+)
 from annotate.services.labeling import queue
+from tests.annotate.views.test_labeling import suggest
 from tests.browser.sending.test_closing import wait_until_given_back
 from tests.browser.test_labeling import (
     TEXTS,
@@ -20,6 +31,7 @@ from tests.browser.test_labeling import (
     wait_until_held,
     wait_until_sent,
 )
+from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -115,6 +127,36 @@ def test_a_newer_batch_replaces_what_nobody_has_seen(
     assert set(fresh.values_list("document", flat=True)) == set(best[:2])
     press(page, "1")
     assert not Assignment.objects.filter(card=ahead[1]).exists()  # its place waits again, behind the others
+
+
+def test_a_newer_models_suggestion_replaces_what_nobody_has_seen(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    documents = add_documents(project, *TEXTS[:6])
+    for document in documents:
+        suggest(project, document, ("red", 0.9))
+    page = label(open_as, project, annotator)
+    expect(page.locator("#card .suggestion")).to_contain_text("red")
+    ahead = held(page)
+    project.versions.update(stage="retired")
+    newer = ModelVersion.objects.create(
+        project=project, number=4, family="tfidf", labelled=9, holdout_documents=0, stage="published"
+    )
+    green = project.labels.get(name="green").pk
+    said = Answer((green,), scores=((green, 0.8),))
+    for prediction in Prediction.objects.filter(document__in=documents):
+        prediction.version, prediction.answer = newer, said
+        prediction.save()
+    press(page, "1")  # shows the first of those held, which the page cannot know to be past
+    assert card_of(page) == ahead[0]
+    wait_until_held(page, 2)
+    fresh = Card.objects.filter(key__in=held(page))
+    assert set(fresh.values_list("shown_version", flat=True)) == {newer.pk}
+    press(page, "1")
+    assert card_of(page) not in ahead
+    expect(page.locator("#card .suggestion")).to_contain_text("green")
+    wait_until_sent(page)
+    assert Annotation.objects.count() == Decision.objects.count() == 2
 
 
 def test_another_tab_leaves_a_card_that_was_decided_here(
