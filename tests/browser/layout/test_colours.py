@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from annotate.models import Document, Project, User
 from tests.annotate.views.test_labeling import suggest
-from tests.browser.test_labeling import TEXTS, card_of, press, violations
+from tests.browser.test_labeling import TEXTS, card_of, press, violations, wait_until_held, wait_until_sent
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[[User, str], Page]
@@ -64,7 +64,9 @@ def test_labels_have_no_colours_until_a_lead_wants_them_and_cards_ahead_follow(
     card_of(page)
     expect(page.locator("[data-hue]")).to_have_count(0)
     Project.objects.filter(pk=project.pk).update(colour_labels=True)
-    press(page, "1")
+    press(page, "1")  # shows a card that was held before
+    wait_until_sent(page)
+    wait_until_held(page, 2)
     press(page, "1")
     expect(page.locator(".choice[data-hue]")).to_have_count(len(NAMES))
 
