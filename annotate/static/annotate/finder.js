@@ -56,6 +56,24 @@ export function clear(field) {
   filter(field);
 }
 
+// Empty the field and leave the list narrowed: to lay hundreds of labels out takes longer than a frame.
+export function empty(field) {
+  field.value = "";
+}
+
+// Show all labels again where the field was emptied; tell whether there was something to do.
+export function settle() {
+  const field = document.querySelector("#label-search");
+  const isNarrowed = Boolean(field && !field.value && document.querySelector("#labels[data-finding]"));
+  if (isNarrowed) filter(field);
+  return isNarrowed;
+}
+
+// What stands in the list, in the project's order, also while it is narrowed.
+export function inProjectOrder(list) {
+  return list === listed && "finding" in list.dataset ? whole : [...list.children];
+}
+
 function move(list, step) {
   const shown = [...list.querySelectorAll(".choice:not([hidden])")];
   const now = shown.findIndex((button) => button.classList.contains("best"));

@@ -55,6 +55,7 @@ function began(takesFocus) {
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
   choice.markChosen(card());
   gate.openAfterPaint(() => {
+    if (finder.settle()) choice.markChosen(card()); // in the project's order again
     watch.start();
     htmx.process(card());
     announce(text ?? card());

@@ -3,8 +3,9 @@
 
 import * as finder from "./finder.js";
 
-const PARTS = "#answer > input, .label-search > *, #labels > *, .save > *";
+const PARTS = "#answer > input, .label-search > *, .save > *";
 const WATCHED = new Set(["data-cut", "data-swipe"]); // kept by observers, which do not speak when nothing moves
+const NARROWED = new Set([...WATCHED, "hidden", "data-place"]); // the finder shows all labels when the text is painted
 
 // Replace the card, or make the one that is shown into the next.
 export function swap(shown, next) {
@@ -25,24 +26,27 @@ function haveSameButtons(shown, next) {
 }
 
 function partsOf(card) {
-  return card.querySelectorAll(PARTS);
+  const list = card.querySelector("#labels");
+  return [...card.querySelectorAll(PARTS), ...(list ? finder.inProjectOrder(list) : [])];
 }
 
 // Leave nothing of the decision that was made with these buttons.
 function restore(shown, next) {
   const field = shown.querySelector("#label-search");
-  if (field) finder.clear(field);
+  if (field) finder.empty(field);
+  const kept = shown.querySelector("#labels[data-finding]") ? NARROWED : WATCHED;
   for (const word of shown.querySelectorAll("#answer .suggested-word")) word.remove();
   const fresh = partsOf(next);
   partsOf(shown).forEach((part, i) => {
-    if (!part.isEqualNode(fresh[i])) copyAttributes(part, fresh[i]); // of 500 buttons, most are as they should be
+    // Of 500 buttons, most are as they should be.
+    if (!part.isEqualNode(fresh[i])) copyAttributes(part, fresh[i], part.matches(".choice") ? kept : WATCHED);
     if (part.matches("input, output")) part.value = fresh[i].value;
   });
 }
 
-function copyAttributes(to, from) {
+function copyAttributes(to, from, kept = WATCHED) {
   for (const name of to.getAttributeNames()) {
-    if (!from.hasAttribute(name) && !WATCHED.has(name)) to.removeAttribute(name);
+    if (!from.hasAttribute(name) && !kept.has(name)) to.removeAttribute(name);
   }
   for (const name of from.getAttributeNames()) {
     if (to.getAttribute(name) !== from.getAttribute(name)) to.setAttribute(name, from.getAttribute(name));
