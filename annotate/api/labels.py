@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -193,9 +194,7 @@ class ArchiveLabelView(APIView):
         responses=LabelRowSerializer,
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        label = _label(request, slug, pk)
-        labels.archive_label(label=label, by=access.signed_in(request.user))
-        return _changed(label)
+        return _offered_anew(labels.archive_label, request, slug, pk)
 
 
 class RestoreLabelView(APIView):
@@ -208,9 +207,7 @@ class RestoreLabelView(APIView):
         responses=LabelRowSerializer,
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        label = _label(request, slug, pk)
-        labels.restore_label(label=label, by=access.signed_in(request.user))
-        return _changed(label)
+        return _offered_anew(labels.restore_label, request, slug, pk)
 
 
 class MergeLabelView(APIView):
@@ -286,6 +283,12 @@ class SplitLabelView(APIView):
 def _label(request: Request, slug: str, pk: int) -> Label:
     project = access.led_project_for(request.user, slug)
     return get_object_or_404(project.labels.select_related("project"), pk=pk)
+
+
+def _offered_anew(change: Callable[..., object], request: Request, slug: str, pk: int) -> Response:
+    label = _label(request, slug, pk)
+    change(label=label, by=access.signed_in(request.user))
+    return _changed(label)
 
 
 def _changed(label: Label) -> Response:

@@ -183,21 +183,7 @@ def half_an_import(project, user):
     assert (made.state, made.rows, made.created) == ("running", 10, 10)
 
 
-def single(lena, anton, ada):
-    project = projects.create_project(
-        by=lena,
-        name="Tickets",
-        slug="tickets",
-        task="single",
-        labels=[(name, f"It is about {name}.") for name in (*TICKETS, "spam")],
-        guidelines="What does the writer want?",
-    )
-    changes = {"families": ["tfidf"], "holdout_share": 0.3, "batch_size": 10}
-    project = projects.change_settings(project=project, changes=changes)
-    for person in (anton, ada):
-        Membership.objects.create(project=project, user=person)
-    store_rows(project=project, rows=tickets())
-
+def label_and_train(project, lena, anton, ada):
     # One answer with a label that is archived afterwards.
     place = queue.claim(project=project, annotator=anton)
     spam = project.labels.get(name="spam")
@@ -219,6 +205,24 @@ def single(lena, anton, ada):
     neighbourhoods.find(project=project, encoder=encoder)
     assert train(project, lena, family="embedding") is not None
     publishing.publish(version=project.versions.get(number=2), by=lena)
+
+
+def single(lena, anton, ada):
+    project = projects.create_project(
+        by=lena,
+        name="Tickets",
+        slug="tickets",
+        task="single",
+        labels=[(name, f"It is about {name}.") for name in (*TICKETS, "spam")],
+        guidelines="What does the writer want?",
+    )
+    changes = {"families": ["tfidf"], "holdout_share": 0.3, "batch_size": 10}
+    project = projects.change_settings(project=project, changes=changes)
+    for person in (anton, ada):
+        Membership.objects.create(project=project, user=person)
+    store_rows(project=project, rows=tickets())
+
+    label_and_train(project, lena, anton, ada)
 
     # Two decisions that stand otherwise than they were first made.
     first = Annotation.objects.filter(project=project, outcome="answered").earliest("pk")

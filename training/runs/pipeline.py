@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -33,6 +33,7 @@ from training.types import (
     IntArray,
     Json,
     OutOfFold,
+    Parity,
     ProgressCallback,
     RunReport,
     RunSpec,
@@ -78,6 +79,11 @@ class Tuned:
     documents: int
     folded: Folded | None = None  # the training documents among them
 
+    @property
+    def details(self) -> dict[str, Json]:
+        """What a report tells of it."""
+        return {"tuned_on": self.source, "tuned_documents": self.documents}
+
     def scores(self, raw: FloatArray) -> FloatArray:
         """Return calibrated scores of uncalibrated ones."""
         return calibration.apply(self.calibration, raw)
@@ -110,18 +116,13 @@ def train_and_package(
 
     stages.enter("tune", 0.4, until=0.7)
     tuned = calibrate_and_tune(spec, dataset, tuning, model, embedder)
-    cuts = tuple(tuned.thresholds.tolist())
 
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
         manifest = export_decided(spec, dataset, model, tuned, draft, embedder)
         if self_contained:
             _add_encoder(draft, manifest, encoder_root)
-        held_targets = np.concatenate([reporting.targets, tuning.targets])
-        held = Dataset(reporting.schema, reporting.texts + tuning.texts, held_targets)
-        texts = held.texts or dataset.texts or dataset.schema.keys
-        parity = check_parity(model, draft.folder, texts, embedder=embedder)
-        manifest, parity = prefer_int8(model, draft, manifest, parity, held, dataset, tell=stages.tell)
+        manifest, parity = _prove(model, draft, manifest, dataset, [reporting, tuning], embedder, stages.tell)
 
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation = evaluate_bundle(
@@ -140,18 +141,31 @@ def train_and_package(
         bundle=folder,
         evaluation=evaluation,
         parity=parity,
-        thresholds=cuts,
+        thresholds=tuple(tuned.thresholds.tolist()),
         labelled=len(dataset),
         fit_seconds=fitted.seconds,
         bundle_bytes=bundle_bytes(folder),
         pool_scores=pool,
         out_of_fold=said,
-        details={
-            "tuned_on": tuned.source,
-            "tuned_documents": tuned.documents,
-            **getattr(model, "details_", {}),
-        },
+        details=tuned.details | getattr(model, "details_", {}),
     )
+
+
+def _prove(
+    model: TextModel,
+    draft: BundleDraft,
+    manifest: Manifest,
+    dataset: Dataset,
+    halves: Sequence[Dataset],
+    embedder: Embedder | None,
+    tell: Callable[[float], None],
+) -> tuple[Manifest, Parity]:
+    """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good."""
+    targets = np.concatenate([half.targets for half in halves])
+    held = Dataset(dataset.schema, tuple(text for half in halves for text in half.texts), targets)
+    texts = held.texts or dataset.texts or dataset.schema.keys
+    parity = check_parity(model, draft.folder, texts, embedder=embedder)
+    return prefer_int8(model, draft, manifest, parity, held, dataset, tell=tell)
 
 
 def export_decided(

@@ -21,6 +21,14 @@ def _post(client: Client, address: str, sent: dict[str, Any] | None = None) -> A
     return client.post(f"{ROOT}/{address}", sent or {}, content_type=JSON)
 
 
+@pytest.fixture
+def red(project: Project, annotator: User, add_documents: Callable[..., list[Document]]) -> Label:
+    """The label that somebody has given the only document."""
+    (text,) = add_documents(project, "one")
+    answer(text, annotator, "red")
+    return project.labels.get(name="red")
+
+
 def test_a_label_is_made_changed_ordered_archived_and_restored(
     project: Project, lead: User, api: Api
 ) -> None:
@@ -92,15 +100,9 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_changes_nothing(
 
 
 def test_a_merge_is_previewed_started_once_and_tells_how_far_it_is(
-    project: Project,
-    lead: User,
-    annotator: User,
-    add_documents: Callable[..., list[Document]],
-    api: Api,
+    project: Project, lead: User, red: Label, api: Api
 ) -> None:
-    red, green, _blue = project.labels.all()
-    (text,) = add_documents(project, "one")
-    answer(text, annotator, "red")
+    green = project.labels.get(name="green")
     client, where = api(lead), f"labels/{red.pk}/merge"
     preview = client.get(f"{ROOT}/{where}?into={green.pk}").json()
     assert (preview["state"], preview["answers"]) == ("previewed", 1)
@@ -135,19 +137,16 @@ def test_a_program_that_calls_a_merged_label_by_its_old_name_means_what_it_becam
 
 
 def test_a_split_makes_the_new_labels_and_a_list_of_the_documents(
-    project: Project,
-    lead: User,
-    annotator: User,
-    add_documents: Callable[..., list[Document]],
-    api: Api,
+    project: Project, lead: User, annotator: User, red: Label, api: Api
 ) -> None:
-    red = project.labels.get(name="red")
-    (text,) = add_documents(project, "one")
-    answer(text, annotator, "red")
     sent = {"labels": [{"name": "crimson"}, {"name": "blue"}], "people": ["anton"]}
     split = _post(api(lead), f"labels/{red.pk}/split", sent)
     assert split.status_code == 202, split.content
     assert sorted(row["name"] for row in split.json()["labels"]) == ["blue", "crimson"]
     change = BulkChange.objects.get(pk=split.json()["bulk"])
-    assert (change.state, change.keys, change.options["people"]) == ("queued", [text.pk], [annotator.pk])
+    assert (change.state, change.keys, change.options["people"]) == (
+        "queued",
+        [project.documents.get().pk],
+        [annotator.pk],
+    )
     assert project.labels.get(pk=red.pk).archived_at
