@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from training.types import ScoreKind, Task, TrainingError
 
+OF_DOCUMENTS = (ScoreKind.EXCLUSIVE, ScoreKind.INDEPENDENT)
 _LAST = 100  # the place of a family whose order among the runs does not matter
 
 
@@ -95,7 +96,7 @@ class Family(Entry):
 
     help: str
     """One sentence: what it does, and what it is good for."""
-    score_kinds: tuple[ScoreKind, ...] = tuple(ScoreKind)
+    score_kinds: tuple[ScoreKind, ...] = OF_DOCUMENTS
     options: tuple[Option, ...] = ()
     place: int = _LAST
     """Its place in the order of runs: of two families that are due together, the lower one comes first."""
@@ -140,7 +141,7 @@ class Family(Entry):
 class Strategy(Entry):
     """A query strategy: a function as `protocol.QueryStrategy` describes it, and what it has to be given."""
 
-    score_kinds: tuple[ScoreKind, ...] = tuple(ScoreKind)
+    score_kinds: tuple[ScoreKind, ...] = OF_DOCUMENTS
     reads_scores: bool = False
     reads_vectors: bool = False
 

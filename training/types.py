@@ -30,10 +30,11 @@ class Objective(StrEnum):
 
 
 class ScoreKind(StrEnum):
-    """What the scores of one document mean: which heads, losses and query strategies suit a task."""
+    """What the scores of one document mean: which families and query strategies suit a task."""
 
     EXCLUSIVE = "exclusive"  # one label is right, so the scores add up to 1
     INDEPENDENT = "independent"  # each label is a yes or no of its own
+    WORDS = "words"  # each word of it has scores of its own, from which stretches of text follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +102,10 @@ class Answer:
 
 
 class Task(ABC):
-    """What one answer of a project is, and all that follows from it: one object for each task.
+    """What one answer of a project is, and what follows from that alone: one object for each task.
 
-    Arrays are (documents, labels) in schema order. `training.tasks` has the objects; no other code asks for a
-    task by its name.
+    What is made of scores differs by what the scores belong to: `DocumentTask` has it for whole documents.
+    `training.tasks` has the objects; no other code asks for a task by its name.
     """
 
     key: ClassVar[str]
@@ -116,8 +117,6 @@ class Task(ABC):
     """How many labels a project needs before there is anything to decide."""
     default_strategy: ClassVar[str]
     """The query strategy of a project whose lead chose none: a key of the registry."""
-    instruction: ClassVar[str]
-    """What an LLM is told of the answer that it is to give."""
 
     @property
     def exclusive(self) -> bool:
@@ -135,6 +134,13 @@ class Task(ABC):
         """
         votes = [sum(other.same_choice(answer) for other in answers) for answer in answers]
         return answers[max(range(len(answers)), key=lambda i: (votes[i], i))]
+
+
+class DocumentTask(Task):
+    """A task whose labels stand for whole documents. Arrays are (documents, labels) in schema order."""
+
+    instruction: ClassVar[str]
+    """What an LLM is told of the answer that it is to give."""
 
     @abstractmethod
     def decide(self, scores: FloatArray, thresholds: FloatArray) -> NDArray[np.bool_]:
@@ -195,8 +201,8 @@ class LabelSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelSchema:
-    """The labels of a task in their fixed order; column `j` of every score array is `labels[j]`."""
+class Schema:
+    """The labels of a task in their fixed order."""
 
     task: Task
     labels: tuple[LabelSpec, ...]
@@ -216,6 +222,13 @@ class LabelSchema:
     def dump(self) -> dict[str, Json]:
         """Return the schema as bundles store it."""
         return {"task": self.task.key, "labels": [asdict(label) for label in self.labels]}
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSchema(Schema):
+    """The schema of labels of whole documents; column `j` of every score array is `labels[j]`."""
+
+    task: DocumentTask
 
     def encode(self, answers: Iterable[Iterable[str]]) -> FloatArray:
         """Return the 0/1 targets `(documents, labels)` of answers given as label keys.

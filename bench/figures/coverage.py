@@ -26,9 +26,10 @@ from training.figures import intervals
 from training.figures.evaluate import evaluate, paired_bootstrap
 from training.figures.evidence import FEWEST
 from training.figures.thresholds import Decisions
-from training.tasks import TASKS
-from training.types import LabelSchema, LabelSpec, Task
+from training.tasks import MULTI, SINGLE
+from training.types import DocumentTask, LabelSchema, LabelSpec
 
+OF_DOCUMENTS = {task.key: task for task in (SINGLE, MULTI)}
 LABELS = (3, 10, 30, 77)
 SUPPORTS = (1, 2, 4, 10, 30)
 QUALITIES = (0.5, 0.8, 0.95)
@@ -64,7 +65,7 @@ def world(rng: np.random.Generator, labels: int, quality: float, *, skewed: bool
 
 
 def draw(
-    rng: np.random.Generator, truth: Truth, other: Truth, documents: int, task: Task
+    rng: np.random.Generator, truth: Truth, other: Truth, documents: int, task: DocumentTask
 ) -> tuple[Decisions, Decisions, Decisions]:
     """Return which labels documents have, and which two models give them, (documents, labels) each.
 
@@ -87,7 +88,7 @@ def draw(
     return true, first, second
 
 
-def cell(task: Task, labels: int, support: int, quality: float, worlds: range) -> dict[str, float]:
+def cell(task: DocumentTask, labels: int, support: int, quality: float, worlds: range) -> dict[str, float]:
     """Return the share of worlds whose truth is inside, for macro-F1, a label's F1, and a difference."""
     inside: dict[str, list[float]] = defaultdict(list)
     documents = labels * support
@@ -117,7 +118,7 @@ def cell(task: Task, labels: int, support: int, quality: float, worlds: range) -
     return {name: float(np.mean(values)) for name, values in inside.items()}
 
 
-def _parts(task: Task) -> int:
+def _parts(task: DocumentTask) -> int:
     return 1 if task.exclusive else 2
 
 
@@ -125,7 +126,7 @@ def seconds(documents: int = 2_000, labels: int = 77) -> float:
     """Return how long an evaluation takes, the median of nine."""
     rng = np.random.default_rng(0)
     truth = world(rng, labels, 0.8, skewed=False)
-    true, given, _ = draw(rng, truth, truth, documents, TASKS["single"])
+    true, given, _ = draw(rng, truth, truth, documents, OF_DOCUMENTS["single"])
     counts = [rows.sum(axis=0).astype(np.float64) for rows in (true & given, given, true)]
     taken = []
     for _ in range(9):
@@ -140,12 +141,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--worlds", type=int, default=200, help="of each cell")
     parser.add_argument("--low-worlds", type=int, default=600, help="of a cell with support 1 to 4")
-    parser.add_argument("--task", choices=sorted(TASKS), help="only this one")
+    parser.add_argument("--task", choices=sorted(OF_DOCUMENTS), help="only this one")
     parser.add_argument("--first", type=int, default=0, help="seed of the first world")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     rows = []
-    for task in [TASKS[arguments.task]] if arguments.task else TASKS.values():
+    for task in [OF_DOCUMENTS[arguments.task]] if arguments.task else OF_DOCUMENTS.values():
         for labels in LABELS:
             for support in SUPPORTS:
                 if labels * support < FEWEST:

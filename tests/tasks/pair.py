@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.figures import calibration
-from training.types import Answer, FloatArray, Json, Objective, ScoreKind, Task
+from training.types import Answer, DocumentTask, FloatArray, Json, Objective, ScoreKind
 
 ENOUGH_FOR_TEMPERATURE = 50  # documents
 
 
-class PairOfLabels(Task):
+class PairOfLabels(DocumentTask):
     """Two labels are right: each is scored by itself, and the two best are decided on."""
 
     key = "pair"

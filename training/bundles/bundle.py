@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from training import tasks
 from training.storable import DEPTH_ONLY, json_fault
-from training.types import Json, LabelSchema, LabelSpec, TrainingError
+from training.types import DocumentTask, Json, LabelSchema, LabelSpec, Schema, TrainingError
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -40,7 +40,7 @@ class Manifest:
     """
 
     family: str
-    schema: LabelSchema
+    schema: Schema
     thresholds: tuple[float, ...]
     calibration: Mapping[str, Json]
     preprocessing: str
@@ -84,14 +84,18 @@ def _content_checksum(content: Mapping[str, Json]) -> str:
 
 
 def _read_fields(body: dict[str, Any]) -> dict[str, Any]:
-    schema = body["schema"]
-    labels = tuple(LabelSpec(**label) for label in schema["labels"])
     return {key: value for key, value in body.items() if key != "format"} | {
-        "schema": LabelSchema(tasks.find(schema["task"]), labels),
+        "schema": read_schema(body["schema"]),
         "thresholds": tuple(body["thresholds"]),
         # A bundle of before this was noted has a method where there was anything to learn it from.
         "calibrated": bool(body.get("calibrated", body["calibration"].get("method") != "none")),
     }
+
+
+def read_schema(content: Mapping[str, Any]) -> Schema:
+    """Return the schema that `Schema.dump` gave; that of a task of whole documents is a `LabelSchema`."""
+    task, labels = tasks.find(content["task"]), tuple(LabelSpec(**label) for label in content["labels"])
+    return LabelSchema(task, labels) if isinstance(task, DocumentTask) else Schema(task, labels)
 
 
 class BundleDraft:
@@ -208,6 +212,13 @@ def encoder_folder(folder: Path, manifest: Manifest, encoder_root: Path | None) 
     if found is not None and file_checksum(found / GRAPH) != manifest.encoder:
         raise BundleError(f"The encoder at {found} was changed or damaged; prepare it again.")
     return found
+
+
+def label_schema(folder: Path, manifest: Manifest) -> LabelSchema:
+    """Return the schema of a bundle that labels whole documents; raises `BundleError` for another one."""
+    if not isinstance(manifest.schema, LabelSchema):
+        raise BundleError(f"The bundle at {folder} labels stretches of text, not whole documents.")
+    return manifest.schema
 
 
 def bundle_bytes(folder: Path) -> int:

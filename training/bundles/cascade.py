@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from training.bundles.bundle import BundleError, Manifest, open_bundle
+from training.bundles.bundle import BundleError, Manifest, label_schema, open_bundle
 from training.bundles.predictor import Predictor
 from training.types import Embedder, FloatArray, LabelSchema
 
@@ -39,15 +39,12 @@ class CascadePredictor:
         self.manifest: Manifest = open_bundle(bundle)
         if tuple(sorted(self.manifest.parts)) != (CHEAP, STRONG):
             raise BundleError(f"The bundle at {bundle} is not a cascade of a cheap and a strong part.")
+        self.schema: LabelSchema = label_schema(bundle, self.manifest)
+        """The labels, in the order of the columns of every score array."""
         self.thresholds: FloatArray = np.array(self.manifest.thresholds, np.float32)
         self.cheap, self.strong = (
             Predictor(bundle / part, encoder_root=encoder_root, threads=threads) for part in (CHEAP, STRONG)
         )
-
-    @property
-    def schema(self) -> LabelSchema:
-        """The labels, in the order of the columns of every score array."""
-        return self.manifest.schema
 
     def answer(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> Answers:
         """Return scores and which part gave them; a part takes `embedder` only if it is its own encoder."""

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, open_bundle
+from training.bundles.bundle import GRAPH, BundleError, Manifest, encoder_folder, label_schema, open_bundle
 from training.bundles.familiar import Familiar
 from training.figures import calibration
 from training.preprocess import load_preprocessor
@@ -38,6 +38,8 @@ class Predictor:
         """Verify and load the bundle; raises `BundleError` with the reason where that fails."""
         self.bundle = bundle
         self.manifest: Manifest = open_bundle(bundle)
+        self.schema: LabelSchema = label_schema(bundle, self.manifest)
+        """The labels, in the order of the columns of every score array."""
         self.thresholds: FloatArray = np.array(self.manifest.thresholds, np.float32)
         encoder = encoder_folder(bundle, self.manifest, encoder_root)
         try:
@@ -53,11 +55,6 @@ class Predictor:
             self._scores, *self._more = (output.name for output in self._session.get_outputs())
         except UNLOADABLE as error:
             raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
-
-    @property
-    def schema(self) -> LabelSchema:
-        """The labels, in the order of the columns of every score array."""
-        return self.manifest.schema
 
     def predict_raw(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
         """Return the graph's own probabilities (texts, labels), before calibration.

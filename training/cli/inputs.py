@@ -9,7 +9,7 @@ from pathlib import Path
 
 from training.records import Row, read
 from training.tasks import MULTI, SINGLE
-from training.types import Dataset, Json, LabelSchema, LabelSpec, Objective, Task, TrainingError
+from training.types import Dataset, DocumentTask, Json, LabelSchema, LabelSpec, Objective, TrainingError
 
 Answers = list[tuple[str, ...]]
 
@@ -57,7 +57,7 @@ def read_dataset(path: Path, schema: LabelSchema, *, text: str, label: str, mult
     return Dataset(schema, tuple(texts), schema.encode(answers))
 
 
-def task_of(multi: str | None) -> Task:
+def task_of(multi: str | None) -> DocumentTask:
     """Return the task that `--multi` asks for; its value is what separates the labels of a document."""
     return SINGLE if multi is None else MULTI
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import FloatArray, Json, ScoreKind, Task
+from training.types import DocumentTask, FloatArray, Json, ScoreKind
 
 IDENTITY: Mapping[str, Json] = {"method": "none"}
 _TINY = 1e-6
@@ -81,7 +81,7 @@ def fit_independent(scores: FloatArray, targets: FloatArray) -> Mapping[str, Jso
     return {"method": "sigmoid", "temperature": temperature, "shifts": shifts.tolist(), "isotonic": curves}
 
 
-def holds(task: Task, documents: int) -> bool:
+def holds(task: DocumentTask, documents: int) -> bool:
     """Tell whether a calibration by so many documents makes scores of the task confidences."""
     return documents >= FEWEST[task.score_kind]
 
@@ -113,12 +113,14 @@ def best_of(scores: FloatArray, targets: FloatArray) -> tuple[FloatArray, NDArra
     return scores[rows, best], targets[rows, best] > 0
 
 
-def reliability(task: Task, scores: FloatArray, targets: FloatArray, bins: int = 10) -> tuple[Bin, ...]:
+def reliability(
+    task: DocumentTask, scores: FloatArray, targets: FloatArray, bins: int = 10
+) -> tuple[Bin, ...]:
     """Return the filled bins, equally wide, over the scores that the task's decisions rest on."""
     return _bins(*task.judged(scores, targets), bins)
 
 
-def expected_calibration_error(task: Task, scores: FloatArray, targets: FloatArray) -> float | None:
+def expected_calibration_error(task: DocumentTask, scores: FloatArray, targets: FloatArray) -> float | None:
     """Return the mean gap between score and share right over ten bins, by count; None without documents."""
     return _error(*task.judged(scores, targets))
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from training.tasks.multi import MULTI
 from training.tasks.single import SINGLE
-from training.types import Task, TrainingError
+from training.tasks.span import OVERLAPPING_SPAN, SPAN
+from training.types import DocumentTask, Task, TrainingError
 
-__all__ = ["MULTI", "SINGLE", "TASKS", "find"]
+__all__ = ["MULTI", "OVERLAPPING_SPAN", "SINGLE", "SPAN", "TASKS", "find", "find_for_documents"]
 
-TASKS: dict[str, Task] = {task.key: task for task in (SINGLE, MULTI)}
+TASKS: dict[str, Task] = {task.key: task for task in (SINGLE, MULTI, SPAN, OVERLAPPING_SPAN)}
 
 
 def find(key: str) -> Task:
@@ -19,3 +20,11 @@ def find(key: str) -> Task:
     if key not in TASKS:
         raise TrainingError(f"There is no task {key!r}; choose one of {', '.join(TASKS)}.")
     return TASKS[key]
+
+
+def find_for_documents(key: str) -> DocumentTask:
+    """Return the task of a key; raises `TrainingError` for one whose labels do not stand for documents."""
+    task = find(key)
+    if not isinstance(task, DocumentTask):
+        raise TrainingError(f"The task {key!r} has no labels of whole documents.")
+    return task

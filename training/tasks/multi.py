@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.figures import calibration, thresholds
-from training.types import Answer, FloatArray, Json, Objective, ScoreKind, Task
+from training.types import Answer, DocumentTask, FloatArray, Json, Objective, ScoreKind
 
 ENOUGH_POSITIVES = 20  # of the median label: each label's threshold is fitted
 
 
-class MultiLabel(Task):
+class MultiLabel(DocumentTask):
     """Each label is a yes or no of its own: scores are sigmoids, and every label has a threshold."""
 
     key = "multi"

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.figures import calibration
-from training.types import Answer, FloatArray, Json, Objective, ScoreKind, Task
+from training.types import Answer, DocumentTask, FloatArray, Json, Objective, ScoreKind
 
 ENOUGH_FOR_TEMPERATURE = 100  # documents: one number is fitted
 
 
-class SingleLabel(Task):
+class SingleLabel(DocumentTask):
     """One label is right, the others are wrong: scores are a softmax, and no threshold applies."""
 
     key = "single"

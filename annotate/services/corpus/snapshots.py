@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from annotate.models import Annotation, AnnotationLabel, Document, Label, Project
 from annotate.models.documents import Half, Lane
+from training import tasks
 from training.types import Answer, Dataset, IntArray, LabelSchema, LabelSpec, Pool
 
 POOL_LIMIT = 100_000  # unlabelled documents that a run scores; with more the choice gets no better
@@ -107,7 +108,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     # In the order of their keys: how a lead orders them on pages makes no model another one.
     labels = list(project.labels.live().order_by("pk"))
     schema = LabelSchema(
-        project.task_type.task,
+        tasks.find_for_documents(project.task),
         tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
     )
     of: dict[str, Any] = {"project": project} | ({} if until is None else {"pk__lte": until})

@@ -289,7 +289,7 @@ def _read_memory(folder: Path) -> Memory:
         else:  # what `export` left has the weights in the graph alone
             head = Head.load(folder) if (folder / WEIGHTS).exists() else Head(*read_vector_graph(folder))
         return Memory(
-            schema=LabelSchema(tasks.find(content["task"]), labels),
+            schema=LabelSchema(tasks.find_for_documents(content["task"]), labels),
             encoder=str(content["encoder"]),
             parts=Parts(**content["parts"]),
             offered=Parts(**content["offered"]),

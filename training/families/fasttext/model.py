@@ -150,7 +150,7 @@ class FasttextModel:
         """Read what `save` wrote."""
         content = json.loads((folder / "model.json").read_text("utf-8"))
         model = cls(**content["settings"])
-        model.task_ = tasks.find(content["task"])
+        model.task_ = tasks.find_for_documents(content["task"])
         model.subwords_ = SubwordPreprocessor.load(folder)
         with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
             model.table_, model.bias_ = arrays["table"], arrays["bias"]

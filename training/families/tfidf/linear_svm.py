@@ -8,7 +8,7 @@ import numpy as np
 
 from training.families.shared.heads import Head, activate
 from training.splits import assign_folds
-from training.types import Dataset, FloatArray, IntArray, Task
+from training.types import Dataset, DocumentTask, FloatArray, IntArray
 
 UNSEEN = -1.0  # the margin that the squared hinge gives to a label without any example
 _FOLDS = 3
@@ -41,7 +41,7 @@ def folds_to_score(dataset: Dataset, seed: int) -> Iterator[tuple[IntArray, IntA
             yield learn, held
 
 
-def calibrated(task: Task, head: Head, margins: FloatArray, targets: FloatArray) -> Head:
+def calibrated(task: DocumentTask, head: Head, margins: FloatArray, targets: FloatArray) -> Head:
     """Return the head whose activated logits are probabilities, learned from margins out of fold.
 
     There is one slope for all margins, and for multi-label one shift for each label (Platt, 1999; Guo et al.,

@@ -115,7 +115,7 @@ class TfidfModel:
         """Read what `save` wrote, and what it wrote when there was one head and `balanced` a switch."""
         content = json.loads((folder / "model.json").read_text("utf-8"))
         earlier = USUAL if content.pop("balanced", True) else NONE
-        task = tasks.find(content.pop("task"))
+        task = tasks.find_for_documents(content.pop("task"))
         model = cls(**{"imbalance": earlier} | content)
         model.task_ = task
         model.ngrams_ = NgramPreprocessor.load(folder)

@@ -18,7 +18,7 @@ from training.families.transformer.scoring import score_windows
 from training.families.transformer.state import AVERAGE_EVERY, FitState, SavedRun, copy_weights
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import tune
-from training.types import FloatArray, IntArray, Task, TrainingError
+from training.types import DocumentTask, FloatArray, IntArray, Task, TrainingError
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Takes logits and targets, both (texts, labels), and returns the loss of each text (texts,)."""
@@ -62,7 +62,7 @@ class FitReporter:
 
 def fine_tune(
     network: Classifier,
-    task: Task,
+    task: DocumentTask,
     learn: Examples,
     valid: Examples,
     recipe: Recipe,
@@ -164,7 +164,12 @@ def _clip(network: Classifier) -> None:
 
 
 def _end_epoch(
-    network: Classifier, task: Task, valid: Examples, recipe: Recipe, progress: FitState, teller: FitReporter
+    network: Classifier,
+    task: DocumentTask,
+    valid: Examples,
+    recipe: Recipe,
+    progress: FitState,
+    teller: FitReporter,
 ) -> None:
     """Measure macro-F1; keep the weights if they are the best so far; stop if none were for long."""
     epoch = 1 + len(progress.history)

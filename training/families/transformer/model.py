@@ -241,7 +241,7 @@ class TransformerModel:
         """Read what `save` wrote."""
         content = json.loads((folder / _FILE).read_text("utf-8"))
         model = cls(int8=content["int8"])
-        model.task_ = tasks.find(content["task"])
+        model.task_ = tasks.find_for_documents(content["task"])
         model.network_ = load_network(folder, content["pooling"], content["labels"]).to(best_device())
         model.tokens_ = TokenPreprocessor.load(folder)
         return model

@@ -113,7 +113,10 @@ class ZeroShotModel:
         try:
             content = json.loads((folder / FILE).read_text(encoding="utf-8"))
             labels = tuple(LabelSpec(**label) for label in content["labels"])
-            schema, details = LabelSchema(tasks.find(content["task"]), labels), dict(content["details"])
+            schema, details = (
+                LabelSchema(tasks.find_for_documents(content["task"]), labels),
+                dict(content["details"]),
+            )
             encoder, head = str(content["encoder"]), Head.load(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TrainingError(f"{folder} holds no model of the zero-shot family ({error}).") from error
