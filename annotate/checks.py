@@ -136,7 +136,7 @@ def _is_there(module: str) -> bool:
 
 @register()
 def tasks_have_both_halves(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
-    """A task of the site is an object of `training.tasks` and its twin in `annotate.task_types`, under one key."""
+    """A task of the site is an object of `training.tasks`, and its twin here has the same key."""
     found: list[CheckMessage] = []
     for key in sorted({*TASK_TYPES} - {*TASKS}):
         message = (

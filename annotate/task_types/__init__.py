@@ -1,7 +1,7 @@
 """The site's half of each task: how people read it, what its card shows, how answers come in and go out.
 
 The other half is in `training.tasks`. A task has one file in each of the two folders, and a line in each
-registry; a check at start looks that every task has both halves.
+registry; a check at start looks that none here lacks its other half.
 """
 
 from __future__ import annotations

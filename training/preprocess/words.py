@@ -61,15 +61,17 @@ def words(text: str) -> Places:
 
 
 def characters(text: str) -> Places:
-    """Return each character with its marks and joiners, blanks left out: the words of a project without any."""
+    """Return each character with its marks and joiners, without blanks: the words of a project that has none."""
     found: Places = []
     i = 0
     while i < len(text):
+        if _kind(text[i]) == _BLANK:
+            i += 1
+            continue
         start, i = i, _past_marks(text, i + 1)
         while i < len(text) and text[i - 1] == _ZWJ and _kind(text[i]) == _OTHER:
             i = _past_marks(text, i + 1)
-        if _kind(text[start]) != _BLANK:
-            found.append((start, i))
+        found.append((start, i))
     return found
 
 
@@ -110,7 +112,7 @@ def _rest_of_word(text: str, i: int, kind: int) -> int:
 
 
 def _past_marks(text: str, i: int) -> int:
-    """Return the first place from `i` on that is no mark, joiner or other sign that belongs to the one before."""
+    """Return the first place from `i` on whose sign is no mark and no joiner of the one before."""
     while i < len(text) and _kind(text[i]) in (_EXTENDING, _JOINER):
         i += 1
     return i
