@@ -61,7 +61,7 @@ def words(text: str) -> Places:
 
 
 def characters(text: str) -> Places:
-    """Return each character with its marks and joiners, without blanks: the words of a project that has none."""
+    """Return each character with its marks and joiners, without blanks: the words where none are wanted."""
     found: Places = []
     i = 0
     while i < len(text):
