@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, open_bundle
+from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, label_schema, open_bundle
 from training.bundles.predictor import Predictor
 from training.cli.inputs import read_dataset, read_texts
 from training.export.onnx import compare_int8, export_model, quantize
@@ -41,8 +41,9 @@ def against_torch(arguments: argparse.Namespace) -> dict[str, Json]:
     manifest = open_bundle(arguments.bundle)
     if not arguments.label:
         raise TrainingError("--against needs --label, the column that INT8's loss is measured by.")
+    schema = label_schema(arguments.bundle, manifest)
     documents = read_dataset(
-        arguments.file, manifest.schema, text=arguments.text, label=arguments.label, multi=arguments.multi
+        arguments.file, schema, text=arguments.text, label=arguments.label, multi=arguments.multi
     )
     model = read_original(arguments.bundle, manifest)
     fields = {
