@@ -13,6 +13,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 
 from annotate.models import (
+    AddressLink,
     Annotation,
     Card,
     Invitation,
@@ -24,7 +25,7 @@ from annotate.models import (
     WorkList,
 )
 from annotate.models.members import SEE_ANSWERS, Role
-from annotate.services.people import accounts, invitations, password_links, sessions
+from annotate.services.people import accounts, email_addresses, invitations, password_links, sessions
 
 
 def signed_in(user: User | AnonymousUser) -> User:
@@ -93,6 +94,11 @@ def open_invitation(token: str) -> Invitation | None:
 def open_password_link(token: str) -> PasswordLink | None:
     """Return what a link for a new password opens: whoever holds the link may use it."""
     return password_links.find(token)
+
+
+def open_address_link(token: str) -> AddressLink | None:
+    """Return the change of address that a link confirms: whoever holds the link may do so."""
+    return email_addresses.find(token)
 
 
 def person_for(user: User | AnonymousUser, pk: int) -> User:

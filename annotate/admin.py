@@ -9,6 +9,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
 from annotate import models, security_log
@@ -41,6 +42,8 @@ class AccountAdmin(UserAdmin):  # type: ignore[type-arg]
     actions = ["end_keys"]
 
     def save_model(self, request: HttpRequest, obj: models.User, form: Any, change: bool) -> None:
+        if "email" in form.changed_data:  # an administrator knows whose it is
+            obj.email_confirmed_at = timezone.now() if obj.email else None
         super().save_model(request, obj, form, change)
         if form.changed_data:
             events.record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from email.utils import parseaddr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from urllib.parse import urlsplit
 from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.http.request import split_domain_port, validate_host
 
 from annotate.services.versions.variants import RESERVED, TUNED
 from annotate.task_types import TASK_TYPES
@@ -148,6 +152,42 @@ def tasks_have_both_halves(app_configs: Apps, **kwargs: Any) -> list[CheckMessag
             message = f"The task “{key}” of the site is another object than that of training.tasks."
             found.append(Error(message, hint="Let the twin's `task` be that object.", id="annotate.E012"))
     return found
+
+
+@register()
+def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Look at what mails need besides a server: whom they are from, and where their links lead."""
+    if not settings.EMAIL_HOST:
+        return []
+    found: list[CheckMessage] = []
+    try:
+        validate_email(parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    except ValidationError:
+        message = f"EMAIL_URL is set, and EMAIL_FROM is no address: “{settings.DEFAULT_FROM_EMAIL}”."
+        hint = "Name whom mails are from: EMAIL_FROM='Winnow <winnow@example.org>'"
+        found.append(Error(message, hint=hint, id="annotate.E013"))
+    if message := _unreachable(settings.SITE_URL):
+        hint = "Name the address that browsers show: WINNOW_URL=https://label.example.org"
+        found.append(Error(f"EMAIL_URL is set, and {message}", hint=hint, id="annotate.E014"))
+    if settings.EMAIL_HOST_PASSWORD and not (settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL):
+        message = "EMAIL_URL sends its password over the network in clear."
+        hint = "Use smtp+starttls:// or smtps://, unless the server is this machine."
+        found.append(Warning(message, hint=hint, id="annotate.W015"))
+    return found
+
+
+def _unreachable(url: str) -> str:
+    """Return why links that begin with `url` lead nowhere; "" where they may lead to this site."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        return f"WINNOW_URL is not the address of the site: “{url}”."
+    if parts.path:
+        return f"WINNOW_URL has a path, and the site answers at the root of its host: “{url}”."
+    if not settings.DEBUG and not validate_host(
+        split_domain_port(parts.netloc.lower())[0], settings.ALLOWED_HOSTS
+    ):
+        return f"ALLOWED_HOSTS does not hold the host of WINNOW_URL, “{parts.hostname}”."
+    return ""
 
 
 @register()

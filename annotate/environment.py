@@ -9,9 +9,10 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
 DATABASE_SCHEMES = {"sqlite", "postgres", "postgresql"}
 SOCKET_PATH_LIMIT = 100  # bytes; Linux allows 107, other systems a few less
 
@@ -141,6 +143,44 @@ def database_url(home: Path) -> str:
             f"DATABASE_URL has the scheme “{scheme}”; use sqlite:///… or postgres://user:password@host/name."
         )
     return url
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed over; without a host none is sent."""
+
+    host: str = ""
+    port: int = 0
+    user: str = ""
+    password: str = ""
+    starts_tls: bool = False
+    is_tls: bool = False
+
+
+def mail_server(url: str) -> MailServer:
+    """Read `smtp+starttls://user:password@host:587`, `smtps://…` or, without encryption, `smtp://host`."""
+    if not url:
+        return MailServer()
+    parts = urlsplit(url)
+    if parts.scheme not in MAIL_PORTS:
+        raise ImproperlyConfigured(
+            f"EMAIL_URL has the scheme “{parts.scheme}”; use smtp+starttls://user:password@host:587, "
+            "smtps://user:password@host:465, or smtp://host for a server on a network that you trust."
+        )
+    try:
+        port = parts.port or MAIL_PORTS[parts.scheme]
+    except ValueError as error:
+        raise ImproperlyConfigured("EMAIL_URL has a port that is no number from 0 to 65535.") from error
+    if not parts.hostname:
+        raise ImproperlyConfigured("EMAIL_URL names no host; use smtp+starttls://user:password@host:587.")
+    return MailServer(
+        host=parts.hostname,
+        port=port,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        starts_tls=parts.scheme == "smtp+starttls",
+        is_tls=parts.scheme == "smtps",
+    )
 
 
 def embedded_socket(home: Path) -> Path:

@@ -15,6 +15,7 @@ from annotate.models import (
     Export,
     Import,
     Job,
+    Mail,
     ModelVersion,
     OutOfFoldScore,
     Project,
@@ -37,6 +38,7 @@ from annotate.services.documents import search_index
 from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
+from annotate.services.mail import outbox
 from annotate.services.projects import merging
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.upkeep import sweep
@@ -231,6 +233,7 @@ KINDS = (
     WorkKind("bulk", INTERACTIVE, BulkChange, change_in_bulk),
     WorkKind("export", INTERACTIVE, Export, exports.run),
     WorkKind("restore", INTERACTIVE, Restoration, archives.run),
+    WorkKind("mail", INTERACTIVE, Mail, outbox.run),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),

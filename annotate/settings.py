@@ -22,6 +22,8 @@ DEBUG = env_bool("DEBUG")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 HTTPS = env_bool("WINNOW_HTTPS")
+# Where people reach the site. Links in mails begin with it, never with what a request calls the host.
+SITE_URL = env("WINNOW_URL").rstrip("/")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -202,6 +204,15 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# E-mail; none is sent without a server. A worker hands it over: see annotate/services/mail/.
+_mail = environment.mail_server(env("EMAIL_URL"))
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starts_tls, _mail.is_tls
+EMAIL_TIMEOUT = 10  # seconds in which a server has to answer each step
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("EMAIL_FROM")
+MAILS_PER_DAY = env_int("WINNOW_MAILS_PER_DAY", 200)
 
 # Wrong passwords, counted in the database: see annotate/services/people/guessing.py for the three counts.
 AXES_FAILURE_LIMIT = env_int("WINNOW_LOGIN_FAILURES", 10)

@@ -25,7 +25,7 @@ from annotate.views.exports import archives
 from annotate.views.exports import page as exports
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
-from annotate.views.people import accounts, invitations, members, password_links
+from annotate.views.people import accounts, addresses, invitations, members, password_links
 from annotate.views.scheme import guidelines, labels
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -34,6 +34,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", account.account, name="account"),
     path("account/sessions/end/", account.end_other_sessions, name="account-sessions-end"),
     path("account/sessions/<int:pk>/end/", account.end_session, name="account-session-end"),
+    path("account/address/", addresses.address, name="account-address"),
     path("account/password/", account.password, name="account-password"),
     path("account/waiting/", account.waiting, name="account-waiting"),
     path("account/kept/", account.kept, name="account-kept"),
@@ -45,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("glossary/", glossary.words, name="glossary"),
     path("login/forgotten/", password_links.forgotten, name="password-forgotten"),
     path("password-link/<str:token>/", password_links.password_link, name="password-link"),
+    path("address-link/<str:token>/", addresses.address_link, name="address-link"),
     path("people/", accounts.people, name="people"),
     path("people/<int:pk>/", accounts.person, name="person"),
     path("people/<int:pk>/disable/", accounts.disable, name="person-disable"),
@@ -90,6 +92,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         invitations.revoke,
         name="project-invitation-revoke",
     ),
+    path("projects/<slug:slug>/invitations/<int:pk>/send/", invitations.send, name="project-invitation-send"),
     path("projects/<slug:slug>/members/<int:pk>/", members.change_member, name="project-member"),
     path("projects/<slug:slug>/members/<int:pk>/remove/", members.remove_member, name="member-remove"),
     path(

@@ -8,9 +8,11 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth import authenticate
 from django.contrib.auth.forms import BaseUserCreationForm, SetPasswordForm
 from django.contrib.auth.password_validation import password_validators_help_texts
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -29,10 +31,22 @@ class InviteForm(forms.Form):
         label=_("Whom you invite"),
         max_length=MOST_GUESTS * (LONGEST_GUEST + 2),
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("A name or an address in each line. Each gets a link of their own, to be sent by you."),
+        help_text=_("A name or an address in each line. Each gets a link of their own."),
     )
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.ANNOTATOR)
     days = forms.TypedChoiceField(label=_("The link works for"), choices=DAYS, coerce=int, initial=7)
+    by_mail = forms.BooleanField(
+        label=_("Send the links to e-mail addresses by e-mail"),
+        initial=True,
+        required=False,
+        help_text=_("A line without an address gets a link to copy, and so does every line without this."),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        if not settings.EMAIL_HOST:
+            self.fields["by_mail"].widget = forms.HiddenInput()
+            self.fields["by_mail"].initial = False
 
     def clean_guests(self) -> list[str]:
         lines = [line.strip() for line in self.cleaned_data["guests"].splitlines()]
@@ -78,6 +92,46 @@ class JoinForm(BaseUserCreationForm):  # type: ignore[type-arg]
         return name
 
 
+class ForgottenForm(forms.Form):
+    who = forms.CharField(
+        label=_("Your name on this site, or your e-mail address"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": True}),
+    )
+
+
+class ConfirmedForm(forms.Form):
+    """Asks for the password again, as a login does, so that guesses at it are counted and logged alike.
+
+    Whoever has no password, as they come in by another site's account, is not asked.
+    """
+
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")
+        self.request = request
+        if isinstance(request.user, User) and not request.user.has_usable_password():
+            del self.fields["password"]
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        name = self.request.user.get_username()
+        if authenticate(self.request, username=name, password=password) != self.request.user:
+            raise ValidationError(gettext("This is not your password."))
+        return password
+
+
+class AddressForm(ConfirmedForm):
+    email = forms.EmailField(label=_("New e-mail address"))
+
+    field_order = ("email", "password")
+
+
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg]
     def __init__(self, user: User, data: Any = None) -> None:
         super().__init__(user, data)
@@ -121,12 +175,20 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]
         model = User
         fields = ("first_name", "last_name", "email", "language", "time_zone")
 
+    def save(self, commit: bool = True) -> User:
+        if "email" in self.changed_data:
+            self.instance.email_confirmed_at = None
+        saved: User = super().save(commit)
+        return saved
+
     def __init__(self, data: Any = None, *, instance: User) -> None:
         super().__init__(data, instance=instance, label_suffix="")
         language, zone = self.fields["language"], self.fields["time_zone"]
         assert isinstance(language, forms.ChoiceField)
         assert isinstance(zone, forms.ChoiceField)
         language.choices = [("", gettext("That of the browser")), *settings.LANGUAGES]
+        if settings.EMAIL_HOST:  # another address is confirmed by a link then
+            del self.fields["email"]
         of_site = gettext("That of the site (%(zone)s)") % {"zone": settings.TIME_ZONE}
         zone.choices = [("", of_site), *((name, name) for name in time_zones())]
 

@@ -5,7 +5,7 @@ A module imports only from those named before it.
 
 from __future__ import annotations
 
-from annotate.models.accounts import ApiKey, OpenSession, PasswordLink, User
+from annotate.models.accounts import AddressLink, ApiKey, OpenSession, PasswordLink, User
 from annotate.models.annotations import Annotation, AnnotationLabel, Decision
 from annotate.models.bulk import BulkChange, BulkItem
 from annotate.models.documents import (
@@ -19,7 +19,7 @@ from annotate.models.documents import (
 )
 from annotate.models.events import Event
 from annotate.models.imports import Export, Import, ImportProblem, Restoration
-from annotate.models.jobs import Job, Removal, Sweep
+from annotate.models.jobs import Job, Mail, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import LlmAnswer, OutOfFoldScore, PredictedLabel, Prediction
 from annotate.models.projects import GuidelinesVersion, Label, Project
@@ -30,6 +30,7 @@ from annotate.models.versions import ClassMetric, ModelVersion, Publication, Rep
 from annotate.models.work import WorkerPulse
 
 __all__ = [
+    "AddressLink",
     "Annotation",
     "AnnotationLabel",
     "ApiKey",
@@ -55,6 +56,7 @@ __all__ = [
     "Job",
     "Label",
     "LlmAnswer",
+    "Mail",
     "Membership",
     "Mention",
     "ModelVersion",

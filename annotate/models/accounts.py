@@ -76,6 +76,13 @@ class User(AbstractUser):
         help_text=_("In which the site is shown to you; empty: that of your browser."),
     )
 
+    email_confirmed_at = models.DateTimeField(
+        _("e-mail address confirmed"),
+        null=True,
+        editable=False,
+        help_text=_("When the person, or an administrator, has shown that the address is theirs."),
+    )
+
     objects: ClassVar[UserManager] = UserManager()
 
 
@@ -146,6 +153,34 @@ class PasswordLink(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} · {self.expires_at:%Y-%m-%d %H:%M}"
+
+
+class AddressLinkQuerySet(models.QuerySet["AddressLink"]):
+    def open(self) -> AddressLinkQuerySet:
+        """Return those that still change an address: of each account the newest alone."""
+        newer = AddressLink.objects.filter(user=models.OuterRef("user"), pk__gt=models.OuterRef("pk"))
+        return self.filter(
+            ~models.Exists(newer), used_at=None, expires_at__gt=timezone.now(), user__is_active=True
+        )
+
+
+class AddressLink(models.Model):
+    """An e-mail address that somebody wants, until they show by a link sent to it that it is theirs.
+
+    Only the digest of the link's token is stored, and there is none until the mail is handed over.
+    """
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="address_links")
+    address = models.EmailField()
+    digest = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - unique where there is one
+    made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    objects = AddressLinkQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.address}"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from annotate.models.accounts import AddressLink
+from annotate.models.members import Invitation
 from annotate.models.projects import Project
 from annotate.models.versions import ModelVersion
 from annotate.models.work import LIVE_STATES, Work, WorkQuerySet
@@ -89,3 +93,42 @@ class Removal(Work):
 
     def __str__(self) -> str:
         return f"removal {self.pk}"
+
+
+class MailKind(models.TextChoices):
+    PASSWORD = "password", _("A link for a new password")
+    INVITATION = "invitation", _("Invitation")
+    ADDRESS = "address", _("A link that confirms an e-mail address")
+    ADDRESS_CHANGED = "address-changed", _("E-mail address changed")
+
+
+class MailQuerySet(WorkQuerySet["Mail"]):
+    def due(self) -> MailQuerySet:
+        """Return those that were not put off until later."""
+        return self.filter(queued_at__lte=timezone.now())
+
+
+class Mail(Work):
+    """A mail on its way to a mail server.
+
+    The row holds whom it goes to and what it is about, and neither its text nor the token of a link: a worker
+    makes both when it hands the mail over. `to` is what somebody typed, where the mail is for whoever has
+    forgotten a password: the request that asks for it does not look whether there is such an account.
+    """
+
+    kind = models.CharField(max_length=20, choices=MailKind)
+    to = models.CharField(max_length=254)
+    language = models.CharField(max_length=10)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
+    asked_from = models.GenericIPAddressField(null=True)
+    invitation = models.ForeignKey(Invitation, models.CASCADE, null=True, related_name="mails")
+    address_link = models.ForeignKey(AddressLink, models.CASCADE, null=True, related_name="+")
+
+    objects: MailQuerySet = MailQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["kind", "-created_at"], name="mail_of_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

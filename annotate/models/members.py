@@ -88,6 +88,9 @@ class Invitation(models.Model):
     guest = models.CharField(
         _("whom it is for"), max_length=200, help_text=_("As the lead wrote it: a name or an address.")
     )
+    address = models.EmailField(
+        blank=True, help_text=_("Where the link is sent, so that nobody else has it; empty: it was shown.")
+    )
     digest = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

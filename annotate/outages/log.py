@@ -25,7 +25,7 @@ CHATTY = ("celery", "kombu")  # loggers that say the same at each new try
 
 
 # What follows this in an address lets in whoever reads it, and Django logs that of each request it refuses.
-SECRETS = re.compile(r"(/(?:invitations|password-link)/)[^/\s\"']+")
+SECRETS = re.compile(r"(/(?:invitations|password-link|address-link)/)[^/\s\"']+")
 
 
 @dataclass

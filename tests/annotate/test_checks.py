@@ -19,6 +19,13 @@ GOOD = {
     "CSRF_TRUSTED_ORIGINS": [],
     "REDIS_URL": "redis://localhost:6379/0",
 }
+MAIL = {
+    "EMAIL_HOST": "mail.example.org",
+    "EMAIL_HOST_PASSWORD": "secret",
+    "EMAIL_USE_TLS": True,
+    "DEFAULT_FROM_EMAIL": "Winnow <winnow@example.org>",
+    "SITE_URL": "https://localhost",
+}
 HTTPS_BY_PROXY = {"HTTPS": True, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
 
 
@@ -38,6 +45,7 @@ def found(settings: Any, tmp_path: Path) -> Any:
 
 def test_good_settings_are_silent(found: Any) -> None:
     assert found() == []
+    assert found(**MAIL) == []
     assert found(**HTTPS_BY_PROXY, CSRF_TRUSTED_ORIGINS=["https://label.example.org"]) == []
 
 
@@ -45,6 +53,11 @@ def test_good_settings_are_silent(found: Any) -> None:
     ("changed", "expected"),
     [
         ({"SECRET_KEY": "short"}, "annotate.W001"),
+        ({**MAIL, "DEFAULT_FROM_EMAIL": "Winnow"}, "annotate.E013"),
+        ({**MAIL, "SITE_URL": ""}, "annotate.E014"),
+        ({**MAIL, "SITE_URL": "https://localhost/winnow"}, "annotate.E014"),
+        ({**MAIL, "SITE_URL": "https://elsewhere.example.org"}, "annotate.E014"),
+        ({**MAIL, "EMAIL_USE_TLS": False}, "annotate.W015"),
         ({"ALLOWED_HOSTS": []}, "annotate.E002"),
         ({"HTTPS": True}, "annotate.W003"),
         (HTTPS_BY_PROXY, "annotate.W004"),

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import ngettext
 
-from annotate.models import Import, Project, User
+from annotate.models import Import, Mail, Project, User
 from annotate.services.projects.refused import Refused
 
 DAY = timedelta(days=1)
@@ -38,6 +38,24 @@ def check_uploads(by: User) -> None:
         sentence = ngettext(
             "You may upload %(most)d file a day. Wait, or ask whoever runs this site for more.",
             "You may upload %(most)d files a day. Wait, or ask whoever runs this site for more.",
+            most,
+        )
+        raise Refused(sentence % {"most": most})
+
+
+def check_mails(by: User, number: int) -> None:
+    """Raise `Refused` where `number` more mails are more than `by` may have sent in a day.
+
+    Whoever makes a project chooses its name and whom to invite, which must not make the site send to anybody.
+    Call it in the transaction that asks for them.
+    """
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    most = settings.MAILS_PER_DAY
+    asked = Mail.objects.filter(asked_by=by, created_at__gt=timezone.now() - DAY).count()
+    if asked + number > most:
+        sentence = ngettext(
+            "You may have %(most)d mail sent a day. Wait, or ask whoever runs this site for more.",
+            "You may have %(most)d mails sent a day. Wait, or ask whoever runs this site for more.",
             most,
         )
         raise Refused(sentence % {"most": most})

@@ -18,6 +18,7 @@ from annotate.models import (
     BulkChange,
     Card,
     Embedding,
+    Mail,
     ModelVersion,
     Neighbourhood,
     OpenSession,
@@ -26,12 +27,15 @@ from annotate.models import (
     TrainingRun,
 )
 from annotate.models.bulk import PREVIEWED
+from annotate.models.jobs import MailKind
 from annotate.models.queue import AssignmentState
 from annotate.models.work import LIVE_STATES
 from annotate.services.corpus import vector_store
 from annotate.services.runs import encoders
 
 GUESSES_KEPT = timedelta(days=30)
+MAILS_KEPT = timedelta(days=31)
+FORGOTTEN_KEPT = timedelta(days=1)
 CARDS_KEPT = timedelta(days=90)  # so long may a browser without a network keep its answers
 PUBLICATIONS_KEPT = timedelta(days=90)
 RUNS_KEPT = timedelta(days=90)
@@ -57,6 +61,16 @@ def guesses(untouched: float) -> int:
         for model in (AccessAttempt, AccessFailureLog, AccessLog)
     ]
     return sum(map(encoders.delete, old))
+
+
+def mails(untouched: float) -> int:
+    """Remove mails that are over; those of open invitations say meanwhile what became of them.
+
+    What somebody typed who had forgotten a password, maybe the password itself, goes after a day.
+    """
+    over = Mail.objects.exclude(state__in=LIVE_STATES)
+    forgotten = Q(kind=MailKind.PASSWORD, created_at__lt=timezone.now() - FORGOTTEN_KEPT)
+    return encoders.delete(over.filter(forgotten | Q(created_at__lt=timezone.now() - MAILS_KEPT)))
 
 
 def cards(untouched: float) -> int:

@@ -31,6 +31,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "static files": files.static_files,
     "sessions": rows.sessions,
     "wrong passwords": rows.guesses,
+    "mails": rows.mails,
     "cards": rows.cards,
     "publications": rows.publications,
     "runs": rows.runs,

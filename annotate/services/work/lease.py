@@ -128,8 +128,15 @@ def give_way(*, row: Work) -> bool:
     return _queue(row, attempt=0, error="", woken_at=timezone.now())
 
 
+def put_off(*, row: Work, seconds: float, why: str) -> bool:
+    """Queue a row again for later; what it waits for is away, so this is no attempt."""
+    then = timezone.now() + timedelta(seconds=seconds)
+    return _queue(row, attempt=row.attempt - 1, error=why, woken_at=then, queued_at=then)
+
+
 def _queue(row: Work, **fields: object) -> bool:
-    return bool(held(row).update(state=WorkState.QUEUED, queued_at=timezone.now(), **FREE, **fields))
+    fields.setdefault("queued_at", timezone.now())
+    return bool(held(row).update(state=WorkState.QUEUED, **FREE, **fields))
 
 
 def pardon(model: type[Work]) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Count, F, Min, When
+from django.db.models import Case, Count, F, Min, Q, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -29,7 +29,9 @@ def of(rows_by_kind: Iterable[WorkQuerySet[Any]]) -> Standstill | None:
     # A row whose worker was lost waits from the end of its lease.
     lost = Coalesce("lease_expires_at", "queued_at")
     since = Case(When(state=WorkState.RUNNING, then=lost), default=F("queued_at"))
-    found = [rows.free().aggregate(n=Count("pk"), since=Min(since)) for rows in kinds]
+    # What was put off until later does not wait for a worker.
+    waits = Q(queued_at__lte=timezone.now())
+    found = [rows.free().filter(waits).aggregate(n=Count("pk"), since=Min(since)) for rows in kinds]
     waiting = sum(of_kind["n"] for of_kind in found)
     if not waiting:
         return None

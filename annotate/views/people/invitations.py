@@ -19,8 +19,10 @@ from annotate.access import is_member, led_project_for, open_invitation, signed_
 from annotate.forms.people import InviteForm, JoinForm
 from annotate.models import Invitation, User
 from annotate.models.members import ROLE_HELP, Role
+from annotate.services.mail import outbox
 from annotate.services.people import invitations
 from annotate.services.projects.refused import Refused
+from annotate.tasks import wake
 from annotate.views import confirmation
 from annotate.views.people import members
 
@@ -33,10 +35,28 @@ def invite(request: HttpRequest, slug: str) -> HttpResponse:
     form = InviteForm(request.POST)
     if not form.is_valid():
         return members.page(request, project, invite_form=form)
-    issued = invitations.issue(project=project, by=signed_in(request.user), **form.cleaned_data)
+    try:
+        issued, mails = outbox.invite(project=project, by=signed_in(request.user), **form.cleaned_data)
+    except Refused as refusal:
+        form.add_error(None, str(refusal))
+        return members.page(request, project, invite_form=form)
+    wake(mails)
     request.session[members.new_links_of(project)] = [
         [invitation.guest, token] for invitation, token in issued
     ]
+    return redirect("project-members", slug)
+
+
+@require_POST
+def send(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Send the mail of an open invitation once more; the link of the mail before works no more then."""
+    project = led_project_for(request.user, slug)
+    found = get_object_or_404(project.invitations.open().exclude(address=""), pk=pk)
+    try:
+        wake(outbox.send_invitations(by=signed_in(request.user), rows=[found]))
+        messages.success(request, _("The mail to %(address)s is sent again.") % {"address": found.address})
+    except Refused as refusal:
+        messages.error(request, str(refusal))
     return redirect("project-members", slug)
 
 

@@ -16,6 +16,7 @@ from annotate.forms.people import InviteForm
 from annotate.forms.projects import MemberForm
 from annotate.models import Membership, Project
 from annotate.models.members import ROLE_HELP, Role
+from annotate.services.people import invitations
 from annotate.services.projects import members as member_service
 from annotate.services.projects.refused import Refused
 from annotate.views import confirmation
@@ -58,10 +59,13 @@ def page(
         "rows": rows,
         "roles": Role.choices,
         "role_help": [(role.label, ROLE_HELP[role]) for role in Role],
-        "invitations": project.invitations.open().select_related("invited_by").order_by("pk"),
+        "invitations": invitations.with_mail(project.invitations.open()),
         "new_links": [
-            (guest, request.build_absolute_uri(reverse("invitation", args=[token]))) for guest, token in new
+            (guest, request.build_absolute_uri(reverse("invitation", args=[token])))
+            for guest, token in new
+            if token
         ],
+        "new_mails": [guest for guest, token in new if not token],
         "removed": project.removed_members.restorable().select_related("user", "removed_by").order_by("-pk"),
         "tab": "members",
     }

@@ -11,19 +11,37 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods
 
 from annotate.access import open_password_link
-from annotate.forms.people import NewPasswordForm
+from annotate.forms.people import ForgottenForm, NewPasswordForm
+from annotate.services.mail import outbox
 from annotate.services.people import password_links
+from annotate.services.people.addresses import client_address
 from annotate.services.projects.refused import Refused
+from annotate.tasks import wake
 
 
 @login_not_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def forgotten(request: HttpRequest) -> HttpResponse:
-    """Say who can help: this site sends no mail."""
-    return render(request, "people/forgotten.html")
+    """Have a link sent, by an answer that does not tell whether there is such an account.
+
+    Where the site sends no mail, say who can help.
+    """
+    if not outbox.is_configured():
+        return render(request, "people/forgotten.html")
+    form = ForgottenForm(request.POST if request.method == "POST" else None)
+    status = HTTPStatus.OK
+    if is_asked := form.is_valid():
+        try:
+            wake(outbox.ask_for_password(typed=form.cleaned_data["who"], address=client_address(request)))
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+            is_asked, status = False, HTTPStatus.TOO_MANY_REQUESTS
+    elif form.errors:
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return render(request, "people/forgotten.html", {"form": form, "is_asked": is_asked}, status=status)
 
 
 @login_not_required

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import URLPattern, resolve, reverse
+from django.utils import timezone
 
 from annotate.models import (
     Annotation,
@@ -16,6 +18,7 @@ from annotate.models import (
     Document,
     HandedOnAnswer,
     Import,
+    Invitation,
     ModelVersion,
     Project,
     RemovedMember,
@@ -92,6 +95,7 @@ ACTIONS = [
     "project-member",
     "member-restore",
     "project-invite",
+    "project-invitation-send",
     "document-return",
     "document-answer",
     "annotation-withdraw",
@@ -142,7 +146,7 @@ OF_A_CARD = {"label-why", "label-hand-on"}
 # Whose key it is decides.
 OF_A_KEY = {"api-key-revoke"}
 # Whose link it is decides.
-OF_A_LINK = {"invitation", "password-link"}
+OF_A_LINK = {"invitation", "password-link", "address-link"}
 # Whose session it is decides.
 OF_A_SESSION = {"account-session-end"}
 # What administrators of the site open by GET, or do by POST alone; everybody else learns nothing.
@@ -171,6 +175,7 @@ ELSEWHERE = {
 # Addresses of the site that are nobody's project, and what somebody who is not logged in gets there.
 OF_THE_SITE = {
     "account": 302,
+    "account-address": 302,
     "account-password": 302,
     "account-sessions-end": 302,
     "password-forgotten": 200,
@@ -235,10 +240,18 @@ def _of_people(project: Project, annotator: User) -> dict[str, int]:
     ((invitation, _token),) = invitations.issue(
         project=project, by=lead, role="annotator", guests=["Ada"], days=7
     )
+    mailed = Invitation.objects.create(
+        project=project,
+        address="bo@example.org",
+        invited_by=lead,
+        digest="0" * 64,
+        expires_at=timezone.now() + timedelta(days=1),
+    )
     member = project.memberships.get(user=annotator)
     removed = RemovedMember.objects.create(project=project, user=annotator, role="annotator")
     return {
         "project-invitation-revoke": invitation.pk,
+        "project-invitation-send": mailed.pk,
         "project-member": member.pk,
         "member-remove": member.pk,
         "member-restore": removed.pk,
