@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from training.types import Answer, ScoreKind, Span, Task
+from training.spans import overlapping, place, place_fault, shown, text_fault
+from training.types import Answer, ScoreKind, Task
 
 
 class SpanTask(Task):
@@ -26,18 +27,15 @@ class SpanTask(Task):
     def fault(self, answer: Answer) -> str:
         if answer.labels:
             return "Labels of the whole document are given; a document of this task takes spans only."
-        ordered = sorted(answer.spans, key=_place)
-        for span in ordered:
-            if span.start < 0:
-                return f"The span {_shown(span)} starts before the text."
-            if span.end <= span.start:
-                return f"The span {_shown(span)} is empty."
+        ordered = sorted(answer.spans, key=place)
+        if fault := next(filter(None, map(place_fault, ordered)), ""):
+            return fault
         for before, after in pairwise(ordered):
             if before == after:
-                return f"The span {_shown(after)} is given twice."
+                return f"The span {shown(after)} is given twice."
         if not self.overlaps and (crossing := overlapping(ordered)):
             before, after = crossing
-            return f"The spans {_shown(before)} and {_shown(after)} overlap; in this project spans may not."
+            return f"The spans {shown(before)} and {shown(after)} overlap; in this project spans may not."
         return ""
 
     def text_fault(self, answer: Answer, text: str) -> str:
@@ -45,17 +43,8 @@ class SpanTask(Task):
 
         A span has to lie within the text, and to begin and end with something that can be seen.
         """
-        if fault := self.fault(answer):
-            return fault
-        for span in sorted(answer.spans, key=_place):
-            if span.end > len(text):
-                return f"The span {_shown(span)} ends behind the text, which has {len(text)} characters."
-            inside = text[span.start : span.end]
-            if not inside.strip():
-                return f"The span {_shown(span)} holds blanks only."
-            if inside != inside.strip():
-                return f"The span {_shown(span)} begins or ends with a blank."
-        return ""
+        faults = (text_fault(span, text) for span in sorted(answer.spans, key=place))
+        return self.fault(answer) or next(filter(None, faults), "")
 
     def agreed(self, answers: Sequence[Answer]) -> Answer:
         """Return every span that more than half gave, and of those that half gave the latest answer's.
@@ -66,7 +55,7 @@ class SpanTask(Task):
         given = Counter(span for answer in answers for span in set(answer.spans))
         latest, half = set(answers[-1].spans), len(answers) / 2
         kept = (span for span, votes in given.items() if votes > half or (votes == half and span in latest))
-        return Answer(spans=tuple(sorted(kept, key=_place)))
+        return Answer(spans=tuple(sorted(kept, key=place)))
 
 
 class FlatSpanTask(SpanTask):
@@ -81,33 +70,6 @@ class OverlappingSpanTask(SpanTask):
 
     key = "overlapping_span"
     overlaps = True
-
-
-def overlapping(ordered: Sequence[Span]) -> tuple[Span, Span] | None:
-    """Return the first two of spans in the order of their starts that share a character; None without."""
-    furthest: Span | None = None
-    for span in ordered:
-        if furthest is not None and span.start < furthest.end:
-            return furthest, span
-        if furthest is None or span.end > furthest.end:
-            furthest = span
-    return None
-
-
-def trimmed(span: Span, text: str) -> Span | None:
-    """Return the span without the blanks at its edges; None where it holds nothing else."""
-    inside = text[span.start : span.end]
-    start = span.start + len(inside) - len(inside.lstrip())
-    end = start + len(inside.strip())
-    return Span(start, end, span.label) if end > start else None
-
-
-def _place(span: Span) -> tuple[int, int, str]:
-    return span.start, span.end, str(span.label)
-
-
-def _shown(span: Span) -> str:
-    return f"{span.start}-{span.end}"
 
 
 SPAN = FlatSpanTask()

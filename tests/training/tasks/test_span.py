@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from training import tasks
+from training.spans import trimmed
 from training.tasks import OVERLAPPING_SPAN, SPAN, find
-from training.tasks.span import trimmed
 from training.types import Answer, DocumentTask, Span, TrainingError
 
 TEXT = "Anna met  Bob 👩‍👧 today"

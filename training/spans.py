@@ -1,0 +1,72 @@
+"""Where spans lie: their order, what they share, and whether a text can have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from training.types import Span
+
+
+def place(span: Span) -> tuple[int, int, str]:
+    """Return the key by which spans are put in order: start, end, label."""
+    return span.start, span.end, str(span.label)
+
+
+def place_fault(span: Span) -> str:
+    """Return why no text can have the span, as a sentence; "" where one can."""
+    if span.start < 0:
+        return f"The span {shown(span)} starts before the text."
+    if span.end <= span.start:
+        return f"The span {shown(span)} is empty."
+    return ""
+
+
+def text_fault(span: Span, text: str) -> str:
+    """Return why this text cannot have the span, as a sentence; "" where it can.
+
+    A span lies within the text, and begins and ends with something that can be seen.
+    """
+    if fault := place_fault(span):
+        return fault
+    if span.end > len(text):
+        return f"The span {shown(span)} ends behind the text, which has {len(text)} characters."
+    inside = text[span.start : span.end]
+    if not inside.strip():
+        return f"The span {shown(span)} holds blanks only."
+    if inside != inside.strip():
+        return f"The span {shown(span)} begins or ends with a blank."
+    return ""
+
+
+def overlapping(ordered: Sequence[Span]) -> tuple[Span, Span] | None:
+    """Return the first two of spans in the order of their starts that share a character; None without."""
+    furthest: Span | None = None
+    for span in ordered:
+        if furthest is not None and span.start < furthest.end:
+            return furthest, span
+        if furthest is None or span.end > furthest.end:
+            furthest = span
+    return None
+
+
+def flattened(spans: Iterable[Span]) -> tuple[Span, ...]:
+    """Return spans of which no two share a character: the longest first, of equally long the earlier."""
+    kept: list[Span] = []
+    for span in sorted(spans, key=lambda one: (one.start - one.end, *place(one))):
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return tuple(sorted(kept, key=place))
+
+
+def trimmed(span: Span, text: str) -> Span | None:
+    """Return the span without the blanks at its edges; None where it holds nothing else."""
+    inside = text[span.start : span.end]
+    start = span.start + len(inside) - len(inside.lstrip())
+    end = start + len(inside.strip())
+    return replace(span, start=start, end=end) if end > start else None
+
+
+def shown(span: Span) -> str:
+    """Return the place as sentences name it."""
+    return f"{span.start}-{span.end}"
