@@ -35,7 +35,8 @@ def checked(found: LabelledText, *, overlaps: bool = True) -> LabelledText:
 
     Blanks at a span's edges are trimmed. Where spans may not overlap, the earlier one stays.
     """
-    faults, kept = list(found.faults), []
+    faults = list(found.faults)
+    kept: list[Span] = []
     for span in sorted(set(found.spans), key=place):
         fault = text_fault(span, found.text)
         if fault and 0 <= span.start < span.end <= len(found.text):

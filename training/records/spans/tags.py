@@ -138,12 +138,12 @@ def write_tags(spans: Sequence[Span], places: Places, scheme: Scheme) -> list[st
     for span in ordered:
         if span.start not in starts or span.end not in ends:
             raise CannotHold(f"The span {shown(span)} begins or ends within a token.")
-        first, final = starts[span.start], ends[span.end]
-        touches = first == last + 1 and str(span.label) == label
+        opening, final = starts[span.start], ends[span.end]
+        touches = opening == last + 1 and str(span.label) == label
         if touches and scheme is Scheme.IO:
             raise CannotHold(f"The span {shown(span)} touches one of its label, which IO cannot tell apart.")
-        prefixes = _prefixes(final - first + 1, scheme, touches=touches)
-        tags[first : final + 1] = [f"{prefix}-{span.label}" for prefix in prefixes]
+        prefixes = _prefixes(final - opening + 1, scheme, touches=touches)
+        tags[opening : final + 1] = [f"{prefix}-{span.label}" for prefix in prefixes]
         last, label = final, str(span.label)
     return tags
 
