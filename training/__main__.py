@@ -21,6 +21,7 @@ _COMMANDS = (
     "training.cli.llm",
     "training.cli.tune_encoder",
     "training.cli.simulate",
+    "training.cli.drift",
 )
 
 
