@@ -16,7 +16,7 @@ from training.preprocess.encoder import TOKENIZER_FILE
 from training.types import FloatArray, Task
 
 # Both were chosen by the precision of what is said, over twenty draws of labels of BANKING77 and GoEmotions,
-# with texts of other sets between them; `bench/guesses.py` prints the table of docs/benchmarks.md.
+# with texts of other sets between them; `bench/figures/guesses.py` prints the table of docs/benchmarks.md.
 LEAST_SIMILAR = 0.35  # cosine of a text with the nearest label name
 LEAST_APART = 0.02  # by how much the nearest name leads, where one label excludes the others
 

@@ -22,7 +22,8 @@ _ISOTONIC_GAIN = 0.75  # the error has to fall to at most this share of itself; 
 _PRIOR = 4.0  # variance of the normal prior that holds the shift of a label near zero
 
 # Documents that a calibration needs before its scores may be told as confidences. With fewer, the mean score
-# of what is said lies too far from the share that is right (`bench/guesses.py`, see docs/benchmarks.md).
+# of what is said lies too far from the share that is right (`bench/figures/guesses.py`, see
+# docs/benchmarks.md).
 FEWEST = {ScoreKind.EXCLUSIVE: 50, ScoreKind.INDEPENDENT: 200}
 
 Doubles = NDArray[np.float64]

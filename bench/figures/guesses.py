@@ -1,6 +1,6 @@
 """What a model that knows only label names is right about, and from how many labels on its scores hold.
 
-    python bench/guesses.py --set NAME FILE TEXT LABEL SEPARATOR [--set …] --seeds 20 --json OUT
+    python bench/figures/guesses.py --set NAME FILE TEXT LABEL SEPARATOR [--set …] --seeds 20 --json OUT
 
 A file is CSV with a header, or TSV without one, whose columns are numbers from 1. An empty separator says
 that a text has one label. For each draw of labels the texts of all sets are read: those of the set's own that
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.bundles.familiar import LEAST_APART, LEAST_SIMILAR
 from training.cli.embedders import add_encoder_arguments, open_embedder

@@ -1,6 +1,6 @@
 """How long a family takes to learn many short texts.
 
-    python bench/fitting.py --train F --text COL --label COL [--family fasttext] [--rows 100000] --json OUT
+    python bench/learning/fitting.py --train F --text COL --label COL [--family fasttext] --json OUT
 
 Texts are drawn from the file with replacement until there are as many as wanted, and each loses a tenth of
 its words, so that few are equal. Only the fit is timed, on the clock and on the processor.
@@ -20,7 +20,7 @@ import numpy as np
 from training.tasks import SINGLE
 
 if not __package__:
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.runs.pipeline import fit_model, rows_of
 from training.types import Dataset, LabelSchema, LabelSpec, RunSpec
