@@ -23,7 +23,7 @@ from annotate.api.base.scopes import ANY_TOKEN
 from annotate.api.base.views import checked, page
 from annotate.forms.keys import LARGEST_KEY, as_key
 from annotate.forms.projects import LONGEST_NAME
-from annotate.models import Job, Label, Project
+from annotate.models import Annotation, Job, Label, Project
 from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
 from annotate.services.bulk import splitting
@@ -309,12 +309,16 @@ def _previewed(label: Label, into: Label) -> dict[str, Any]:
     except Refused as refusal:
         raise _problem(refusal) from refusal
     names = {"label": label.pk, "into": into.pk, "state": "previewed"}
-    return names | {"answers": label.choices.count(), "consequences": told, "error": ""}
+    return names | {
+        "answers": Annotation.objects.with_label(label.pk).count(),
+        "consequences": told,
+        "error": "",
+    }
 
 
 def _merged(label: Label) -> dict[str, Any]:
     """Tell how far a merge is. Where answers are left that no job is about, the tick asks for one."""
-    left = label.choices.count()
+    left = Annotation.objects.with_label(label.pk).count()
     job = Job.objects.filter(project=label.project_id, kind=JobKind.MERGE).order_by("-pk").first()
     state, error = WorkState.SUCCEEDED, ""
     if left:

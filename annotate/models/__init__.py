@@ -6,7 +6,7 @@ A module imports only from those named before it.
 from __future__ import annotations
 
 from annotate.models.accounts import AddressLink, ApiKey, OpenSession, PasswordLink, User
-from annotate.models.annotations import Annotation, AnnotationLabel, Decision
+from annotate.models.annotations import Annotation, AnnotationLabel, AnnotationSpan, Decision
 from annotate.models.bulk import BulkChange, BulkItem
 from annotate.models.documents import (
     Comment,
@@ -33,6 +33,7 @@ __all__ = [
     "AddressLink",
     "Annotation",
     "AnnotationLabel",
+    "AnnotationSpan",
     "ApiKey",
     "Assignment",
     "Batch",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models.documents import Document
 from annotate.models.projects import Label, Project
 from annotate.models.versions import ModelVersion
-from training.types import Answer
+from training.types import Answer, Span
 
 
 class AnswerField(models.JSONField):
@@ -74,6 +75,26 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
             is_late=True, project__annotators_per_document__lt=models.Subquery(count)
         )
 
+    def answers(self) -> dict[int, Answer]:
+        """Return what each annotation says, by its key; labels and spans are in a fixed order."""
+        chosen, marked = defaultdict[int, list[int]](list), defaultdict[int, list[Span]](list)
+        choices = AnnotationLabel.objects.filter(annotation__in=self.values("pk")).order_by("label")
+        for annotation, label in choices.values_list("annotation_id", "label_id"):
+            chosen[annotation].append(label)
+        spans = AnnotationSpan.objects.filter(annotation__in=self.values("pk")).order_by(
+            "start", "end", "label"
+        )
+        for annotation, *place in spans.values_list("annotation_id", "start", "end", "label_id"):
+            marked[annotation].append(Span(*place))
+        keys = self.values_list("pk", flat=True)
+        return {key: Answer(tuple(chosen[key]), tuple(marked[key])) for key in keys}
+
+    def with_label(self, label: int) -> AnnotationQuerySet:
+        """Return those that give a text, or a piece of it, a label."""
+        chosen = AnnotationLabel.objects.filter(label=label).values("annotation")
+        marked = AnnotationSpan.objects.filter(label=label).values("annotation")
+        return self.filter(pk__in=chosen.union(marked))
+
 
 class Annotation(models.Model):
     """One person's decision on one document, as it stands now; `decisions` holds every one before it.
@@ -120,6 +141,27 @@ class Annotation(models.Model):
     def __str__(self) -> str:
         return f"{self.document_id} by {self.annotator_id}"
 
+    @property
+    def answer(self) -> Answer:
+        """What it says; whoever reads many fetches `choices` and `spans` beforehand."""
+        labels = sorted(choice.label_id for choice in self.choices.all())
+        marked = sorted((span.start, span.end, span.label_id) for span in self.spans.all())
+        return Answer(tuple(labels), tuple(Span(*place) for place in marked))
+
+    def say(self, answer: Answer, *, is_new: bool = False) -> None:
+        """Store what it says in place of what it said; one that `is_new` has said nothing before.
+
+        Rows come in the order of the labels' keys, as a lead who renames labels locks them: the commit refers
+        to each in turn.
+        """
+        labels = sorted(map(int, answer.labels))
+        if not is_new:
+            self.choices.exclude(label__in=labels).delete()
+            self.spans.all().delete()
+        choices = [AnnotationLabel(annotation=self, label_id=label) for label in labels]
+        AnnotationLabel.objects.bulk_create(choices, ignore_conflicts=not is_new)
+        AnnotationSpan.objects.bulk_create(AnnotationSpan.rows(self, answer))
+
 
 class AnnotationLabel(models.Model):
     annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="choices")
@@ -130,6 +172,46 @@ class AnnotationLabel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label_id} on {self.annotation_id}"
+
+    @property
+    def said(self) -> int:
+        """Its part of an answer."""
+        return self.label_id
+
+
+class AnnotationSpan(models.Model):
+    """A piece of a document's text with a label: [start, end) in Unicode code points."""
+
+    annotation = models.ForeignKey(Annotation, models.CASCADE, related_name="spans")
+    label = models.ForeignKey(Label, models.PROTECT, related_name="spans")
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["annotation", "label", "start", "end"], name="span_once_per_annotation"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(start__gte=0, end__gt=models.F("start")), name="span_is_not_empty"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label_id} at {self.start}-{self.end} on {self.annotation_id}"
+
+    @property
+    def said(self) -> Span:
+        """Its part of an answer."""
+        return Span(self.start, self.end, self.label_id)
+
+    @classmethod
+    def rows(cls, annotation: Annotation, answer: Answer) -> list[AnnotationSpan]:
+        """Return the rows of an answer's spans, in the order of the labels' keys, as locks are taken."""
+        marked = sorted({(int(span.label), span.start, span.end) for span in answer.spans})
+        return [
+            cls(annotation=annotation, label_id=label, start=start, end=end) for label, start, end in marked
+        ]
 
 
 class SentDecision(models.Model):

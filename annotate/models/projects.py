@@ -94,7 +94,7 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 class Project(models.Model):
     slug = models.SlugField(_("short name"), unique=True, help_text=_("Part of the project's address."))
     name = models.CharField(_("name"), max_length=200)
-    task = models.CharField(_("task"), max_length=10, choices=task_types.choices, default=task_types.first)
+    task = models.CharField(_("task"), max_length=20, choices=task_types.choices, default=task_types.first)
     guidelines = models.TextField(_("guidelines"), blank=True)
     guidelines_version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)

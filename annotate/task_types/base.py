@@ -25,8 +25,10 @@ class TaskType(ABC):
     toggles: ClassVar[bool]
     """Whether a label's button or key switches it on or off, and a button of its own sends what is on.
 
-    Otherwise a label sends the decision at once. Scripts and styles read it from the card's `data-choices`.
+    Otherwise a label sends the decision at once.
     """
+    marks_text: ClassVar[bool] = False
+    """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
     choices_part: ClassVar[str] = "labeling/_choices.html"
     suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
     keys_part: ClassVar[str] = "labeling/_keys.html"
@@ -40,6 +42,18 @@ class TaskType(ABC):
         return not self.task.fault(Answer())
 
     @property
+    def card(self) -> str:
+        """What a label's button does on the card, as scripts and styles know it."""
+        if self.marks_text:
+            return "spans"
+        return "toggle" if self.toggles else "submit"
+
+    @property
+    def answer_rows(self) -> str:
+        """The rows of an annotation that its labels stand in."""
+        return "spans" if self.marks_text else "choices"
+
+    @property
     def shows_thresholds(self) -> bool:
         """Whether the figures of a version have a column of thresholds."""
         return self.task.has_thresholds
@@ -47,6 +61,10 @@ class TaskType(ABC):
     def fault(self, answer: Answer) -> str:
         """Return why a document of the project cannot have this answer, for the person who gave it."""
         return self.task.fault(answer)
+
+    def text_fault(self, answer: Answer, text: str) -> str:
+        """Return why an answer cannot be one to this very text, for the person who gave it."""
+        return ""
 
     def read_form(self, sent: QueryDict) -> Answer:
         """Return the answer of a card's form; `ValueError` where a label is no number."""

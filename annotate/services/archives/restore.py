@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from annotate.models import (
     Annotation,
     AnnotationLabel,
+    AnnotationSpan,
     ClassMetric,
     Comment,
     Decision,
@@ -43,6 +44,7 @@ from annotate.services.imports.bulk_insert import insert
 from annotate.services.projects import guidelines
 from annotate.services.work import lease
 from annotate.services.work.progress import ProgressMeter, Superseded
+from annotate.task_types import answers
 from training.storable import json_fault, text_fault
 from training.types import Answer
 
@@ -236,12 +238,14 @@ class _Filling:
                 ]
             )
         keys = insert(Annotation, values, columns, {"project_id": self.project.pk})
-        chosen = [
-            (key, self.labels[int(label)])
+        said = [
+            (key, self._answer({name: row[name] for name in ("labels", "spans") if name in row}))
             for row, key in zip(rows, keys, strict=True)
-            for label in row["labels"]
         ]
+        chosen = [(key, label) for key, answer in said for label in answer.labels]
         insert(AnnotationLabel, chosen, ["annotation_id", "label_id"], {})
+        marked = [(key, span.label, span.start, span.end) for key, answer in said for span in answer.spans]
+        insert(AnnotationSpan, marked, ["annotation_id", "label_id", "start", "end"], {})
         self._decisions([(key, one) for row, key in zip(rows, keys, strict=True) for one in row["decisions"]])
 
     def _decisions(self, rows: list[tuple[int, Row]]) -> None:
@@ -309,8 +313,11 @@ class _Filling:
     def _answer(self, content: Row) -> Answer:
         """Return an answer in the labels of this site."""
         said = Answer.load(content)
-        scores = tuple((self.labels[int(label)], score) for label, score in said.scores)
-        return Answer(tuple(self.labels[int(label)] for label in said.labels), scores=scores)
+        known: dict[str | int, str | int] = {
+            label: self.labels[int(label)]
+            for label in [*answers.labels_of(said), *(label for label, _score in said.scores)]
+        }
+        return answers.translated(said, known)
 
 
 def _only(row: Mapping[str, Any], names: Iterable[str]) -> Row:

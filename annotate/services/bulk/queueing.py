@@ -232,7 +232,7 @@ def _take_back(items: Sequence[BulkItem]) -> set[int]:
 
 def _who_said(labels: Collection[int], people: Collection[int], keys: Collection[int]) -> dict[int, int]:
     """Return one of the people for each document that they answered with one of the labels."""
-    rows = Annotation.objects.filter(
-        document__in=among(keys), choices__label__in=labels, annotator__in=people
+    rows = Annotation.objects.filter(document__in=among(keys), annotator__in=people).filter(
+        Q(choices__label__in=labels) | Q(spans__label__in=labels)
     )
     return dict(rows.order_by("-pk").values_list("document", "annotator"))

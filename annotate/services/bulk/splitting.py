@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotate.models import BulkChange, Label, User
+from annotate.models import Annotation, BulkChange, Label, User
 from annotate.models.bulk import BulkAction, BulkOptions
 from annotate.models.events import EventKind
 from annotate.services import events
@@ -37,7 +37,7 @@ def split(
         second=True,
     )
     bulk = None
-    if label.choices.exists():
+    if Annotation.objects.with_label(label.pk).exists():
         # NB: before the lock of the project, for it reads every document.
         bulk = job.preview(
             project=project, by=by, action=BulkAction.LIST, options=options, wanted={"label": label.pk}

@@ -211,7 +211,7 @@ def _forget(upload: Import, *, is_undo: bool) -> None:
     document.forget_files(project, [upload.pk])
     ImportProblem.objects.filter(source=upload).delete()
     if is_undo:
-        unused = Label.objects.filter(project=project, pk__in=upload.made_labels, choices=None)
+        unused = Label.objects.filter(project=project, pk__in=upload.made_labels, choices=None, spans=None)
         if project.versions.exists() or project.llm_answers.exists():
             unused.filter(archived_at=None).update(archived_at=timezone.now())
         else:

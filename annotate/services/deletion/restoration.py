@@ -9,11 +9,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from annotate.models import Annotation, AnnotationLabel, Assignment, Decision, Document, ImportChange, Project
-from annotate.services.imports.labels import MACHINE, standing
+from annotate.models import Annotation, Assignment, Decision, Document, ImportChange, Project
+from annotate.services.imports.labels import MACHINE, said_by, standing
 from annotate.services.imports.matching import forget_texts
+from annotate.task_types import answers
 from training import splits
-from training.types import Answer
 
 
 def restore(project: Project, changes: Collection[ImportChange]) -> int:
@@ -93,7 +93,7 @@ def _restore_answer(document: Document, before: Mapping[str, Any] | None, after:
     """Restore the answer of the annotator "import"; what it said by this import stays in its history."""
     annotation = (
         Annotation.objects.filter(document=document, annotator__username=MACHINE, annotator__is_machine=True)
-        .prefetch_related("choices")
+        .prefetch_related("choices", "spans")
         .first()
     )
     if annotation is None or standing(annotation) != after:
@@ -105,15 +105,14 @@ def _restore_answer(document: Document, before: Mapping[str, Any] | None, after:
         annotation=annotation,
         card=uuid.uuid4(),
         outcome=annotation.outcome,
-        answer=Answer(tuple(after["labels"])),
+        answer=said_by(after),
     )
-    annotation.choices.all().delete()
-    known = document.project.labels.filter(pk__in=before["labels"]).values_list("pk", flat=True)
-    AnnotationLabel.objects.bulk_create(
-        AnnotationLabel(annotation=annotation, label_id=label) for label in sorted(known)
-    )
+    said = said_by(before)
+    known = set(document.project.labels.values_list("pk", flat=True))
+    restored = answers.without(said, known)
+    annotation.say(restored)
     others = Annotation.objects.filter(document=document, is_gold=True).exclude(pk=annotation.pk)
     annotation.is_gold = before["gold"] and not others.exists()
     annotation.outcome = before["outcome"]
     annotation.save()
-    return annotation.is_gold == before["gold"] and len(known) == len(before["labels"])
+    return annotation.is_gold == before["gold"] and restored == said

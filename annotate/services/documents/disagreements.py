@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, QuerySet
-from django.db.models.fields.json import KeyTextTransform
 
 from annotate.models import Annotation, OutOfFoldScore, Project
+from annotate.models.annotations import AnnotationQuerySet
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
+from training.types import Span
 
+Choice = tuple[frozenset[str | int], frozenset[Span]]
 COUNTED_SECONDS = 30  # for which the documents page tells the same numbers: they take a look at every answer
 
 
@@ -70,18 +71,14 @@ def _in_holdout(project: Project) -> list[int]:
     answered = Annotation.objects.answered().filter(project=project, document__lane=Lane.HOLDOUT)
     # NB: asked from the answers, as there are fewer of them than predictions.
     of_answered = answered.filter(document__prediction__isnull=False)
-    predicted = dict(
-        of_answered.annotate(
-            predicted=KeyTextTransform("labels", "document__prediction__answer")
-        ).values_list("document_id", "predicted")
-    )
+    predicted = dict(of_answered.values_list("document_id", "document__prediction__answer"))
     found = []
     for document, given in _given(answered).items():
         if document not in predicted:
             continue
-        gold = [labels for is_gold, labels in given if is_gold]
-        valid = gold or [labels for _is_gold, labels in given]
-        if set(json.loads(predicted[document])) not in valid:
+        gold = [choice for is_gold, choice in given if is_gold]
+        valid = gold or [choice for _is_gold, choice in given]
+        if predicted[document].choice not in valid:
             found.append(document)
     return found
 
@@ -97,21 +94,18 @@ def among_annotators(project: Project) -> list[int]:
     return [
         document
         for document, given in _given(compared).items()
-        if not any(is_gold for is_gold, _labels in given)
-        and any(labels != given[0][1] for _is_gold, labels in given)
+        if not any(is_gold for is_gold, _choice in given)
+        and any(choice != given[0][1] for _is_gold, choice in given)
     ]
 
 
-def _given(annotations: QuerySet[Annotation]) -> dict[int, list[tuple[bool, set[int]]]]:
-    """Return for each document its answers as labels, and whether each is gold.
+def _given(annotations: AnnotationQuerySet) -> dict[int, list[tuple[bool, Choice]]]:
+    """Return for each document its answers, and whether each is gold.
 
     NB: in rows of plain values, as a project may have 100,000 answers.
     """
-    answers: dict[int, dict[int, tuple[bool, set[int]]]] = {}
-    for document, annotation, is_gold, label in annotations.values_list(
-        "document_id", "pk", "is_gold", "choices__label"
-    ):
-        _gold, labels = answers.setdefault(document, {}).setdefault(annotation, (is_gold, set()))
-        if label is not None:  # as where none applies
-            labels.add(label)
-    return {document: list(given.values()) for document, given in answers.items()}
+    said = annotations.answers()
+    given: dict[int, list[tuple[bool, Choice]]] = {}
+    for document, annotation, is_gold in annotations.values_list("document_id", "pk", "is_gold"):
+        given.setdefault(document, []).append((is_gold, said[annotation].choice))
+    return given

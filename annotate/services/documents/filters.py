@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import (
     Annotation,
     AnnotationLabel,
+    AnnotationSpan,
     Assignment,
     Comment,
     Document,
@@ -95,7 +96,7 @@ def _decided(label: int) -> QuerySet[PredictedLabel]:
 def _missed(project: Project, label: int) -> Q:
     """Return documents that were answered with a label, and of which the model says something else."""
     said = _decided(label).filter(prediction=OuterRef("document"))
-    answers = Annotation.objects.answered().filter(choices__label=label)
+    answers = Annotation.objects.answered().with_label(label)
     return _with(answers.filter(~Exists(said), document__prediction__isnull=False), project=project)
 
 
@@ -105,7 +106,8 @@ def _wrong(project: Project, label: int) -> Q:
     answers = Annotation.objects.answered()
     # NB: not as a join, of which SQLite would read all answers with the label for each document.
     chosen = AnnotationLabel.objects.filter(annotation=OuterRef("pk"), label=label)
-    same = answers.filter(Exists(chosen), document=OuterRef("document"))
+    marked = AnnotationSpan.objects.filter(annotation=OuterRef("pk"), label=label)
+    same = answers.filter(Exists(chosen) | Exists(marked), document=OuterRef("document"))
     return _with(answers.filter(Exists(said), ~Exists(same)), project=project)
 
 
@@ -144,7 +146,7 @@ FILTERS = {
     "label": Filter(
         _("Annotated as"),
         Kind.LABEL,
-        lambda project, label: Q(choices__label=label),
+        lambda project, label: Q(**{f"{project.task_type.answer_rows}__label": label}),
         of_annotation=True,
         is_first=True,
     ),

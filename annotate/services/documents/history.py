@@ -24,6 +24,7 @@ from annotate.models.documents import Lane
 from annotate.models.queue import AssignmentState
 from annotate.models.versions import Stage
 from annotate.services.documents.orders import Listing, Sorting
+from annotate.task_types import answers
 from training.types import Answer, Json
 
 MOST_NEAR = 20  # near duplicates that are listed; a template with holes may have thousands
@@ -51,14 +52,16 @@ def said_of(document: Document) -> list[AnnotationHistory]:
     project, names = document.project, label_names(document.project)
     rows = (
         document.annotations.select_related("annotator", "shown_version")
-        .prefetch_related("choices__label", Prefetch("decisions", Decision.objects.order_by("pk")))
+        .prefetch_related(
+            "choices__label", "spans__label", Prefetch("decisions", Decision.objects.order_by("pk"))
+        )
         .order_by("-is_gold", "pk")
     )
     return [_told(project, row, names) for row in rows]
 
 
 def _told(project: Project, annotation: Annotation, names: Mapping[int, str]) -> AnnotationHistory:
-    chosen = Answer(tuple(choice.label_id for choice in annotation.choices.all()))
+    chosen = annotation.answer
     suggested, is_taken = None, None
     if annotation.shown is not None:
         version = annotation.shown_version
@@ -87,7 +90,7 @@ def label_names(project: Project) -> dict[int, str]:
 
 
 def in_names(answer: Answer, names: Mapping[int, str]) -> list[str]:
-    return [names.get(int(label)) or _("a label that is not there") for label in answer.labels]
+    return [names.get(int(label)) or _("a label that is not there") for label in answers.labels_of(answer)]
 
 
 def may_have_been_learned(document: Document) -> bool:

@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from annotate.models import (
     Annotation,
-    AnnotationLabel,
     Comment,
     Decision,
     Document,
@@ -154,10 +153,7 @@ def _annotations(project: Project) -> Iterator[Row]:
     found = Annotation.objects.filter(project=project).select_related("annotator", "shown_version")
     for chunk in chunks(found):
         keys = [row.pk for row in chunk]
-        labels: dict[int, list[int]] = {}
-        choices = AnnotationLabel.objects.filter(annotation__in=keys).order_by("label_id")
-        for annotation, label in choices.values_list("annotation_id", "label_id"):
-            labels.setdefault(annotation, []).append(label)
+        said = Annotation.objects.filter(pk__in=keys).answers()
         decisions: dict[int, list[Row]] = {}
         for decision in Decision.objects.filter(annotation__in=keys).order_by("pk"):
             told = {name: getattr(decision, name) for name in DECISION}
@@ -167,7 +163,7 @@ def _annotations(project: Project) -> Iterator[Row]:
                 "id": row.pk,
                 "document": row.document_id,
                 "annotator": row.annotator.username,
-                "labels": labels.get(row.pk, []),
+                **said[row.pk].dump(),
                 "shown_version": row.shown_version.number if row.shown_version else None,
                 **{name: getattr(row, name) for name in ANNOTATION},
                 "decisions": decisions.get(row.pk, []),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
 
-from annotate.models import AnnotationLabel, Document, Import, Label, Project, User
+from annotate.models import (
+    Annotation,
+    AnnotationLabel,
+    AnnotationSpan,
+    Document,
+    Import,
+    Label,
+    Project,
+    User,
+)
 from annotate.models.documents import Half, Lane
 from annotate.models.events import EventKind
 from annotate.services import events
@@ -28,12 +37,13 @@ def stock_holdout(*, project: Project) -> int:
     if learned is None:
         return 0
     counts: dict[int, dict[str, int]] = {}
-    known = AnnotationLabel.objects.filter(
-        annotation__project=project, annotation__annotator__is_machine=True
-    )
-    lanes = known.values("label_id", lane=F("annotation__document__lane"))
-    for label, lane, count in lanes.annotate(count=Count("pk")).values_list("label_id", "lane", "count"):
-        counts.setdefault(label, {})[lane] = count
+    for kind in (AnnotationLabel, AnnotationSpan):
+        known = kind.objects.filter(annotation__project=project, annotation__annotator__is_machine=True)
+        lanes = known.values("label_id", lane=F("annotation__document__lane"))
+        documents = lanes.annotate(count=Count("annotation", distinct=True))
+        for label, lane, count in documents.values_list("label_id", "lane", "count"):
+            of_label = counts.setdefault(label, {})
+            of_label[lane] = of_label.get(lane, 0) + count
     live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
     moved = 0
     for label, by_lane in counts.items():
@@ -46,7 +56,8 @@ def stock_holdout(*, project: Project) -> int:
 @transaction.atomic
 def _move(project: Project, label: int, count: int, learned: int) -> int:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # as each chunk of an import does
-    of_label = _untouched(project, learned).filter(annotations__choices__label=label)
+    said = Annotation.objects.filter(project=project).with_label(label)
+    of_label = _untouched(project, learned).filter(annotations__in=said)
     keys = of_label.order_by("split_key").values("split_key").annotate(own=Count("pk", distinct=True))
     moved, missing = 0, count
     for key, own in keys.values_list("split_key", "own"):

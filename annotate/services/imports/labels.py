@@ -12,12 +12,12 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Annotation, AnnotationLabel, Decision, Label, Project, User
+from annotate.models import Annotation, AnnotationLabel, AnnotationSpan, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.changes import Changes
 from annotate.services.imports.matching import RowMatch, Seen, contradiction
-from annotate.task_types import label_names
+from annotate.task_types import answers, label_names
 from training.storable import printable, text_fault
 from training.types import Answer, Json
 
@@ -76,20 +76,28 @@ class ImportedLabels:
         """
         if found := self.resolved.get(named):
             entry.named, entry.answer, entry.spellings = found
-            return
-        wanted = dict.fromkeys(self._meant(label_names.tidy(str(name))) for name in named.labels)
-        entry.named = Answer(tuple(wanted))
+        else:
+            self._resolve(entry, named)
+        if entry.answer is not None and (
+            fault := self.project.task_type.text_fault(entry.answer, entry.text)
+        ):
+            entry.answer, entry.unfit = None, fault
+
+    def _resolve(self, entry: RowMatch, named: Answer) -> None:
+        meant = {name: self._meant(label_names.tidy(str(name))) for name in answers.labels_of(named)}
+        wanted = list(dict.fromkeys(meant.values()))
+        entry.named = answers.translated(named, meant)
         entry.unfit = self._fault(entry.named)
         if entry.unfit:
             return
-        entry.spellings = self._alike(map(str, named.labels))
+        entry.spellings = self._alike(map(str, answers.labels_of(named)))
         entry.missing = [name for name in wanted if not self._is_offered(name)]
         if entry.missing:
             return
         for name in wanted:
             if name not in self.labels:
                 self._create(name)
-        entry.answer = Answer(tuple(dict.fromkeys(self.labels[name].pk for name in wanted)))
+        entry.answer = answers.translated(entry.named, {name: self.labels[name].pk for name in wanted})
         self.resolved[named] = entry.named, entry.answer, entry.spellings
 
     def _meant(self, name: str) -> str:
@@ -114,7 +122,7 @@ class ImportedLabels:
 
     def _fault(self, named: Answer) -> str:
         """Return why no document of the project can have an answer, with its labels, or an empty string."""
-        names = sorted(map(str, named.labels))
+        names = sorted(map(str, answers.labels_of(named)))
         for name in names:
             if reason := text_fault(name):
                 shown = printable(name[:LONGEST_NAME])
@@ -158,7 +166,7 @@ class ImportedLabels:
         documents = [entry.document.pk for entry in labelled if entry.document]
         annotations = Annotation.objects.filter(document__in=documents)
         labelled = self._not_here(labelled, annotations)
-        own = annotations.filter(annotator=self.annotator).prefetch_related("choices")
+        own = annotations.filter(annotator=self.annotator).prefetch_related("choices", "spans")
         held = {annotation.document_id: annotation for annotation in own}
         golden: set[int] = set()
         if any(entry.gold for entry in labelled):
@@ -177,8 +185,7 @@ class ImportedLabels:
                     said[pk].state = "created" if entry.state == "created" else said[pk].state
                     entry.problem = contradiction()
             elif pk in held:
-                has = Answer(tuple(choice.label_id for choice in held[pk].choices.all()))
-                is_same = has.same_choice(_answer(entry)) and held[pk].outcome == Outcome.ANSWERED
+                is_same = held[pk].answer.same_choice(_answer(entry)) and held[pk].outcome == Outcome.ANSWERED
                 if pk in seen.golden or (pk in seen.decided and not entry.gold):
                     entry.problem = "" if is_same else contradiction()
                     continue
@@ -203,12 +210,10 @@ class ImportedLabels:
         own = Annotation.objects.answered().filter(
             document__in=labelled, annotator__username=MACHINE, annotator__is_machine=True
         )
-        held = {annotation.document_id: annotation for annotation in own.prefetch_related("choices")}
+        held = {annotation.document_id: annotation for annotation in own.prefetch_related("choices", "spans")}
         for entry in entries:
             annotation = held.get(entry.document.pk) if entry.document and entry.answer is not None else None
-            entry.decided = (
-                annotation is not None and standing(annotation)["labels"] == _said(entry)["labels"]
-            )
+            entry.decided = annotation is not None and annotation.answer.same_choice(_answer(entry))
             entry.gold = entry.gold and annotation is not None and annotation.is_gold
 
     @staticmethod
@@ -224,14 +229,12 @@ class ImportedLabels:
         return sorted(left, key=lambda entry: not entry.gold)
 
     def _replace(self, annotation: Annotation, entry: RowMatch) -> None:
-        before = Answer(tuple(sorted(choice.label_id for choice in annotation.choices.all())))
         Decision.objects.create(
-            annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=before
+            annotation=annotation, card=uuid.uuid4(), outcome=annotation.outcome, answer=annotation.answer
         )
-        annotation.choices.all().delete()
         annotation.outcome, annotation.is_gold = Outcome.ANSWERED, entry.gold  # it may have been withdrawn
         annotation.save()
-        self._choose([(annotation.pk, entry)])
+        annotation.say(_answer(entry))
         entry.state = "updated"
 
     def _add(self, entries: Sequence[RowMatch]) -> None:
@@ -258,17 +261,33 @@ class ImportedLabels:
             for label in sorted(map(int, _answer(entry).labels))
         ]
         insert(AnnotationLabel, choices, ["annotation_id", "label_id"], {})
+        spans = [
+            (annotation, span.label, span.start, span.end)
+            for annotation, entry in pairs
+            for span in sorted(_answer(entry).spans, key=lambda span: int(span.label))
+        ]
+        insert(AnnotationSpan, spans, ["annotation_id", "label_id", "start", "end"], {})
 
 
 def standing(annotation: Annotation) -> dict[str, Json]:
-    """Return an annotation as a change of an import keeps it; its choices are fetched beforehand."""
-    labels = sorted(choice.label_id for choice in annotation.choices.all())
-    return {"labels": labels, "outcome": annotation.outcome, "gold": annotation.is_gold}
+    """Return an annotation as a change of an import keeps it; its answer is fetched beforehand."""
+    return _kept(annotation.answer, outcome=annotation.outcome, gold=annotation.is_gold)
+
+
+def said_by(kept: Mapping[str, Json]) -> Answer:
+    """Return the answer of an annotation as a change of an import keeps it."""
+    return Answer.load({name: kept[name] for name in ("labels", "spans") if name in kept})
 
 
 def _said(entry: RowMatch) -> dict[str, Json]:
-    labels = sorted(map(int, _answer(entry).labels))
-    return {"labels": labels, "outcome": Outcome.ANSWERED.value, "gold": entry.gold}
+    return _kept(_answer(entry), outcome=Outcome.ANSWERED.value, gold=entry.gold)
+
+
+def _kept(answer: Answer, **beside: Json) -> dict[str, Json]:
+    """Return an answer and what stands beside it as JSON, in one order whoever gave it."""
+    labels = tuple(sorted(map(int, answer.labels)))
+    spans = tuple(sorted(answer.spans, key=lambda span: (span.start, span.end, int(span.label))))
+    return {**Answer(labels, spans).dump(), **beside}
 
 
 def _answer(entry: RowMatch) -> Answer:

@@ -21,7 +21,7 @@ from annotate.services import events
 from annotate.services.imports import job
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.projects import projects
-from annotate.task_types import TASK_TYPES, TaskType, label_names
+from annotate.task_types import TASK_TYPES, TaskType, answers, label_names
 from training import records
 
 MOST_ROWS = 100_000
@@ -109,9 +109,9 @@ def survey(upload: Import, mapping: ColumnMapping, task_type: TaskType) -> Surve
         try:
             for row in mapping.rows(records.read(path, options, name=upload.name), task_type):
                 rows += 1
-                if row.answer is not None and row.answer.labels:
+                if row.answer is not None and (names := answers.labels_of(row.answer)):
                     labelled += 1
-                    labels.update({label_names.tidy(str(name)) for name in row.answer.labels})
+                    labels.update({label_names.tidy(str(name)) for name in names})
                 if rows == MOST_ROWS or time.monotonic() > until:
                     is_whole = False
                     break

@@ -70,7 +70,7 @@ def withdraw(*, annotation: Annotation, by: User) -> bool:
     )
     if standing is None:
         return False
-    said = Answer(tuple(standing.choices.order_by("label").values_list("label", flat=True)))
+    said = standing.answer
     last = standing.decisions.order_by("pk").last()
     if last is None or last.outcome != Outcome.ANSWERED or not last.answer.same_choice(said):
         # An import keeps what it said as a decision only when something takes its place.
@@ -85,7 +85,7 @@ def withdraw(*, annotation: Annotation, by: User) -> bool:
     was_gold = standing.is_gold
     standing.outcome, standing.is_gold, standing.reason = Outcome.WITHDRAWN, False, ""
     standing.save(update_fields=["outcome", "is_gold", "reason", "updated_at"])
-    standing.choices.all().delete()
+    standing.say(Answer())
     events.record(
         EventKind.ANSWER_WITHDRAWN,
         by=by,

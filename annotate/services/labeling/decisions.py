@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotate.models import (
     Annotation,
-    AnnotationLabel,
     Assignment,
     Card,
     Decision,
+    Document,
     HandedOnAnswer,
     Label,
     Project,
@@ -22,7 +24,9 @@ from annotate.models import (
 )
 from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.models.queue import AssignmentState
+from annotate.services import sentences
 from annotate.services.labeling import hot_queries, places
+from annotate.task_types import answers
 from training.types import Answer
 
 LONGEST_REASON = 10_000  # characters
@@ -34,7 +38,10 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was sent for one card. `hid_suggestion` is set where its page did not show the suggestion."""
+    """What was sent for one card. `hid_suggestion` is set where its page did not show the suggestion.
+
+    `digest` is that of the text that was answered, where the page tells it: spans are of no other text.
+    """
 
     card: uuid.UUID
     outcome: str
@@ -42,6 +49,7 @@ class Submission:
     seconds: float | None = None
     reason: str = ""
     hid_suggestion: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,8 @@ def keep(
                 % {"kept": replaced, "sent": in_words(submission.outcome, submission.answer)}
             )
         key = _revision(key, len(earlier))
-    said, chosen = _checked(project, submission, offered)
+    said, meant = _checked(project, submission, offered)
+    _check_text(project, document, submission, meant)
     created = annotation is None
     annotation = annotation or Annotation(document_id=document, annotator=annotator)
     annotation.project = project
@@ -111,12 +120,7 @@ def keep(
     annotation.shown_version_id = shown_version
     annotation.shown = None if submission.hid_suggestion else shown
     annotation.save(force_insert=created)
-    labels = sorted(chosen)
-    if not created:
-        annotation.choices.exclude(label__in=labels).delete()
-    # In the order of the keys, as a lead who renames labels locks them: the commit refers to each in turn.
-    rows = [AnnotationLabel(annotation=annotation, label_id=label) for label in labels]
-    AnnotationLabel.objects.bulk_create(rows, ignore_conflicts=not created)
+    annotation.say(meant, is_new=created)
     Decision.objects.create(
         annotation=annotation,
         card=key,
@@ -137,7 +141,11 @@ def in_words(outcome: str, answer: Answer) -> str:
     """Return a decision as people read it, with the names of its labels."""
     if outcome != Outcome.ANSWERED:
         return str(Outcome(outcome).label) if outcome in Outcome.values else outcome
-    names = Label.objects.filter(pk__in=answer.labels).values_list("name", flat=True)
+    labels = answers.labels_of(answer)
+    names = Label.objects.filter(pk__in=labels).values_list("name", flat=True)
+    if answer.spans:
+        told = ngettext("%(n)s span: %(names)s", "%(n)s spans: %(names)s", len(answer.spans))
+        return told % {"n": len(answer.spans), "names": ", ".join(f"“{name}”" for name in names)}
     if answer.labels:
         return ", ".join(f"“{name}”" for name in names) or _("a label that is not there")
     return _("none applies")
@@ -174,30 +182,42 @@ def reopen(*, annotation: Annotation) -> Card:
     )
 
 
-def _checked(
-    project: Project, sent: Submission, offered: Collection[int] | None
-) -> tuple[Answer, Collection[int]]:
-    """Return the answer as it was sent, and the labels that it has: those that it chose, or what they became.
+def _checked(project: Project, sent: Submission, offered: Collection[int] | None) -> tuple[Answer, Answer]:
+    """Return the answer as it was sent, and the one that it means: in labels that are offered.
 
     A page goes on to show a label that was merged meanwhile.
     """
     if sent.outcome not in DECIDABLE:
         raise Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if sent.outcome != Outcome.ANSWERED:
-        return Answer(), ()
-    answer = replace(sent.answer, labels=tuple(dict.fromkeys(sent.answer.labels)))
+        return Answer(), Answer()
+    answer = answers.translated(sent.answer, {})  # each label once
     if fault := project.task_type.fault(answer):
-        raise Rejected(fault)
-    chosen = set(map(int, answer.labels))
+        raise Rejected(sentences.translated(fault))
+    chosen = set(map(int, answers.labels_of(answer)))
     if offered is None:
         offered = Label.objects.live().filter(project=project, pk__in=chosen).values_list("pk", flat=True)
-    if not chosen <= set(offered):
-        became = Label.objects.successors(project.pk)
-        chosen = {became.get(label, label) for label in chosen}
-        # NB: a page may send any number, which no database need be able to hold.
-        if chosen <= set(Label.objects.live().filter(project=project).values_list("pk", flat=True)):
-            return answer, chosen
+    if chosen <= set(offered):
+        return answer, answer
+    became = Label.objects.successors(project.pk)
+    # NB: a page may send any number, which no database need be able to hold.
+    live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
+    if {became.get(label, label) for label in chosen} <= live:
+        return answer, answers.translated(answer, became)
+    raise Rejected(_("A chosen label is not, or no longer, one of this project's labels. Reload the page."))
+
+
+def _check_text(project: Project, document: int, sent: Submission, meant: Answer) -> None:
+    """Refuse spans that cannot be those of the text: it may have been changed since it was shown."""
+    if not meant.spans:
+        return
+    text = Document.objects.values_list("text", flat=True).get(pk=document)
+    if sent.digest and sent.digest != hashlib.sha256(text.encode()).hexdigest():
         raise Rejected(
-            _("A chosen label is not, or no longer, one of this project's labels. Reload the page.")
+            _(
+                "The text has been changed since it was shown to you, so your spans would stand at other "
+                "words. They were not kept: mark the text as it is now."
+            )
         )
-    return answer, chosen
+    if fault := project.task_type.text_fault(meant, text):
+        raise Rejected(sentences.translated(fault))

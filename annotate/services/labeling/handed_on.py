@@ -14,6 +14,7 @@ from annotate.models.annotations import DECIDABLE
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.labeling import decisions
+from annotate.task_types import answers
 
 TAKEN_BACK_WITHIN = timedelta(days=1)
 
@@ -24,7 +25,7 @@ def hand_on(*, card: Card, submission: decisions.Submission) -> HandedOnAnswer:
 
     Raises `Rejected` where it cannot be an answer of the project, or a lead has settled it already.
     """
-    project, labels = card.document.project, submission.answer.labels
+    project, labels = card.document.project, answers.labels_of(submission.answer)
     if submission.outcome not in DECIDABLE:
         raise decisions.Rejected(_("A decision is answered, skipped or flagged, nothing else."))
     if Label.objects.filter(project=project, pk__in=labels).count() != len(set(labels)):

@@ -19,8 +19,10 @@ def decided(
     """
     own = Annotation.objects.filter(project=project, annotator=annotator)
     if label is not None:
-        own = own.filter(choices__label=label)
+        own = own.with_label(label)
     if before is not None:
         own = own.filter(pk__lt=before)
-    rows = own.annotate(start=Left("document__text", START)).prefetch_related("choices__label")
+    rows = own.annotate(start=Left("document__text", START)).prefetch_related(
+        "choices__label", "spans__label"
+    )
     return list(rows.order_by("-pk")[: PAGE + 1])

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Label, Project, User
+from annotate.models import Annotation, Label, Project, User
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.projects.refused import Refused
@@ -193,7 +193,7 @@ def _refuse_too_few_keys(labels: Collection[Label]) -> None:
 def archive_label(*, label: Label, by: User | None = None) -> int:
     """Take a label out of use and return the number of annotations that keep it."""
     _lock(label.project_id)
-    kept = label.choices.count()
+    kept = Annotation.objects.with_label(label.pk).count()
     if Label.objects.live().filter(pk=label.pk).exists():
         label.archived_at = timezone.now()
         label.save(update_fields=["archived_at"])

@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -22,6 +23,7 @@ from django.utils.translation import ngettext
 from annotate.models import (
     Annotation,
     AnnotationLabel,
+    AnnotationSpan,
     Decision,
     HandedOnAnswer,
     Job,
@@ -36,6 +38,7 @@ from annotate.services import events
 from annotate.services.labeling import write_lock
 from annotate.services.projects.refused import Refused
 from annotate.services.work import jobs
+from annotate.task_types.answers import labels_of
 from training.types import Answer
 
 CHUNK = 200  # answers of one transaction, so that an annotator who waits gets the lock in between
@@ -55,20 +58,21 @@ class Use:
 
 
 def use_of(label: Label) -> Use:
-    answers = Annotation.objects.filter(choices__label=label)
+    said = Annotation.objects.with_label(label.pk)
     waiting = HandedOnAnswer.objects.filter(project=label.project_id, settled_at=None)
+    sent = waiting.values_list("answer", flat=True)
     known = ModelVersion.objects.filter(project=label.project_id).order_by("number")
     return Use(
-        answers=answers.count(),
-        documents=answers.values("document").distinct().count(),
-        gold=answers.filter(is_gold=True).count(),
-        handed_on=sum(label.pk in answer.labels for answer in waiting.values_list("answer", flat=True)),
+        answers=said.count(),
+        documents=said.values("document").distinct().count(),
+        gold=said.filter(is_gold=True).count(),
+        handed_on=sum(label.pk in labels_of(answer) for answer in sent),
         versions=tuple(n for n, labels in known.values_list("number", "label_ids") if label.pk in labels),
     )
 
 
 def answers_with_both(label: Label, other: Label) -> int:
-    return Annotation.objects.filter(choices__label=label).filter(choices__label=other).count()
+    return Annotation.objects.with_label(label.pk).with_label(other.pk).count()
 
 
 def consequences(label: Label, into: Label) -> list[str]:
@@ -114,7 +118,7 @@ def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
     rows = {row.pk: row for row in Label.objects.filter(project=project, pk__in=[label.pk, into.pk])}
     label, into = rows.get(label.pk, label), rows.get(into.pk, into)
     _refuse_to_merge(label, into)
-    answers = label.choices.count()
+    kept = Annotation.objects.with_label(label.pk).count()
     Label.objects.filter(merged_into=label).update(merged_into=into)
     label.archived_at, label.merged_into = label.archived_at or timezone.now(), into
     label.save(update_fields=["archived_at", "merged_into"])
@@ -124,7 +128,7 @@ def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
         project=project,
         subject=label.name,
         into=into.name,
-        annotations=answers,
+        annotations=kept,
     )
     return jobs.ask(kind=JobKind.MERGE, project=project)
 
@@ -140,8 +144,9 @@ def _refuse_to_merge(label: Label, into: Label) -> None:
 
 def waiting() -> QuerySet[Project]:
     """Return the projects with answers that still have a merged label, as one sent during a merge may."""
-    left = AnnotationLabel.objects.filter(label=OuterRef("pk"))
-    merged = Label.objects.filter(Exists(left), merged_into__isnull=False)
+    chosen = Exists(AnnotationLabel.objects.filter(label=OuterRef("pk")))
+    marked = Exists(AnnotationSpan.objects.filter(label=OuterRef("pk")))
+    merged = Label.objects.filter(chosen | marked, merged_into__isnull=False)
     return Project.objects.standing().filter(pk__in=merged.values("project"))
 
 
@@ -154,14 +159,18 @@ def move(*, project: Project, tell: Callable[[float], None] = lambda done: None)
         with write_lock.in_turn():
             # NB: the lock of the project comes first, as in all that takes several.
             Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-            _change(project, set(_left(project).values_list("annotation", flat=True)[:CHUNK]))
+            _change(project, set(_left(project).values_list("pk", flat=True)[:CHUNK]))
         left = _left(project).count()
         time.sleep(PAUSE_SECONDS)
     return not left
 
 
-def _left(project: Project) -> QuerySet[AnnotationLabel]:
-    return AnnotationLabel.objects.filter(label__project=project, label__merged_into__isnull=False)
+def _left(project: Project) -> QuerySet[Annotation]:
+    """Return the annotations that still have a label which was merged into another."""
+    merged = Label.objects.filter(project=project, merged_into__isnull=False).values("pk")
+    chosen = AnnotationLabel.objects.filter(label__in=merged).values("annotation")
+    marked = AnnotationSpan.objects.filter(label__in=merged).values("annotation")
+    return Annotation.objects.filter(Q(pk__in=chosen) | Q(pk__in=marked))
 
 
 def _change(project: Project, annotations: Collection[int]) -> None:
@@ -174,45 +183,50 @@ def _change(project: Project, annotations: Collection[int]) -> None:
     locked = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
     keys = list(locked.values_list("pk", flat=True))
     became = Label.objects.successors(project.pk)
-    _keep_history(keys)
-    chosen: dict[int, set[int]] = defaultdict(set)
-    merged = []
-    choices = AnnotationLabel.objects.filter(annotation__in=keys).order_by("pk")
-    for pk, annotation, label in choices.values_list("pk", "annotation", "label"):
-        chosen[annotation].add(label)
-        if label in became:
-            merged.append((pk, annotation, became[label]))
+    said = Annotation.objects.filter(pk__in=keys).answers()
+    _keep_history(keys, said)
+    for kind, known in (
+        (AnnotationLabel, {(key, label) for key, answer in said.items() for label in answer.labels}),
+        (AnnotationSpan, {(key, span) for key, answer in said.items() for span in answer.spans}),
+    ):
+        _rename(kind, keys, known, became)
+
+
+def _rename(
+    kind: type[AnnotationLabel | AnnotationSpan],
+    keys: Collection[int],
+    known: set[tuple[int, Any]],
+    became: Mapping[int, int],
+) -> None:
+    """Give the rows of merged labels what these became; a row that is there already is not doubled."""
     renamed: dict[int, list[int]] = defaultdict(list)
     doubled = []
-    for pk, annotation, into in merged:
-        if into in chosen[annotation]:
-            doubled.append(pk)
+    for row in kind.objects.filter(annotation__in=keys, label__in=became).order_by("pk"):
+        row.label_id = into = became[row.label_id]
+        if (row.annotation_id, row.said) in known:
+            doubled.append(row.pk)
         else:
-            chosen[annotation].add(into)
-            renamed[into].append(pk)
-    AnnotationLabel.objects.filter(pk__in=doubled).delete()
-    for into, choices_of in sorted(renamed.items()):
-        AnnotationLabel.objects.filter(pk__in=choices_of).update(label=into)
+            known.add((row.annotation_id, row.said))
+            renamed[into].append(row.pk)
+    kind.objects.filter(pk__in=doubled).delete()
+    for into, rows in sorted(renamed.items()):
+        kind.objects.filter(pk__in=rows).update(label=into)
 
 
-def _keep_history(keys: Collection[int]) -> None:
+def _keep_history(keys: Collection[int], said_now: Mapping[int, Answer]) -> None:
     """Keep what answers say as a decision where none says it: an import keeps one only once it changes."""
     newest = Decision.objects.filter(annotation__in=keys).values("annotation").annotate(newest=Max("pk"))
     said = dict(Decision.objects.filter(pk__in=newest.values("newest")).values_list("annotation", "answer"))
-    chosen: dict[int, list[int]] = defaultdict(list)
-    choices = AnnotationLabel.objects.filter(annotation__in=keys).order_by("label")
-    for annotation, label in choices.values_list("annotation", "label"):
-        chosen[annotation].append(label)
     rows = Annotation.objects.answered().filter(pk__in=keys).only("outcome", "reason", "seconds")
     Decision.objects.bulk_create(
         Decision(
             annotation=row,
             card=uuid.uuid4(),
             outcome=row.outcome,
-            answer=now,
+            answer=said_now[row.pk],
             reason=row.reason,
             seconds=row.seconds,
         )
-        for row, now in ((row, Answer(tuple(chosen[row.pk]))) for row in rows)
-        if row.pk not in said or not said[row.pk].same_choice(now)
+        for row in rows
+        if row.pk not in said or not said[row.pk].same_choice(said_now[row.pk])
     )

@@ -1,0 +1,36 @@
+"""Answers in other labels: which labels one has, of the whole text and of pieces of it, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from training.types import Answer
+
+
+def labels_of(answer: Answer) -> list[str | int]:
+    """Return every label that an answer gives the text or a piece of it, each once, in order."""
+    return list(dict.fromkeys([*answer.labels, *(span.label for span in answer.spans)]))
+
+
+def translated(answer: Answer, into: Mapping[str | int, str | int]) -> Answer:
+    """Return the answer in other labels, as keys for names; one that `into` does not name stays.
+
+    What becomes the same stands there once: two labels that were merged, on one piece of the text.
+    """
+    return replace(
+        answer,
+        labels=tuple(dict.fromkeys(into.get(label, label) for label in answer.labels)),
+        spans=tuple(
+            dict.fromkeys(replace(span, label=into.get(span.label, span.label)) for span in answer.spans)
+        ),
+        scores=tuple((into.get(label, label), score) for label, score in answer.scores),
+    )
+
+
+def without(answer: Answer, kept: set[int]) -> Answer:
+    """Return what is left of an answer where only some labels are still offered."""
+    return Answer(
+        tuple(label for label in answer.labels if label in kept),
+        tuple(span for span in answer.spans if span.label in kept),
+    )
