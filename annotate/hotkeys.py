@@ -27,6 +27,18 @@ COMMANDS = {
     "-": "#text-smaller",
     "n": "#none",
 }
+# What there is besides where people mark pieces of the text; none is of the usual row.
+OF_SPANS = {
+    "a": "#span-accept",
+    "d": "#span-delete",
+    "delete": "#span-delete",
+    "l": "#span-everywhere",
+    "z": "#span-undo",
+    "[": "#span-start-out",
+    "{": "#span-start-in",
+    "]": "#span-end-out",
+    "}": "#span-end-in",
+}
 OF_EMPTY_ANSWERS = frozenset("n")  # a label of a task that always takes one may have them
 USUAL = [key for key in "1234567890qwertyuiop" if key not in COMMANDS]
 
@@ -39,7 +51,8 @@ APART = [key for key in "asdjklhzxcvbm" if key not in COMMANDS]
 def commands(task_type: TaskType) -> dict[str, str]:
     """Return the part of `COMMANDS` that the cards of a task have an element for."""
     without = frozenset() if task_type.may_be_empty else OF_EMPTY_ANSWERS
-    return {key: element for key, element in COMMANDS.items() if key not in without}
+    known = COMMANDS | (OF_SPANS if task_type.marks_text else {})
+    return {key: element for key, element in known.items() if key not in without}
 
 
 def reserved(task_type: TaskType) -> frozenset[str]:

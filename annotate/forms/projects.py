@@ -105,7 +105,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         # Django reads a model's choices once, when this class is made: the names would be of one language.
         task = self.fields["task"]
         assert isinstance(task, forms.ChoiceField)
-        task.choices = task_types.choices()
+        task.choices = task_types.offered()
 
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = checked_labels(self.cleaned_data["labels"])
@@ -182,6 +182,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "group_labels",
                 "colour_labels",
                 "card_metadata",
+                "marks_characters",
                 "lease_seconds",
             ),
             ("place", "card", "suggestion", "lease"),
@@ -220,6 +221,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "group_labels",
             "colour_labels",
             "card_metadata",
+            "marks_characters",
             "lease_seconds",
             "holdout_share",
             "holdout_queue_share",
@@ -262,6 +264,10 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "colour_labels": _(
                 "Each label has a stripe in one of eight colours beside its name, and keeps it when labels "
                 "are moved."
+            ),
+            "marks_characters": _(
+                "For scripts without blanks between words, where what a browser takes for words does not suit: "
+                "keys and the mouse then go by characters."
             ),
             "reading_speed": _(
                 "A suggestion appears once its text was in sight for as long as reading it takes at this "

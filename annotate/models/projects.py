@@ -123,6 +123,7 @@ class Project(models.Model):
     card_metadata = models.JSONField(
         _("metadata beside the text"), default=list, blank=True, validators=[validate_card_metadata]
     )
+    marks_characters = models.BooleanField(_("mark by characters instead of words"), default=False)
     holdout_share = models.FloatField(_("holdout share of documents"), default=0.1, validators=SHARE)
     holdout_queue_share = models.FloatField(_("holdout share of the queue"), default=0.2, validators=SHARE)
 

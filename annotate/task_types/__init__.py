@@ -9,11 +9,14 @@ from __future__ import annotations
 from annotate.task_types.base import TaskType
 from annotate.task_types.multi import MULTI
 from annotate.task_types.single import SINGLE
+from annotate.task_types.span import FLAT_SPAN, OVERLAPPING_SPAN
 
 __all__ = ["TASK_TYPES", "TaskType", "choices", "find", "first"]
 
 # In the order in which a new project offers them.
-TASK_TYPES: dict[str, TaskType] = {kind.task.key: kind for kind in (SINGLE, MULTI)}
+TASK_TYPES: dict[str, TaskType] = {
+    kind.task.key: kind for kind in (SINGLE, MULTI, FLAT_SPAN, OVERLAPPING_SPAN)
+}
 
 
 def find(key: str) -> TaskType:
@@ -24,6 +27,11 @@ def find(key: str) -> TaskType:
 def choices() -> list[tuple[str, str]]:
     """Return each task's key and the name that people read."""
     return [(key, str(kind.name)) for key, kind in TASK_TYPES.items()]
+
+
+def offered() -> list[tuple[str, str]]:
+    """Return what `choices` does, of the tasks that a new project can have."""
+    return [(key, str(kind.name)) for key, kind in TASK_TYPES.items() if kind.is_offered]
 
 
 def first() -> str:

@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from annotate.task_types import label_names
-from training.types import Answer, Task
+from training.types import Answer, Json, Task
 
 
 class TaskType(ABC):
@@ -27,12 +27,15 @@ class TaskType(ABC):
 
     Otherwise a label sends the decision at once.
     """
+    is_offered: ClassVar[bool] = True
+    """Whether a new project can have it."""
     marks_text: ClassVar[bool] = False
     """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
+    text_part: ClassVar[str] = "labeling/_text.html"
     choices_part: ClassVar[str] = "labeling/_choices.html"
     suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
     keys_part: ClassVar[str] = "labeling/_keys.html"
-    """The templates of what the card shows besides the text: the choices, a suggestion, help on the keys."""
+    """The templates of what the card shows: the text, the choices, a suggestion, help on the keys."""
     separators: ClassVar[tuple[str, ...]] = ()
     """What may stand between labels in a cell of a file, the likeliest first; empty: a cell is one label."""
 
@@ -107,6 +110,10 @@ class TaskType(ABC):
             parts = [part.strip(" ") for part in value.split(separator)]  # blanks around it are no spelling
         names = map(label_names.read, [value] if parts is None else parts)
         return Answer(tuple(name for name in names if name))
+
+    def write(self, answer: Answer) -> Json:
+        """Return an answer, in names, as JSON has it."""
+        return list(answer.labels)
 
     def write_cell(self, answer: Answer) -> str:
         """Return the cell that `read_cell` reads with any of the separators; labels are names.

@@ -4,6 +4,13 @@ export function chosenLabels(card) {
   return [...card.querySelectorAll('.choice[aria-pressed="true"]')].map((button) => button.value);
 }
 
+// The fields of the answer as it stands; null where nothing is chosen, which is none.
+export function answerFields(card, submitter) {
+  if (submitter?.id === "none") return [];
+  const chosen = chosenLabels(card);
+  return chosen.length ? chosen.map((label) => ["labels", label]) : null;
+}
+
 // What was on the card when it was shown, to tell whether anything was changed since.
 export function remember(card) {
   card.dataset.began = chosenLabels(card).join(" ");

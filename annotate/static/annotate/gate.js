@@ -29,7 +29,12 @@ export class Gate {
   }
 
   admitsKey(event) {
-    return !event.repeat && event.timeStamp >= this.#openedAt;
+    return !event.repeat && this.admitsMove(event);
+  }
+
+  // What only moves may come again while a key is held.
+  admitsMove(event) {
+    return event.timeStamp >= this.#openedAt;
   }
 
   admitsClick(event) {

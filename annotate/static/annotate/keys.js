@@ -6,7 +6,13 @@ const FIELDS = "input, textarea, select, [contenteditable]";
 const OWN_KEYS = "button, a, summary, input, textarea, select, dialog"; // they use Enter and Space themselves
 
 // Where these stand on a layout of Latin letters, without Shift and with it.
-const MARKS = { Slash: ["/", "?"], Period: [".", ""], Comma: [",", ""] };
+const MARKS = {
+  Slash: ["/", "?"],
+  Period: [".", ""],
+  Comma: [",", ""],
+  BracketLeft: ["[", "{"],
+  BracketRight: ["]", "}"],
+};
 
 // On a layout without Latin letters or with digits under Shift the place of the key counts.
 function byPlace({ code, shiftKey }) {

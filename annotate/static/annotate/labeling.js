@@ -1,6 +1,7 @@
 // The labelling page: a decision goes into the outbox, and the next card that is held comes on the screen.
 
 import { forgetLabel } from "./about.js";
+import { announce } from "./announcer.js";
 import { Deck } from "./deck.js";
 import * as finder from "./finder.js";
 import { Gate } from "./gate.js";
@@ -8,8 +9,11 @@ import { meaning } from "./keys.js";
 import * as marks from "./marks.js";
 import { csrfToken, Outbox } from "./outbox.js";
 import { bindPanels } from "./panels.js";
-import * as choice from "./choice.js";
+import * as labelChoice from "./choice.js";
 import { showWhenRead } from "./pacing.js";
+import * as spanChoice from "./spans/choice.js";
+import * as spanKeys from "./spans/keyboard.js";
+import { bindPointer } from "./spans/pointer.js";
 import { Stopwatch } from "./stopwatch.js";
 import { swap } from "./swap.js";
 import { bindSwipe } from "./swipe.js";
@@ -35,6 +39,8 @@ let isFilling = false;
 let reserved = ""; // the card that waits for this page's decision, also while an earlier one is shown
 
 const card = () => document.querySelector("#card");
+const marksText = () => card().dataset.choices === "spans";
+const choice = () => (marksText() ? spanChoice : labelChoice);
 
 // Show another card: the swap comes first, so that the next frame has it.
 function show(next) {
@@ -49,16 +55,16 @@ function began(takesFocus) {
   forgetLabel();
   if (card().dataset.card && !card().dataset.annotation) reserved = card().dataset.card;
   tellPulse();
-  choice.preselect(card());
-  choice.remember(card());
+  choice().preselect(card());
+  choice().remember(card());
   const text = card().querySelector("#document-text");
   if (takesFocus) (text ?? card()).focus({ preventScroll: true });
-  choice.markChosen(card());
+  choice().markChosen(card());
   gate.openAfterPaint(() => {
-    if (finder.settle()) choice.markChosen(card()); // in the project's order again
+    if (finder.settle()) choice().markChosen(card()); // in the project's order again
     watch.start();
     htmx.process(card());
-    announce(text ?? card());
+    announce((text ?? card()).textContent);
     card().dataset.ready = "";
     showWhenRead(card(), watch, suggested);
     explain();
@@ -67,10 +73,10 @@ function began(takesFocus) {
 
 // A suggestion that had to wait has appeared.
 function suggested() {
-  const isUntouched = choice.isAsItBegan(card());
-  choice.preselect(card());
-  if (isUntouched) choice.remember(card());
-  choice.markChosen(card());
+  const isUntouched = choice().isAsItBegan(card());
+  choice().preselect(card());
+  if (isUntouched) choice().remember(card());
+  choice().markChosen(card());
   explain();
 }
 
@@ -125,7 +131,7 @@ function leaveDecided() {
   if (reserved !== card().dataset.card) {
     deck.drop([reserved], { isMine: false });
     reserved = "";
-  } else if (choice.isAsItBegan(card())) {
+  } else if (choice().isAsItBegan(card())) {
     reserved = "";
     tell(bench.dataset.elsewhere);
     proceed();
@@ -140,10 +146,6 @@ function proceed() {
   delete card().dataset.ready;
   isAwaiting = true;
   card().setAttribute("aria-busy", "true");
-}
-
-function announce(element) {
-  document.querySelector("#announcer").textContent = element.textContent.trim().slice(0, 5000);
 }
 
 // What became of a decision that was refused while others followed: it stays until somebody has read it.
@@ -173,15 +175,13 @@ function decide(form, submitter) {
   const fields = new FormData(form, submitter);
   fields.delete("csrfmiddlewaretoken");
   fields.set("seconds", watch.seconds().toFixed(2));
-  if (card().dataset.choices === "toggle" && form.id === "answer") {
-    const chosen = submitter?.id === "none" ? [] : choice.chosenLabels(card());
-    for (const label of chosen) fields.append("labels", label);
-    if (submitter?.id !== "none") {
-      if (isLeftAlone()) return goForward();
-      if (!chosen.length) return choice.askForChoice(card());
-    }
+  if (card().dataset.choices !== "submit" && form.id === "answer") {
+    if (submitter?.id !== "none" && isLeftAlone()) return goForward();
+    const answer = choice().answerFields(card(), submitter);
+    if (!answer) return choice().askForChoice(card());
+    for (const field of answer) fields.append(...field);
   }
-  if (form.id === "answer" && choice.askAfter(card(), fields.getAll("labels"), submitter)) return;
+  if (form.id === "answer" && choice().askAfter(card(), fields.getAll("labels"), submitter)) return;
   outbox.add([...fields]);
   bench.dataset.unsent = String(outbox.size);
   tabs.postMessage(fields.get("card"));
@@ -192,7 +192,7 @@ function decide(form, submitter) {
 
 // Whether an earlier decision is shown that was not changed: to save it is to go on.
 function isLeftAlone() {
-  return Boolean(card().dataset.annotation) && choice.isAsItBegan(card());
+  return Boolean(card().dataset.annotation) && choice().isAsItBegan(card());
 }
 
 // Give the cards back when the page closes. A page that the browser keeps aside may be shown again, so it keeps
@@ -254,13 +254,15 @@ function clicked(event) {
     event.preventDefault();
     goForward();
   } else if (pressed.matches(".choice[type=button], .likely[type=button]")) {
-    choice.toggle(card(), pressed);
+    choice().toggle(card(), pressed);
+  } else if (marksText() && pressed.closest(".span-tools, #spans")) {
+    spanChoice.press(card(), pressed);
   } else if (pressed.matches("#open-why")) {
     if (!marks.turnOff(card())) return;
     event.preventDefault();
     event.stopImmediatePropagation();
   } else if (pressed.matches("#accept[type=button]")) {
-    if (!choice.takeOver(card())) choice.askForChoice(card());
+    if (!choice().takeOver(card())) choice().askForChoice(card());
   }
 }
 
@@ -280,7 +282,7 @@ function inField(event) {
     found.click();
     finder.clear(event.target);
     card().querySelector("#document-text")?.focus({ preventScroll: true }); // the next key is no letter of a name
-    choice.markChosen(card()); // in the project's order again
+    choice().markChosen(card()); // in the project's order again
   } else if (event.target.id === "reason" && event.key === "Enter") {
     event.preventDefault();
     if (gate.admitsKey(event)) document.querySelector(event.target.dataset.then ?? "#skip").click();
@@ -290,6 +292,7 @@ function inField(event) {
 function pressedKey(event) {
   if (event.defaultPrevented) return;
   if (event.target.matches?.("#label-search, #reason")) return inField(event);
+  if (marksText() && spanKeys.pressed(event, card(), (moved) => gate.admitsMove(moved))) return;
   const target = meaning(event, card());
   if (!target) return;
   event.preventDefault();
@@ -313,7 +316,7 @@ document.addEventListener("keydown", pressedKey);
 document.addEventListener("click", clicked, true);
 document.addEventListener("mousedown", (event) => {
   // A label that was clicked must not keep the focus: Enter would press it again instead of saving.
-  if (event.target.closest("#labels button, .likely")) event.preventDefault();
+  if (event.target.closest("#labels button, .likely, .span-tools button, #spans button")) event.preventDefault();
 });
 document.addEventListener("input", (event) => {
   if (event.target.id === "label-search") finder.filter(event.target);
@@ -349,6 +352,7 @@ addEventListener("offline", () => report({ size: outbox.size, problem: "network"
 
 bindPanels();
 bindSwipe((event) => gate.admitsKey(event));
+bindPointer((event) => gate.admitsMove(event));
 // What an earlier page left behind goes out first. It may hold the decision on this very card.
 if (outbox.cards.includes(card().dataset.card)) proceed();
 else began(true);

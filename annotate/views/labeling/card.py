@@ -27,7 +27,7 @@ from annotate.services.documents import comments, history
 from annotate.services.labeling import ahead, decisions, queue, why_chosen, work_lists, write_lock
 from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
-from training.types import Answer
+from training.types import Answer, Span
 
 ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
 LETTERS_OF_WORD = 6
@@ -64,6 +64,7 @@ class CardView:
     version: int | None = None
     annotation: Annotation | None = None
     chosen: frozenset[int] = field(default_factory=frozenset)
+    marked: Sequence[Span] = ()
     labels: Sequence[Label] | None = None
     work_list: WorkList | None = None
     is_commented: bool = False
@@ -184,16 +185,49 @@ class CardView:
         ]
 
     @property
+    def text_pieces(self) -> list[str]:
+        """Return the text between its carriage returns, which a browser reads as they are only if escaped."""
+        return self.document.text.split("\r") if self.document else []
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the text, by which spans are known to be of it."""
+        return hashlib.sha256(self.document.text.encode()).hexdigest() if self.document else ""
+
+    @property
+    def marked_spans(self) -> str:
+        """Return the spans of an earlier decision as JSON."""
+        return json.dumps([[span.start, span.end, span.label] for span in self.marked])
+
+    @cached_property
+    def suggested_spans(self) -> list[tuple[int, int, int, int | None]]:
+        """Return what the model would mark, in the order of the text, each with its percent if calibrated."""
+        if not self.has_suggestion or self.card is None or self.card.shown is None:
+            return []
+        known = {choice.label.pk for choice in self.choices}
+        told = self._told(self.card.shown)
+        scores = dict(zip(told.spans, (score for _label, score in told.scores), strict=False))
+        return [
+            (span.start, span.end, int(span.label), _percent(scores.get(span)))
+            for span in sorted(told.spans, key=lambda span: (span.start, span.end))
+            if span.label in known
+        ]
+
+    @property
+    def suggested_json(self) -> str:
+        return json.dumps(self.suggested_spans)
+
+    @property
     def likeliest_keys(self) -> list[str]:
         """Return the keys of the likeliest labels: the same on every card; none where labels are few."""
-        if len(self.choices) <= hotkeys.FEW:
+        if len(self.choices) <= hotkeys.FEW or self.task_type.marks_text:
             return []
         return hotkeys.likeliest(choice.key for choice in self.choices)
 
     @cached_property
     def likeliest(self) -> list[Suggested]:
         """Return the few likeliest of many labels, each with a key of its own; none where labels are few."""
-        if len(self.choices) <= hotkeys.FEW or not self.has_suggestion:
+        if len(self.choices) <= hotkeys.FEW or self.task_type.marks_text or not self.has_suggestion:
             return []
         assert self.card is not None
         assert self.card.shown is not None
@@ -350,9 +384,17 @@ def decided_card(
     """Return a decision as it stands, to be changed."""
     card = decisions.reopen(annotation=annotation)
     version = card.shown_version.number if card.shown_version else None
-    chosen = frozenset(annotation.choices.values_list("label_id", flat=True))
+    said = annotation.answer
     return CardView(
-        project, notice, card, annotation.document, version, annotation, chosen, work_list=work_list
+        project,
+        notice,
+        card,
+        annotation.document,
+        version,
+        annotation,
+        frozenset(map(int, said.labels)),
+        said.spans,
+        work_list=work_list,
     )
 
 
@@ -386,6 +428,6 @@ def _buttons(choices: Sequence[Any], task_type: TaskType, annotation: Annotation
         **drawn._asdict(),
         "task_type": task_type,
         "annotation": annotation,
-        "is_none": is_answered and not any(choice.is_chosen for choice in choices),
+        "is_none": is_answered and annotation is not None and annotation.answer == Answer(),
     }
     return render_to_string(task_type.choices_part, {"view": view})

@@ -23,7 +23,6 @@ from annotate.services.pages import status_line
 from annotate.services.runs import schedule
 from annotate.views.labeling import card
 from annotate.views.labeling.card import CardView
-from training.types import Answer
 
 MOST_CARDS = 1000  # that one request may name
 
@@ -212,13 +211,12 @@ def _held(sent: QueryDict) -> ahead.Held:
 
 
 def _replaced(kept: decisions.Kept) -> str:
-    labels = tuple(choice.label_id for choice in kept.annotation.choices.all())
     return _(
         "You had answered that card before, perhaps on another page: %(before)s. Now it is: %(after)s. "
         "Go back to change it."
     ) % {
         "before": kept.replaced,
-        "after": decisions.in_words(kept.annotation.outcome, Answer(labels)),
+        "after": decisions.in_words(kept.annotation.outcome, kept.annotation.answer),
     }
 
 
@@ -242,6 +240,7 @@ def _submission(sent: QueryDict, project: Project) -> decisions.Submission:
         # NB: PostgreSQL cannot store a NUL character.
         reason=sent.get("reason", "").replace("\0", "").strip(),
         hid_suggestion=is_hidden,
+        digest=sent.get("digest", "")[:64],
     )
 
 

@@ -1,0 +1,111 @@
+"""Labelled pieces of the text: people mark them, and "nothing here" is an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotate.task_types import label_names
+from annotate.task_types.base import TaskType
+from training.storable import DECODER
+from training.tasks import span as tasks
+from training.types import Answer, Json, Span
+
+MOST_SPANS = 10_000  # of one text; a page that sends more has gone wrong
+
+
+class SpanType(TaskType):
+    """What a page or a file says of spans is (start, end, label), in Unicode code points."""
+
+    task: ClassVar[tasks.SpanTask]
+    is_offered = False  # until people can label with it
+    too_few_labels = gettext_lazy("A project needs at least one label.")
+    toggles = True
+    marks_text = True
+    text_part = "labeling/_span_text.html"
+    choices_part = "labeling/_span_choices.html"
+    suggestion_part = "labeling/_span_suggestion.html"
+    keys_part = "labeling/_span_keys.html"
+
+    def text_fault(self, answer: Answer, text: str) -> str:
+        return self.task.text_fault(answer, text)
+
+    def read_form(self, sent: QueryDict) -> Answer:
+        try:
+            return Answer(spans=_spans(DECODER.decode(sent.get("spans") or "[]"), int))
+        except RecursionError as error:
+            raise ValueError("The spans lie too deep.") from error
+
+    def form_fault(self, sent: QueryDict, answer: Answer) -> str:
+        is_none = sent.get("none") == "1"
+        if is_none and answer.spans:
+            return _("Spans were marked, and “Nothing here” was pressed. Do one or the other.")
+        if not is_none and not answer.spans:
+            return _("Nothing was marked, so nothing was kept. Mark something, or press “Nothing here”.")
+        return ""
+
+    def suggested(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
+        """Suggest no label of the whole text; what is suggested of its pieces is in `suggested_spans`."""
+        return []
+
+    def read_cell(self, value: Any, separator: str) -> Answer:
+        """Return the answer, in names as they are spelled, that a list of spans gives, or its JSON.
+
+        Each is a list of start, end and label, or an object with these names. Raises `ValueError`, with a
+        sentence.
+        """
+        if isinstance(value, str) and value.strip():
+            try:
+                value = DECODER.decode(value)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(_("The spans are no list in JSON.")) from error
+        return Answer(spans=_spans(value or [], label_names.read))
+
+    def write_cell(self, answer: Answer) -> str:
+        return json.dumps(self.write(answer), ensure_ascii=False)
+
+    def write(self, answer: Answer) -> Json:
+        return [{"start": span.start, "end": span.end, "label": span.label} for span in answer.spans]
+
+
+def _spans(items: Json, label: Any) -> tuple[Span, ...]:
+    """Return the spans of a list; a `ValueError` with a sentence names the first that is none."""
+    if not isinstance(items, list) or len(items) > MOST_SPANS:
+        raise ValueError(_("Spans come as a list of at most %(most)s.") % {"most": f"{MOST_SPANS:,}"})
+    return tuple(dict.fromkeys(_span(item, label) for item in items))
+
+
+def _span(item: Json, label: Any) -> Span:
+    named = isinstance(item, Mapping)
+    parts = [item.get(name) for name in ("start", "end", "label")] if named else item
+    is_span = isinstance(parts, list) and len(parts) == 3 and all(type(part) is int for part in parts[:2])
+    name = label(parts[2]) if is_span else None
+    if not name or not all(0 <= place <= _LAST for place in parts[:2]):
+        shown = json.dumps(item, ensure_ascii=False)[:200]
+        raise ValueError(
+            _("A span is a start, an end and a label; this is none: %(value)s") % {"value": shown}
+        )
+    return Span(parts[0], parts[1], name)
+
+
+_LAST = 2**31 - 1  # the greatest place that a database keeps
+
+
+class FlatSpanType(SpanType):
+    task = tasks.SPAN
+    name: ClassVar[str | Promise] = gettext_lazy("Pieces of the text (spans), beside each other")
+
+
+class OverlappingSpanType(SpanType):
+    task = tasks.OVERLAPPING_SPAN
+    name: ClassVar[str | Promise] = gettext_lazy("Pieces of the text (spans), which may overlap")
+
+
+FLAT_SPAN = FlatSpanType()
+OVERLAPPING_SPAN = OverlappingSpanType()
