@@ -266,8 +266,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "are moved."
             ),
             "marks_characters": _(
-                "For scripts without blanks between words, where what a browser takes for words does not suit: "
-                "keys and the mouse then go by characters."
+                "For scripts without blanks between words, where what a browser takes for words does not "
+                "suit: keys and the mouse then go by characters."
             ),
             "reading_speed": _(
                 "A suggestion appears once its text was in sight for as long as reading it takes at this "
