@@ -9,7 +9,7 @@ import annotate.task_types
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0062_metadata_index'),
+        ('annotate', '0063_mail'),
     ]
 
     operations = [
