@@ -7,33 +7,62 @@ import annotate.task_types
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('annotate', '0063_mail'),
+        ("annotate", "0063_mail"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='project',
-            name='marks_characters',
-            field=models.BooleanField(default=False, verbose_name='mark by characters instead of words'),
+            model_name="project",
+            name="marks_characters",
+            field=models.BooleanField(default=False, verbose_name="mark by characters instead of words"),
         ),
         migrations.AlterField(
-            model_name='project',
-            name='task',
-            field=models.CharField(choices=annotate.task_types.choices, default=annotate.task_types.first, max_length=20, verbose_name='task'),
+            model_name="project",
+            name="task",
+            field=models.CharField(
+                choices=annotate.task_types.choices,
+                default=annotate.task_types.first,
+                max_length=20,
+                verbose_name="task",
+            ),
         ),
         migrations.CreateModel(
-            name='AnnotationSpan',
+            name="AnnotationSpan",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('start', models.PositiveIntegerField()),
-                ('end', models.PositiveIntegerField()),
-                ('annotation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='spans', to='annotate.annotation')),
-                ('label', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='spans', to='annotate.label')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("start", models.PositiveIntegerField()),
+                ("end", models.PositiveIntegerField()),
+                (
+                    "annotation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="spans",
+                        to="annotate.annotation",
+                    ),
+                ),
+                (
+                    "label",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="spans", to="annotate.label"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('annotation', 'label', 'start', 'end'), name='span_once_per_annotation'), models.CheckConstraint(condition=models.Q(('end__gt', models.F('start')), ('start__gte', 0)), name='span_is_not_empty')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("annotation", "label", "start", "end"), name="span_once_per_annotation"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("end__gt", models.F("start")), ("start__gte", 0)),
+                        name="span_is_not_empty",
+                    ),
+                ],
             },
         ),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from training.types import Answer
 
@@ -13,7 +14,7 @@ def labels_of(answer: Answer) -> list[str | int]:
     return list(dict.fromkeys([*answer.labels, *(span.label for span in answer.spans)]))
 
 
-def translated(answer: Answer, into: Mapping[str | int, str | int]) -> Answer:
+def translated(answer: Answer, into: Mapping[Any, str | int]) -> Answer:
     """Return the answer in other labels, as keys for names; one that `into` does not name stays.
 
     What becomes the same stands there once: two labels that were merged, on one piece of the text.

@@ -313,7 +313,7 @@ class _Filling:
     def _answer(self, content: Row) -> Answer:
         """Return an answer in the labels of this site."""
         said = Answer.load(content)
-        known: dict[str | int, str | int] = {
+        known = {
             label: self.labels[int(label)]
             for label in [*answers.labels_of(said), *(label for label, _score in said.scores)]
         }
