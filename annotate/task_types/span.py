@@ -38,7 +38,7 @@ class SpanType(TaskType):
 
     def read_form(self, sent: QueryDict) -> Answer:
         try:
-            return Answer(spans=_spans(DECODER.decode(sent.get("spans") or "[]"), int))
+            return Answer(spans=_spans(DECODER.decode(sent.get("spans") or "[]"), _key))
         except RecursionError as error:
             raise ValueError("The spans lie too deep.") from error
 
@@ -72,6 +72,10 @@ class SpanType(TaskType):
 
     def write(self, answer: Answer) -> Json:
         return [{"start": span.start, "end": span.end, "label": span.label} for span in answer.spans]
+
+
+def _key(label: Json) -> int:
+    return label if type(label) is int else 0
 
 
 def _spans(items: Json, label: Any) -> tuple[Span, ...]:
