@@ -170,9 +170,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "annotate.services.people.passwords.EndsWhatItOpened"},
 ]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "annotate.services.people.second_factors.SecondFactorBackend",
+]
 LOGIN_URL = "login"
-CSRF_FAILURE_VIEW = "annotate.views.account.csrf_failure"
+CSRF_FAILURE_VIEW = "annotate.views.people.entry.csrf_failure"
 LOGIN_REDIRECT_URL = "projects"
 LOGOUT_REDIRECT_URL = "login"
 # A session in the database is ended from the server. NB: a copy in the cache would come back to life where
@@ -219,12 +223,15 @@ AXES_FAILURE_LIMIT = env_int("WINNOW_LOGIN_FAILURES", 10)
 AXES_COOLOFF_TIME = timedelta(minutes=env_int("WINNOW_LOGIN_LOCK_MINUTES", 15))
 AXES_HANDLER = "annotate.services.people.guessing.GuessLimit"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # what a right password forgives
-AXES_LOCKOUT_CALLABLE = "annotate.views.account.locked_out"
+AXES_LOCKOUT_CALLABLE = "annotate.views.people.entry.locked_out"
 AXES_CLIENT_IP_CALLABLE = "annotate.services.people.addresses.client_address"
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else one who goes on guessing keeps the owner out
 AXES_DISABLE_ACCESS_LOG = True  # the security log has it
 AXES_VERBOSE = False
+# What of a refused form is not kept with the guess. NB: a new password stands beside a wrong old one.
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "old_password", "new_password1", "new_password2"]
+AXES_SENSITIVE_PARAMETERS += ["code", "credential", "unsent-value"]
 
 # Celery: the row in the database is the job, a message only wakes a worker.
 CELERY_BROKER_URL = environment.celery_broker_url(REDIS_URL)

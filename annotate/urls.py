@@ -25,10 +25,19 @@ from annotate.views.exports import archives
 from annotate.views.exports import page as exports
 from annotate.views.labeling import explanation, work_lists
 from annotate.views.labeling import page as labeling
-from annotate.views.people import accounts, addresses, invitations, members, password_links
+from annotate.views.people import (
+    accounts,
+    addresses,
+    entry,
+    invitations,
+    members,
+    password_links,
+    second_factor,
+)
 from annotate.views.scheme import guidelines, labels
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/login/", entry.of_administrators),
     path("admin/logout/", LogoutView.as_view()),
     path("admin/", admin.site.urls),
     path("account/", account.account, name="account"),
@@ -36,6 +45,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/sessions/<int:pk>/end/", account.end_session, name="account-session-end"),
     path("account/address/", addresses.address, name="account-address"),
     path("account/password/", account.password, name="account-password"),
+    path("account/second-factor/", second_factor.overview, name="second-factor"),
+    path("account/second-factor/app/", second_factor.add_app, name="second-factor-app"),
+    path("account/second-factor/app/picture.svg", second_factor.picture, name="second-factor-picture"),
+    path("account/second-factor/app/remove/", second_factor.remove_app, name="second-factor-app-remove"),
+    path("account/second-factor/codes/", second_factor.renew_codes, name="second-factor-codes"),
     path("account/waiting/", account.waiting, name="account-waiting"),
     path("account/kept/", account.kept, name="account-kept"),
     path("account/keys/", api_keys.keys, name="api-keys"),
@@ -44,6 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("events/", events.site_events, name="events"),
     path("events/csv/", events.site_events_csv, name="events-csv"),
     path("glossary/", glossary.words, name="glossary"),
+    path("login/second-step/", entry.second_step, name="second-step"),
     path("login/forgotten/", password_links.forgotten, name="password-forgotten"),
     path("password-link/<str:token>/", password_links.password_link, name="password-link"),
     path("address-link/<str:token>/", addresses.address_link, name="address-link"),
@@ -51,8 +66,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/<int:pk>/", accounts.person, name="person"),
     path("people/<int:pk>/disable/", accounts.disable, name="person-disable"),
     path("people/<int:pk>/enable/", accounts.enable, name="person-enable"),
+    path("people/<int:pk>/second-factor/remove/", accounts.take_second_factor, name="person-factor-remove"),
     path("people/<int:pk>/password-link/", accounts.make_password_link, name="person-password-link"),
-    path("login/", account.EnterView.as_view(), name="login"),
+    path("login/", entry.EnterView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("projects/<slug:slug>/label/", labeling.label, name="label"),
     path("projects/<slug:slug>/label/ahead/", labeling.fill, name="label-ahead"),

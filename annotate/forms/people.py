@@ -100,6 +100,21 @@ class ForgottenForm(forms.Form):
     )
 
 
+class CodeForm(forms.Form):
+    """The second step: the code that an app shows, or one that was written down."""
+
+    code = forms.CharField(
+        label=_("Code of the app, or a recovery code"),
+        max_length=40,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "autocapitalize": "none", "size": 20}
+        ),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")
+
+
 class ConfirmedForm(forms.Form):
     """Asks for the password again, as a login does, so that guesses at it are counted and logged alike.
 
@@ -124,6 +139,16 @@ class ConfirmedForm(forms.Form):
         if authenticate(self.request, username=name, password=password) != self.request.user:
             raise ValidationError(gettext("This is not your password."))
         return password
+
+
+class NewAppForm(ConfirmedForm):
+    code = forms.CharField(
+        label=_("The code that the app shows"),
+        max_length=10,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "size": 10}),
+    )
+
+    field_order = ("code", "password")
 
 
 class AddressForm(ConfirmedForm):

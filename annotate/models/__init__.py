@@ -5,7 +5,15 @@ A module imports only from those named before it.
 
 from __future__ import annotations
 
-from annotate.models.accounts import AddressLink, ApiKey, OpenSession, PasswordLink, User
+from annotate.models.accounts import (
+    AddressLink,
+    ApiKey,
+    AuthenticatorApp,
+    OpenSession,
+    PasswordLink,
+    RecoveryCode,
+    User,
+)
 from annotate.models.annotations import Annotation, AnnotationLabel, AnnotationSpan, Decision
 from annotate.models.bulk import BulkChange, BulkItem
 from annotate.models.documents import (
@@ -37,6 +45,7 @@ __all__ = [
     "ApiKey",
     "Assignment",
     "Batch",
+    "AuthenticatorApp",
     "BulkChange",
     "BulkItem",
     "Card",
@@ -69,6 +78,7 @@ __all__ = [
     "Prediction",
     "Project",
     "Publication",
+    "RecoveryCode",
     "Removal",
     "RemovedMember",
     "SavedView",

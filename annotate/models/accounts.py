@@ -183,6 +183,36 @@ class AddressLink(models.Model):
         return f"{self.user_id} · {self.address}"
 
 
+class AuthenticatorApp(models.Model):
+    """An app on somebody's phone that shows a code every half minute, the second step of their login.
+
+    `sealed_secret` is encrypted by a key that comes of SECRET_KEY. Codes up to `last_step` work no more.
+    """
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="authenticator_app")
+    sealed_secret = models.TextField()
+    last_step = models.BigIntegerField(default=0)
+    wrong_in_a_row = models.PositiveIntegerField(default=0)
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.made_at:%Y-%m-%d}"
+
+
+class RecoveryCode(models.Model):
+    """A code that somebody has written down for when their phone is gone. Only its digest is stored."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.digest[:8]}…"
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self, now: object) -> ApiKeyQuerySet:
         return self.filter(revoked_at=None).filter(

@@ -1,4 +1,4 @@
-"""A person's own account: the way in, also with a form that came too late, the password, and the lock."""
+"""A person's own account: what they say of themselves, their password, and where they are logged in."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from copy import copy
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.password_validation import password_validators_help_texts
-from django.contrib.auth.views import LoginView
 from django.forms import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,43 +22,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import session_of, signed_in
 from annotate.forms.people import AccountForm
-from annotate.forms.unsent import Unsent, is_from_here
 from annotate.services.people import sessions
 from annotate.views import confirmation
-
-
-class EnterView(LoginView):
-    """Lets a person in; a form that came after their session had ended is offered again then."""
-
-    redirect_authenticated_user = True
-
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        entered = super().form_valid(form)
-        unsent = Unsent.carried(self.request.POST)
-        return _offer(self.request, unsent) if unsent else entered
-
-    def get_context_data(self, **words: Any) -> dict[str, Any]:
-        return super().get_context_data(unsent=Unsent.carried(self.request.POST), **words)
-
-
-def login_first(request: HttpRequest, unsent: Unsent, status: int = HTTPStatus.FORBIDDEN) -> HttpResponse:
-    """Show the login page, which carries a form on until its person is known."""
-    context = {"form": AuthenticationForm(request), "unsent": unsent}
-    return render(request, "registration/login.html", context, status=status)
-
-
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form whose token is not the session's: what its own page sent can be sent again."""
-    unsent = Unsent.of(request) if is_from_here(request) else None
-    if unsent and request.user.is_authenticated:
-        return _offer(request, unsent, status=HTTPStatus.FORBIDDEN)
-    if unsent:
-        return login_first(request, unsent)
-    return render(request, "403_csrf.html", status=HTTPStatus.FORBIDDEN)
-
-
-def _offer(request: HttpRequest, unsent: Unsent, status: int = HTTPStatus.OK) -> HttpResponse:
-    return render(request, "account/unsent.html", {"unsent": unsent}, status=status)
 
 
 class OwnPasswordForm(PasswordChangeForm):
@@ -159,16 +122,3 @@ def waiting(request: HttpRequest) -> HttpResponse:
 def kept(request: HttpRequest) -> HttpResponse:
     """Let somebody who cannot log in save what this browser keeps; the server adds nothing to the page."""
     return render(request, "account/kept.html")
-
-
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: Any) -> HttpResponse:
-    """Answer in place of a page that took one password too many; axes calls it."""
-    seconds = int(settings.AXES_COOLOFF_TIME.total_seconds())
-    page = render(
-        request,
-        "account/locked_out.html",
-        {"minutes": seconds // 60},
-        status=HTTPStatus.TOO_MANY_REQUESTS,
-    )
-    page["Retry-After"] = str(seconds)
-    return page

@@ -21,7 +21,7 @@ from annotate import access
 from annotate.forms.unsent import Unsent
 from annotate.models import User
 from annotate.services.people import sessions
-from annotate.views import account
+from annotate.views.people import entry
 
 PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptions fit
 FORM_BYTES = 64 * 1024  # what a form with a file has around the file
@@ -113,7 +113,7 @@ class LoginFirst(LoginRequiredMiddleware):
         refused = super().process_view(request, view_func, view_args, view_kwargs)
         is_form = request.method == "POST" and "HX-Request" not in request.headers
         unsent = Unsent.of(request) if refused and is_form else None
-        return account.login_first(request, unsent) if unsent else refused
+        return entry.login_first(request, unsent) if unsent else refused
 
 
 class KnowPerson:

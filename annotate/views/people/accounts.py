@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate.access import person_for, site_administrator
 from annotate.forms.people import PeopleForm
-from annotate.services.people import accounts, password_links, sessions
+from annotate.services.people import accounts, password_links, second_factors, sessions
 from annotate.services.projects.refused import Refused
 from annotate.views import confirmation
 
@@ -36,6 +36,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         "sessions": sessions.open_of(shown).count(),
         "keys": shown.api_keys.filter(revoked_at=None).count(),
         "is_self": shown == request.user,
+        "has_second_factor": second_factors.has_any(shown),
         "link": request.build_absolute_uri(reverse("password-link", args=[token])) if owner == pk else "",
     }
     return render(request, "people/person.html", context)
@@ -80,6 +81,28 @@ def enable(request: HttpRequest, pk: int) -> HttpResponse:
     accounts.enable(user=shown, by=site_administrator(request.user))
     messages.success(request, _("%(name)s can log in again.") % {"name": shown})
     return redirect("person", pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def take_second_factor(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask; then let somebody who has lost their second factor in by their password alone."""
+    shown, by = person_for(request.user, pk), site_administrator(request.user)
+    if request.method == "POST":
+        if shown == by:
+            messages.error(request, _("Take your own second factor away on your account page."))
+        elif second_factors.take_all(user=shown, by=by):
+            messages.success(request, _("%(name)s logs in by their password alone now.") % {"name": shown})
+        return redirect("person", pk)
+    return confirmation.ask(
+        request,
+        title=_("Take the second factor of %(name)s away") % {"name": shown},
+        told=[
+            _("Do so only if you know that this person asks for it, and not somebody in their name."),
+            _("Their apps, passkeys and recovery codes work no more, and their sessions end."),
+        ],
+        button=_("Take it away"),
+        back=reverse("person", args=[pk]),
+    )
 
 
 @require_POST

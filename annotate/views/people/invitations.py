@@ -25,8 +25,7 @@ from annotate.services.projects.refused import Refused
 from annotate.tasks import wake
 from annotate.views import confirmation
 from annotate.views.people import members
-
-PASSWORDS = "django.contrib.auth.backends.ModelBackend"
+from annotate.views.people.entry import PASSWORDS
 
 
 @require_POST

@@ -158,6 +158,7 @@ OF_ADMINISTRATORS = {
     "person-disable": "get",
     "person-enable": "post",
     "person-password-link": "post",
+    "person-factor-remove": "get",
 }
 # Pages of a lead that need more than a project to be open; their own tests ask each role.
 ELSEWHERE = {
@@ -178,6 +179,12 @@ OF_THE_SITE = {
     "account-address": 302,
     "account-password": 302,
     "account-sessions-end": 302,
+    "second-factor": 302,
+    "second-factor-app": 302,
+    "second-factor-app-remove": 302,
+    "second-factor-codes": 302,
+    "second-factor-picture": 302,
+    "second-step": 302,
     "password-forgotten": 200,
     "account-waiting": 302,
     "account-kept": 200,

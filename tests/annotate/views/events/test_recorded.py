@@ -18,6 +18,7 @@ from django.utils import timezone
 from annotate.admin import ReadOnlyAdmin
 from annotate.models import (
     Annotation,
+    AuthenticatorApp,
     BulkChange,
     Document,
     Event,
@@ -133,6 +134,7 @@ CHANGES_BY_ADMINISTRATORS = {
     "person-disable": Change(EventKind.ACCOUNT_DISABLED, "stefan"),
     "person-enable": Change(EventKind.ACCOUNT_ENABLED, "gone"),
     "person-password-link": Change(EventKind.PASSWORD_LINK_MADE, "stefan"),
+    "person-factor-remove": Change(EventKind.SECOND_FACTOR_REMOVED, "stefan"),
 }
 CHANGES_BY_PROGRAMS = {
     "api-documents": Change(
@@ -186,6 +188,10 @@ NONE_NEEDED = {
     "account-session-end": "one's own sessions",
     "account-sessions-end": "one's own sessions",
     "login": "entries are in the security log",
+    "second-step": "entries are in the security log",
+    "second-factor-app": "one's own second factor; its tests look at the event",
+    "second-factor-app-remove": "one's own second factor; its tests look at the event",
+    "second-factor-codes": "one's own second factor; its tests look at the event",
     "logout": "entries are in the security log",
     "account-password": "one's own password is in the security log, and the keys that end with it are events",
 }
@@ -392,6 +398,7 @@ def test_each_change_of_an_administrator_is_an_event(
 ) -> None:
     change, gone = CHANGES_BY_ADMINISTRATORS[name], User.objects.create_user("gone", is_active=False)
     person = gone if change.subject == "gone" else stranger
+    AuthenticatorApp.objects.create(user=stranger, sealed_secret="")
     assert sign_in(admin_user).post(reverse(name, args=[person.pk])).status_code == 302
     event = Event.objects.get()
     assert (event.kind, event.subject, event.by) == (change.kind, change.subject, admin_user)

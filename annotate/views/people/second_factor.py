@@ -1,0 +1,127 @@
+"""A person's second factors: what they have, setting up an app, and the codes for when it is gone."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import segno
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_safe
+
+from annotate.access import signed_in
+from annotate.forms.people import ConfirmedForm, NewAppForm
+from annotate.services.people import sealing, second_factors
+from annotate.services.projects.refused import Refused
+
+NEW_SECRET = "new_app_secret"  # in the session, sealed, until the app has shown that it knows it
+
+
+@require_safe
+def overview(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    context = {
+        "app": getattr(user, "authenticator_app", None),
+        "has_any": second_factors.has_any(user),
+        "codes_left": user.recovery_codes.filter(used_at=None).count(),
+    }
+    return render(request, "account/second_factor.html", context)
+
+
+def _new_secret(request: HttpRequest) -> str:
+    """Return the secret that this session offers to an app, the same until the app is set up."""
+    secret = sealing.unseal(request.session.get(NEW_SECRET, ""))
+    if not secret:
+        secret = second_factors.new_secret()
+        request.session[NEW_SECRET] = sealing.seal(secret)
+    return secret
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_app(request: HttpRequest) -> HttpResponse:
+    """Show the secret for an app to read, and take the app's first code for a proof that it has."""
+    user, secret = signed_in(request.user), _new_secret(request)
+    form = NewAppForm(request, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            codes = second_factors.add_app(
+                user=user, secret=secret, code=form.cleaned_data["code"], session=request.session
+            )
+        except Refused as refusal:
+            form.add_error("code", str(refusal))
+        else:
+            del request.session[NEW_SECRET]
+            return _show_codes(request, codes)
+    # In groups of four, as somebody may have to type them.
+    groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render(request, "account/new_app.html", {"form": form, "secret": groups}, status=status)
+
+
+def _show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
+    """Show new recovery codes in the answer itself, so that they are kept nowhere from which to show them."""
+    messages.success(request, _("Your login asks for the second factor from now on."))
+    if not codes:
+        return redirect("second-factor")
+    return render(request, "account/recovery_codes.html", {"codes": codes})
+
+
+@require_safe
+def picture(request: HttpRequest) -> HttpResponse:
+    """Draw what an app reads. A file of its own, as pages of this site hold nothing that is not their own."""
+    user, secret = signed_in(request.user), sealing.unseal(request.session.get(NEW_SECRET, ""))
+    if not secret:
+        raise Http404
+    code = segno.make(second_factors.app_uri(user, secret), error="m")
+    # Black on white in a dark theme as well: not every camera reads it the other way round.
+    drawn = code.svg_inline(scale=5, border=4, light="#fff", omitsize=False)
+    return HttpResponse(
+        drawn.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1), content_type="image/svg+xml"
+    )
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove_app(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    form = ConfirmedForm(request, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        second_factors.remove_app(user=user)
+        messages.success(request, _("The app is removed."))
+        return redirect("second-factor")
+    return _confirm(
+        request,
+        form,
+        title=_("Remove the app"),
+        told=_("Its codes work no more. Without another second factor your password alone lets you in."),
+        button=_("Remove the app"),
+    )
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def renew_codes(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request.user)
+    if not second_factors.has_any(user):
+        raise Http404
+    form = ConfirmedForm(request, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        codes = second_factors.renew_codes(user=user)
+        return render(request, "account/recovery_codes.html", {"codes": codes})
+    return _confirm(
+        request,
+        form,
+        title=_("New recovery codes"),
+        told=_("You get ten new codes; those that you have written down before work no more."),
+        button=_("Make new codes"),
+    )
+
+
+def _confirm(request: HttpRequest, form: ConfirmedForm, **told: str) -> HttpResponse:
+    """Ask for the password before something about the second factor changes."""
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
+    return render(request, "account/confirm.html", {"form": form, **told}, status=status)
