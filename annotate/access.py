@@ -19,6 +19,7 @@ from annotate.models import (
     Invitation,
     Label,
     OpenSession,
+    Passkey,
     PasswordLink,
     Project,
     User,
@@ -113,6 +114,11 @@ def session_of(user: User | AnonymousUser, pk: int) -> QuerySet[OpenSession]:
     if not found.exists():
         raise Http404
     return found
+
+
+def passkey_of(user: User | AnonymousUser, pk: int) -> Passkey:
+    """Return a passkey of `user`; nobody sees another person's."""
+    return get_object_or_404(signed_in(user).passkeys.select_related("user"), pk=pk)
 
 
 def is_member(user: User, project: Project) -> bool:

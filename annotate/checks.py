@@ -176,6 +176,30 @@ def mail_can_be_sent(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register()
+def another_site_can_be_asked(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
+    """Look at what a login by another site needs, and at who gets in by it."""
+    if not settings.OIDC_ISSUER:
+        return []
+    found: list[CheckMessage] = []
+    issuer = urlsplit(settings.OIDC_ISSUER)
+    if issuer.scheme != "https" and issuer.hostname not in {"localhost", "127.0.0.1"}:
+        hint = "Name it as the other site does: WINNOW_OIDC_ISSUER=https://accounts.example.org"
+        found.append(Error("WINNOW_OIDC_ISSUER is no https:// address.", hint=hint, id="annotate.E016"))
+    if not settings.OIDC_CLIENT_ID or not settings.OIDC_CLIENT_SECRET:
+        hint = "Set WINNOW_OIDC_CLIENT_ID and WINNOW_OIDC_CLIENT_SECRET as the other site gave them."
+        found.append(Error("A login by another site needs a client.", hint=hint, id="annotate.E017"))
+    if message := _unreachable(settings.SITE_URL):
+        hint = "Name the address that browsers show: WINNOW_URL=https://label.example.org"
+        message = f"People cannot come back from the other site: {message}"
+        found.append(Error(message, hint=hint, id="annotate.E018"))
+    if settings.OIDC_SIGN_UP and not settings.OIDC_DOMAINS:
+        hint = "Name whose accounts are let in: WINNOW_OIDC_DOMAINS=example.org"
+        message = "Whoever has an account at the other site makes one here."
+        found.append(Warning(message, hint=hint, id="annotate.W019"))
+    return found
+
+
 def _unreachable(url: str) -> str:
     """Return why links that begin with `url` lead nowhere; "" where they may lead to this site."""
     parts = urlsplit(url)

@@ -173,7 +173,8 @@ AUTH_PASSWORD_VALIDATORS = [
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "django.contrib.auth.backends.ModelBackend",
-    "annotate.services.people.second_factors.SecondFactorBackend",
+    "annotate.services.logins.second_factors.SecondFactorBackend",
+    "annotate.services.logins.passkeys.PasskeyBackend",
 ]
 LOGIN_URL = "login"
 CSRF_FAILURE_VIEW = "annotate.views.people.entry.csrf_failure"
@@ -217,6 +218,14 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starts_tls, _mail.is_tls
 EMAIL_TIMEOUT = 10  # seconds in which a server has to answer each step
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("EMAIL_FROM")
 MAILS_PER_DAY = env_int("WINNOW_MAILS_PER_DAY", 200)
+
+# Another site that tells who somebody is, by OpenID Connect; off without an issuer.
+OIDC_ISSUER = env("WINNOW_OIDC_ISSUER")
+OIDC_CLIENT_ID = env("WINNOW_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env("WINNOW_OIDC_CLIENT_SECRET")
+OIDC_NAME = env("WINNOW_OIDC_NAME")
+OIDC_DOMAINS = env_list("WINNOW_OIDC_DOMAINS")
+OIDC_SIGN_UP = env_bool("WINNOW_OIDC_SIGN_UP")
 
 # Wrong passwords, counted in the database: see annotate/services/people/guessing.py for the three counts.
 AXES_FAILURE_LIMIT = env_int("WINNOW_LOGIN_FAILURES", 10)

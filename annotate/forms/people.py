@@ -151,6 +151,14 @@ class NewAppForm(ConfirmedForm):
     field_order = ("code", "password")
 
 
+class NewPasskeyForm(ConfirmedForm):
+    name = forms.CharField(
+        label=_("What you call it"), max_length=100, help_text=_("As “phone” or “key on my key ring”.")
+    )
+
+    field_order = ("name", "password")
+
+
 class AddressForm(ConfirmedForm):
     email = forms.EmailField(label=_("New e-mail address"))
 

@@ -213,6 +213,44 @@ class RecoveryCode(models.Model):
         return f"{self.user_id} · {self.digest[:8]}…"
 
 
+class Passkey(models.Model):
+    """A device or a key that signs a challenge for its owner; `credential` holds its public key.
+
+    `uses` is how often it says to have signed, which a copy of it would not know; 0 where it does not count.
+    """
+
+    LONGEST_ID = 1400
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="passkeys")
+    name = models.CharField(_("name"), max_length=100)
+    credential_id = models.CharField(max_length=LONGEST_ID, unique=True)
+    credential = models.BinaryField()
+    uses = models.PositiveBigIntegerField(default=0)
+    made_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutsideLogin(models.Model):
+    """An account of another site that lets somebody in here, by the name that the other site gives it."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="outside_logins")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    made_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="outside_login_of_one_person")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.subject}"
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def usable(self, now: object) -> ApiKeyQuerySet:
         return self.filter(revoked_at=None).filter(

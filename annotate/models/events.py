@@ -41,6 +41,8 @@ class EventKind(models.TextChoices):
     SECOND_FACTOR_ADDED = "second-factor-added", _("Second factor added")
     SECOND_FACTOR_REMOVED = "second-factor-removed", _("Second factor removed")
     RECOVERY_CODES_MADE = "recovery-codes-made", _("Recovery codes made")
+    OUTSIDE_LOGIN_ADDED = "outside-login-added", _("Login of another site connected")
+    OUTSIDE_LOGIN_REMOVED = "outside-login-removed", _("Login of another site parted")
     ACCOUNT_DELETED = "account-deleted", _("Account deleted")
     UPLOADED = "uploaded", _("File uploaded")
     IMPORTED = "imported", _("Import started")

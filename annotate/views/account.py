@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import session_of, signed_in
 from annotate.forms.people import AccountForm
+from annotate.services.logins import oidc
 from annotate.services.people import sessions
 from annotate.views import confirmation
 
@@ -71,6 +72,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "form": form,
         "sessions": sessions.open_of(user),
         "here": request.session.session_key,
+        "outside": oidc.name(),
     }
     return render(request, "account/account.html", context, status=422 if form.errors else 200)
 

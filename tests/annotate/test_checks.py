@@ -26,6 +26,12 @@ MAIL = {
     "DEFAULT_FROM_EMAIL": "Winnow <winnow@example.org>",
     "SITE_URL": "https://localhost",
 }
+OIDC = {
+    "OIDC_ISSUER": "https://accounts.example.org",
+    "OIDC_CLIENT_ID": "winnow",
+    "OIDC_CLIENT_SECRET": "secret",
+    "SITE_URL": "https://localhost",
+}
 HTTPS_BY_PROXY = {"HTTPS": True, "SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}
 
 
@@ -46,6 +52,7 @@ def found(settings: Any, tmp_path: Path) -> Any:
 def test_good_settings_are_silent(found: Any) -> None:
     assert found() == []
     assert found(**MAIL) == []
+    assert found(**OIDC) == []
     assert found(**HTTPS_BY_PROXY, CSRF_TRUSTED_ORIGINS=["https://label.example.org"]) == []
 
 
@@ -55,6 +62,10 @@ def test_good_settings_are_silent(found: Any) -> None:
         ({"SECRET_KEY": "short"}, "annotate.W001"),
         ({**MAIL, "DEFAULT_FROM_EMAIL": "Winnow"}, "annotate.E013"),
         ({**MAIL, "SITE_URL": ""}, "annotate.E014"),
+        ({**OIDC, "OIDC_ISSUER": "http://accounts.example.org"}, "annotate.E016"),
+        ({**OIDC, "OIDC_CLIENT_SECRET": ""}, "annotate.E017"),
+        ({**OIDC, "SITE_URL": ""}, "annotate.E018"),
+        ({**OIDC, "OIDC_SIGN_UP": True}, "annotate.W019"),
         ({**MAIL, "SITE_URL": "https://localhost/winnow"}, "annotate.E014"),
         ({**MAIL, "SITE_URL": "https://elsewhere.example.org"}, "annotate.E014"),
         ({**MAIL, "EMAIL_USE_TLS": False}, "annotate.W015"),

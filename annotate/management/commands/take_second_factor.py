@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotate.models import User
-from annotate.services.people import second_factors
+from annotate.services.logins import second_factors
 
 
 class Command(BaseCommand):

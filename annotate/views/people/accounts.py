@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate.access import person_for, site_administrator
 from annotate.forms.people import PeopleForm
-from annotate.services.people import accounts, password_links, second_factors, sessions
+from annotate.services.logins import second_factors
+from annotate.services.people import accounts, password_links, sessions
 from annotate.services.projects.refused import Refused
 from annotate.views import confirmation
 

@@ -24,11 +24,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotate.forms.people import CodeForm
 from annotate.forms.unsent import Unsent, is_from_here
 from annotate.models import User
-from annotate.services.people import second_factors
+from annotate.services.logins import oidc, passkeys, second_factors
+from annotate.services.logins.passkeys import Assertion, Challenge
 
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"
 SECOND_STEP = "second_step"  # in the session, from the first factor to the second
 SECOND_STEP_SECONDS = 600
+CHALLENGE = "passkey_challenge"  # in the session, from the page that asks to the response
 
 
 class EnterView(LoginView):
@@ -42,7 +44,8 @@ class EnterView(LoginView):
         return enter(self.request, user, then=self.get_success_url())
 
     def get_context_data(self, **words: Any) -> dict[str, Any]:
-        return super().get_context_data(unsent=Unsent.carried(self.request.POST), **words)
+        unsent = Unsent.carried(self.request.POST)
+        return super().get_context_data(unsent=unsent, outside=oidc.name(), **words)
 
 
 def enter(request: HttpRequest, user: User, *, then: str) -> HttpResponse:
@@ -54,10 +57,11 @@ def enter(request: HttpRequest, user: User, *, then: str) -> HttpResponse:
     if second_factors.has_any(user):
         _begin_second_step(request.session, user, then)
         return second_step_page(request, user, unsent) if unsent else redirect("second-step")
-    return _let_in(request, user, then=then, unsent=unsent)
+    return let_in(request, user, then=then, unsent=unsent)
 
 
-def _let_in(request: HttpRequest, user: User, *, then: str, unsent: Unsent | None) -> HttpResponse:
+def let_in(request: HttpRequest, user: User, *, then: str, unsent: Unsent | None = None) -> HttpResponse:
+    """Open a session for somebody who has shown all that is asked for."""
     login(request, user, backend=PASSWORDS)
     return _offer(request, unsent) if unsent else redirect(then)
 
@@ -94,15 +98,32 @@ def second_step(request: HttpRequest) -> HttpResponse:
     user, then = _on_the_way_in(request.session)
     if user is None:
         return redirect("login")
-    unsent = Unsent.carried(request.POST)
-    form = CodeForm(request.POST if request.method == "POST" else None)
-    if form.is_valid():
-        name = user.get_username()
-        if authenticate(request, username=name, second_factor=form.cleaned_data["code"]) == user:
-            request.session.pop(SECOND_STEP)
-            return _let_in(request, user, then=then, unsent=unsent)
+    name, unsent = user.get_username(), Unsent.carried(request.POST)
+    is_by_passkey = "credential" in request.POST
+    form = CodeForm(request.POST if request.method == "POST" and not is_by_passkey else None)
+    proof: dict[str, Any] = {}
+    if is_by_passkey and (assertion := response_to(request)):
+        proof = {"passkey": assertion}
+    elif form.is_valid():
+        proof = {"second_factor": form.cleaned_data["code"]}
+    if proof and authenticate(request, username=name, **proof) == user:
+        request.session.pop(SECOND_STEP, None)
+        return let_in(request, user, then=then, unsent=unsent)
+    if "second_factor" in proof:
         form.add_error("code", _why_not(user))
-    return second_step_page(request, user, unsent, form)
+    return second_step_page(request, user, unsent, form, is_refused=is_by_passkey)
+
+
+def remember(session: SessionBase, challenge: Challenge) -> str:
+    """Keep what a passkey's response is compared with, and return what the page asks the browser."""
+    session[CHALLENGE] = challenge.state
+    return challenge.options
+
+
+def response_to(request: HttpRequest) -> Assertion | None:
+    """Return what a browser sent in response to the last challenge of its session, which is used up by it."""
+    state, response = request.session.pop(CHALLENGE, None), request.POST.get("credential", "")
+    return Assertion(response, state, passkeys.origin_of(request)) if state and response else None
 
 
 def _why_not(user: User) -> str:
@@ -112,10 +133,19 @@ def _why_not(user: User) -> str:
 
 
 def second_step_page(
-    request: HttpRequest, user: User, unsent: Unsent | None, form: CodeForm | None = None
+    request: HttpRequest,
+    user: User,
+    unsent: Unsent | None,
+    form: CodeForm | None = None,
+    is_refused: bool = False,
 ) -> HttpResponse:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY if form is not None and form.errors else HTTPStatus.OK
-    context = {"form": form or CodeForm(), "unsent": unsent, "person": user}
+    is_wrong = is_refused or (form is not None and bool(form.errors))
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK
+    context = {"form": form or CodeForm(), "unsent": unsent, "person": user, "is_refused": is_refused}
+    context["has_codes"] = second_factors.takes_codes(user)
+    if user.passkeys.exists():
+        challenge = passkeys.ask_for_one(passkeys.origin_of(request), user)
+        context["options"] = remember(request.session, challenge)
     return render(request, "registration/second_step.html", context, status=status)
 
 
@@ -132,7 +162,7 @@ def of_administrators(request: HttpRequest) -> HttpResponse:
 
 def login_first(request: HttpRequest, unsent: Unsent, status: int = HTTPStatus.FORBIDDEN) -> HttpResponse:
     """Show the login page, which carries a form on until its person is known."""
-    context = {"form": AuthenticationForm(request), "unsent": unsent}
+    context = {"form": AuthenticationForm(request), "unsent": unsent, "outside": oidc.name()}
     return render(request, "registration/login.html", context, status=status)
 
 

@@ -19,6 +19,7 @@ from annotate.access import is_member, led_project_for, open_invitation, signed_
 from annotate.forms.people import InviteForm, JoinForm
 from annotate.models import Invitation, User
 from annotate.models.members import ROLE_HELP, Role
+from annotate.services.logins import oidc
 from annotate.services.mail import outbox
 from annotate.services.people import invitations
 from annotate.services.projects.refused import Refused
@@ -124,6 +125,7 @@ def _page(request: HttpRequest, found: Invitation, form: JoinForm | None = None)
         "invitation": found,
         "role_help": ROLE_HELP[Role(found.role)],
         "form": form,
+        "outside": oidc.name(),
         "is_member": isinstance(request.user, User) and is_member(request.user, found.project),
     }
     page = render(request, "people/invitation.html", context, status=status)

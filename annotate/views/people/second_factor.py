@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import signed_in
 from annotate.forms.people import ConfirmedForm, NewAppForm
-from annotate.services.people import sealing, second_factors
+from annotate.services.logins import sealing, second_factors
 from annotate.services.projects.refused import Refused
 
 NEW_SECRET = "new_app_secret"  # in the session, sealed, until the app has shown that it knows it
@@ -25,6 +25,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     user = signed_in(request.user)
     context = {
         "app": getattr(user, "authenticator_app", None),
+        "passkeys": user.passkeys.order_by("pk"),
         "has_any": second_factors.has_any(user),
         "codes_left": user.recovery_codes.filter(used_at=None).count(),
     }
@@ -55,14 +56,14 @@ def add_app(request: HttpRequest) -> HttpResponse:
             form.add_error("code", str(refusal))
         else:
             del request.session[NEW_SECRET]
-            return _show_codes(request, codes)
+            return show_codes(request, codes)
     # In groups of four, as somebody may have to type them.
     groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "account/new_app.html", {"form": form, "secret": groups}, status=status)
 
 
-def _show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
+def show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
     """Show new recovery codes in the answer itself, so that they are kept nowhere from which to show them."""
     messages.success(request, _("Your login asks for the second factor from now on."))
     if not codes:
@@ -93,7 +94,7 @@ def remove_app(request: HttpRequest) -> HttpResponse:
         second_factors.remove_app(user=user)
         messages.success(request, _("The app is removed."))
         return redirect("second-factor")
-    return _confirm(
+    return confirm(
         request,
         form,
         title=_("Remove the app"),
@@ -112,7 +113,7 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         codes = second_factors.renew_codes(user=user)
         return render(request, "account/recovery_codes.html", {"codes": codes})
-    return _confirm(
+    return confirm(
         request,
         form,
         title=_("New recovery codes"),
@@ -121,7 +122,7 @@ def renew_codes(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _confirm(request: HttpRequest, form: ConfirmedForm, **told: str) -> HttpResponse:
+def confirm(request: HttpRequest, form: ConfirmedForm, **told: str) -> HttpResponse:
     """Ask for the password before something about the second factor changes."""
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "account/confirm.html", {"form": form, **told}, status=status)

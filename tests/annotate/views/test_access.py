@@ -144,7 +144,7 @@ OF_MEMBERS = {
 # Whose card it is decides, not the project: see `card_given_to` and the tests of the labelling page.
 OF_A_CARD = {"label-why", "label-hand-on"}
 # Whose key it is decides.
-OF_A_KEY = {"api-key-revoke"}
+OF_A_KEY = {"api-key-revoke", "passkey-remove"}
 # Whose link it is decides.
 OF_A_LINK = {"invitation", "password-link", "address-link"}
 # Whose session it is decides.
@@ -185,6 +185,11 @@ OF_THE_SITE = {
     "second-factor-codes": 302,
     "second-factor-picture": 302,
     "second-step": 302,
+    "passkey-new": 302,
+    "passkey": 200,
+    "outside-login": 404,
+    "outside-login-back": 403,
+    "outside-login-connection": 302,
     "password-forgotten": 200,
     "account-waiting": 302,
     "account-kept": 200,

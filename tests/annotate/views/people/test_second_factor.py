@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import AuthenticatorApp, Event, RecoveryCode, User
-from annotate.services.people import password_links, sealing, second_factors
+from annotate.services.logins import sealing, second_factors
+from annotate.services.people import password_links
 from annotate.views.people import entry
 from tests.conftest import PASSWORD
 

@@ -18,10 +18,11 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 
 from annotate import security_log
-from annotate.models import AuthenticatorApp, RecoveryCode, User
+from annotate.models import AuthenticatorApp, Passkey, RecoveryCode, User
 from annotate.models.events import EventKind
 from annotate.services import events
-from annotate.services.people import sealing, sessions
+from annotate.services.logins import sealing
+from annotate.services.people import sessions
 from annotate.services.people.api_keys import digest
 from annotate.services.projects.refused import Refused
 
@@ -34,7 +35,14 @@ MOST_WRONG = 100
 
 
 def has_any(user: User) -> bool:
-    return AuthenticatorApp.objects.filter(user=user).exists()
+    apps, keys = AuthenticatorApp.objects.filter(user=user), Passkey.objects.filter(user=user)
+    return apps.exists() or keys.exists()
+
+
+def takes_codes(user: User) -> bool:
+    """Tell whether there is any code that `user` could type."""
+    codes = RecoveryCode.objects.filter(user=user, used_at=None)
+    return AuthenticatorApp.objects.filter(user=user).exists() or codes.exists()
 
 
 def new_secret() -> str:
@@ -61,10 +69,11 @@ def add_app(*, user: User, secret: str, code: str, session: SessionBase) -> list
     if AuthenticatorApp.objects.filter(user=user).exists():
         raise Refused(_("An app is set up already. Remove it first."))
     AuthenticatorApp.objects.create(user=user, sealed_secret=sealing.seal(secret), last_step=step)
-    return _added(user, "app", session)
+    return added(user, "app", session)
 
 
-def _added(user: User, what: str, session: SessionBase) -> list[str]:
+def added(user: User, what: str, session: SessionBase) -> list[str]:
+    """Record a new factor and end the sessions elsewhere; return recovery codes where there are none."""
     events.record(EventKind.SECOND_FACTOR_ADDED, by=user, subject=user.get_username(), what=what)
     security_log.record("second-factor-added", user=user.get_username(), what=what)
     sessions.end(sessions.open_of(user).exclude(session_key=session.session_key))
@@ -103,6 +112,7 @@ def take_all(*, user: User, by: User | None) -> bool:
     if not has_any(user):
         return False
     AuthenticatorApp.objects.filter(user=user).delete()
+    Passkey.objects.filter(user=user).delete()
     sessions.end_all(user)
     removed(user=user, by=by, what="all")
     return True
