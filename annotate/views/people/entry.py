@@ -141,11 +141,17 @@ def second_step_page(
 ) -> HttpResponse:
     is_wrong = is_refused or (form is not None and bool(form.errors))
     status = HTTPStatus.UNPROCESSABLE_ENTITY if is_wrong else HTTPStatus.OK
-    context = {"form": form or CodeForm(), "unsent": unsent, "person": user, "is_refused": is_refused}
-    context["has_codes"] = second_factors.takes_codes(user)
+    options = ""
     if user.passkeys.exists():
-        challenge = passkeys.ask_for_one(passkeys.origin_of(request), user)
-        context["options"] = remember(request.session, challenge)
+        options = remember(request.session, passkeys.ask_for_one(passkeys.origin_of(request), user))
+    context = {
+        "form": form or CodeForm(),
+        "unsent": unsent,
+        "person": user,
+        "is_refused": is_refused,
+        "has_codes": second_factors.takes_codes(user),
+        "options": options,
+    }
     return render(request, "registration/second_step.html", context, status=status)
 
 
