@@ -41,7 +41,7 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class LoginQuestion:
     """What ties an answer to the browser that asked: kept in its session until then."""
 
     state: str
@@ -49,7 +49,7 @@ class Question:
     verifier: str
 
     @classmethod
-    def new(cls) -> Question:
+    def new(cls) -> LoginQuestion:
         return cls(*(secrets.token_urlsafe(32) for _part in range(3)))
 
 
@@ -72,7 +72,7 @@ def name() -> str:
     return str((settings.OIDC_ISSUER and settings.OIDC_NAME) or urlsplit(settings.OIDC_ISSUER).hostname or "")
 
 
-def address(question: Question) -> str:
+def address(question: LoginQuestion) -> str:
     """Return where the browser goes to ask the other site."""
     wanted = {
         "response_type": "code",
@@ -98,7 +98,7 @@ def _challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-def answered(code: str, question: Question) -> Identity:
+def answered(code: str, question: LoginQuestion) -> Identity:
     """Return who the code stands for, by a token that the other site has signed for this very question.
 
     Raises `Refused` where it cannot be reached, or what it says is not proved.
@@ -121,7 +121,7 @@ def answered(code: str, question: Question) -> Identity:
     )
 
 
-def _exchange(client: httpx.Client, places: Places, code: str, question: Question) -> Mapping[str, Any]:
+def _exchange(client: httpx.Client, places: Places, code: str, question: LoginQuestion) -> Mapping[str, Any]:
     sent = {
         "grant_type": "authorization_code",
         "code": code,
@@ -139,7 +139,7 @@ def _exchange(client: httpx.Client, places: Places, code: str, question: Questio
     return _json(client, request)
 
 
-def _proved(client: httpx.Client, places: Places, token: str, question: Question) -> dict[str, Any]:
+def _proved(client: httpx.Client, places: Places, token: str, question: LoginQuestion) -> dict[str, Any]:
     """Return what a token claims, once its signature, its times and whom it is for are right."""
     try:
         keys = jwt.PyJWKSet.from_dict(_json(client, client.build_request("GET", places.keys)))

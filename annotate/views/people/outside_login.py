@@ -23,7 +23,7 @@ from annotate.access import open_invitation, signed_in
 from annotate.forms.people import ConfirmedForm
 from annotate.models import Invitation, User
 from annotate.services.logins import oidc, outside_logins
-from annotate.services.logins.oidc import Identity, Question
+from annotate.services.logins.oidc import Identity, LoginQuestion
 from annotate.services.projects.refused import Refused
 from annotate.views.people.entry import enter
 
@@ -49,7 +49,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def _ask(request: HttpRequest, **about: Any) -> str:
-    question = Question.new()
+    question = LoginQuestion.new()
     address = oidc.address(question)
     request.session[ASKED] = {"question": asdict(question), "at": time.time(), **about}
     return address
@@ -62,7 +62,7 @@ def back(request: HttpRequest) -> HttpResponse:
     asked = request.session.pop(ASKED, None)
     if not oidc.is_configured() or not asked or time.time() - asked["at"] > ANSWER_SECONDS:
         return _refused(request, _("This login was not begun here, or too long ago. Begin it anew."))
-    question = Question(**asked["question"])
+    question = LoginQuestion(**asked["question"])
     if not constant_time_compare(request.GET.get("state", ""), question.state):
         return _refused(request, _("This login was not begun in this browser. Begin it anew."))
     if not (code := request.GET.get("code", "")):
