@@ -35,6 +35,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
 from annotate.services.documents import search_index
+from annotate.services.drift import alarms, windows
 from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
@@ -217,6 +218,19 @@ def merging_due() -> Iterable[Work]:
         yield from jobs.ask_if_rested(kind=JobKind.MERGE, project=project)
 
 
+def watch(job: Job, meter: ProgressMeter) -> Turn:
+    """Close the next window of what was predicted; an alarm may open a run."""
+    meter("watch", 0.0)
+    opened = windows.close_next(job.project)
+    return Turn() if opened is None else Turn(is_last=False, opened=opened)
+
+
+def windows_due() -> Iterable[Work]:
+    alarms.end_answered()
+    for project in windows.due():
+        yield from jobs.ask_if_rested(kind=JobKind.WATCH, project=project)
+
+
 def measuring_due() -> Iterable[Work]:
     for project in reportcards.outdated():
         yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
@@ -243,6 +257,7 @@ KINDS = (
     of_jobs(JobKind.RECHOOSE, TRAINING, choose_anew, nothing),
     of_jobs(JobKind.SEARCH, INTERACTIVE, index_texts, texts_to_index_due),
     of_jobs(JobKind.MERGE, INTERACTIVE, merge_labels, merging_due),
+    of_jobs(JobKind.WATCH, INTERACTIVE, watch, windows_due),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

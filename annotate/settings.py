@@ -274,6 +274,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # The API. Predictions are counted by texts, everything else by requests; both per token.
+COUNTS_WRITTEN_AFTER: float | None = 2.0  # seconds, of what was predicted over the API; None: not by itself
 API_REQUESTS_PER_MINUTE = env_int("WINNOW_API_REQUESTS_PER_MINUTE", 1200)
 API_TEXTS_PER_MINUTE = env_int("WINNOW_API_TEXTS_PER_MINUTE", 120_000)
 REST_FRAMEWORK = {

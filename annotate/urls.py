@@ -15,9 +15,7 @@ from annotate.views import (
     overview,
     project_file,
     projects,
-    reportcard,
     runs,
-    versions,
 )
 from annotate.views.documents import bulk, document, saved_views, similar
 from annotate.views.documents import table as documents
@@ -37,6 +35,8 @@ from annotate.views.people import (
     second_factor,
 )
 from annotate.views.scheme import guidelines, labels
+from annotate.views.versions import drift, reportcard
+from annotate.views.versions import page as versions
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/login/", entry.of_administrators),
@@ -84,6 +84,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/label/release/", labeling.release, name="label-release"),
     path("projects/<slug:slug>/label/hand-on/", labeling.hand_on, name="label-hand-on"),
     path("projects/<slug:slug>/label/examples/<int:pk>/", explanation.examples, name="label-examples"),
+    path("projects/<slug:slug>/drift/", drift.page, name="drift"),
+    path("projects/<slug:slug>/drift/csv/", drift.windows_csv, name="drift-csv"),
+    path("projects/<slug:slug>/drift/settings/", drift.change, name="drift-settings"),
+    path("projects/<slug:slug>/drift/snooze/", drift.snooze, name="drift-snooze"),
+    path("projects/<slug:slug>/drift/alarms/<int:pk>/seen/", drift.seen, name="drift-alarm-seen"),
+    path("projects/<slug:slug>/drift/alarms/<int:pk>/usual/", drift.usual, name="drift-alarm-usual"),
     path("projects/<slug:slug>/label/history/", explanation.history, name="label-history"),
     path("projects/<slug:slug>/lists/<int:pk>/", work_lists.work_list, name="work-list"),
     path("projects/<slug:slug>/lists/<int:pk>/people/", work_lists.change_people, name="work-list-people"),

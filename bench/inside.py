@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -13,11 +14,13 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "annotate.settings")
 django.setup()
 
 from django.db.models import Count  # noqa: E402 (after setup)
+from django.utils import timezone  # noqa: E402
 
 from annotate import kinds, tasks  # noqa: E402
 from annotate.models import (  # noqa: E402
     Annotation,
     Card,
+    Corridor,
     Document,
     ModelVersion,
     Project,
@@ -25,6 +28,7 @@ from annotate.models import (  # noqa: E402
     User,
 )
 from annotate.services.imports.upsert import IncomingDocument, store_rows  # noqa: E402
+from annotate.services.labeling.queue import NEW_TOPICS  # noqa: E402
 from annotate.services.people import api_keys  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from annotate.services.runs import schedule  # noqa: E402
@@ -139,7 +143,36 @@ def _version(version: ModelVersion) -> dict[str, Any]:
     }
 
 
+def watch(*, window: int) -> None:
+    """Let the project close windows of that size and keep texts, as a lead may set it."""
+    until = timezone.localdate() + timedelta(days=1)
+    Corridor.objects.create(
+        project=Project.objects.get(slug=SLUG), window=window, texts_kept_until=until, outside=2
+    )
+
+
+def drift_state() -> dict[str, Any]:
+    """Tell what is known of drift, and what an open alarm has put in front of the queue."""
+    project = Project.objects.get(slug=SLUG)
+    windows = project.prediction_windows.all()
+    places = project.assignments.filter(batch__strategy=NEW_TOPICS, document__lane="pool")
+    published = project.versions.published().first()
+    return {
+        "windows": windows.count(),
+        "outside": windows.filter(is_outside=True).count(),
+        "alarms": project.drift_alarms.count(),
+        "open": project.drift_alarms.filter(ended_at=None).exists(),
+        "front": list(places.order_by("rank").values_list("document__text", flat=True)),
+        "left": project.assignments.filter(batch__strategy=NEW_TOPICS).exclude(state="done").count(),
+        "version": published.number if published else None,
+    }
+
+
+def texts() -> dict[int, str]:
+    return dict(Document.objects.filter(project__slug=SLUG).values_list("pk", "text"))
+
+
 if __name__ == "__main__":
-    actions = (seed, answer, train, latest_run, cancel, live_work, tally, answers)
+    actions = (seed, answer, train, latest_run, cancel, live_work, tally, answers, watch, drift_state, texts)
     action = {function.__name__: function for function in actions}[sys.argv[1]]
     json.dump(action(**json.load(sys.stdin)), sys.stdout)

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from annotate import access
 from annotate.api.base.errors import Problem
 from annotate.api.base.throttles import TextThrottle
+from annotate.services.drift.counting import COUNTER
 from annotate.services.people.api_keys import Scope
 from annotate.services.versions import predictions
 from annotate.services.versions.predictions import (
@@ -138,6 +139,7 @@ class PredictView(APIView):
             raise Problem(HTTPStatus.CONFLICT, "nothing_published", str(error)) from error
         except NothingServes as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing_serves", str(error)) from error
+        COUNTER.add(project, texts, answer)
         body = {
             "version": answer.version,
             "family": answer.family,

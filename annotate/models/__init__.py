@@ -31,7 +31,17 @@ from annotate.models.events import Event
 from annotate.models.imports import Export, Import, ImportProblem, Restoration
 from annotate.models.jobs import Job, Mail, Removal, Sweep
 from annotate.models.members import Invitation, Membership, RemovedMember
-from annotate.models.predictions import LlmAnswer, OutOfFoldScore, PredictedLabel, Prediction
+from annotate.models.predictions import (
+    AskedText,
+    Corridor,
+    DriftAlarm,
+    LlmAnswer,
+    OutOfFoldScore,
+    PredictedLabel,
+    Prediction,
+    PredictionTally,
+    PredictionWindow,
+)
 from annotate.models.projects import GuidelinesVersion, Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
@@ -45,6 +55,7 @@ __all__ = [
     "AnnotationLabel",
     "AnnotationSpan",
     "ApiKey",
+    "AskedText",
     "Assignment",
     "Batch",
     "AuthenticatorApp",
@@ -53,8 +64,10 @@ __all__ = [
     "Card",
     "ClassMetric",
     "Comment",
+    "Corridor",
     "Decision",
     "Document",
+    "DriftAlarm",
     "Embedding",
     "Event",
     "Export",
@@ -80,6 +93,8 @@ __all__ = [
     "OutOfFoldScore",
     "PredictedLabel",
     "Prediction",
+    "PredictionTally",
+    "PredictionWindow",
     "Project",
     "Publication",
     "RecoveryCode",

@@ -75,6 +75,10 @@ class EventKind(models.TextChoices):
     RUN_STARTED = "run-started", _("Training started")
     MEASURED = "measured", _("Report card measured anew")
     CANCELLED = "cancelled", _("Work cancelled")
+    WATCH_CHANGED = "watch-changed", _("Monitoring settings changed")
+    ALARM_SEEN = "alarm-seen", _("Alarm seen")
+    ALARM_USUAL = "alarm-usual", _("What raised an alarm is usual from now on")
+    ALARMS_SNOOZED = "alarms-snoozed", _("Alarms snoozed for a week")
 
 
 def kinds() -> list[tuple[str, Any]]:

@@ -21,6 +21,7 @@ class JobKind(models.TextChoices):
     RECHOOSE = "rechoose", _("Choosing anew what comes next")
     SEARCH = "search", _("Indexing texts for search")
     MERGE = "merge", _("Merging labels")
+    WATCH = "watch", _("Looking at what was predicted")
 
 
 class Job(Work):

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import date
 from typing import Any
 
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from annotate.models.annotations import AnswerField
 from annotate.models.documents import Document
 from annotate.models.projects import Project
+from annotate.models.queue import Batch
+from annotate.models.runs import TrainingRun
 from annotate.models.versions import ModelVersion
 from training.llm.parse import LlmOutcome
 from training.types import Answer
@@ -170,3 +176,152 @@ class LlmAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id} by {self.model}"
+
+
+class Corridor(models.Model):
+    """How a project watches what its model says of new texts; a project without a row watches as usual.
+
+    A window is closed after `window` texts. An alarm is raised once so many of them in a row lie `outside`.
+    What is usual begins at `began_at`; without that date the project's own documents are what is usual.
+    Texts are kept up to and with `texts_kept_until`, and not at all without a date.
+    """
+
+    project = models.OneToOneField(Project, models.CASCADE, related_name="corridor")
+    window = models.PositiveIntegerField(
+        _("texts of a window"), default=500, validators=[MinValueValidator(50), MaxValueValidator(100_000)]
+    )
+    outside = models.PositiveSmallIntegerField(
+        _("windows outside in a row until an alarm"),
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+    )
+    rest_hours = models.PositiveIntegerField(
+        _("hours between two alarms"), default=24, validators=[MaxValueValidator(24 * 365)]
+    )
+    texts_kept_until = models.DateField(_("keep texts until"), null=True, blank=True)
+    retrains = models.BooleanField(_("train a model when an alarm is raised"), default=False)
+    began_at = models.DateTimeField(null=True)
+    snoozed_until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"corridor of {self.project_id}"
+
+    @classmethod
+    def of(cls, project: Project) -> Corridor:
+        """Return the project's own, or one that is not stored yet."""
+        return cls.objects.filter(project=project).first() or cls(project=project)
+
+    def keeps_texts(self, today: date) -> bool:
+        return self.texts_kept_until is not None and today <= self.texts_kept_until
+
+
+class CountedTexts(models.Model):
+    """Texts that the model answered for programs, counted.
+
+    `classes` counts the labels by their keys, and texts without any as "". `moments` has the number, the sum
+    and the sum of squares of what a text has as a number: `confidence`, `characters`, `similarity`.
+    """
+
+    texts = models.PositiveIntegerField()
+    classes = models.JSONField(default=dict)
+    moments = models.JSONField(default=dict)
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class PredictionTally(CountedTexts):
+    """What one process of the site answered within seconds, until a window takes it up."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="prediction_tallies", db_index=False)
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "id"], name="tally_of_project")]
+
+    def __str__(self) -> str:
+        return f"{self.texts} texts of {self.project_id}"
+
+
+class PredictionWindow(CountedTexts):
+    """So many texts in a row, and how unusual they are.
+
+    `distance` is the G statistic of the classes against what was usual, `limit` what one usual window in 200
+    goes beyond; both are None while too little is known of what is usual. `kl`, `js` (nats) and `psi` tell
+    the same difference in other units. `readings` are those of the moments by name, `moved` the classes that
+    speak most for a change: label, share before, share now. A window that `is_usual` is one that later ones
+    are compared with.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="prediction_windows", db_index=False)
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    distance = models.FloatField(null=True)
+    limit = models.FloatField(null=True)
+    kl = models.FloatField(null=True)
+    js = models.FloatField(null=True)
+    psi = models.FloatField(null=True)
+    moved = models.JSONField(default=list)
+    readings = models.JSONField(default=dict)
+    is_outside = models.BooleanField(default=False)
+    is_usual = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "-id"], name="window_of_project")]
+
+    def __str__(self) -> str:
+        return f"window {self.pk} of {self.project_id}"
+
+
+class AskedText(models.Model):
+    """A text that a program asked about, where its project keeps them: of a tally, later of its window."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="asked_texts")
+    tally = models.ForeignKey(PredictionTally, models.CASCADE, null=True, related_name="asked")
+    window = models.ForeignKey(PredictionWindow, models.CASCADE, null=True, related_name="asked")
+    text = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"text {self.pk}"
+
+
+class DriftAlarmQuerySet(models.QuerySet["DriftAlarm"]):
+    def open(self) -> DriftAlarm | None:
+        return self.filter(ended_at=None).first()
+
+
+class DriftAlarm(models.Model):
+    """What the model says of new texts has left its corridor.
+
+    `window` is the one that raised it. `batch` holds the texts that were put in front of the queue, of which
+    there are none where the project keeps no texts. It is over (`ended_at`) when a version was published
+    after these were answered, or when a lead has said that this is usual from now on.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="drift_alarms")
+    window = models.ForeignKey(PredictionWindow, models.CASCADE, related_name="alarms")
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, related_name="+")
+    run = models.ForeignKey(TrainingRun, models.SET_NULL, null=True, related_name="+")
+    queued = models.PositiveIntegerField(default=0)
+    raised_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(null=True)
+    seen_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    objects = DriftAlarmQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project"], condition=models.Q(ended_at=None), name="drift_alarm_one_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"alarm {self.pk} of {self.project_id}"

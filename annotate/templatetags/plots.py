@@ -11,6 +11,7 @@ from django import template
 
 from annotate.models import ModelVersion
 from annotate.models.versions import Stage
+from annotate.services.drift.shown import ShownWindow
 from annotate.templatetags.winnow import full_name
 
 register = template.Library()
@@ -73,6 +74,41 @@ def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
         "y_ticks": [Tick(y(value), value) for value in _tenths(bottom, top)],
         "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
         "axis": {"y": HEIGHT - BOTTOM, "label_y": HEIGHT - BOTTOM + 16, "title_y": HEIGHT - 6},
+        "middle": (LEFT + WIDTH - RIGHT) / 2,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPoint:
+    """A window in the plot: where it stands, the height of its KL, and that of what it may be."""
+
+    x: float
+    y: float
+    limit_y: float | None
+    shown: ShownWindow
+
+
+@register.inclusion_tag("drift/_windows.html")
+def corridor_plot(windows: Sequence[ShownWindow]) -> dict[str, Any]:
+    """Draw how far the classes of each window are from what is usual, and how far they may be."""
+    judged = [one for one in windows if one.window.kl is not None]
+    highest = max((max(one.window.kl or 0.0, one.corridor or 0.0) for one in judged), default=0.0) or 1.0
+    x = Scale(0, max(len(judged), 2) - 1, LEFT + 14, WIDTH - RIGHT - 14)
+    y = Scale(0, highest * 1.1, HEIGHT - BOTTOM, TOP)
+    points = [
+        WindowPoint(x(i), y(one.window.kl or 0.0), None if one.corridor is None else y(one.corridor), one)
+        for i, one in enumerate(judged)
+    ]
+    limits = [(point.x, point.limit_y) for point in points if point.limit_y is not None]
+    return {
+        "windows": list(reversed(windows)),
+        "points": points,
+        "line": _path((point.x, point.y) for point in points),
+        "limit": _path(limits),
+        "band": _path([*limits, (limits[-1][0], y(0)), (limits[0][0], y(0))]) if limits else "",
+        "y_ticks": [Tick(y(highest * part), highest * part) for part in (0.0, 0.5, 1.0)],
+        "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        "axis": {"y": HEIGHT - BOTTOM, "title_y": HEIGHT - 6},
         "middle": (LEFT + WIDTH - RIGHT) / 2,
     }
 

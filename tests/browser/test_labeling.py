@@ -247,6 +247,37 @@ def test_the_page_is_accessible(
         assert violations(page) == []
 
 
+def test_a_screen_reader_says_what_each_part_of_the_card_is(
+    open_as: Open, make_project: Callable[..., Project], annotator: User, add_documents: AddDocuments
+) -> None:
+    project = make_project(slug="spoken", task="multi")
+    project.labels.filter(name="green").update(description="Of leaves.")
+    (document,) = add_documents(project, "the sky")
+    page = open_as(annotator, f"/projects/{project.slug}/label/")
+    card_of(page)
+    expect(page.locator("#card")).to_match_aria_snapshot("""
+      - article:
+        - region "Text to label": the sky
+        - group "Labels":
+          - button "red" [pressed=false]
+          - button "green" [pressed=false]
+          - button "blue" [pressed=false]
+        - button "Save and next"
+        - button "None applies"
+        - status: Nothing is chosen yet
+        - button "Skip"
+        - button "Flag for a lead"
+        - textbox "Reason for a skip or a flag (optional)"
+        - link "Back"
+    """)
+    expect(page.get_by_role("button", name="green")).to_have_accessible_description("Of leaves.")
+    page.keyboard.press("2")
+    expect(page.get_by_role("button", name="green", pressed=True)).to_be_visible()
+    expect(page.locator("#announcer")).to_have_text(
+        document.text
+    )  # a live region: each next text is read out
+
+
 def violations(page: Page) -> list[tuple[str, str]]:
     found = Axe().run(page).response["violations"]
     return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]

@@ -69,10 +69,9 @@ class SiteEmbedder(CachedEmbedder):
         super().__init__(encoder, store)
         self.store = store
 
-    def embed_unkept(self, text: str) -> FloatArray:
-        """Return the vector (dimension,) of a text that is no document, as what somebody searches for."""
-        vector: FloatArray = self._encoder.embed([text])[0]
-        return vector
+    def embed_unkept(self, texts: Sequence[str]) -> FloatArray:
+        """Return vectors (texts, dimension) of what is no document, as what somebody searches for."""
+        return self._encoder.embed(texts)
 
     def known(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Tell (texts,) which vectors are there, so that a run need not wait for the others."""

@@ -50,7 +50,7 @@ def to_phrase(project: Project, phrase: str) -> list[int]:
     fingerprint = vector_store.site_fingerprint()
     if not fingerprint:
         return []
-    vector = vector_store.embedder(fingerprint).embed_unkept(phrase)
+    vector = vector_store.embedder(fingerprint).embed_unkept([phrase])[0]
     return [pk for pk, _cosine in signs.nearest(project=project, fingerprint=fingerprint, vector=vector)]
 
 

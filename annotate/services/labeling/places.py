@@ -49,13 +49,18 @@ def missing(wanted: int, slots: Collection[int], answers: int = 0) -> list[int]:
 
 
 def append(
-    *, project: Project, documents: Iterable[Document], number: int, batch: Batch | None
+    *,
+    project: Project,
+    documents: Iterable[Document],
+    number: int,
+    batch: Batch | None,
+    start: float | None = None,
 ) -> list[Assignment]:
-    """Queue documents that have no place yet at `number` places each, behind all others.
+    """Queue documents that have no place yet at `number` places each: from the rank `start` on, or last.
 
     Ranks are times, so that no place has to be read.
     """
-    slots, start = missing(number, ()), time.time()
+    slots, start = missing(number, ()), time.time() if start is None else start
     return Assignment.objects.bulk_create(
         Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * STEP)
         for i, document in enumerate(documents)

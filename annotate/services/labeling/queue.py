@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Min
 from django.utils import timezone
 
 from annotate import queues
@@ -35,6 +36,7 @@ from annotate.services.llm import answers
 from training.types import Answer
 
 TOP_UP = 60
+NEW_TOPICS = "new_topics"  # the strategy of a batch that stays in front of what models choose
 # Random documents only bridge the time until a choice arrives, so fewer are put in then.
 BRIDGE = 20
 RELEASE_SECONDS = 15  # more than the 10 seconds between two pulses of a labelling page
@@ -286,6 +288,7 @@ def refill(
 ) -> Batch:
     """Put chosen documents at the front of the queue, most wanted first, in place of untouched older ones.
 
+    What `put_first` has put there stays in front of them.
     `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
     holdout document with the project's probability, so that reported figures grow with the pool's labels.
     """
@@ -294,16 +297,38 @@ def refill(
     queued = Assignment.objects.filter(project=project)
     touched = queued.exclude(state=AssignmentState.WAITING).values("document")
     decided = Annotation.objects.filter(project=project, annotator__is_machine=False).values("document")
-    queued.waiting().exclude(document__in=touched).exclude(document__in=decided).delete()
-    free = Document.objects.filter(project=project).unassigned().in_bulk(list(documents))
-    chosen = [free[key] for key in documents if key in free]
+    untouched = queued.waiting().exclude(document__in=touched).exclude(document__in=decided)
+    untouched.exclude(pk__in=queued.filter(batch__strategy=NEW_TOPICS).values("pk")).delete()
+    mixed = _with_holdout(project, documents)
+    places.append(project=project, documents=mixed, number=number, batch=batch)
+    return batch
+
+
+@transaction.atomic
+def put_first(*, project: Project, version: ModelVersion | None, documents: Sequence[int]) -> Batch:
+    """Put documents in front of all that waits, holdout documents among them; later choices leave them there.
+
+    `documents` are keys; those that are queued already stay where they are.
+    """
+    number = places.wanted(project)
+    batch = Batch.objects.create(project=project, strategy=NEW_TOPICS, version=version)
+    waiting = Assignment.objects.filter(project=project).waiting()
+    first = waiting.aggregate(rank=Min("rank"))["rank"]
+    mixed = _with_holdout(project, documents)
+    start = None if first is None else first - (len(mixed) + 1) * places.STEP
+    places.append(project=project, documents=mixed, number=number, batch=batch, start=start)
+    return batch
+
+
+def _with_holdout(project: Project, keys: Sequence[int]) -> list[Document]:
+    """Return the documents of the keys that nobody has, with holdout documents by the project's share."""
+    free = Document.objects.filter(project=project).unassigned().in_bulk(list(keys))
+    chosen = [free[key] for key in keys if key in free]
     holdout = _unassigned(project, Lane.HOLDOUT, _draw_holdout(project, len(chosen)))
     size = len(chosen) + len(holdout)
     is_holdout = set(random.sample(range(size), len(holdout)))
     ahead, aside = iter(chosen), iter(holdout)
-    mixed = [next(aside if i in is_holdout else ahead) for i in range(size)]
-    places.append(project=project, documents=mixed, number=number, batch=batch)
-    return batch
+    return [next(aside if i in is_holdout else ahead) for i in range(size)]
 
 
 def _draw_holdout(project: Project, size: int) -> int:

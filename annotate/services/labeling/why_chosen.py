@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from annotate.models import Assignment, Card, Document, Project
 from annotate.models.documents import Lane
 from annotate.models.projects import WhyChosen
+from annotate.services.labeling.queue import NEW_TOPICS
 from training.registry import STRATEGIES
 from training.types import ScoreKind
 
@@ -38,6 +39,8 @@ def sentence(*, project: Project, card: Card, document: Document, near: Sequence
 
 
 def _of_strategy(key: str, near: Sequence[str]) -> str:
+    if key == NEW_TOPICS:
+        return _("It is unlike the texts that have a label.")
     strategy = STRATEGIES.get(key)
     if strategy is None:
         return ""

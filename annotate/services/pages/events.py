@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import get_language, gettext_lazy, ngettext, override
 from django.utils.translation import gettext as _
 
-from annotate.models import Event, Project, User
+from annotate.models import Corridor, Event, Project, User
 from annotate.models.bulk import BulkAction
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
@@ -156,8 +156,9 @@ def _changes(event: Event) -> Iterator[str]:
 def _field_title(event: Event, field: str) -> str:
     if event.kind == EventKind.LABEL_CHANGED:
         return str(LABEL_FIELDS.get(field, field))
+    of = Corridor if event.kind == EventKind.WATCH_CHANGED else Project
     try:
-        return str(Project._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
+        return str(of._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
     except FieldDoesNotExist:  # of a version of the site that had this setting
         return field
 
@@ -290,6 +291,10 @@ SENTENCES: dict[str, Any] = {
     EventKind.RUN_STARTED: gettext_lazy("%(who)s started a training of “%(family)s”"),
     EventKind.MEASURED: gettext_lazy("%(who)s had the report card measured anew"),
     EventKind.CANCELLED: _cancelled,
+    EventKind.WATCH_CHANGED: gettext_lazy("%(who)s changed how drift is watched: %(changes)s"),
+    EventKind.ALARM_SEEN: gettext_lazy("%(who)s has seen the alarm of drift"),
+    EventKind.ALARM_USUAL: gettext_lazy("%(who)s said that what raised the alarm of drift is usual"),
+    EventKind.ALARMS_SNOOZED: gettext_lazy("%(who)s snoozed alarms of drift for a week"),
 }
 _CHOICES: dict[str, dict[Any, Any]] = {
     field.name: dict(field.flatchoices) for field in Project._meta.fields if field.choices

@@ -216,4 +216,32 @@ TERMS: dict[str, Term] = {
         _("teacher"),
         _("A strong version whose answers to unlabelled texts a cheap family learns from."),
     ),
+    "drift": Term(
+        _("drift"),
+        _(
+            "What programs ask about changes, so that a model that was good is so no longer. What the "
+            "published version answers over the API is counted, and compared with what was usual."
+        ),
+    ),
+    "window": Term(
+        _("window"),
+        _(
+            "So many texts in a row that programs asked about, 500 where nothing else is set: what they are "
+            "like is compared with what was usual."
+        ),
+    ),
+    "corridor": Term(
+        _("corridor"),
+        _(
+            "How far a window may be from what was usual. One usual window in 200 is outside by chance; how "
+            "much windows have varied before is taken into account."
+        ),
+    ),
+    "alarm": Term(
+        _("alarm"),
+        _(
+            "Several windows in a row were outside their corridor. It says what has moved; where texts are "
+            "kept, those that are unlike all labelled ones come first in the queue."
+        ),
+    ),
 }

@@ -13,10 +13,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from annotate.models import (
+    AskedText,
     Assignment,
     Batch,
     BulkChange,
     Card,
+    Corridor,
     Embedding,
     Mail,
     ModelVersion,
@@ -43,6 +45,7 @@ BATCHES_KEPT = timedelta(days=30)
 ADMIN_LOG_KEPT = timedelta(days=365)
 PREVIEWS_KEPT = timedelta(days=1)
 SWEEPS_KEPT = timedelta(days=7)
+ASKED_KEPT = timedelta(days=7)
 
 
 def sessions(untouched: float) -> int:
@@ -127,6 +130,13 @@ def _encoders(rows: QuerySet[Embedding] | QuerySet[Neighbourhood]) -> QuerySet[E
 
 def admin_log(untouched: float) -> int:
     return encoders.delete(LogEntry.objects.filter(action_time__lt=timezone.now() - ADMIN_LOG_KEPT))
+
+
+def asked_texts(untouched: float) -> int:
+    """Remove the texts of programs after a week, and at once where a project keeps none any more."""
+    keeping = Corridor.objects.filter(texts_kept_until__gte=timezone.localdate()).values("project")
+    old = Q(created_at__lt=timezone.now() - ASKED_KEPT)
+    return encoders.delete(AskedText.objects.filter(old | ~Q(project__in=keeping)))
 
 
 def previews(untouched: float) -> int:

@@ -38,6 +38,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "batches": rows.batches,
     "vectors": rows.vectors,
     "administrators' log": rows.admin_log,
+    "texts of programs": rows.asked_texts,
     "bulk previews": rows.previews,
     "sweeps": rows.sweeps,
 }

@@ -8,8 +8,10 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from annotate.models import Label, Project, User
+from annotate.api import predict
+from annotate.models import Label, PredictionTally, Project, User
 from annotate.models.versions import ModelVersion, Stage
+from annotate.services.drift.counting import PredictionCounter
 from tests.annotate.made.bundles import add_version
 
 Api = Callable[..., Client]
@@ -31,6 +33,17 @@ def test_an_annotator_gets_label_scores_and_version(
     assert 0.5 < best["score"] <= 1
     assert answer["thresholds"] == {}
     assert answer["warning"] == ""
+
+
+def test_what_is_answered_is_counted(
+    project: Project, lead: User, api: Api, bundle_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = PredictionCounter()
+    monkeypatch.setattr(predict, "COUNTER", counter)
+    add_version(project, bundle_root)
+    ask(api(lead), texts=["red", "blue"])
+    assert counter.write() == 1
+    assert PredictionTally.objects.get().texts == 2
 
 
 def test_an_uncalibrated_version_tells_an_order_and_no_scores(

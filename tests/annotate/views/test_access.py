@@ -31,6 +31,7 @@ from annotate.models.jobs import JobKind
 from annotate.services.people import invitations
 from annotate.services.work import jobs
 from annotate.urls import urlpatterns
+from tests.annotate.made.drift import make_alarm
 from training.types import Answer
 
 pytestmark = pytest.mark.one_database
@@ -61,6 +62,8 @@ PAGES = [
     "export-file",
     "versions",
     "version",
+    "drift",
+    "drift-csv",
     "runs",
     "run-cancel",
     "job-cancel",
@@ -85,6 +88,8 @@ REVIEWED = {
     "export-file",
     "versions",
     "version",
+    "drift",
+    "drift-csv",
     "runs",
 }
 ACTIONS = [
@@ -110,6 +115,10 @@ ACTIONS = [
     "version-roll-back",
     "run-start",
     "export-start",
+    "drift-settings",
+    "drift-snooze",
+    "drift-alarm-seen",
+    "drift-alarm-usual",
 ]
 # Of these, what a reviewer does as well: they correct and settle answers.
 DONE_BY_REVIEWERS = {
@@ -121,6 +130,7 @@ DONE_BY_REVIEWERS = {
 }
 # Forms that say what is missing where nothing is filled in; the other actions are buttons.
 REFUSED_WHEN_EMPTY = {
+    "drift-settings",
     "project-invite",
     "project-labels-add",
     "document-answer",
@@ -218,6 +228,7 @@ def address(
         **_of_people(project, annotator),
         **_of_many(project, document),
         **_of_work(project, document),
+        **dict.fromkeys(("drift-alarm-seen", "drift-alarm-usual"), make_alarm(project).pk),
         **dict.fromkeys(("project-label", "label-examples"), label.pk),
         **{f"project-label-{name}": label.pk for name in ("archive", "merge", "restore")},
     }

@@ -20,6 +20,7 @@ from tests.browser.test_labeling import (
     press,
     violations,
     wait_for_next,
+    wait_until_held,
     wait_until_sent,
 )
 
@@ -66,6 +67,28 @@ def test_the_decision_of_a_removed_member_is_handed_to_a_lead(
     row = HandedOnAnswer.objects.get()
     assert (str(row.card), row.answer.labels) == (card, (project.labels.get(name="green").pk,))
     assert waits(page) == 0
+
+
+def test_cards_ahead_of_a_removed_member_are_handed_on_with_the_one_on_the_screen(
+    open_as: Open, project: Project, annotator: User, add_documents: AddDocuments
+) -> None:
+    add_documents(project, *TEXTS[:6])
+    page = open_as(annotator, f"/projects/{project.slug}/label/")
+    shown = card_of(page)
+    wait_until_held(page, 2)
+    ahead = page.locator("#held-ahead").input_value().split()
+    members.remove_member(membership=project.memberships.get(user=annotator))
+    for card, key in zip([shown, *ahead], "213", strict=True):
+        page.wait_for_selector(f'#card[data-ready][data-card="{card}"]')
+        page.keyboard.press(key)
+    expect(page.locator("#outbox")).to_contain_text("You may no longer label in this project")
+    page.get_by_role("link", name="Show what waits here").click()
+    page.get_by_role("button", name="Hand to the leads").click()
+    expect(page.get_by_text("Nothing waits here any more")).to_be_visible()
+    handed = {str(row.card): row.answer.labels for row in HandedOnAnswer.objects.all()}
+    chosen = [(project.labels.get(name=name).pk,) for name in ("green", "red", "blue")]
+    assert handed == dict(zip([shown, *ahead], chosen, strict=True))
+    assert Annotation.objects.count() == 0
 
 
 def test_what_the_server_never_gave_out_can_be_saved_and_dropped(

@@ -21,9 +21,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotate.models import (
+    AskedText,
     Assignment,
     Batch,
     Card,
+    Corridor,
     Document,
     Embedding,
     Import,
@@ -332,6 +334,20 @@ def test_logs_of_administrators_and_of_sweeps_go(lead: User) -> None:
     for days, state in ((1, "succeeded"), (8, "succeeded"), (8, "running")):
         long_ago(Sweep.objects.create(state=state), "created_at", days)
     assert rows.sweeps(SOON) == 1
+
+
+def test_texts_of_programs_go_after_a_week_or_where_none_is_kept_any_more(
+    project: Project, multi_project: Project
+) -> None:
+    today, now = timezone.localdate(), timezone.now()
+    Corridor.objects.create(project=project, texts_kept_until=today)
+    Corridor.objects.create(project=multi_project, texts_kept_until=today - timedelta(days=1))
+    kept, old, _other = (
+        AskedText.objects.create(project=of, text="a question") for of in (project, project, multi_project)
+    )
+    AskedText.objects.filter(pk=old.pk).update(created_at=now - timedelta(days=8))
+    assert rows.asked_texts(SOON) == 2
+    assert AskedText.objects.get() == kept
 
 
 def test_bulk_changes_that_were_only_looked_at_go(project: Project) -> None:

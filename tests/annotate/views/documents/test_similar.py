@@ -33,7 +33,7 @@ def documents(
     """Three texts with vectors, and a phrase that is nearest to the last of them."""
     settings.BUNDLE_ROOT = tmp_path  # type: ignore[attr-defined]
     monkeypatch.setattr(vector_store, "site_fingerprint", lambda: "e")
-    stub = SimpleNamespace(embed_unkept=lambda text: np.array([0.1, 0.995], np.float32))
+    stub = SimpleNamespace(embed_unkept=lambda texts: np.array([[0.1, 0.995]] * len(texts), np.float32))
     monkeypatch.setattr(vector_store, "embedder", lambda name: stub)
     made = dict(zip(VECTORS, add_documents(project, *VECTORS), strict=True))
     for text, document in made.items():

@@ -40,6 +40,7 @@ from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
 from annotate.services.work import jobs
 from tests.annotate.made.bundles import add_version
+from tests.annotate.made.drift import make_alarm
 from training.types import Answer
 
 
@@ -122,6 +123,19 @@ CHANGES = {
     "import-cancel": Change(EventKind.CANCELLED, "theirs.csv", details={"work": "import"}),
     "version-publish": Change(EventKind.PUBLISHED, "1"),
     "version-roll-back": Change(EventKind.ROLLED_BACK, "1"),
+    "drift-settings": Change(
+        EventKind.WATCH_CHANGED,
+        sent={"window": "700", "outside": "2", "rest_hours": "24", "texts_kept_until": "2030-01-31"},
+        details={
+            "changed": {
+                "window": {"old": 500, "new": 700},
+                "texts_kept_until": {"old": None, "new": "2030-01-31"},
+            }
+        },
+    ),
+    "drift-snooze": Change(EventKind.ALARMS_SNOOZED),
+    "drift-alarm-seen": Change(EventKind.ALARM_SEEN),
+    "drift-alarm-usual": Change(EventKind.ALARM_USUAL),
     "reportcard-measure": Change(EventKind.MEASURED),
     "reportcard-combine": Change(EventKind.RUN_STARTED, "cascade", {"cheap": "1", "strong": "2"}),
     "run-start": Change(EventKind.RUN_STARTED, "tfidf", {"family": "tfidf"}),
@@ -285,6 +299,7 @@ def world(
     for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
         add_version(project, tmp_path, number=number, stage=stage)
     key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
+    alarm = make_alarm(project)
     red, green, _blue = project.labels.all()
     type(green).objects.filter(pk=green.pk).update(archived_at=timezone.now())
     ours, old = (
@@ -312,6 +327,8 @@ def world(
         "api-import-undo": [done.pk],
         "version-publish": [1],
         "version-roll-back": [1],
+        "drift-alarm-seen": [alarm.pk],
+        "drift-alarm-usual": [alarm.pk],
         "run-cancel": [run.pk],
         "job-cancel": [vectors.pk],
         "api-key-revoke": [key.pk],

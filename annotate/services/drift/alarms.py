@@ -1,0 +1,121 @@
+"""Alarms: what the model says of new texts has left its corridor, and what is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotate.models import Assignment, Corridor, DriftAlarm, PredictionWindow, Project, User
+from annotate.models.events import EventKind
+from annotate.models.queue import AssignmentState
+from annotate.models.work import Work
+from annotate.services import events
+from annotate.services.drift import strange_texts
+from annotate.services.runs import schedule
+from training.types import Json
+
+SNOOZED_FOR = timedelta(days=7)
+
+
+def is_due(corridor: Corridor) -> bool:
+    """Tell whether the newest windows in a row are outside, and nothing keeps an alarm from being raised."""
+    now, project = timezone.now(), corridor.project
+    if corridor.snoozed_until is not None and now < corridor.snoozed_until:
+        return False
+    since = now - timedelta(hours=corridor.rest_hours)
+    raised = project.drift_alarms.all()
+    if raised.filter(ended_at=None).exists() or raised.filter(raised_at__gt=since).exists():
+        return False
+    windows = project.prediction_windows.all()
+    if corridor.began_at is not None:
+        windows = windows.filter(began_at__gte=corridor.began_at)
+    newest = list(windows.order_by("-pk").values_list("is_outside", flat=True)[: corridor.outside])
+    return len(newest) == corridor.outside and all(newest)
+
+
+def raise_alarm(window: PredictionWindow) -> Sequence[Work]:
+    """Raise an alarm by a window, once; return the rows to wake a worker for.
+
+    What is unlike all that has a label goes to people first; a model is trained where the project says so.
+    """
+    project, corridor = window.project, Corridor.of(window.project)
+    try:
+        with transaction.atomic():
+            alarm = DriftAlarm.objects.create(project=project, window=window, version=window.version)
+    except IntegrityError:
+        return ()  # another worker has raised it
+    alarm.batch, alarm.queued = strange_texts.queue_strangest(window)
+    opened = schedule.open_at_once(project=project) if corridor.retrains else []
+    alarm.run = opened[0] if opened else None
+    alarm.save(update_fields=["batch", "queued", "run"])
+    return opened
+
+
+def end_answered() -> int:
+    """End the alarms whose texts have answers that a version published since has learned; return how many.
+
+    What is usual begins anew with that version.
+    """
+    ended = 0
+    for alarm in DriftAlarm.objects.filter(ended_at=None).exclude(batch=None).select_related("project"):
+        places = Assignment.objects.filter(batch=alarm.batch_id)
+        if places.exclude(state=AssignmentState.DONE).exists():
+            continue
+        answers = alarm.project.annotations.filter(document__assignments__batch=alarm.batch_id)
+        latest = answers.order_by("-updated_at").values_list("updated_at", flat=True).first()
+        current = alarm.project.versions.published().select_related("run").first()
+        if latest is None or current is None or current.run is None or current.run.started_at is None:
+            continue
+        if current.run.started_at > latest:
+            _end(alarm, by=None)
+            ended += 1
+    return ended
+
+
+@transaction.atomic
+def change_corridor(*, corridor: Corridor, fields: Sequence[str], by: User) -> None:
+    """Store how a project is watched from now on."""
+    before = Corridor.of(corridor.project)
+    changed = {
+        name: {"old": _told(getattr(before, name)), "new": _told(getattr(corridor, name))} for name in fields
+    }
+    corridor.save()
+    if changed:
+        events.record(EventKind.WATCH_CHANGED, by=by, project=corridor.project, changed=changed)
+
+
+def _told(value: int | date | None) -> Json:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+@transaction.atomic
+def note_seen(*, alarm: DriftAlarm, by: User) -> None:
+    if DriftAlarm.objects.filter(pk=alarm.pk, seen_at=None).update(seen_at=timezone.now(), seen_by=by):
+        events.record(EventKind.ALARM_SEEN, by=by, project=alarm.project, alarm=alarm.pk)
+
+
+@transaction.atomic
+def take_as_usual(*, alarm: DriftAlarm, by: User) -> None:
+    """End an alarm: what the model says of texts from now on is what later windows are compared with."""
+    if _end(alarm, by=by):
+        events.record(EventKind.ALARM_USUAL, by=by, project=alarm.project, alarm=alarm.pk)
+
+
+@transaction.atomic
+def snooze(*, project: Project, by: User) -> None:
+    """Raise no alarm for a week; windows are closed and judged as before."""
+    until = timezone.now() + SNOOZED_FOR
+    Corridor.objects.update_or_create(project=project, defaults={"snoozed_until": until})
+    events.record(EventKind.ALARMS_SNOOZED, by=by, project=project, until=until.isoformat())
+
+
+@transaction.atomic
+def _end(alarm: DriftAlarm, *, by: User | None) -> bool:
+    now = timezone.now()
+    if not DriftAlarm.objects.filter(pk=alarm.pk, ended_at=None).update(ended_at=now, ended_by=by):
+        return False
+    Corridor.objects.update_or_create(project=alarm.project, defaults={"began_at": now})
+    return True

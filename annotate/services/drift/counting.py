@@ -1,0 +1,139 @@
+"""Counts what the model answers to programs, a few seconds at once, so that no answer waits for it.
+
+Each process of the site keeps its counts until a thread writes them; a process that is killed takes those of
+the last two seconds with it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from annotate.models import AskedText, Corridor, ModelVersion, PredictionTally, Project
+from annotate.services.versions.predictions import Predictions
+from training.storable import is_blank, printable
+
+WHOLE = (
+    50  # texts, after which a tally is full: a window takes whole ones, and is to be hardly larger than set
+)
+KEPT_TEXTS = 500  # of a window, drawn evenly, where a project keeps any
+KEPT_CHARS = 2_000  # of each: what it is about stands at its beginning
+NO_LABEL = ""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class RunningTally:
+    """The answers of one version since `began_at`, with their texts in case the project keeps any."""
+
+    began_at: datetime
+    texts: int = 0
+    classes: Counter[str] = field(default_factory=Counter)
+    moments: dict[str, list[float]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def add(self, text: str, labels: Sequence[str | int], confidence: float | None) -> None:
+        self.texts += 1
+        self.classes.update(map(str, labels) if labels else [NO_LABEL])
+        self._note("characters", len(text))
+        if confidence is not None:
+            self._note("confidence", confidence)
+        self.asked.append(text[:KEPT_CHARS])
+
+    def _note(self, name: str, value: float) -> None:
+        number, total, squares = self.moments.get(name, (0, 0.0, 0.0))
+        self.moments[name] = [number + 1, total + value, squares + value * value]
+
+
+class PredictionCounter:
+    """The counts of this process that are not written yet, by project and the number of the version."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[tuple[int, int], RunningTally] = {}
+        self._full: list[tuple[tuple[int, int], RunningTally]] = []
+        self._writer: threading.Thread | None = None
+
+    def add(self, project: Project, texts: Sequence[str], said: Predictions) -> None:
+        key = (project.pk, said.version)
+        with self._lock:
+            for text, answer in zip(texts, said.texts, strict=True):
+                tally = self._open.setdefault(key, RunningTally(timezone.now()))
+                best = answer.answer.scores[0][1] if answer.answer.scores else None
+                tally.add(text, answer.answer.labels, best)
+                if tally.texts == WHOLE:
+                    self._full.append((key, self._open.pop(key)))
+            if self._writer is None and settings.COUNTS_WRITTEN_AFTER is not None:
+                self._writer = threading.Thread(target=self._write_on, daemon=True)
+                self._writer.start()
+                atexit.register(self.write)
+
+    def write(self) -> int:
+        """Store what was counted; return how many tallies. What cannot be stored now is kept for later."""
+        with self._lock:
+            counted = [*self._full, *self._open.items()]
+            self._full, self._open = [], {}
+        for place, (key, tally) in enumerate(counted):
+            try:
+                _store(*key, tally)
+            except DatabaseError:
+                logger.exception("What the models answered could not be stored; it is tried again")
+                with self._lock:
+                    self._full = [*counted[place:], *self._full]
+                return place
+        return len(counted)
+
+    def _write_on(self) -> None:
+        """Write every few seconds as long as there is something, then end: a site at rest has no thread."""
+        while True:
+            time.sleep(settings.COUNTS_WRITTEN_AFTER or 0)
+            try:
+                self.write()
+            finally:
+                connection.close()
+            with self._lock:
+                if not self._open and not self._full:
+                    self._writer = None
+                    atexit.unregister(self.write)
+                    return
+
+
+COUNTER = PredictionCounter()
+
+
+@transaction.atomic
+def _store(project_id: int, number: int, tally: RunningTally) -> None:
+    """Store a tally, unless its version is gone with its project meanwhile."""
+    version = ModelVersion.objects.filter(project=project_id, number=number).select_related("project").first()
+    if version is None:
+        return
+    row = PredictionTally.objects.create(
+        project=version.project,
+        version=version,
+        texts=tally.texts,
+        classes=dict(tally.classes),
+        moments=tally.moments,
+        began_at=tally.began_at,
+        ended_at=timezone.now(),
+    )
+    corridor = Corridor.of(version.project)
+    if corridor.keeps_texts(timezone.localdate()):
+        seen = [text for text in map(printable, tally.asked) if not is_blank(text)]
+        share = min(1.0, KEPT_TEXTS / corridor.window)
+        kept = random.sample(seen, math.ceil(share * len(seen)))
+        AskedText.objects.bulk_create(
+            AskedText(project=version.project, tally=row, text=text) for text in kept
+        )
