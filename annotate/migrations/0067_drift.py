@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotate", "0065_second_factors"),
+        ("annotate", "0066_outside_logins_passkeys"),
     ]
 
     operations = [
