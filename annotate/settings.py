@@ -219,6 +219,8 @@ EMAIL_TIMEOUT = 10  # seconds in which a server has to answer each step
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("EMAIL_FROM")
 MAILS_PER_DAY = env_int("WINNOW_MAILS_PER_DAY", 200)
 
+SECOND_FACTOR_REQUIRED = env_bool("WINNOW_SECOND_FACTOR_REQUIRED")
+
 # Another site that tells who somebody is, by OpenID Connect; off without an issuer.
 OIDC_ISSUER = env("WINNOW_OIDC_ISSUER")
 OIDC_CLIENT_ID = env("WINNOW_OIDC_CLIENT_ID")

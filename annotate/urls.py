@@ -66,6 +66,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/passkey/", passkeys.enter, name="passkey"),
     path("login/other/", outside_login.start, name="outside-login"),
     path("login/other/back/", outside_login.back, name="outside-login-back"),
+    path("login/set-up/", entry.set_up_first, name="second-factor-first"),
     path("login/second-step/", entry.second_step, name="second-step"),
     path("login/forgotten/", password_links.forgotten, name="password-forgotten"),
     path("password-link/<str:token>/", password_links.password_link, name="password-link"),

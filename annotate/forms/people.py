@@ -118,7 +118,8 @@ class CodeForm(forms.Form):
 class ConfirmedForm(forms.Form):
     """Asks for the password again, as a login does, so that guesses at it are counted and logged alike.
 
-    Whoever has no password, as they come in by another site's account, is not asked.
+    Whoever has no password, as they come in by another site's account, is not asked; nor is whoever is on the
+    way in, and has shown it just now.
     """
 
     password = forms.CharField(
@@ -130,7 +131,7 @@ class ConfirmedForm(forms.Form):
     def __init__(self, request: HttpRequest, data: Any = None) -> None:
         super().__init__(data, label_suffix="")
         self.request = request
-        if isinstance(request.user, User) and not request.user.has_usable_password():
+        if not isinstance(request.user, User) or not request.user.has_usable_password():
             del self.fields["password"]
 
     def clean_password(self) -> str:

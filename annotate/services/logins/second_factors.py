@@ -99,10 +99,16 @@ def remove_app(*, user: User) -> None:
 
 
 def removed(*, user: User, by: User | None, what: str) -> None:
-    """Record that a factor was taken away, and forget the recovery codes where none is left."""
+    """Record that a factor was taken away, and forget the recovery codes where none is left.
+
+    Raises `Refused` where somebody takes their own last one away and the site wants everybody to have one.
+    """
+    is_left = has_any(user)
+    if settings.SECOND_FACTOR_REQUIRED and user == by and not is_left:
+        raise Refused(_("On this site everybody has a second factor. Add another one first."))
     events.record(EventKind.SECOND_FACTOR_REMOVED, by=by, subject=user.get_username(), what=what)
     security_log.record("second-factor-removed", user=user.get_username(), what=what, by=by or "")
-    if not has_any(user):
+    if not is_left:
         RecoveryCode.objects.filter(user=user).delete()
 
 

@@ -26,6 +26,7 @@ from annotate.forms.unsent import Unsent, is_from_here
 from annotate.models import User
 from annotate.services.logins import oidc, passkeys, second_factors
 from annotate.services.logins.passkeys import Assertion, Challenge
+from annotate.views.people.second_factor import set_up_app, show_codes
 
 PASSWORDS = "django.contrib.auth.backends.ModelBackend"
 SECOND_STEP = "second_step"  # in the session, from the first factor to the second
@@ -57,18 +58,25 @@ def enter(request: HttpRequest, user: User, *, then: str) -> HttpResponse:
     if second_factors.has_any(user):
         _begin_second_step(request.session, user, then)
         return second_step_page(request, user, unsent) if unsent else redirect("second-step")
+    if settings.SECOND_FACTOR_REQUIRED:
+        _begin_second_step(request.session, user, then)
+        return _set_up(request, user, then, unsent) if unsent else redirect("second-factor-first")
     return let_in(request, user, then=then, unsent=unsent)
 
 
 def let_in(request: HttpRequest, user: User, *, then: str, unsent: Unsent | None = None) -> HttpResponse:
-    """Open a session for somebody who has shown all that is asked for."""
+    """Open a session for somebody who has shown all that is asked for.
+
+    NB: what the session held before may have been put there by somebody else, for another person to use.
+    """
+    request.session.flush()
     login(request, user, backend=PASSWORDS)
     return _offer(request, unsent) if unsent else redirect(then)
 
 
 def _begin_second_step(session: SessionBase, user: User, then: str) -> None:
-    """Remember who is on the way in, under a new key: nobody goes on with one that they knew before."""
-    session.cycle_key()
+    """Remember who is on the way in, in a new session: nobody goes on with one that they knew before."""
+    session.flush()
     session[SECOND_STEP] = {
         "user": user.pk,
         "password": user.get_session_auth_hash(),
@@ -107,11 +115,29 @@ def second_step(request: HttpRequest) -> HttpResponse:
     elif form.is_valid():
         proof = {"second_factor": form.cleaned_data["code"]}
     if proof and authenticate(request, username=name, **proof) == user:
-        request.session.pop(SECOND_STEP, None)
         return let_in(request, user, then=then, unsent=unsent)
     if "second_factor" in proof:
         form.add_error("code", _why_not(user))
     return second_step_page(request, user, unsent, form, is_refused=is_by_passkey)
+
+
+@login_not_required
+@sensitive_post_parameters()
+@require_http_methods(["GET", "HEAD", "POST"])
+def set_up_first(request: HttpRequest) -> HttpResponse:
+    """Have somebody set up an app before they are let in, where the site wants everybody to have one."""
+    user, then = _on_the_way_in(request.session)
+    if user is None or second_factors.has_any(user):
+        return redirect("login")
+    return _set_up(request, user, then, Unsent.carried(request.POST))
+
+
+def _set_up(request: HttpRequest, user: User, then: str, unsent: Unsent | None) -> HttpResponse:
+    done = set_up_app(request, user, unsent)
+    if isinstance(done, HttpResponse):
+        return done
+    let_in(request, user, then=then)
+    return show_codes(request, done, then=then, unsent=unsent)
 
 
 def remember(session: SessionBase, challenge: Challenge) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -26,7 +25,7 @@ from annotate.services.projects.refused import Refused
 from annotate.tasks import wake
 from annotate.views import confirmation
 from annotate.views.people import members
-from annotate.views.people.entry import PASSWORDS
+from annotate.views.people.entry import enter
 
 
 @require_POST
@@ -106,8 +105,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     except IntegrityError:  # somebody took the name in the same moment
         form.add_error("username", _("This name was taken just now. Choose another."))
         return _page(request, found, form)
-    login(request, user, backend=PASSWORDS)
-    return redirect("project", membership.project.slug)
+    return enter(request, user, then=resolve_url("project", membership.project.slug))
 
 
 def _accept(request: HttpRequest, found: Invitation, user: User) -> HttpResponse:

@@ -49,9 +49,13 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
     passkey = passkey_of(request.user, pk)
     form = ConfirmedForm(request, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        passkeys.remove(passkey)
-        messages.success(request, _("The passkey “%(name)s” is removed.") % {"name": passkey.name})
-        return redirect("second-factor")
+        try:
+            passkeys.remove(passkey)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            messages.success(request, _("The passkey “%(name)s” is removed.") % {"name": passkey.name})
+            return redirect("second-factor")
     return confirm(
         request,
         form,

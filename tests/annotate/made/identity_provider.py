@@ -15,7 +15,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-CLIENT, SECRET = "winnow", "a secret of both sites"
+CLIENT, SECRET = "winnow", "a secret of both sites that is long enough to sign"
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 ANOTHER_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 

@@ -206,6 +206,7 @@ NONE_NEEDED = {
     "passkey-new": "one's own second factor; its tests look at the event",
     "passkey-remove": "one's own second factor; its tests look at the event",
     "outside-login-connection": "one's own login; its tests look at the event",
+    "second-factor-first": "one's own second factor; its tests look at the event",
     "second-step": "entries are in the security log",
     "second-factor-app": "one's own second factor; its tests look at the event",
     "second-factor-app-remove": "one's own second factor; its tests look at the event",

@@ -14,9 +14,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import AuthenticatorApp, Event, RecoveryCode, User
+from annotate.models import AuthenticatorApp, Event, Project, RecoveryCode, User
 from annotate.services.logins import sealing, second_factors
-from annotate.services.people import password_links
+from annotate.services.people import invitations, password_links
 from annotate.views.people import entry
 from tests.conftest import PASSWORD
 
@@ -345,3 +345,81 @@ def test_attempts_are_counted_from_the_first_step_on(lead: User, app: pyotp.TOTP
     attempt = AccessAttempt.objects.get()
     assert (attempt.username, attempt.failures_since_start) == ("lena", 1)
     assert AuthenticatorApp.objects.get().wrong_in_a_row == 1
+
+
+@pytest.fixture
+def _everybody(settings: Any) -> None:
+    settings.SECOND_FACTOR_REQUIRED = True
+
+
+def begin_to_set_up(browser: Client, **fields: str) -> pyotp.TOTP:
+    answer = browser.post("/login/", {"username": "lena", "password": PASSWORD, **fields})
+    page = browser.get(answer["Location"]) if answer.status_code == 302 else answer
+    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", page.content.decode())
+    return pyotp.TOTP(shown.replace(" ", ""))
+
+
+@pytest.mark.usefixtures("_everybody")
+def test_where_everybody_has_one_it_is_set_up_before_somebody_is_in(lead: User) -> None:
+    browser = Client()
+    app = begin_to_set_up(browser, next="/glossary/")
+    assert not is_in(browser)
+    assert browser.get("/account/second-factor/app/picture.svg").status_code == 200
+    assert browser.post("/login/set-up/", {"code": "1"}).status_code == 422
+    done = browser.post("/login/set-up/", {"code": app.at(NOW)})
+    assert 'href="/glossary/"' in done.content.decode()
+    assert len(re.findall(r"<code>[0-9a-f]{8}-", done.content.decode())) == second_factors.RECOVERY_CODES
+    assert is_in(browser)
+    refused = browser.post("/account/second-factor/app/remove/", {"password": PASSWORD})
+    assert refused.status_code == 422
+    assert AuthenticatorApp.objects.filter(user=lead).exists()
+
+
+@pytest.mark.usefixtures("_everybody")
+def test_who_has_one_does_not_get_around_it_by_setting_up_another(lead: User, app: pyotp.TOTP) -> None:
+    browser = begin()
+    assert browser.get("/login/set-up/")["Location"] == "/login/"
+    assert browser.post("/login/set-up/", {"code": app.at(NOW)})["Location"] == "/login/"
+    assert not is_in(browser)
+
+
+@pytest.mark.usefixtures("_everybody")
+def test_what_was_typed_too_late_is_offered_after_setting_up(lead: User) -> None:
+    browser = Client()
+    late = browser.post("/projects/new/", {"name": "Typed long"}, headers={"Sec-Fetch-Site": "same-origin"})
+    hidden = dict(re.findall(r'name="(unsent-[a-z]+)" value="([^"]*)"', late.content.decode()))
+    app = begin_to_set_up(browser, **hidden)
+    page = browser.post("/login/set-up/", {"code": app.at(NOW), **hidden}).content.decode()
+    assert "Typed long" in page
+    assert "recovery" in page.lower()
+
+
+@pytest.mark.usefixtures("_everybody")
+def test_a_secret_that_somebody_else_was_offered_is_not_offered_on(lead: User, annotator: User) -> None:
+    """Else whoever plants their own session would know the codes of who logs in with it."""
+    planted = Client()
+    planted.post("/login/", {"username": "anton", "password": PASSWORD})
+    first = planted.get("/login/set-up/").content.decode()
+    victim = Client()
+    victim.cookies["sessionid"] = planted.cookies["sessionid"].value
+    app = begin_to_set_up(victim)
+    assert app.secret not in first.replace(" ", "")
+
+
+@pytest.mark.usefixtures("_everybody")
+def test_who_is_invited_sets_one_up_first(project: Project, lead: User) -> None:
+    ((_row, token),) = invitations.issue(project=project, by=lead, role="annotator", guests=["Ada"], days=7)
+    browser, new = Client(), {"username": "ada", "password1": PASSWORD, "password2": PASSWORD}
+    assert browser.post(f"/invitations/{token}/", new)["Location"] == "/login/set-up/"
+    assert not is_in(browser)
+
+
+def test_what_a_session_held_before_a_login_is_gone_with_it(lead: User) -> None:
+    browser = Client()
+    session = browser.session
+    session["new_app_secret"] = {"user": lead.pk, "sealed": sealing.seal("planted")}
+    session.save()
+    browser.cookies["sessionid"] = session.session_key
+    browser.post("/login/", {"username": "lena", "password": PASSWORD})
+    assert is_in(browser)
+    assert "new_app_secret" not in browser.session
