@@ -23,7 +23,7 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from training.figures import intervals
-from training.figures.evaluate import evaluate, paired_bootstrap
+from training.figures.evaluate import evaluate, paired_bootstrap, paired_classes
 from training.figures.evidence import FEWEST
 from training.figures.thresholds import Decisions
 from training.tasks import MULTI, SINGLE
@@ -89,7 +89,7 @@ def draw(
 
 
 def cell(task: DocumentTask, labels: int, support: int, quality: float, worlds: range) -> dict[str, float]:
-    """Return the share of worlds whose truth is inside, for macro-F1, a label's F1, and a difference."""
+    """Return the share of worlds whose truth is inside, for macro-F1, a label's F1, and their differences."""
     inside: dict[str, list[float]] = defaultdict(list)
     documents = labels * support
     schema = LabelSchema(task, tuple(LabelSpec(str(j), str(j)) for j in range(labels)))
@@ -112,8 +112,11 @@ def cell(task: DocumentTask, labels: int, support: int, quality: float, worlds: 
             if row.f1_low is not None and row.f1_high is not None:
                 inside["label"].append(row.f1_low <= value <= row.f1_high)
         compared = paired_bootstrap(targets, given, again, rng, resamples=300)
-        gap = (f1 - Truth(truth.common, SAME * truth.given + (1 - SAME) * other.given).f1(_parts(task)))[has]
-        inside["difference"].append(compared.low <= gap.mean() <= compared.high)
+        gap = f1 - Truth(truth.common, SAME * truth.given + (1 - SAME) * other.given).f1(_parts(task))
+        inside["difference"].append(compared.low <= gap[has].mean() <= compared.high)
+        for one in paired_classes(targets, given, again, rng, resamples=200):
+            if one.difference is not None:
+                inside["label_difference"].append(one.low <= gap[one.column] <= one.high)
         inside["difference_width"].append(compared.high - compared.low)
     return {name: float(np.mean(values)) for name, values in inside.items()}
 
@@ -165,7 +168,7 @@ def main() -> None:
                     rows.append(where | found)
                     print(json.dumps(rows[-1]), flush=True)
     content = {"command": " ".join(sys.argv), "seconds": seconds(), "cells": rows}
-    for name in ("macro", "label", "difference"):
+    for name in ("macro", "label", "difference", "label_difference"):
         values = [row[name] for row in rows if name in row]
         content[name] = {"mean": float(np.mean(values)), "least": float(np.min(values))}
     print(json.dumps({key: value for key, value in content.items() if key != "cells"}))

@@ -58,8 +58,8 @@ def fit_exclusive(scores: FloatArray, targets: FloatArray) -> Mapping[str, Json]
         for half in (0, 1):  # a map that was fitted on one half is judged on the other
             learn, seen = slice(half, None, 2), slice(1 - half, None, 2)
             mapped = _with_best(softened[seen], _best_curve(softened[learn], targets[learn]))
-            before += _error(*best_of(softened[seen].astype(np.float32), targets[seen])) or 0.0
-            after += _error(*best_of(mapped.astype(np.float32), targets[seen])) or 0.0
+            before += error_of(*best_of(softened[seen].astype(np.float32), targets[seen])) or 0.0
+            after += error_of(*best_of(mapped.astype(np.float32), targets[seen])) or 0.0
         if after < _ISOTONIC_GAIN * before:
             learned["best"] = _best_curve(softened, targets)
     return learned
@@ -118,15 +118,16 @@ def reliability(
     task: DocumentTask, scores: FloatArray, targets: FloatArray, bins: int = 10
 ) -> tuple[Bin, ...]:
     """Return the filled bins, equally wide, over the scores that the task's decisions rest on."""
-    return _bins(*task.judged(scores, targets), bins)
+    return bins_of(*task.judged(scores, targets), bins)
 
 
 def expected_calibration_error(task: DocumentTask, scores: FloatArray, targets: FloatArray) -> float | None:
     """Return the mean gap between score and share right over ten bins, by count; None without documents."""
-    return _error(*task.judged(scores, targets))
+    return error_of(*task.judged(scores, targets))
 
 
-def _bins(scores: FloatArray, right: NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:
+def bins_of(scores: FloatArray, right: NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:
+    """Return the filled bins, equally wide, of scores in [0, 1] and whether each was right, (scores,)."""
     flat = scores.astype(np.float64)
     which = np.minimum((flat * bins).astype(np.int64), bins - 1)
     count = np.bincount(which, minlength=bins)
@@ -137,8 +138,9 @@ def _bins(scores: FloatArray, right: NDArray[np.bool_], bins: int = 10) -> tuple
     )
 
 
-def _error(scores: FloatArray, right: NDArray[np.bool_]) -> float | None:
-    found = _bins(scores, right)
+def error_of(scores: FloatArray, right: NDArray[np.bool_]) -> float | None:
+    """Return the mean gap between score and share right over ten bins, by count; None without scores."""
+    found = bins_of(scores, right)
     total = sum(bar.count for bar in found)
     return sum(abs(bar.score - bar.right) * bar.count for bar in found) / total if total else None
 

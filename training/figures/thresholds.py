@@ -30,42 +30,41 @@ def tune(
     if objective is Objective.PRECISION:
         tuned = np.full(scores.shape[1], UNREACHABLE)
         for j in np.arange(scores.shape[1]):
-            cuts, hits, decided = _curve(scores[:, j], true[:, j])
+            at, hits, decided = cuts(scores[:, j], true[:, j])
             enough = np.flatnonzero((hits / decided >= value) & (hits > 0))
             if len(enough):
-                tuned[j] = cuts[enough[-1]]
+                tuned[j] = at[enough[-1]]
         return tuned.astype(np.float32)
     beta = 1.0 if objective is Objective.F1 else value
     positives = true.sum(axis=0)
-    pooled = _best_cut(scores.ravel(), true.ravel(), beta) if true.any() else DEFAULT
+    pooled = best_cut(scores.ravel(), true.ravel(), beta) if true.any() else DEFAULT
     tuned = np.full(scores.shape[1], pooled)
     for j in np.flatnonzero(positives):
-        own = _best_cut(scores[:, j], true[:, j], beta)
+        own = best_cut(scores[:, j], true[:, j], beta)
         trust = positives[j] / (positives[j] + _PRIOR_POSITIVES)
         logit = trust * _logit(own) + (1 - trust) * _logit(pooled)
         tuned[j] = float(1 / (1 + np.exp(-logit)))
     return tuned.astype(np.float32)
 
 
-def _curve(
-    scores: FloatArray, true: Decisions
-) -> tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]:
+def cuts(scores: FloatArray, true: Decisions) -> tuple[FloatArray, NDArray[np.float64], NDArray[np.float64]]:
     """Return the distinct scores, descending, and the hits and decisions when each is the threshold."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    last = np.flatnonzero(np.append(np.diff(ordered) != 0, True))  # equal scores are decided alike
+    ends = np.append(np.diff(ordered) != 0, True)[: len(ordered)]
+    last = np.flatnonzero(ends)  # equal scores are decided alike
     hits = np.cumsum(true[order])[last]
     return ordered[last], hits.astype(np.float64), (last + 1).astype(np.float64)
 
 
-def _best_cut(scores: FloatArray, true: Decisions, beta: float) -> float:
+def best_cut(scores: FloatArray, true: Decisions, beta: float) -> float:
     """Return the cut of the best F-beta, half-way to the next lower score so that it has a margin."""
-    cuts, hits, decided = _curve(scores, true)
+    at, hits, decided = cuts(scores, true)
     weight = beta * beta
     f = (1 + weight) * hits / (decided + weight * true.sum())
     best = int(f.argmax())
-    below = cuts[best + 1] if best + 1 < len(cuts) else cuts[best]
-    return float(cuts[best] + below) / 2
+    below = at[best + 1] if best + 1 < len(at) else at[best]
+    return float(at[best] + below) / 2
 
 
 def _logit(share: float) -> float:

@@ -7,10 +7,12 @@ from sklearn.metrics import confusion_matrix, f1_score, fbeta_score, precision_s
 from training.figures.evaluate import (
     agreement,
     evaluate,
+    flips,
     macro_f1,
     macro_f1_interval,
     micro_f1,
     paired_bootstrap,
+    paired_classes,
 )
 from training.tasks import MULTI, SINGLE
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
@@ -153,3 +155,34 @@ def test_means_of_nothing_are_none() -> None:
     nothing = np.zeros((2, 3), np.float32)
     assert macro_f1(nothing, nothing > 0) is None
     assert micro_f1(nothing, nothing > 0) is None
+
+
+def test_each_label_has_its_own_difference_on_the_same_documents() -> None:
+    rng = np.random.default_rng(0)
+    true = np.eye(3, dtype=bool)[np.repeat([0, 1], 60)]
+    worse = true.copy()
+    worse[:40] = [False, False, True]
+    first, second, third = paired_classes(true.astype(np.float32), true, worse, rng)
+    assert first.difference == pytest.approx(0.5)
+    assert first.has_moved
+    assert first.low < 0.5 < first.high
+    assert (second.difference, second.has_moved, second.support) == (0.0, False, 60)
+    assert second.low < 0 < second.high
+    assert (third.difference, third.has_moved, third.support) == (None, False, 0)
+
+
+def test_a_difference_on_few_documents_of_a_label_has_not_moved() -> None:
+    true = np.eye(2, dtype=bool)[np.array([0] + [1] * 40)]
+    worse = true.copy()
+    worse[0] = [False, True]
+    found = paired_classes(true.astype(np.float32), true, worse, np.random.default_rng(0))[0]
+    assert (found.difference, found.support) == (1.0, 1)
+    assert found.low < 0.8
+
+
+def test_documents_flip_in_both_directions() -> None:
+    true = np.eye(3, dtype=bool)[[0, 1, 2, 0, 1]]
+    one = np.eye(3, dtype=bool)[[0, 0, 2, 1, 2]]
+    other = np.eye(3, dtype=bool)[[1, 1, 2, 2, 2]]
+    found = flips(true.astype(np.float32), one, other)
+    assert (found.won.tolist(), found.lost.tolist(), found.neither.tolist()) == ([0], [1], [3])
