@@ -9,9 +9,10 @@ from typing import Any
 
 from django import template
 
-from annotate.models import ModelVersion
+from annotate.models import ModelVersion, Project
 from annotate.models.versions import Stage
 from annotate.services.drift.shown import ShownWindow
+from annotate.services.pages.confusion import NEAR, ConfusionCell, ConfusionPicture
 from annotate.templatetags.winnow import full_name
 
 register = template.Library()
@@ -148,3 +149,44 @@ def _tenths(bottom: float, top: float) -> list[float]:
     first, last = round(bottom * 10), round(top * 10)
     step = 2 if last - first > 5 else 1
     return [tenth / 10 for tenth in range(first, last + 1, step)]
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedCell:
+    """A cell of the matrix with its corner in the picture."""
+
+    x: float
+    y: float
+    cell: ConfusionCell
+
+
+MATRIX = 640  # pixels of a side
+
+
+@register.inclusion_tag("versions/_matrix.html")
+def confusion_matrix(project: Project, picture: ConfusionPicture) -> dict[str, Any]:
+    """Draw a version's confusions; the cells that hold most mistakes open their documents.
+
+    Cells that open nothing are drawn as one path for each shade, so that the picture stays small.
+    """
+    size = round(MATRIX / max(len(picture.labels), 1), 2)
+    drawn: dict[tuple[bool, int], list[str]] = {}
+    for cell in picture.others:
+        x, y = _corner(cell, size)
+        drawn.setdefault((cell.is_right, cell.shade), []).append(f"M{x} {y}h{size}v{size}h-{size}z")
+    return {
+        "project": project,
+        "picture": picture,
+        "side": MATRIX,
+        "size": size,
+        "paths": [
+            (f"cell-{'right' if is_right else 'wrong'}-{shade}", "".join(parts))
+            for (is_right, shade), parts in sorted(drawn.items())
+        ],
+        "cells": [PlacedCell(*_corner(cell, size), cell) for cell in picture.linked],
+        "near_places": NEAR,
+    }
+
+
+def _corner(cell: ConfusionCell, size: float) -> tuple[float, float]:
+    return round(cell.column * size, 2), round(cell.row * size, 2)

@@ -11,7 +11,7 @@ from annotate.models import Project
 from annotate.services.documents import comments
 from annotate.services.labeling import work_lists
 from annotate.services.llm import answers
-from annotate.services.pages import overview
+from annotate.services.pages import overview, projection
 
 MOST_MENTIONS = 10
 WORST = 15  # labels on the overview; the version's own page has them all
@@ -24,10 +24,11 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
     if not reviews(signed_in(request.user), project):
         return redirect("label", slug)
     context = _live(project)
-    version = context["version"]
+    version, curve = context["version"], overview.curve(project)
     context |= {
         "progress": overview.progress(project),
-        "versions": overview.curve(project),
+        "versions": curve,
+        "foretold": projection.sentences(curve),
         "metrics": overview.class_metrics(version)[:WORST] if version else [],
         "confusions": overview.confusions(version) if version else [],
         "annotators": overview.annotators(project),

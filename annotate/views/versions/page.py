@@ -15,7 +15,7 @@ from annotate import tasks
 from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.models import ModelVersion
 from annotate.models.jobs import JobKind
-from annotate.services.pages import overview
+from annotate.services.pages import confusion, overview
 from annotate.services.versions import predictions, publication
 from annotate.services.versions.publication import NotPublished
 from annotate.services.work import jobs
@@ -45,7 +45,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "project": project,
         "version": version,
         "metrics": overview.class_metrics(version),
-        "confusions": overview.confusions(version),
+        "confusion": confusion.picture(version),
         "tab": "versions",
     }
     return render(request, "versions/version.html", context)

@@ -128,9 +128,31 @@ def test_the_confused_labels_open_their_documents(
         report={"confusion": [[2, 7, 0], [0, 3, 1], [0, 0, 2]]},
     )
     response = sign_in(lead).get(reverse("version", args=[project.slug, 1]))
-    pairs = [(pair.label.pk, pair.decided.pk, pair.documents) for pair in response.context["confusions"]]
-    assert pairs == [(red, green, 7), (green, blue, 1)]
-    assert f"label={red}&amp;decided={green}" in response.content.decode()
+    shown = response.content.decode()
+    assert f'label={red}&amp;decided={green}">7</a>' in shown
+    assert "<svg viewBox" not in shown  # of three labels the table is the whole matrix
+    assert "8 mistakes on 15 holdout documents." in shown
+    assert f"label={green}&amp;decided={blue}" in shown
+
+
+def test_many_labels_are_drawn_and_each_mistake_opens_its_documents(
+    sign_in: Callable[[User], Client], lead: User, project: Project
+) -> None:
+    labels = [project.labels.create(name=f"label {n}", position=n + 10).pk for n in range(20)]
+    counts = [[9 * (i == j) + 4 * (j == i + 1) for j in range(20)] for i in range(20)]
+    ModelVersion.objects.create(
+        project=project,
+        number=1,
+        family="tfidf",
+        labelled=5,
+        holdout_documents=0,
+        label_ids=labels,
+        report={"confusion": counts},
+    )
+    shown = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
+    assert f'label={labels[0]}&amp;decided={labels[1]}"><rect class="cell-wrong-2"' in shown
+    assert "label 0 → label 1: 4" in shown
+    assert "100 % of the mistakes are within 3 places of the diagonal." in shown
 
 
 def test_a_version_shows_both_of_its_graphs(
