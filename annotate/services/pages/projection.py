@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from annotate.models import ModelVersion
 from annotate.models.versions import Stage
 from training.figures import projection
-from training.figures.projection import CurvePoint, LabelsNeeded, NoProjection, Projection
+from training.figures.projection import LabelsNeeded, MeasuredPoint, NoProjection, Projection
 
 STEP = 0.05  # between goals: the next round figure above the present one is what people ask for
 HIGHEST = 0.95
@@ -22,7 +22,7 @@ def sentences(versions: Sequence[ModelVersion]) -> list[str]:
     if published is None:
         return []
     points = [
-        CurvePoint(one.labelled, one.macro_f1, one.macro_f1_low or 0.0, one.macro_f1_high or 1.0)
+        MeasuredPoint(one.labelled, one.macro_f1, one.macro_f1_low or 0.0, one.macro_f1_high or 1.0)
         for one in versions
         if one.follows(published) and one.macro_f1 is not None
     ]
