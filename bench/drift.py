@@ -108,7 +108,7 @@ class Chain:
         person = Person(self.site.url, self.seeded["slug"], self.seeded["people"][0], self.seeded["password"])
         texts = {int(pk): text for pk, text in self.site.shell("texts").items()}
         card = person.look()
-        while card is not None and self.state()["left"]:
+        while card is not None and (given % 5 or self.state()["left"]):
             label = truth.get(texts[card.document], NEW)
             card, _took = person.decide(card, [self.seeded["labels"][label]])
             given += 1
