@@ -93,7 +93,9 @@ class MixCorridor:
         means = {size: drawn.mean()}
         for other in sorted({*sizes.tolist()} - {size}):
             means[other] = drawn_g(pool, other, rng, draws // 4).mean()
-        ratios = g_of(judged, pool - judged) / np.array([means[one] for one in sizes.tolist()])
+        # A project of one class has no mix that could vary: all of it is 0.
+        chance = np.maximum([means[one] for one in sizes.tolist()], 1e-9)
+        ratios = g_of(judged, pool - judged) / chance
         dispersion = dispersion_of(ratios, sizes, size)
         limit = limit_of(drawn, dispersion, len(judged), size, rng)
         return cls(pool / pool.sum(), size, limit, max(1.0, dispersion), len(judged))

@@ -180,6 +180,13 @@ def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:
     return _number(_count(targets > 0, decisions).micro_f1())
 
 
+def weighted_f1(targets: FloatArray, decisions: Decisions) -> float | None:
+    """Return the mean F1 of labels by how many documents each has, None where none has any."""
+    counts = _count(targets > 0, decisions)
+    f1 = np.nan_to_num(counts.f1())
+    return _number(_ratio((f1 * counts.true).sum(-1), counts.true.sum(-1), counts.true.sum(-1) > 0))
+
+
 def agreement(one: Decisions, other: Decisions) -> float:
     """Return the share of the labels that two models give which both of them give, (documents, labels) each.
 

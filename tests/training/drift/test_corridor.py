@@ -121,3 +121,11 @@ def test_shown_distances_of_the_same_mix_are_near_zero_and_of_another_are_not() 
 
 def test_the_same_seed_gives_the_same_limit() -> None:
     assert corridor(steady(10, 500)).limit == corridor(steady(10, 500)).limit
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("windows", [0, 3, 10])
+def test_a_project_of_one_class_never_alarms(windows: int) -> None:
+    history = np.full((windows, 1), 50)
+    reading = MixCorridor.fit(np.array([10]), history, 40, np.random.default_rng(0)).read(np.array([40]))
+    assert (reading.g, reading.limit, reading.is_alarm) == (0.0, 0.0, False)

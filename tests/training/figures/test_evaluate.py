@@ -13,6 +13,7 @@ from training.figures.evaluate import (
     micro_f1,
     paired_bootstrap,
     paired_classes,
+    weighted_f1,
 )
 from training.tasks import MULTI, SINGLE
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec, Task
@@ -186,3 +187,11 @@ def test_documents_flip_in_both_directions() -> None:
     other = np.eye(3, dtype=bool)[[1, 1, 2, 2, 2]]
     found = flips(true.astype(np.float32), one, other)
     assert (found.won.tolist(), found.lost.tolist(), found.neither.tolist()) == ([0], [1], [3])
+
+
+def test_weighted_f1_is_that_of_scikit_learn(task: Task) -> None:
+    targets, scores = scored(task)
+    decisions = scores >= 0.5
+    expected = f1_score(targets, decisions, average="weighted", zero_division=0)
+    assert weighted_f1(targets, decisions) == pytest.approx(expected, abs=1e-9)
+    assert weighted_f1(targets * 0, decisions) is None
