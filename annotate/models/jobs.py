@@ -101,6 +101,7 @@ class MailKind(models.TextChoices):
     INVITATION = "invitation", _("Invitation")
     ADDRESS = "address", _("A link that confirms an e-mail address")
     ADDRESS_CHANGED = "address-changed", _("E-mail address changed")
+    DRIFT = "drift", _("Alarm of drift")
 
 
 class MailQuerySet(WorkQuerySet["Mail"]):
@@ -124,6 +125,7 @@ class Mail(Work):
     asked_from = models.GenericIPAddressField(null=True)
     invitation = models.ForeignKey(Invitation, models.CASCADE, null=True, related_name="mails")
     address_link = models.ForeignKey(AddressLink, models.CASCADE, null=True, related_name="+")
+    project = models.ForeignKey(Project, models.CASCADE, null=True, related_name="+")
 
     objects: MailQuerySet = MailQuerySet.as_manager()  # type: ignore[assignment]
 

@@ -14,6 +14,7 @@ from annotate.models.queue import AssignmentState
 from annotate.models.work import Work
 from annotate.services import events
 from annotate.services.drift import strange_texts
+from annotate.services.mail import outbox
 from annotate.services.runs import schedule
 from training.types import Json
 
@@ -40,7 +41,8 @@ def is_due(corridor: Corridor) -> bool:
 def raise_alarm(window: PredictionWindow) -> Sequence[Work]:
     """Raise an alarm by a window, once; return the rows to wake a worker for.
 
-    What is unlike all that has a label goes to people first; a model is trained where the project says so.
+    What is unlike all that has a label goes to people first; a model is trained where the project says so,
+    and leads get a mail where the site sends any.
     """
     project, corridor = window.project, Corridor.of(window.project)
     try:
@@ -52,7 +54,7 @@ def raise_alarm(window: PredictionWindow) -> Sequence[Work]:
     opened = schedule.open_at_once(project=project) if corridor.retrains else []
     alarm.run = opened[0] if opened else None
     alarm.save(update_fields=["batch", "queued", "run"])
-    return opened
+    return [*opened, *outbox.tell_of_drift(project)]
 
 
 def end_answered() -> int:

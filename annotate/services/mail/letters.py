@@ -137,9 +137,29 @@ def _address_changed(row: Mail) -> list[Letter]:
     ]
 
 
+def _drift(row: Mail) -> list[Letter]:
+    if row.project is None or row.project.deleted_at is not None:
+        with translation.override(settings.LANGUAGE_CODE):
+            raise Unsendable(_("The project was deleted before the mail was sent."))
+    name = " ".join(row.project.name.split())
+    link = settings.SITE_URL + reverse("drift", args=[row.project.slug])
+    return [
+        Letter(
+            row.to,
+            _("Drift in “%(project)s”") % {"project": name},
+            _(
+                "Programs ask the model of the project “%(project)s” about other texts than usual.\n\n"
+                "What has moved, and what to do:\n%(link)s"
+            )
+            % {"project": name, "link": link},
+        )
+    ]
+
+
 WRITERS: Mapping[MailKind, Callable[[Mail], list[Letter]]] = {
     MailKind.PASSWORD: _for_password,
     MailKind.INVITATION: _invitation,
     MailKind.ADDRESS: _address,
     MailKind.ADDRESS_CHANGED: _address_changed,
+    MailKind.DRIFT: _drift,
 }

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from annotate import security_log
 from annotate.models import AddressLink, Invitation, Mail, Project, User
 from annotate.models.jobs import MailKind
+from annotate.models.members import Role
 from annotate.models.work import WorkState
 from annotate.services.mail import letters
 from annotate.services.mail.letters import Letter, Unsendable
@@ -88,8 +89,20 @@ def change_address(link: AddressLink) -> list[Mail]:
     return [_ask(MailKind.ADDRESS_CHANGED, former, asked_by=link.user)] if is_told else []
 
 
-def _ask(kind: MailKind, to: str, **about: Any) -> Mail:
-    language = get_language() or settings.LANGUAGE_CODE
+@transaction.atomic
+def tell_of_drift(project: Project) -> list[Mail]:
+    """Have the leads of a project told of an alarm, each in their language, where they have an address."""
+    if not is_configured():
+        return []
+    leads = User.objects.filter(memberships__project=project, memberships__role=Role.LEAD, is_active=True)
+    with_address = leads.exclude(email="").order_by("pk")
+    return [
+        _ask(MailKind.DRIFT, lead.email, project=project, language=lead.language) for lead in with_address
+    ]
+
+
+def _ask(kind: MailKind, to: str, *, language: str = "", **about: Any) -> Mail:
+    language = language or get_language() or settings.LANGUAGE_CODE
     return Mail.objects.create(kind=kind, to=to, language=language, woken_at=timezone.now(), **about)
 
 

@@ -18,6 +18,7 @@ from annotate.models import (
     Document,
     DriftAlarm,
     Event,
+    Mail,
     ModelVersion,
     Prediction,
     PredictionTally,
@@ -30,6 +31,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
 from annotate.services.drift import alarms, shown, strange_texts, windows
 from annotate.services.labeling import queue
+from annotate.services.mail import outbox
 from training.types import Answer, FloatArray
 
 pytestmark = pytest.mark.django_db
@@ -247,6 +249,19 @@ def test_an_alarm_trains_a_model_where_the_project_says_so(
         answer.labels.add(project.labels.get(name=name))
     traffic(*[USUAL] * 6, MOVED, MOVED)
     assert DriftAlarm.objects.get().run == TrainingRun.objects.last()
+
+
+def test_leads_with_an_address_get_a_mail_in_their_language(
+    traffic: Traffic, lead: User, settings: Any, mailoutbox: list[Any]
+) -> None:
+    settings.EMAIL_HOST, settings.SITE_URL = "mail.example", "https://winnow.example"
+    User.objects.filter(pk=lead.pk).update(email="lena@example.org", language="ru")
+    traffic(*[USUAL] * 6, MOVED, MOVED)
+    outbox.run(Mail.objects.get().pk)
+    (letter,) = mailoutbox
+    assert letter.to == ["lena@example.org"]
+    assert letter.subject == "Дрейф в проекте «Colours»"
+    assert "https://winnow.example/projects/colours/drift/" in letter.body
 
 
 def test_a_window_of_one_label_is_no_fault(traffic: Traffic) -> None:
