@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0067_drift'),
+        ("annotate", "0067_drift"),
     ]
 
     operations = [
