@@ -21,10 +21,12 @@ from annotate.api.base.views import checked, page
 from annotate.forms.people import DAYS, LONGEST_GUEST, MOST_GUESTS
 from annotate.models import Invitation, Membership
 from annotate.models.members import Role
+from annotate.services.mail import outbox
 from annotate.services.people import invitations
 from annotate.services.people.api_keys import Scope
 from annotate.services.projects import members
 from annotate.services.projects.refused import Refused
+from annotate.tasks import wake
 
 
 class MemberSerializer(serializers.ModelSerializer[Membership]):
@@ -61,10 +63,17 @@ class InvitationRequest(serializers.Serializer[Any]):
     )
     role = serializers.ChoiceField(Role.choices, default=Role.ANNOTATOR)
     days = serializers.ChoiceField(DAYS, default=7, help_text="For how long the links work.")
+    by_mail = serializers.BooleanField(
+        default=False,
+        help_text="Send the links to those given as an e-mail address; they are told to nobody.",
+    )
 
 
 class NewInvitationSerializer(InvitationSerializer):
-    link = serializers.CharField(help_text="Lets one person in, once. It is told only now.")
+    link = serializers.CharField(
+        allow_null=True,
+        help_text="Lets one person in, once. It is told only now; null: it is sent by mail.",
+    )
 
     class Meta(InvitationSerializer.Meta):
         fields = [*InvitationSerializer.Meta.fields, "link"]
@@ -154,11 +163,17 @@ class InvitationsView(APIView):
     def post(self, request: Request, slug: str) -> Response:
         project = access.led_project_for(request.user, slug)
         asked = checked(InvitationRequest, request.data)
-        issued = invitations.issue(project=project, by=access.signed_in(request.user), **asked)
+        if asked["by_mail"] and not outbox.is_configured():
+            raise Problem(HTTPStatus.CONFLICT, "no_mail", "This site sends no mail. Ask for links instead.")
+        try:
+            issued, mails = outbox.invite(project=project, by=access.signed_in(request.user), **asked)
+        except Refused as refusal:
+            raise _problem(refusal) from refusal
+        wake(mails)
         told = [
             {
                 **InvitationSerializer(invitation).data,
-                "link": request.build_absolute_uri(reverse("invitation", args=[token])),
+                "link": request.build_absolute_uri(reverse("invitation", args=[token])) if token else None,
             }
             for invitation, token in issued
         ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.test import Client
 
-from annotate.models import Document, Event, Invitation, Membership, Project, User
+from annotate.models import Document, Event, Invitation, Mail, Membership, Project, User
 from annotate.models.members import Role
 
 Api = Callable[..., Client]
@@ -64,6 +65,20 @@ def test_an_invitation_tells_its_link_once_and_is_taken_back(project: Project, l
     assert client.delete(f"{ROOT}/invitations/{ada['id']}").status_code == 404
     assert Client().get(ada["link"]).status_code == 404
     assert Client().get(bo["link"]).status_code == 200
+
+
+def test_a_link_that_is_sent_by_mail_is_told_to_nobody(
+    project: Project, lead: User, api: Api, settings: Any
+) -> None:
+    asked = {"guests": ["Ada <ada@example.org>", "Bo"], "by_mail": True}
+    assert api(lead).post(f"{ROOT}/invitations", asked, content_type=JSON).json()["code"] == "no_mail"
+    settings.EMAIL_HOST = "mail.example.org"
+    ada, bo = api(lead).post(f"{ROOT}/invitations", asked, content_type=JSON).json()
+    assert (ada["link"], "/invitations/" in bo["link"]) == (None, True)
+    assert Mail.objects.get().to == "ada@example.org"
+    settings.MAILS_PER_DAY = 1
+    assert api(lead).post(f"{ROOT}/invitations", asked, content_type=JSON).status_code == 409
+    assert Invitation.objects.count() == 2
 
 
 def test_a_wrong_invitation_makes_none(project: Project, lead: User, api: Api) -> None:
