@@ -108,7 +108,7 @@ class MixCorridor:
         expected = size * self.shares
         # Their sum is G; with the difference of both counts no part is below 0.
         parts = 2 * (_log_ratio(window, expected) - window + expected)
-        order = np.argsort(-parts, kind="stable")[: most if size else 0]
+        order = np.argsort(-parts, kind="stable")[:most]
         return MixReading(
             size=size,
             g=float(g_of(window, self.shares)),

@@ -81,3 +81,15 @@ def test_without_anything_before_there_is_no_alarm() -> None:
     reading = read_mean(Moments(), [], normal(1, 500)[0], np.random.default_rng(0))
     assert not reading.is_alarm
     assert np.isfinite([reading.statistic, reading.low, reading.high]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_window_of_history_is_enough_to_be_compared_with() -> None:
+    past, now = normal(2, 500)
+    reading = read_mean(Moments(), [past], now, np.random.default_rng(0))
+    assert reading.before == pytest.approx(past.mean)
+    assert 0 < reading.statistic < reading.limit
+
+
+def test_no_texts_have_no_mean_and_no_variance() -> None:
+    assert (Moments().mean, Moments().variance) == (0.0, 0.0)

@@ -57,3 +57,4 @@ def test_no_more_are_sent_than_there_are() -> None:
     assert len(most_unlike(texts, labelled, 50).indices) == 3
     assert len(most_unlike(texts[:0], labelled, 50).indices) == 0
     assert company(texts[:1]).tolist() == [0.0]
+    assert np.allclose(company(texts[:2]), texts[0] @ texts[1])
