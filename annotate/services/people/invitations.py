@@ -85,8 +85,12 @@ def with_mail(invitations: QuerySet[Invitation]) -> QuerySet[Invitation]:
 
 
 @transaction.atomic
-def accept(*, invitation: Invitation, user: User) -> Membership:
-    """Make `user` a member. Raises `Refused` where they are one already, or somebody was faster."""
+def accept(*, invitation: Invitation, user: User, is_new: bool = False) -> Membership:
+    """Make `user` a member. Raises `Refused` where they are one already, or somebody was faster.
+
+    An account that is made for it gets the address that the invitation was mailed to; one from before keeps
+    its own or none, as the mail may have been handed on.
+    """
     # NB: nothing but this one statement decides between two who open the link at once.
     mine = Invitation.objects.filter(pk__in=Invitation.objects.open().filter(pk=invitation.pk).values("pk"))
     if not mine.filter(used_at=None, revoked_at=None).update(used_at=timezone.now(), used_by=user):
@@ -97,7 +101,7 @@ def accept(*, invitation: Invitation, user: User) -> Membership:
         role=invitation.role,
         by=invitation.invited_by,
     )
-    if invitation.address and not user.email:  # the link was sent there, and shown to nobody
+    if is_new and invitation.address:
         user.email, user.email_confirmed_at = invitation.address, timezone.now()
         user.save(update_fields=["email", "email_confirmed_at"])
     events.record(

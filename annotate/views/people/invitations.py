@@ -98,7 +98,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     try:
         with transaction.atomic():
             user = form.save()
-            membership = invitations.accept(invitation=found, user=user)
+            membership = invitations.accept(invitation=found, user=user, is_new=True)
     except Refused as refusal:
         form.add_error(None, str(refusal))
         return _page(request, found, form)

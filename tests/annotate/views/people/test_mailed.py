@@ -158,6 +158,18 @@ def test_each_guest_gets_a_mail_or_a_link_and_the_page_tells_which(
     assert Membership.objects.filter(user=ada, project=project).exists()
 
 
+def test_an_account_from_before_gets_no_address_by_an_invitation(
+    project: Project, lead: User, stranger: User, sign_in: SignIn
+) -> None:
+    fields = {"guests": "ada@example.org", "role": "annotator", "days": "7", "by_mail": "on"}
+    sign_in(lead).post(f"/projects/{project.slug}/invite/", fields)
+    (link,) = deliver()
+    sign_in(stranger).post(link)  # to whom it was handed on
+    stranger.refresh_from_db()
+    assert Membership.objects.filter(user=stranger, project=project).exists()
+    assert (stranger.email, stranger.email_confirmed_at) == ("", None)
+
+
 def test_a_lead_may_copy_links_all_the_same(project: Project, lead: User, sign_in: SignIn) -> None:
     fields = {"guests": "ada@example.org", "role": "annotator", "days": "7"}
     page = sign_in(lead).post(f"/projects/{project.slug}/invite/", fields, follow=True)
