@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from annotate.forms.documents import FilterForm, Switch
 from annotate.models import Project
 from annotate.services.documents import spreadsheet
+from annotate.services.exports import formats
 from annotate.services.exports.contents import Contents
-from annotate.services.exports.formats import ARCHIVE, KNOWN
 
 PER = [
     ("annotation", _("Annotation: what one person says of one document now")),
@@ -40,9 +40,7 @@ class ExportForm(forms.Form):
         help_text=_("Of a document that a model has learned from, its prediction proves nothing."),
     )
     whole = forms.BooleanField(label=_("Also documents without an answer"), required=False, widget=Switch)
-    format = forms.ChoiceField(
-        label=_("Format"), choices=[(name, known.title) for name, known in KNOWN.items() if name != ARCHIVE]
-    )
+    format = forms.ChoiceField(label=_("Format"))
 
     def __init__(self, data: QueryDict, *, project: Project) -> None:
         data = data.copy()
@@ -50,8 +48,12 @@ class ExportForm(forms.Form):
             usual = Contents()
             data.setlist("per", [usual.per])
             data.setlist("part", list(usual.parts))
-        data.setdefault("format", next(iter(KNOWN)))
+        known = formats.known(project.task_type)
+        data.setdefault("format", next(iter(known)))
         super().__init__(data, label_suffix="")
+        field = self.fields["format"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, one.title) for name, one in known.items() if name != formats.ARCHIVE]
         self.filters = FilterForm(data, project=project)
 
     @property

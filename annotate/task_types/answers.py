@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from training.spans import trimmed
 from training.types import Answer
 
 
@@ -35,3 +36,12 @@ def without(answer: Answer, kept: set[int]) -> Answer:
         tuple(label for label in answer.labels if label in kept),
         tuple(span for span in answer.spans if span.label in kept),
     )
+
+
+def tidied(answer: Answer, text: str) -> Answer:
+    """Return the answer to a text with spans that neither begin nor end with a blank, as those of files may.
+
+    One that the text does not have stays, to be told.
+    """
+    kept = [(trimmed(span, text) if span.end <= len(text) else None) or span for span in answer.spans]
+    return replace(answer, spans=tuple(dict.fromkeys(kept)))

@@ -57,6 +57,20 @@ class TaskType(ABC):
         return "spans" if self.marks_text else "choices"
 
     @property
+    def overlaps(self) -> bool:
+        """Whether pieces of the text with labels may share letters."""
+        return False
+
+    @property
+    def answer_column(self) -> str:
+        """The column of a file that says what was answered."""
+        return "spans" if self.marks_text else "labels"
+
+    def parsed(self, written: Json) -> Answer:
+        """Return the answer that `write` wrote."""
+        return Answer(tuple(written or ()))
+
+    @property
     def shows_thresholds(self) -> bool:
         """Whether the figures of a version have a column of thresholds."""
         return self.task.has_thresholds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from django.http import QueryDict
@@ -11,12 +11,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotate.task_types import label_names
 from annotate.task_types.base import TaskType
+from training.records.spans import objects
 from training.storable import DECODER
 from training.tasks import span as tasks
 from training.types import Answer, Json, Span
 
+LAST = 2**31 - 1  # the greatest place that a database keeps
 MOST_SPANS = 10_000  # of one text; a page that sends more has gone wrong
 
 
@@ -33,12 +34,16 @@ class SpanType(TaskType):
     suggestion_part = "labeling/_span_suggestion.html"
     keys_part = "labeling/_span_keys.html"
 
+    @property
+    def overlaps(self) -> bool:
+        return self.task.overlaps
+
     def text_fault(self, answer: Answer, text: str) -> str:
         return self.task.text_fault(answer, text)
 
     def read_form(self, sent: QueryDict) -> Answer:
         try:
-            return Answer(spans=_spans(DECODER.decode(sent.get("spans") or "[]"), _key))
+            return Answer(spans=_sent(DECODER.decode(sent.get("spans") or "[]")))
         except RecursionError as error:
             raise ValueError("The spans lie too deep.") from error
 
@@ -57,7 +62,7 @@ class SpanType(TaskType):
     def read_cell(self, value: Any, separator: str) -> Answer:
         """Return the answer, in names as they are spelled, that a list of spans gives, or its JSON.
 
-        Each is a list of start, end and label, or an object with these names. Raises `ValueError`, with a
+        Each is a list of start, end and label, or an object with such names. Raises `ValueError`, with a
         sentence.
         """
         if isinstance(value, str) and value.strip():
@@ -65,40 +70,37 @@ class SpanType(TaskType):
                 value = DECODER.decode(value)
             except (ValueError, RecursionError) as error:
                 raise ValueError(_("The spans are no list in JSON.")) from error
-        return Answer(spans=_spans(value or [], label_names.read))
+        items = value or []
+        _refuse_other_than_list(items)
+        found = objects.from_object({"text": "", "spans": items})
+        if found.faults:
+            raise ValueError(found.faults[0])
+        return Answer(spans=tuple(dict.fromkeys(found.spans)))
 
     def write_cell(self, answer: Answer) -> str:
-        return json.dumps(self.write(answer), ensure_ascii=False)
+        return json.dumps(self.write(answer), ensure_ascii=False) if answer.spans else ""
+
+    def parsed(self, written: Json) -> Answer:
+        return self.read_cell(written, "")
 
     def write(self, answer: Answer) -> Json:
         return [{"start": span.start, "end": span.end, "label": span.label} for span in answer.spans]
 
 
-def _key(label: Json) -> int:
-    return label if type(label) is int else 0
-
-
-def _spans(items: Json, label: Any) -> tuple[Span, ...]:
-    """Return the spans of a list; a `ValueError` with a sentence names the first that is none."""
+def _refuse_other_than_list(items: Json) -> None:
     if not isinstance(items, list) or len(items) > MOST_SPANS:
         raise ValueError(_("Spans come as a list of at most %(most)s.") % {"most": f"{MOST_SPANS:,}"})
-    return tuple(dict.fromkeys(_span(item, label) for item in items))
 
 
-def _span(item: Json, label: Any) -> Span:
-    named = isinstance(item, Mapping)
-    parts = [item.get(name) for name in ("start", "end", "label")] if named else item
-    is_span = isinstance(parts, list) and len(parts) == 3 and all(type(part) is int for part in parts[:2])
-    name = label(parts[2]) if is_span else None
-    if not name or not all(0 <= place <= _LAST for place in parts[:2]):
-        shown = json.dumps(item, ensure_ascii=False)[:200]
-        raise ValueError(
-            _("A span is a start, an end and a label; this is none: %(value)s") % {"value": shown}
-        )
-    return Span(parts[0], parts[1], name)
-
-
-_LAST = 2**31 - 1  # the greatest place that a database keeps
+def _sent(items: Json) -> tuple[Span, ...]:
+    """Return the spans that a page sends: start, end and key of a label; `ValueError` for anything else."""
+    _refuse_other_than_list(items)
+    for item in items:
+        if not isinstance(item, list) or [type(part) for part in item] != [int, int, int]:
+            raise ValueError(_("A span is a start, an end and a label."))
+        if not all(0 <= part <= LAST for part in item[:2]):
+            raise ValueError(_("A span starts and ends within its text."))
+    return tuple(dict.fromkeys(Span(*item) for item in items))
 
 
 class FlatSpanType(SpanType):

@@ -19,7 +19,7 @@ SCAN = 32 * 1024 * 1024  # bytes that are checked for being UTF-8 before the fil
 SUFFIXES = {
     ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json",
     ".xlsx": "xlsx", ".xlsm": "xlsx", ".parquet": "parquet", ".pq": "parquet", ".txt": "lines",
-    ".text": "lines",
+    ".text": "lines", ".conll": "conll", ".bio": "conll", ".iob": "conll", ".iob2": "conll",
 }  # fmt: skip
 BOMS = [
     (codecs.BOM_UTF32_LE, "utf-32"),  # NB: before UTF-16, as this mark begins with UTF-16's

@@ -13,6 +13,7 @@ from training.types import Json
 
 # The columns of an export, by which one that comes back is known: those of the document, those of what one
 # row is about, and those that whoever exports may leave out.
+LABELS, SPANS = "labels", "spans"  # of the whole text, or of pieces of it: a project has one of them
 DOCUMENT = ("document", "external_id", "text", "lane")
 ROWS = {
     "document": ("labels", "outcome", "is_gold", "answers"),
@@ -62,20 +63,23 @@ def _is_run(text: str) -> bool:
 def read_back(cells: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return the cells of one of our own rows without marks; those of any other file stay as they came.
 
-    NB: our own JSONL has these columns too, with labels as a list and without marks.
+    NB: our own JSONL has these columns too, with labels or spans as a list and without marks.
     """
-    if not is_own(cells) or isinstance(cells.get("labels", []), list):
+    if not is_own(cells) or isinstance(cells.get(LABELS, cells.get(SPANS, [])), list):
         return cells
     return {name: unmarked(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
 
 
-def columns(per: str, parts: Collection[str]) -> tuple[str, ...]:
-    """Return the columns of an export whose rows are about this, with these parts."""
+def columns(per: str, parts: Collection[str], answer: str = LABELS) -> tuple[str, ...]:
+    """Return the columns of an export whose rows are about this, with these parts.
+
+    `answer` is the column that says what was answered.
+    """
     left_out = {name for part in PARTS if part not in parts for name in PARTS[part]}
     # What an annotation was suggested belongs to it; a document's answer may be made of several.
     asked = [part for part in PARTS if part != "origin" and (part != "suggestions" or per != "document")]
     chosen = (*DOCUMENT, *ROWS[per], *(name for part in asked for name in PARTS[part]))
-    return tuple(name for name in chosen if name not in left_out)
+    return tuple(answer if name == LABELS else name for name in chosen if name not in left_out)
 
 
 def undecided(parts: Collection[str]) -> tuple[str, ...]:
@@ -106,6 +110,8 @@ def fields(cell: Json) -> dict[str, Json]:
 USUAL = ("origin", "meta")
 COLUMNS = columns("annotation", USUAL)
 _CHOICES = [parts for size in range(len(PARTS) + 1) for parts in combinations(PARTS, size)]
-_OWN = {frozenset(columns(per, parts)) for per in ROWS for parts in _CHOICES}
+_OWN = {
+    frozenset(columns(per, parts, answer)) for per in ROWS for parts in _CHOICES for answer in (LABELS, SPANS)
+}
 _OWN |= {frozenset(undecided(parts)) for parts in _CHOICES}
 _SIZES = set(map(len, _OWN))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from annotate.models import Annotation, AnnotationLabel, Decision, Document, Prediction, Project
+from annotate.models import Annotation, Decision, Document, Prediction, Project
 from annotate.services.corpus import snapshots
 from annotate.services.documents import filters, spreadsheet
+from annotate.task_types import TaskType, answers
+from training.types import Answer
 
 CHUNK = 1000  # documents in memory at a time
 FIRST_KEYS = 100  # so few first, so that the first row is there at once
@@ -43,9 +45,8 @@ class Contents:
             "wanted": dict(self.wanted),
         }
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return spreadsheet.columns(self.per, self.parts)
+    def columns(self, task_type: TaskType) -> tuple[str, ...]:
+        return spreadsheet.columns(self.per, self.parts, task_type.answer_column)
 
     def documents(self, project: Project) -> QuerySet[Document]:
         """Return the documents that have at least one row."""
@@ -61,15 +62,15 @@ def rows(project: Project, contents: Contents) -> Iterator[Row]:
 
     A document that nobody has decided on has the columns of `spreadsheet.undecided` alone.
     """
-    names = dict(project.labels.values_list("pk", "name"))
+    told = _Told(project.task_type, dict(project.labels.values_list("pk", "name")))
     offered = set(project.labels.live().values_list("pk", flat=True))
     columns = ["pk", "external_id", "text", "lane", *(["meta"] if "meta" in contents.parts else [])]
     for keys in _keys(contents.documents(project)):
         if contents.per == "document":
-            found = _resolved(project, keys, offered, names)
+            found = _resolved(project, keys, offered, told)
         else:
-            found = _annotations(keys, names, contents)
-        predictions = _predictions(keys, names) if "predictions" in contents.parts else {}
+            found = _annotations(keys, told, contents)
+        predictions = _predictions(keys, told) if "predictions" in contents.parts else {}
         documents = Document.objects.filter(pk__in=keys).order_by("pk").values_list(*columns)
         for pk, external_id, text, lane, *meta in documents:
             row = {"document": pk, "external_id": external_id or "", "text": text, "lane": lane}
@@ -96,22 +97,32 @@ def _keys(documents: QuerySet[Document]) -> Iterator[list[int]]:
         last, most = found[-1], MOST_KEYS
 
 
-def _labels(choices: QuerySet[AnnotationLabel], names: Mapping[int, str]) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
-    for annotation, label in choices.order_by("label_id").values_list("annotation_id", "label_id"):
-        found.setdefault(annotation, []).append(names[label])
-    return found
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Writes answers as the task does, with the names of labels."""
+
+    task_type: TaskType
+    names: Mapping[int, str]
+
+    @property
+    def column(self) -> str:
+        return self.task_type.answer_column
+
+    def __call__(self, answer: Answer) -> Any:
+        """Return an answer in names; a label that was never the project's is left out."""
+        known = answers.without(answer, set(self.names))
+        return self.task_type.write(answers.translated(known, self.names))
 
 
 def _resolved(
-    project: Project, documents: Sequence[int], offered: set[int], names: Mapping[int, str]
+    project: Project, documents: Sequence[int], offered: set[int], told: _Told
 ) -> dict[int, list[Row]]:
     """Return the answer that a run would learn of each document; it knows no label that is archived."""
     _newest, cast = snapshots.votes(project, labels=offered, document__in=documents)
     return {
         document: [
             {
-                "labels": _named(snapshots.resolve(project, votes).labels, names),
+                told.column: told(snapshots.resolve(project, votes)),
                 "outcome": "answered",
                 "is_gold": any(vote.is_gold for vote in votes),
                 "answers": len(votes),
@@ -121,11 +132,9 @@ def _resolved(
     }
 
 
-def _annotations(
-    documents: Sequence[int], names: Mapping[int, str], contents: Contents
-) -> dict[int, list[Row]]:
+def _annotations(documents: Sequence[int], told: _Told, contents: Contents) -> dict[int, list[Row]]:
     """Return the annotations by document. NB: as plain columns; a model object each takes twice as long."""
-    labels = _labels(AnnotationLabel.objects.filter(annotation__document__in=documents), names)
+    said = Annotation.objects.filter(document__in=documents).answers()
     columns = [
         "pk", "document_id", "annotator__username", "outcome", "is_gold", "source",
         "reason", "seconds", "created_at", "updated_at",
@@ -137,7 +146,7 @@ def _annotations(
     annotations = Annotation.objects.filter(document__in=documents).order_by("pk").values_list(*columns)
     for pk, document, annotator, outcome, gold, source, reason, seconds, made, updated, *shown in annotations:
         row: Row = {
-            "labels": labels.get(pk, []),
+            told.column: told(said.get(pk, Answer())),
             "annotator": annotator,
             "outcome": outcome,
             "is_gold": gold,
@@ -150,11 +159,11 @@ def _annotations(
         if "origin" not in contents.parts:
             del row["source"]
         if shown:
-            row["suggested"] = None if shown[0] is None else _named(shown[0].labels, names)
+            row["suggested"] = None if shown[0] is None else told(shown[0])
             row["suggested_by"] = shown[1]
         kept = found.setdefault(document, [])
         if contents.per == "decision":
-            kept += _told(pk, row, earlier.get(pk, ()), names)
+            kept += _history(pk, row, earlier.get(pk, ()), told)
         else:
             kept.append(row)
     return found
@@ -169,19 +178,17 @@ def _decisions(documents: Sequence[int]) -> dict[int, list[tuple[Any, ...]]]:
     return found
 
 
-def _told(
-    annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], names: Mapping[int, str]
-) -> list[Row]:
+def _history(annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], told: _Told) -> list[Row]:
     """Return every decision of an annotation, the oldest first.
 
     What an import said, and what was withdrawn, stands in the annotation alone: it is the last of them.
     """
     del row["is_gold"]
     row |= {"created": row.pop("updated"), "annotation": annotation, "is_current": True}
-    told = [
+    found = [
         {
             **row,
-            "labels": _named(answer.labels, names),
+            told.column: told(answer),
             "outcome": outcome,
             "reason": reason,
             "seconds": seconds,
@@ -190,33 +197,33 @@ def _told(
         }
         for outcome, answer, reason, seconds, made in decisions
     ]
-    last = told[-1] if told else None
-    if last and (last["outcome"], set(last["labels"])) == (row["outcome"], set(row["labels"])):
+    last = found[-1] if found else None
+    if last and last["outcome"] == row["outcome"] and _is_same(last[told.column], row[told.column]):
         last["is_current"] = True
-        return told
-    return [*told, row]
+        return found
+    return [*found, row]
+
+
+def _is_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
+    """Tell whether two answers say the same, in whatever order."""
+    return sorted(map(str, one)) == sorted(map(str, other))
 
 
 _NOT_PREDICTED: Row = {"predicted": None, "predicted_by": None, "scores": None}
 
 
-def _predictions(documents: Sequence[int], names: Mapping[int, str]) -> dict[int, Row]:
+def _predictions(documents: Sequence[int], told: _Told) -> dict[int, Row]:
     columns = ("document_id", "version__number", "version__calibrated", "answer")
     found = Prediction.objects.filter(document__in=documents).values_list(*columns)
     return {
         document: {
-            "predicted": _named(answer.labels, names),
+            "predicted": told(answer),
             "predicted_by": number,
             "scores": {
-                names[label]: score
+                told.names[label]: score
                 for label, score in answer.told(calibrated=calibrated).scores
-                if label in names
+                if label in told.names
             },
         }
         for document, number, calibrated, answer in found
     }
-
-
-def _named(labels: Iterable[str | int], names: Mapping[int, str]) -> list[str]:
-    """Return the names of labels; one that was never the project's is left out."""
-    return [names[int(label)] for label in labels if int(label) in names]

@@ -14,12 +14,11 @@ from django.utils.translation import gettext_lazy as _
 from annotate.models import Project, User
 from annotate.models.events import EventKind
 from annotate.services import events
-from annotate.services.documents.spreadsheet import COLUMNS, marked
-from annotate.services.exports import contents
+from annotate.services.documents.spreadsheet import COLUMNS, LABELS, SPANS, marked
+from annotate.services.exports import contents, spans
 from annotate.services.exports.contents import Contents, Row
 from annotate.task_types import TaskType
 from training.storable import mended, printable
-from training.types import Answer
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 LONGEST_PREVIEW = 4_000  # characters
@@ -54,8 +53,8 @@ def csv_lines(rows: Iterable[Row], task_type: TaskType, columns: Sequence[str] =
     yield b"\xef\xbb\xbf" + writer.writerow(columns).encode()
     for row in rows:
         told = dict(row)
-        for name in ("labels", "predicted", "suggested"):
-            told[name] = task_type.write_cell(Answer(tuple(row.get(name) or ())))
+        for name in (task_type.answer_column, "predicted", "suggested"):
+            told[name] = task_type.write_cell(task_type.parsed(row.get(name)))
         yield printable(writer.writerow([_cell(told.get(name)) for name in columns])).encode()
 
 
@@ -82,9 +81,13 @@ def fasttext_lines(rows: Iterable[Row]) -> Iterator[bytes]:
 
 def doccano_lines(rows: Iterable[Row]) -> Iterator[bytes]:
     for row in rows:
-        labels = row["labels"] if row.get("outcome") == "answered" else []
+        labels = _doccano(row) if row.get("outcome") == "answered" else []
         told = {"id": row["document"], "text": row["text"], "label": labels, **_beside(row)}
         yield _written(told) + b"\n"
+
+
+def _doccano(row: Row) -> list[Any]:
+    return spans.doccano(row) if "spans" in row else row["labels"]
 
 
 def _beside(row: Row) -> Row:
@@ -109,7 +112,7 @@ def label_studio(rows: Iterable[Row]) -> Iterator[bytes]:
             task["predictions"] = [
                 {
                     "model_version": str(of_one[0]["predicted_by"]),
-                    "result": _choices(of_one[0]["predicted"]),
+                    "result": _results(of_one[0], of_one[0]["predicted"]),
                     "score": next(iter(scores), None),
                 }
             ]
@@ -121,7 +124,7 @@ def label_studio(rows: Iterable[Row]) -> Iterator[bytes]:
 def _annotation(row: Row) -> Row:
     is_answered = row["outcome"] == "answered"
     return {
-        "result": _choices(row["labels"]) if is_answered else [],
+        "result": _results(row, row.get("spans", row.get("labels"))) if is_answered else [],
         "was_cancelled": not is_answered,
         "ground_truth": bool(row.get("is_gold")),
         "lead_time": row.get("seconds"),
@@ -131,9 +134,14 @@ def _annotation(row: Row) -> Row:
     }
 
 
-def _choices(labels: Sequence[str]) -> list[Row]:
-    if not labels:
+def _results(row: Row, answer: Sequence[Any]) -> list[Row]:
+    """Return an answer to the text of a row as Label Studio has it."""
+    if not answer:
         return []
+    return spans.label_studio(answer, row["text"]) if isinstance(answer[0], dict) else _choices(answer)
+
+
+def _choices(labels: Sequence[str]) -> list[Row]:
     return [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": list(labels)}}]
 
 
@@ -146,6 +154,13 @@ class Format:
     media: str
     write: Callable[[Iterable[Row], TaskType, Sequence[str]], Iterator[bytes]] | None = None
     note: Any = ""
+    answers: tuple[str, ...] = (LABELS, SPANS)
+    """What it can hold, by the column that says so."""
+    overlaps: bool = True
+
+    def holds(self, task_type: TaskType) -> bool:
+        """Tell whether it has a way to write every answer of a task."""
+        return task_type.answer_column in self.answers and (self.overlaps or not task_type.overlaps)
 
     @property
     def is_streamed(self) -> bool:
@@ -168,6 +183,7 @@ KNOWN: dict[str, Format] = {
         "text/plain; charset=utf-8",
         lambda rows, task_type, columns: fasttext_lines(rows),
         _("Rows without labels are left out; line breaks in texts become blanks, blanks in labels “_”."),
+        answers=(LABELS,),
     ),
     "labelstudio": Format(
         "Label Studio (JSON)",
@@ -181,6 +197,26 @@ KNOWN: dict[str, Format] = {
         "jsonl",
         "application/x-ndjson",
         lambda rows, task_type, columns: doccano_lines(rows),
+    ),
+    "conll": Format(
+        "CoNLL (BIO)",
+        "conll",
+        "text/plain; charset=utf-8",
+        lambda rows, task_type, columns: spans.conll(rows),
+        _(
+            "One token and its tag a line. A line before each text has it whole, so that its blanks come "
+            "back; texts without an answer are left out."
+        ),
+        answers=(SPANS,),
+        overlaps=False,
+    ),
+    "spacy": Format(
+        "spaCy (JSONL)",
+        "jsonl",
+        "application/x-ndjson",
+        lambda rows, task_type, columns: spans.spacy(rows),
+        _("Each line is a text with its tokens and entities, as Doc.from_json takes it."),
+        answers=(SPANS,),
     ),
     "parquet": Format(
         "Parquet",
@@ -196,9 +232,17 @@ KNOWN: dict[str, Format] = {
             "A folder with Parquet files and a card that names the labels: the pool is “train”, the holdout "
             "is “test”. Unpack it, and load it with datasets.load_dataset. A worker writes it."
         ),
+        answers=(LABELS,),
     ),
     ARCHIVE: Format(_("Project archive"), "zip", "application/zip"),
 }
+
+
+def known(task_type: TaskType) -> dict[str, Format]:
+    """Return the formats that can hold the answers of a task, by their keys."""
+    return {name: format for name, format in KNOWN.items() if format.holds(task_type)}
+
+
 # Those that hold every column, and that an import reads back whole.
 FORMATS = {name: KNOWN[name].media for name in ("jsonl", "csv")}
 
@@ -261,4 +305,4 @@ def preview(project: Project, format: str, chosen: Contents, *, rows: int) -> st
 def lines(rows: Iterable[Row], project: Project, format: str, chosen: Contents) -> Iterator[bytes]:
     """Yield the pieces of a file; of one that a worker writes otherwise, the same rows as JSONL."""
     write = KNOWN[format].write
-    return write(rows, project.task_type, chosen.columns) if write else jsonl(rows)
+    return write(rows, project.task_type, chosen.columns(project.task_type)) if write else jsonl(rows)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from annotate.models.documents import Lane
+from annotate.services.documents.spreadsheet import LABELS, SPANS
 from annotate.services.exports.contents import Row
 from training.types import ScoreKind, Task, TrainingError
 
@@ -35,9 +36,11 @@ AS_JSON = ("meta", "scores")
 def write_parquet(rows: Iterable[Row], columns: Sequence[str], path: Path) -> None:
     """Write rows as Parquet; what is nested is JSON. A row without an answer has an empty list of labels."""
     arrow = _arrow()
-    schema = arrow.schema([(name, _kind(arrow, name)) for name in columns])
+    nested = SPANS in columns
+    schema = arrow.schema([(name, _kind(arrow, name, nested=nested)) for name in columns])
     parts = {"": path}
-    _write(({**row, "labels": row.get("labels", [])} for row in rows), schema, parts, lambda row: "")
+    answer = SPANS if nested else LABELS
+    _write(({**row, answer: row.get(answer, [])} for row in rows), schema, parts, lambda row: "")
 
 
 def write_dataset(
@@ -80,10 +83,11 @@ def _arrow() -> Any:
     return pyarrow
 
 
-def _kind(arrow: Any, column: str) -> Any:
+def _kind(arrow: Any, column: str, *, nested: bool = False) -> Any:
+    """Return the kind of a column; what is `nested`, as spans are, is JSON."""
     if column in WHOLE:
         return arrow.int64()
-    if column == "labels" or column in LISTS:
+    if column == LABELS or (column in LISTS and not nested):
         return arrow.list_(arrow.string())
     if column in TIMES:
         return arrow.timestamp("us", tz="UTC")
@@ -96,6 +100,7 @@ def _write(
     rows: Iterable[Row], schema: pyarrow.Schema, parts: Mapping[str, Path], part_of: Callable[[Row], str]
 ) -> dict[str, int]:
     """Write each row into its part; return how many rows each has."""
+    nested = {SPANS, *LISTS} if SPANS in schema.names else set()
     arrow, counts, waiting = _arrow(), dict.fromkeys(parts, 0), {name: list[Row]() for name in parts}
     writers = {name: arrow.parquet.ParquetWriter(path, schema) for name, path in parts.items()}
 
@@ -107,7 +112,12 @@ def _write(
     try:
         for row in rows:
             name = part_of(row)
-            waiting[name].append({column: _value(column, row.get(column)) for column in schema.names})
+            waiting[name].append(
+                {
+                    column: _value(column, row.get(column), is_nested=column in nested)
+                    for column in schema.names
+                }
+            )
             if len(waiting[name]) == GROUP:
                 flush(name)
         for name in parts:
@@ -118,10 +128,10 @@ def _write(
     return counts
 
 
-def _value(column: str, value: Any) -> Any:
+def _value(column: str, value: Any, *, is_nested: bool = False) -> Any:
     if value is None:
         return None
-    if column in AS_JSON:
+    if column in AS_JSON or is_nested:
         return json.dumps(value, ensure_ascii=False)
     return datetime.fromisoformat(value) if column in TIMES else value
 

@@ -142,9 +142,9 @@ class ColumnMapping:
         """
         if self.label not in cells:
             return None
-        if _marks_spans(cells[self.label]):
+        if not task_type.marks_text and _marks_spans(cells[self.label]):
             raise ValueError(_("It labels pieces of the text (spans); only labels of texts come in."))
-        is_own = own and self.label == "labels"
+        is_own = own and self.label == task_type.answer_column
         separator = next(iter(task_type.separators), "") if is_own else self.separator
         said = task_type.read_cell(cells[self.label], separator)
         if said != Answer():
@@ -176,13 +176,16 @@ def guess(
     identity = _named(names, ID)
     rest = [name for name in names if name != identity]
     # A column of lists of names is one of labels, whatever it is called.
-    label = _named(rest, LABEL) or next((name for name in rest if _is_of_lists(whole, name)), "")
+    if task_type.marks_text:
+        label = next((name for name in rest if _is_of_answers(whole, name, task_type)), "")
+    else:
+        label = _named(rest, LABEL) or next((name for name in rest if _is_of_lists(whole, name)), "")
     text = _named([name for name in names if name != label], TEXT)
     if not text:
         # The column with the most characters.
         free = [name for name in names if name not in {identity, label}]
         text = max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in whole), default="")
-    if not label and len(whole) >= 4:
+    if not label and len(whole) >= 4 and not task_type.marks_text:
         # In a file without names, labels are the only other column, if its values are short and recur.
         free = [name for name in names if name not in {identity, text}]
         values = [_flat(row.cells.get(free[0])) for row in whole] if len(free) == 1 else []
@@ -200,8 +203,19 @@ def guess(
         if spreadsheet.is_own(names)
         else tuple(name for name in names if name not in {text, identity, label}),
         create_labels=not has_labels,
+        empty_is_answer=task_type.marks_text and bool(label),  # most texts of such a file have no span
         tool=tool,
     )
+
+
+def _is_of_answers(rows: Sequence[records.Row], name: str, task_type: TaskType) -> bool:
+    """Tell whether the task can read each cell of a column, and some of them say something."""
+    cells = [row.cells[name] for row in rows if row.cells.get(name) not in (None, "")]
+    try:
+        said = [task_type.read_cell(cell, "") for cell in cells if isinstance(cell, list | str)]
+    except ValueError:
+        return False
+    return len(said) == len(cells) and any(answer != Answer() for answer in said)
 
 
 def _is_of_lists(rows: Sequence[records.Row], name: str) -> bool:

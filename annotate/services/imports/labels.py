@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from annotate import hotkeys
 from annotate.models import Annotation, AnnotationLabel, AnnotationSpan, Decision, Label, Project, User
 from annotate.models.annotations import Outcome, Source
+from annotate.services import sentences
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.imports.changes import Changes
 from annotate.services.imports.matching import RowMatch, Seen, contradiction
@@ -78,10 +79,11 @@ class ImportedLabels:
             entry.named, entry.answer, entry.spellings = found
         else:
             self._resolve(entry, named)
-        if entry.answer is not None and (
-            fault := self.project.task_type.text_fault(entry.answer, entry.text)
-        ):
-            entry.answer, entry.unfit = None, fault
+        if entry.answer is not None and entry.answer.spans:
+            entry.answer = answers.tidied(entry.answer, entry.text)
+            entry.named = answers.tidied(entry.named, entry.text)
+            if fault := self.project.task_type.text_fault(entry.answer, entry.text):
+                entry.answer, entry.unfit = None, sentences.translated(fault)
 
     def _resolve(self, entry: RowMatch, named: Answer) -> None:
         meant = {name: self._meant(label_names.tidy(str(name))) for name in answers.labels_of(named)}
@@ -128,8 +130,8 @@ class ImportedLabels:
                 shown = printable(name[:LONGEST_NAME])
                 return _("The label “%(name)s” %(reason)s.") % {"name": shown, "reason": reason}
         fault = self.project.task_type.fault(named)
-        if not fault or not names:
-            return fault
+        if not fault or not named.labels:
+            return sentences.translated(fault)
         shown = ", ".join(f"“{name}”" for name in names)
         return f"{fault} {Truncator(shown).chars(LONGEST_NAME)}"
 

@@ -32,7 +32,7 @@ from annotate.services.archives.reading import ArchiveError
 from annotate.services.deletion import project as deletion
 from annotate.services.exports import archive
 from tests.annotate.made.bundles import add_version
-from training.types import Answer
+from training.types import Answer, Span
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +175,24 @@ def test_answers_and_histories_are_of_the_labels_of_the_new_project(
     assert version.checked_folder().is_dir()
     original = Annotation.objects.get(project=filled, annotator__username="anton")
     assert annotation.created_at == original.created_at
+
+
+def test_spans_come_back_in_the_labels_of_the_new_project(filled: Project, tmp_path: Path) -> None:
+    Project.objects.update(task="span")
+    red, green, _blue = filled.labels.order_by("position", "pk")
+    made = Annotation.objects.earliest("pk")
+    for said in (
+        Answer(spans=(Span(0, 2, green.pk),)),
+        Answer(spans=(Span(0, 2, red.pk), Span(3, 8, green.pk))),
+    ):
+        made.say(said)
+        Decision.objects.create(annotation=made, card=uuid.uuid4(), outcome="answered", answer=said)
+    again = restored(packed(filled, tmp_path)).project
+    assert again is not None
+    copy = Annotation.objects.filter(project=again).earliest("pk")
+    keys = dict(again.labels.values_list("name", "pk"))
+    wanted = (Span(0, 2, keys["red"]), Span(3, 8, keys["green"]))
+    assert copy.answer == Answer(spans=wanted) == copy.decisions.latest("pk").answer
 
 
 def test_on_an_empty_site_names_become_accounts_nobody_can_log_in_to(
