@@ -14,21 +14,33 @@ from rest_framework.views import APIView
 
 from annotate import access, tasks
 from annotate.api.base.errors import Problem
+from annotate.api.base.fields import SpanField
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.forms.keys import as_key
-from annotate.models import Annotation, Label, Project
+from annotate.models import Annotation, AnnotationSpan, Label, Project
 from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.services.labeling import api_decisions, decisions
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
-from training.types import Answer
+from annotate.task_types import answers
+from annotate.task_types.span import MOST_SPANS
+from training.types import Answer, Span
+
+
+class KeptSpan(serializers.ModelSerializer[AnnotationSpan]):
+    label = serializers.CharField(source="label.name")
+
+    class Meta:
+        model = AnnotationSpan
+        fields = ["start", "end", "label"]
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     annotator = serializers.CharField(source="annotator.username")
     external_id = serializers.CharField(source="document.external_id", allow_null=True)
     labels = serializers.SlugRelatedField[Label](slug_field="name", many=True, read_only=True)
+    spans = KeptSpan(many=True, read_only=True)
 
     class Meta:
         model = Annotation
@@ -39,6 +51,7 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
             "annotator",
             "outcome",
             "labels",
+            "spans",
             "reason",
             "seconds",
             "source",
@@ -58,6 +71,16 @@ KEY_HELP = (
 LABELS_HELP = "Names of labels; an answer needs them, and an empty list says that none of the labels applies."
 
 
+SPANS_HELP = (
+    "Of a project that labels pieces of texts: an answer needs them, and an empty list says that there is "
+    "nothing in the text."
+)
+DIGEST_HELP = (
+    "The SHA-256 of the text that the spans are of, as `sha256` of the document: they are refused where the "
+    "text has been changed since."
+)
+
+
 class AnnotationRequest(serializers.Serializer[Any]):
     key = serializers.UUIDField(required=False, help_text=KEY_HELP)
     document = serializers.IntegerField(required=False, min_value=1, help_text="Its id; or `external_id`.")
@@ -68,13 +91,15 @@ class AnnotationRequest(serializers.Serializer[Any]):
     labels = serializers.ListField(
         child=serializers.CharField(max_length=200), required=False, max_length=1000, help_text=LABELS_HELP
     )
+    spans = SpanField(many=True, required=False, max_length=MOST_SPANS, help_text=SPANS_HELP)  # type: ignore[call-arg]
+    sha256 = serializers.CharField(required=False, max_length=64, help_text=DIGEST_HELP)
     seconds = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=86_400)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("document" in attrs) == ("external_id" in attrs):
             raise serializers.ValidationError(_("Name the document by either `document` or `external_id`."))
-        if attrs["outcome"] == Outcome.ANSWERED and "labels" not in attrs:
+        if attrs["outcome"] == Outcome.ANSWERED and not {"labels", "spans"} & {*attrs}:
             sentence = _("An answer needs `labels`; an empty list says that none of the labels applies.")
             raise serializers.ValidationError({"labels": sentence})
         return attrs
@@ -95,7 +120,9 @@ class AnnotationsView(APIView):
     def get(self, request: Request, slug: str) -> Response:
         user = access.signed_in(request.user)
         project = access.project_for(user, slug)
-        rows = project.annotations.select_related("annotator", "document").prefetch_related("labels")
+        rows = project.annotations.select_related("annotator", "document").prefetch_related(
+            "labels", "spans__label"
+        )
         # Annotators see their own answers only, so that they answer without knowing those of others.
         if not access.reviews(user, project):
             rows = rows.filter(annotator=user)
@@ -124,7 +151,8 @@ class AnnotationsView(APIView):
                 annotator=user,
                 key=asked.get("key") or uuid.uuid4(),
                 outcome=asked["outcome"],
-                answer=_answer(project, asked.get("labels", [])),
+                answer=_answer(project, asked),
+                digest=asked.get("sha256", ""),
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
             )
@@ -136,7 +164,15 @@ class AnnotationsView(APIView):
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
 
 
-def _answer(project: Project, names: list[str]) -> Answer:
+def _answer(project: Project, asked: dict[str, Any]) -> Answer:
+    """Return the answer of a request in the project's labels; raises where another part says it."""
+    part = project.task_type.answer_column
+    if asked["outcome"] == Outcome.ANSWERED and part not in asked:
+        sentence = _("An answer in this project needs `%(part)s`.") % {"part": part}
+        raise serializers.ValidationError({part: sentence})
+    spans = tuple(Span(one["start"], one["end"], one["label"]) for one in asked.get("spans", ()))
+    named = Answer(tuple(asked.get("labels", ())), spans)
+    names = answers.labels_of(named)
     known = dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
     if not known.keys() >= set(names):
         # A program may still call a merged label by its old name.
@@ -145,5 +181,5 @@ def _answer(project: Project, names: list[str]) -> Answer:
     unknown = [name for name in names if name not in known]
     if unknown:
         sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
-        raise serializers.ValidationError({"labels": sentence})
-    return Answer(tuple(dict.fromkeys(known[name] for name in names)))
+        raise serializers.ValidationError({part: sentence})
+    return answers.translated(named, known)

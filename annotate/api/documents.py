@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 
 from annotate import access, tasks
 from annotate.api.base.errors import Problem
+from annotate.api.base.fields import SpanField
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.forms.documents import FilterForm
@@ -27,8 +28,9 @@ from annotate.services.people.api_keys import Scope
 from annotate.services.projects.refused import Refused
 from annotate.services.runs import schedule
 from annotate.services.work import jobs
+from annotate.task_types.span import MOST_SPANS
 from training.storable import LIMITS, json_fault, text_fault
-from training.types import Answer
+from training.types import Answer, Span
 
 MAX_DOCUMENTS = 5000
 
@@ -52,6 +54,13 @@ class NewDocument(serializers.Serializer[Any]):
         required=False,
         allow_null=True,
         help_text="Kept as the answer of the annotator `import`; an empty list is the answer `none applies`.",
+    )
+    spans = SpanField(  # type: ignore[call-arg]
+        many=True,
+        required=False,
+        allow_null=True,
+        max_length=MOST_SPANS,
+        help_text="The same in a project that labels pieces of texts; an empty list says that there is none.",
     )
 
     def validate_meta(self, meta: dict[str, Any]) -> dict[str, Any]:
@@ -272,11 +281,12 @@ class CommentsView(APIView):
 
 
 def _row(number: int, document: dict[str, Any]) -> IncomingDocument:
-    labels = document.get("labels")
+    labels, spans = document.get("labels"), document.get("spans")
+    given = tuple(Span(one["start"], one["end"], one["label"]) for one in spans or ())
     return IncomingDocument(
         text=document["text"],
         external_id=document.get("external_id") or "",
-        answer=None if labels is None else Answer(tuple(labels)),
+        answer=None if labels is None and spans is None else Answer(tuple(labels or ()), given),
         meta=document.get("meta", {}),
         number=number,
     )

@@ -15,11 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from annotate.forms.keys import LARGEST_KEY, as_key
 from annotate.forms.names import NameField
 from annotate.models import Annotation, Label, Project, User
+from annotate.services import sentences
 from annotate.services.documents import columns, metadata, orders, search, similar
 from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
 from annotate.services.documents.orders import ListPlace, Sorting
 from annotate.services.labeling.decisions import LONGEST_REASON
+from annotate.task_types import answers
 from training.types import Answer
 
 MOST_BATCHES = 100  # that are offered; links may name any
@@ -341,7 +343,7 @@ class AnswerForm(forms.Form):
         self.task_type = project.task_type
         self.labels: list[Label] = list(project.labels.live())
         self.answer = standing
-        self.is_none = standing is not None and not standing.labels
+        self.is_none = standing is not None and standing == Answer()
         self.sent = data if data is not None else QueryDict()
         if data is not None:
             self.is_none = data.get("none") == "1"
@@ -357,10 +359,10 @@ class AnswerForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         known = {label.pk for label in self.labels}
-        if self.answer is None or not known.issuperset(self.answer.labels):
+        if self.answer is None or not known.issuperset(answers.labels_of(self.answer)):
             self.add_error(None, _("A chosen label is not one of this project's labels. Choose again."))
         elif fault := self.task_type.form_fault(self.sent, self.answer) or self.task_type.fault(self.answer):
-            self.add_error(None, fault)
+            self.add_error(None, sentences.translated(fault))
         return self.cleaned_data
 
 

@@ -61,6 +61,17 @@ class Source(models.TextChoices):
     BULK = "bulk", _("Bulk change")
 
 
+class KeptAnswers:
+    """What annotations say, by their keys; one without labels and spans has an empty answer."""
+
+    def __init__(self) -> None:
+        self.labels: dict[int, list[int]] = defaultdict(list)
+        self.spans: dict[int, list[Span]] = defaultdict(list)
+
+    def __getitem__(self, annotation: int) -> Answer:
+        return Answer(tuple(self.labels.get(annotation, ())), tuple(self.spans.get(annotation, ())))
+
+
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def answered(self) -> AnnotationQuerySet:
         return self.filter(outcome=Outcome.ANSWERED)
@@ -75,19 +86,21 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
             is_late=True, project__annotators_per_document__lt=models.Subquery(count)
         )
 
-    def answers(self) -> dict[int, Answer]:
-        """Return what each annotation says, by its key; labels and spans are in a fixed order."""
-        chosen, marked = defaultdict[int, list[int]](list), defaultdict[int, list[Span]](list)
-        choices = AnnotationLabel.objects.filter(annotation__in=self.values("pk")).order_by("label")
-        for annotation, label in choices.values_list("annotation_id", "label_id"):
-            chosen[annotation].append(label)
-        spans = AnnotationSpan.objects.filter(annotation__in=self.values("pk")).order_by(
-            "start", "end", "label"
-        )
-        for annotation, *place in spans.values_list("annotation_id", "start", "end", "label_id"):
-            marked[annotation].append(Span(*place))
-        keys = self.values_list("pk", flat=True)
-        return {key: Answer(tuple(chosen[key]), tuple(marked[key])) for key in keys}
+    def answers(self, *rows: str) -> KeptAnswers:
+        """Return what each annotation says, by its key; labels and spans are in a fixed order.
+
+        `rows` are those that are read, "choices" or "spans", where answers are known to have no others.
+        """
+        kept, keys = KeptAnswers(), self.values("pk")
+        if "choices" in rows or not rows:
+            chosen = AnnotationLabel.objects.filter(annotation__in=keys).order_by("label")
+            for annotation, label in chosen.values_list("annotation_id", "label_id"):
+                kept.labels[annotation].append(label)
+        if "spans" in rows or not rows:
+            marked = AnnotationSpan.objects.filter(annotation__in=keys).order_by("start", "end", "label")
+            for annotation, *place in marked.values_list("annotation_id", "start", "end", "label_id"):
+                kept.spans[annotation].append(Span(*place))
+        return kept
 
     def with_label(self, label: int) -> AnnotationQuerySet:
         """Return those that give a text, or a piece of it, a label."""

@@ -36,6 +36,8 @@ class TaskType(ABC):
     suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
     keys_part: ClassVar[str] = "labeling/_keys.html"
     """The templates of what the card shows: the text, the choices, a suggestion, help on the keys."""
+    answer_part: ClassVar[str] = "documents/_label_answer.html"
+    """The template of the choices with which a lead answers on a document's page."""
     separators: ClassVar[tuple[str, ...]] = ()
     """What may stand between labels in a cell of a file, the likeliest first; empty: a cell is one label."""
 
@@ -105,6 +107,10 @@ class TaskType(ABC):
         rank = {label: place for place, label in enumerate(scores)}
         chosen = sorted(shown.labels, key=lambda label: rank.get(label, len(rank)))
         return [(int(label), scores.get(label)) for label in chosen if label in offered]
+
+    def proposal(self, shown: Answer, offered: Collection[int]) -> Answer:
+        """Return the answer of somebody who takes what a card suggests."""
+        return Answer(tuple(label for label, _score in self.suggested(shown, offered)))
 
     def likeliest(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
         """Return what a card suggests, and after it the other labels that have a score, the best first."""

@@ -33,6 +33,7 @@ class SpanType(TaskType):
     choices_part = "labeling/_span_choices.html"
     suggestion_part = "labeling/_span_suggestion.html"
     keys_part = "labeling/_span_keys.html"
+    answer_part = "documents/_span_answer.html"
 
     @property
     def overlaps(self) -> bool:
@@ -42,6 +43,9 @@ class SpanType(TaskType):
         return self.task.text_fault(answer, text)
 
     def read_form(self, sent: QueryDict) -> Answer:
+        """Return what the page's script sends as JSON, or what was ticked, each as `start-end-label`."""
+        if ticked := sent.getlist("span"):
+            return Answer(spans=_sent([list(map(int, text.split("-"))) for text in ticked]))
         try:
             return Answer(spans=_sent(DECODER.decode(sent.get("spans") or "[]")))
         except RecursionError as error:
@@ -58,6 +62,9 @@ class SpanType(TaskType):
     def suggested(self, shown: Answer, offered: Collection[int]) -> Sequence[tuple[int, float | None]]:
         """Suggest no label of the whole text; what is suggested of its pieces is in `suggested_spans`."""
         return []
+
+    def proposal(self, shown: Answer, offered: Collection[int]) -> Answer:
+        return Answer(spans=tuple(span for span in shown.spans if span.label in offered))
 
     def read_cell(self, value: Any, separator: str) -> Answer:
         """Return the answer, in names as they are spelled, that a list of spans gives, or its JSON.

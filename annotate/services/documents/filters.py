@@ -32,6 +32,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
 from annotate.services.documents import disagreements, metadata, search, similar
 from annotate.services.documents.json_functions import HasLabel, LabelCount
+from training.types import Answer
 
 NOT_DECIDED = "none"
 TAKEN, CHANGED = "taken", "changed"
@@ -117,6 +118,8 @@ def _midnight(day: str, *, days: int = 0) -> datetime:
 
 def _suggested(project: Project, *, is_taken: bool) -> Q:
     """Return which annotations took the suggestion as it was shown, or else changed it."""
+    if project.task_type.marks_text:
+        return Q(pk__in=_with_spans_taken(project, is_taken=is_taken))
     choices = AnnotationLabel.objects.filter(annotation=OuterRef("pk"))
     added = choices.filter(~Q(HasLabel(OuterRef("shown"), F("label_id"))))
     count = choices.order_by().values("annotation").annotate(n=Count("pk")).values("n")
@@ -125,6 +128,16 @@ def _suggested(project: Project, *, is_taken: bool) -> Q:
     if project.task_type.task.exclusive:  # of which a suggestion without a label is none
         compared &= Q(GreaterThan(LabelCount(F("shown")), 0))
     return compared & (same if is_taken else ~same)
+
+
+def _with_spans_taken(project: Project, *, is_taken: bool) -> list[int]:
+    compared = Annotation.objects.answered().filter(project=project, shown__isnull=False)
+    said = compared.answers()
+    return [
+        key
+        for key, shown in compared.values_list("pk", "shown")
+        if (said[key].choice == Answer(spans=shown.spans).choice) == is_taken
+    ]
 
 
 FILTERS = {

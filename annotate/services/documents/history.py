@@ -69,7 +69,7 @@ def _told(project: Project, annotation: Annotation, names: Mapping[int, str]) ->
         ranked = project.task_type.suggested(shown, names)
         suggested = [(names[label], score) for label, score in ranked]
         if annotation.outcome == Outcome.ANSWERED:
-            is_taken = chosen.same_choice(Answer(tuple(label for label, _score in ranked)))
+            is_taken = chosen.same_choice(project.task_type.proposal(shown, names))
     decisions = list(annotation.decisions.all())
     # What an import replaced has no decision that stands for it, so that the last one is an earlier one.
     if decisions and (
@@ -122,7 +122,11 @@ def near_duplicates(document: Document) -> tuple[list[Document], bool]:
     if not document.split_key:
         return [], False
     others = Document.objects.filter(project=document.project_id, split_key=document.split_key)
-    answered = Annotation.objects.answered().select_related("annotator").prefetch_related("choices__label")
+    answered = (
+        Annotation.objects.answered()
+        .select_related("annotator")
+        .prefetch_related("choices__label", "spans__label")
+    )
     found = list(
         others.exclude(pk=document.pk)
         .prefetch_related(Prefetch("annotations", answered.order_by("pk")))

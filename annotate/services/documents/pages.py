@@ -76,7 +76,9 @@ def _rows(places: list[ListPlace]) -> list[DocumentRow]:
 def shown(keys: list[int]) -> list[DocumentRow]:
     """Return documents by their keys, in that order, with what stands in their rows."""
     annotations = (
-        Annotation.objects.select_related("annotator").prefetch_related("choices__label").order_by("pk")
+        Annotation.objects.select_related("annotator")
+        .prefetch_related("choices__label", "spans__label")
+        .order_by("pk")
     )
     places = Assignment.objects.filter(batch__isnull=False).select_related("batch").order_by("slot")
     found = (

@@ -45,7 +45,11 @@ class Contents:
             "wanted": dict(self.wanted),
         }
 
-    def columns(self, task_type: TaskType) -> tuple[str, ...]:
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return spreadsheet.columns(self.per, self.parts)
+
+    def columns_for(self, task_type: TaskType) -> tuple[str, ...]:
         return spreadsheet.columns(self.per, self.parts, task_type.answer_column)
 
     def documents(self, project: Project) -> QuerySet[Document]:
@@ -134,7 +138,7 @@ def _resolved(
 
 def _annotations(documents: Sequence[int], told: _Told, contents: Contents) -> dict[int, list[Row]]:
     """Return the annotations by document. NB: as plain columns; a model object each takes twice as long."""
-    said = Annotation.objects.filter(document__in=documents).answers()
+    said = Annotation.objects.filter(document__in=documents).answers(told.task_type.answer_rows)
     columns = [
         "pk", "document_id", "annotator__username", "outcome", "is_gold", "source",
         "reason", "seconds", "created_at", "updated_at",
@@ -146,7 +150,7 @@ def _annotations(documents: Sequence[int], told: _Told, contents: Contents) -> d
     annotations = Annotation.objects.filter(document__in=documents).order_by("pk").values_list(*columns)
     for pk, document, annotator, outcome, gold, source, reason, seconds, made, updated, *shown in annotations:
         row: Row = {
-            told.column: told(said.get(pk, Answer())),
+            told.column: told(said[pk]),
             "annotator": annotator,
             "outcome": outcome,
             "is_gold": gold,

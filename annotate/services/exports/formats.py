@@ -305,4 +305,4 @@ def preview(project: Project, format: str, chosen: Contents, *, rows: int) -> st
 def lines(rows: Iterable[Row], project: Project, format: str, chosen: Contents) -> Iterator[bytes]:
     """Yield the pieces of a file; of one that a worker writes otherwise, the same rows as JSONL."""
     write = KNOWN[format].write
-    return write(rows, project.task_type, chosen.columns(project.task_type)) if write else jsonl(rows)
+    return write(rows, project.task_type, chosen.columns_for(project.task_type)) if write else jsonl(rows)

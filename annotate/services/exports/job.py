@@ -103,11 +103,11 @@ def _write_file(export: Export, chosen: Contents, path: Path, meter: ProgressMet
             yield row
 
     if export.format == "parquet":
-        packed.write_parquet(counted(), chosen.columns(project.task_type), path)
+        packed.write_parquet(counted(), chosen.columns_for(project.task_type), path)
     elif export.format == "datasets":
         packed.write_dataset(
             counted(),
-            chosen.columns(project.task_type),
+            chosen.columns_for(project.task_type),
             path,
             name=project.name,
             task=project.task_type.task,

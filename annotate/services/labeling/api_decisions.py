@@ -28,12 +28,13 @@ def submit(
     seconds: float | None = None,
     reason: str = "",
     source: Source = Source.API,
+    digest: str = "",
 ) -> Annotation:
     """Keep a decision of one's own; the same key with the same decision again changes nothing.
 
     Raises `KeyReused` where the key came with another document or another decision before, and `Rejected`.
     """
-    submission = decisions.Submission(key, outcome, answer, seconds, reason)
+    submission = decisions.Submission(key, outcome, answer, seconds, reason, digest=digest)
     by_several = document.project.annotators_per_document > 1
     if by_several:
         # NB: `fit` locks the project, and that lock comes before those that the decision takes.

@@ -32,6 +32,7 @@ from annotate.models import (
     Project,
     User,
 )
+from annotate.models.annotations import KeptAnswers
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.services import events
@@ -39,7 +40,6 @@ from annotate.services.labeling import write_lock
 from annotate.services.projects.refused import Refused
 from annotate.services.work import jobs
 from annotate.task_types.answers import labels_of
-from training.types import Answer
 
 CHUNK = 200  # answers of one transaction, so that an annotator who waits gets the lock in between
 PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn
@@ -186,8 +186,8 @@ def _change(project: Project, annotations: Collection[int]) -> None:
     said = Annotation.objects.filter(pk__in=keys).answers()
     _keep_history(keys, said)
     for kind, known in (
-        (AnnotationLabel, {(key, label) for key, answer in said.items() for label in answer.labels}),
-        (AnnotationSpan, {(key, span) for key, answer in said.items() for span in answer.spans}),
+        (AnnotationLabel, {(key, label) for key, labels in said.labels.items() for label in labels}),
+        (AnnotationSpan, {(key, span) for key, spans in said.spans.items() for span in spans}),
     ):
         _rename(kind, keys, known, became)
 
@@ -213,7 +213,7 @@ def _rename(
         kind.objects.filter(pk__in=rows).update(label=into)
 
 
-def _keep_history(keys: Collection[int], said_now: Mapping[int, Answer]) -> None:
+def _keep_history(keys: Collection[int], said_now: KeptAnswers) -> None:
     """Keep what answers say as a decision where none says it: an import keeps one only once it changes."""
     newest = Decision.objects.filter(annotation__in=keys).values("annotation").annotate(newest=Max("pk"))
     said = dict(Decision.objects.filter(pk__in=newest.values("newest")).values_list("annotation", "answer"))

@@ -16,12 +16,11 @@ from annotate import tasks
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm, TableForm
 from annotate.models import Annotation, Document, Project
-from annotate.services.documents import comments, filters, history, orders
+from annotate.services.documents import comments, filters, history, marked, orders
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
 from annotate.services.versions import predictions
-from training.types import Answer
 
 LONGEST_NAME = 150  # of an account
 
@@ -120,8 +119,7 @@ def hand_to(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _answer_form(request: HttpRequest, shown: Document) -> AnswerForm:
     own = shown.annotations.answered().filter(annotator=signed_in(request.user)).first()
-    standing = Answer(tuple(own.choices.values_list("label", flat=True))) if own else None
-    return AnswerForm(project=shown.project, standing=standing)
+    return AnswerForm(project=shown.project, standing=own.answer if own else None)
 
 
 def _document(project: Project, pk: int) -> Document:
@@ -157,6 +155,7 @@ def _show(
     carried = _carried(request, shown.project)
     near, has_more_near = history.near_duplicates(shown)
     is_learned = history.may_have_been_learned(shown)
+    told, labels = history.said_of(shown), history.label_names(shown.project)
     context = {
         "project": shown.project,
         "document": shown,
@@ -172,8 +171,10 @@ def _show(
         "is_narrowed": bool(wanted.wanted),
         "newer": newer,
         "older": older,
-        "told": history.said_of(shown),
-        "labels": history.label_names(shown.project),
+        "told": told,
+        "labels": labels,
+        "text_pieces": shown.text.split("\r"),
+        "marked": marked.together(shown, [row.annotation for row in told], labels),
         "is_learned": is_learned,
         "folded": history.out_of_fold(shown) if is_learned else None,
         "reasons": [] if is_learned else predictions.reasons_of_document(shown),

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm, TableForm, without_place
 from annotate.models import Annotation, Document, HandedOnAnswer
-from annotate.services.documents import disagreements, filters, orders, pages, saved_views, search
+from annotate.services.documents import agreement, disagreements, filters, orders, pages, saved_views, search
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview
@@ -57,6 +57,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
         "disagreements": disagreements.count(project) if is_first else None,
+        "agreement": agreement.of_pairs(project) if is_first and project.task_type.marks_text else [],
         "handed_on": handed_on_service.waiting(project).count() if is_first else 0,
         "late_doubles": overview.late_doubles(project) if is_first else 0,
         "labels": {label.pk: label.name for label in project.labels.all()},

@@ -1,0 +1,128 @@
+"""The page of a document on which people mark pieces: who marked what, and a lead who takes of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.urls import reverse
+
+from annotate.models import Annotation, Document, Project, User
+from annotate.services.documents import agreement, filters
+from training.types import Answer, Span
+
+
+@pytest.fixture(autouse=True)
+def _no_figures_are_kept() -> None:
+    cache.clear()
+
+
+TEXT = "Ada met Bob in Paris."
+
+
+@pytest.fixture
+def entities(make_project: Callable[..., Project]) -> Project:
+    return make_project(slug="entities", labels=("person", "place"), task="span")
+
+
+@pytest.fixture
+def document(entities: Project, add_documents: Callable[..., list[Document]]) -> Document:
+    return add_documents(entities, TEXT)[0]
+
+
+def span(document: Document, words: str, label: str) -> Span:
+    start = document.text.index(words)
+    return Span(start, start + len(words), document.project.labels.get(name=label).pk)
+
+
+def mark(document: Document, user: User, *spans: Span) -> Annotation:
+    made = Annotation.objects.create(
+        project=document.project, document=document, annotator=user, outcome="answered"
+    )
+    made.say(Answer(spans=spans))
+    return made
+
+
+def where(document: Document, name: str = "document") -> str:
+    return reverse(name, args=[document.project.slug, document.pk])
+
+
+def test_the_page_shows_each_span_once_with_who_marked_it(
+    document: Document, annotator: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    ada = span(document, "Ada", "person")
+    first = mark(document, annotator, ada, span(document, "Paris", "place"))
+    second = mark(document, lead, ada)
+    page = sign_in(lead).get(where(document)).content.decode()
+    assert page.count(f'value="{ada.start}-{ada.end}-{ada.label}"') == 1
+    assert f'data-by="{first.pk} {second.pk}"' in page
+    assert "Paris" in page
+
+
+def test_a_lead_takes_some_spans_as_gold_and_one_that_the_text_cannot_have_is_refused(
+    document: Document, annotator: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    ada, paris = span(document, "Ada", "person"), span(document, "Paris", "place")
+    mark(document, annotator, ada, paris)
+    client = sign_in(lead)
+    sent = {"key": str(uuid.uuid4()), "as": "gold", "span": [f"{paris.start}-{paris.end}-{paris.label}"]}
+    assert client.post(where(document, "document-answer"), sent).status_code == 302
+    gold = Annotation.objects.get(is_gold=True)
+    assert (gold.annotator, gold.answer.spans) == (lead, (paris,))
+    wrong = {"key": str(uuid.uuid4()), "as": "own", "span": [f"3-99-{paris.label}"]}
+    refused = client.post(where(document, "document-answer"), wrong)
+    assert refused.status_code == 422
+    assert "ends behind the text" in refused.content.decode()
+
+
+def test_documents_are_found_by_the_label_of_a_span(
+    entities: Project, document: Document, add_documents: Callable[..., list[Document]], annotator: User
+) -> None:
+    (other,) = add_documents(entities, "Bob was there.")
+    mark(document, annotator, span(document, "Paris", "place"))
+    mark(other, annotator, span(other, "Bob", "person"))
+    place = entities.labels.get(name="place").pk
+    assert [*filters.find(entities, {"label": place})] == [document]
+    assert Annotation.objects.with_label(place).count() == 1
+
+
+def test_people_who_marked_otherwise_disagree(
+    entities: Project, document: Document, annotator: User, lead: User
+) -> None:
+    ada = span(document, "Ada", "person")
+    mark(document, annotator, ada)
+    other = mark(document, lead, ada)
+    assert not filters.find(entities, {"split": True}).exists()
+    other.say(Answer(spans=(span(document, "Ada met", "person"),)))
+    assert [*filters.find(entities, {"split": True})] == [document]
+
+
+def test_agreement_counts_equal_spans_and_those_that_share_a_letter(
+    entities: Project, document: Document, annotator: User, lead: User
+) -> None:
+    mark(document, annotator, span(document, "Ada", "person"), span(document, "Paris", "place"))
+    mark(document, lead, span(document, "Ada met", "person"), span(document, "Paris", "place"))
+    (pair,) = agreement.of_pairs(entities)
+    assert (pair.one, pair.other, pair.documents) == ("anton", "lena", 1)
+    assert (pair.exact, pair.overlapping) == (0.5, 1.0)
+
+
+def test_agreement_of_people_who_found_nothing_is_no_figure(
+    entities: Project, document: Document, annotator: User, lead: User
+) -> None:
+    mark(document, annotator)
+    mark(document, lead)
+    assert [(pair.exact, pair.overlapping) for pair in agreement.of_pairs(entities)] == [(None, None)]
+
+
+def test_the_table_and_the_history_tell_what_was_marked(
+    document: Document, annotator: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    mark(document, annotator, span(document, "Paris", "place"))
+    table = sign_in(lead).get(reverse("documents", args=["entities"])).content.decode()
+    mine = sign_in(annotator).get(reverse("my-work", args=["entities"])).content.decode()
+    for page in (table, mine):
+        assert '<strong dir="auto">place</strong> <bdi>Paris</bdi>' in page
