@@ -18,9 +18,11 @@ ANSWERS = (BulkAction.LABEL, BulkAction.ADD, BulkAction.REMOVE)
 
 
 def offered(project: Project) -> list[BulkAction]:
-    """Return what can be done in a project: labels are added and removed where any number may apply."""
+    """Return what can be done in a project: labels are given to whole texts, or added where any may apply."""
     hidden = {BulkAction.UNDO}
-    if not project.task_type.toggles:
+    if project.task_type.marks_text:
+        hidden |= {*ANSWERS}  # what many texts have in common is no piece of each
+    elif not project.task_type.toggles:
         hidden |= {BulkAction.ADD, BulkAction.REMOVE}
     return [action for action in BulkAction if action not in hidden]
 

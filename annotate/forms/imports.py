@@ -165,7 +165,7 @@ class ProjectFileForm(forms.Form):
         for field, choices in (
             ("text", columns),
             ("label", [("", _("None: the labels are added later")), *columns]),
-            ("task", task_types.offered()),
+            ("task", task_types.choices()),
         ):
             choice = self.fields[field]
             assert isinstance(choice, forms.ChoiceField)

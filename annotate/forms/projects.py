@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -105,7 +106,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         # Django reads a model's choices once, when this class is made: the names would be of one language.
         task = self.fields["task"]
         assert isinstance(task, forms.ChoiceField)
-        task.choices = task_types.offered()
+        task.choices = task_types.choices()
 
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = checked_labels(self.cleaned_data["labels"])
@@ -357,9 +358,24 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         if not keys:
             del self.fields["card_metadata"]
-        if not self.instance.task_type.task.has_thresholds:
-            for name in schedule.TUNED_BY:
-                del self.fields[name]
+        for name in self._without():
+            self.fields.pop(name, None)
+
+    def _without(self) -> Iterator[str]:
+        """Yield the settings that mean nothing in a project of this task."""
+        task_type = self.instance.task_type
+        if not task_type.task.has_thresholds:
+            yield from schedule.TUNED_BY
+        if task_type.marks_text:
+            # An LLM is asked for whole texts, and spans have colours always.
+            yield from (
+                "llm_budget",
+                "colour_labels",
+            )
+        else:
+            yield "marks_characters"
+        if not schedule.able_families(self.instance.task):
+            yield "families"
 
     def groups(self) -> list[tuple[Any, list[forms.BoundField], tuple[str, ...]]]:
         """Return the groups with the fields that this project has; one without any is left out."""

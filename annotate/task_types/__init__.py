@@ -29,11 +29,6 @@ def choices() -> list[tuple[str, str]]:
     return [(key, str(kind.name)) for key, kind in TASK_TYPES.items()]
 
 
-def offered() -> list[tuple[str, str]]:
-    """Return what `choices` does, of the tasks that a new project can have."""
-    return [(key, str(kind.name)) for key, kind in TASK_TYPES.items() if kind.is_offered]
-
-
 def first() -> str:
     """Return the key of the task that a project has where nobody chose one."""
     return next(iter(TASK_TYPES))

@@ -27,8 +27,6 @@ class TaskType(ABC):
 
     Otherwise a label sends the decision at once.
     """
-    is_offered: ClassVar[bool] = True
-    """Whether a new project can have it."""
     marks_text: ClassVar[bool] = False
     """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
     text_part: ClassVar[str] = "labeling/_text.html"

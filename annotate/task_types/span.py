@@ -25,7 +25,6 @@ class SpanType(TaskType):
     """What a page or a file says of spans is (start, end, label), in Unicode code points."""
 
     task: ClassVar[tasks.SpanTask]
-    is_offered = False  # until people can label with it
     too_few_labels = gettext_lazy("A project needs at least one label.")
     toggles = True
     marks_text = True

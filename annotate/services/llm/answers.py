@@ -229,7 +229,9 @@ def _next(project: Project, *, besides: Collection[int] = ()) -> Document | None
 
 
 def _may_ask(project: Project) -> bool:
-    if not is_configured() or not project.llm_budget or cache.get(_rest(project)):
+    if not is_configured() or not project.llm_budget or project.task_type.marks_text:
+        return False
+    if cache.get(_rest(project)):
         return False
     return not ModelVersion.objects.published().filter(project=project).exists()
 
