@@ -29,7 +29,7 @@ from training.types import Answer, Span
 
 
 class KeptSpan(serializers.ModelSerializer[AnnotationSpan]):
-    label = serializers.CharField(source="label.name")
+    label = serializers.CharField(source="label.name")  # type: ignore[assignment]
 
     class Meta:
         model = AnnotationSpan

@@ -136,7 +136,7 @@ def _with_spans_taken(project: Project, *, is_taken: bool) -> list[int]:
     return [
         key
         for key, shown in compared.values_list("pk", "shown")
-        if (said[key].choice == Answer(spans=shown.spans).choice) == is_taken
+        if shown is not None and (said[key].choice == Answer(spans=shown.spans).choice) == is_taken
     ]
 
 

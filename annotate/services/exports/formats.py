@@ -124,7 +124,7 @@ def label_studio(rows: Iterable[Row]) -> Iterator[bytes]:
 def _annotation(row: Row) -> Row:
     is_answered = row["outcome"] == "answered"
     return {
-        "result": _results(row, row.get("spans", row.get("labels"))) if is_answered else [],
+        "result": _results(row, row["spans"] if "spans" in row else row["labels"]) if is_answered else [],
         "was_cancelled": not is_answered,
         "ground_truth": bool(row.get("is_gold")),
         "lead_time": row.get("seconds"),
