@@ -41,7 +41,14 @@ PASSWORD = "only for a bench in a temporary folder"
 
 
 def seed(
-    *, texts: list[str], labels: list[str], multi: bool, people: int, training: bool, fields: dict[str, Any]
+    *,
+    texts: list[str],
+    labels: list[str],
+    multi: bool,
+    people: int,
+    training: bool,
+    fields: dict[str, Any],
+    task: str = "",
 ) -> dict[str, Any]:
     """Make the project, its documents and its people; tell label keys, the lane of each document, a token."""
     lead = User.objects.create_user("lead", password=PASSWORD)
@@ -49,7 +56,7 @@ def seed(
         by=lead,
         name="Bench",
         slug=SLUG,
-        task="multi" if multi else "single",
+        task=task or ("multi" if multi else "single"),
         labels=[(x, "") for x in labels],
     )
     projects.change_settings(project=project, changes={"training_enabled": training, **fields})

@@ -1,7 +1,7 @@
 // What is marked, as it is seen: colours under the text by the highlights of the browser, names and outlines in boxes
 // over it, and a list of buttons. The text itself is one node that nothing splits, so that joined letters stay joined.
 
-const HUES = 8; // base.css has their colours
+const MANY = 60; // in a longer list only what is in sight is laid out
 const registry = globalThis.CSS?.highlights; // older browsers have none: boxes stand for it there
 
 function highlight(name, priority) {
@@ -48,6 +48,7 @@ export class Drawing {
     for (const one of fresh) this.#draw(one, suggested.has(one));
     this.#place(fresh);
     if (fresh.length) this.#order(marking.all);
+    this.#list.toggleAttribute("data-many", this.#drawn.size > MANY);
     this.#select(marking);
   }
 
