@@ -43,7 +43,7 @@ class SpanType(TaskType):
 
     def read_form(self, sent: QueryDict) -> Answer:
         """Return what the page's script sends as JSON, or what was ticked, each as `start-end-label`."""
-        if ticked := sent.getlist("span"):
+        if ticked := sent.getlist("marked"):
             return Answer(spans=_sent([list(map(int, text.split("-"))) for text in ticked]))
         try:
             return Answer(spans=_sent(DECODER.decode(sent.get("spans") or "[]")))

@@ -66,7 +66,7 @@ def rows(project: Project, contents: Contents) -> Iterator[Row]:
 
     A document that nobody has decided on has the columns of `spreadsheet.undecided` alone.
     """
-    told = _Told(project.task_type, dict(project.labels.values_list("pk", "name")))
+    told = _InNames(project.task_type, dict(project.labels.values_list("pk", "name")))
     offered = set(project.labels.live().values_list("pk", flat=True))
     columns = ["pk", "external_id", "text", "lane", *(["meta"] if "meta" in contents.parts else [])]
     for keys in _keys(contents.documents(project)):
@@ -102,7 +102,7 @@ def _keys(documents: QuerySet[Document]) -> Iterator[list[int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _InNames:
     """Writes answers as the task does, with the names of labels."""
 
     task_type: TaskType
@@ -119,7 +119,7 @@ class _Told:
 
 
 def _resolved(
-    project: Project, documents: Sequence[int], offered: set[int], told: _Told
+    project: Project, documents: Sequence[int], offered: set[int], told: _InNames
 ) -> dict[int, list[Row]]:
     """Return the answer that a run would learn of each document; it knows no label that is archived."""
     _newest, cast = snapshots.votes(project, labels=offered, document__in=documents)
@@ -136,7 +136,7 @@ def _resolved(
     }
 
 
-def _annotations(documents: Sequence[int], told: _Told, contents: Contents) -> dict[int, list[Row]]:
+def _annotations(documents: Sequence[int], told: _InNames, contents: Contents) -> dict[int, list[Row]]:
     """Return the annotations by document. NB: as plain columns; a model object each takes twice as long."""
     said = Annotation.objects.filter(document__in=documents).answers(told.task_type.answer_rows)
     columns = [
@@ -182,7 +182,7 @@ def _decisions(documents: Sequence[int]) -> dict[int, list[tuple[Any, ...]]]:
     return found
 
 
-def _history(annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], told: _Told) -> list[Row]:
+def _history(annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], told: _InNames) -> list[Row]:
     """Return every decision of an annotation, the oldest first.
 
     What an import said, and what was withdrawn, stands in the annotation alone: it is the last of them.
@@ -216,7 +216,7 @@ def _is_same(one: Sequence[Any], other: Sequence[Any]) -> bool:
 _NOT_PREDICTED: Row = {"predicted": None, "predicted_by": None, "scores": None}
 
 
-def _predictions(documents: Sequence[int], told: _Told) -> dict[int, Row]:
+def _predictions(documents: Sequence[int], told: _InNames) -> dict[int, Row]:
     columns = ("document_id", "version__number", "version__calibrated", "answer")
     found = Prediction.objects.filter(document__in=documents).values_list(*columns)
     return {

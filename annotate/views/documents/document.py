@@ -16,7 +16,8 @@ from annotate import tasks
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm, TableForm
 from annotate.models import Annotation, Document, Project
-from annotate.services.documents import comments, filters, history, marked, orders
+from annotate.services.documents import comments, filters, history, orders
+from annotate.services.documents.spans import marked
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm, TableForm, without_place
 from annotate.models import Annotation, Document, HandedOnAnswer
-from annotate.services.documents import agreement, disagreements, filters, orders, pages, saved_views, search
+from annotate.services.documents import disagreements, filters, orders, pages, saved_views, search
+from annotate.services.documents.spans import agreement
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
 from annotate.services.pages import overview

@@ -4,7 +4,7 @@
 import { TextPlaces } from "./codepoints.js";
 
 const text = document.querySelector(".document-text .span-text");
-const boxes = [...document.querySelectorAll("input[name=span]")];
+const boxes = [...document.querySelectorAll("input[name=marked]")];
 const highlights = globalThis.CSS?.highlights;
 
 text.normalize();
@@ -27,7 +27,7 @@ function draw() {
 }
 
 function point(event) {
-  const box = event.target.closest?.(".marked-span")?.querySelector("input[name=span]");
+  const box = event.target.closest?.(".marked-span")?.querySelector("input[name=marked]");
   highlights?.delete("span-selection");
   if (!box || !highlights) return;
   const range = rangeOf(box);
@@ -46,7 +46,7 @@ function take(key) {
 
 for (const row of document.querySelectorAll(".take-all")) row.hidden = false; // without scripts one ticks
 document.addEventListener("change", (event) => {
-  if (event.target.name !== "span") return;
+  if (event.target.name !== "marked") return;
   if (event.target.checked) document.querySelector(".answer-form input[name=none]").checked = false;
   draw();
 });

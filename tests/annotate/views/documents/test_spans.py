@@ -11,7 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Annotation, Document, Project, User
-from annotate.services.documents import agreement, filters
+from annotate.services.documents import filters
+from annotate.services.documents.spans import agreement
 from training.types import Answer, Span
 
 
@@ -68,11 +69,11 @@ def test_a_lead_takes_some_spans_as_gold_and_one_that_the_text_cannot_have_is_re
     ada, paris = span(document, "Ada", "person"), span(document, "Paris", "place")
     mark(document, annotator, ada, paris)
     client = sign_in(lead)
-    sent = {"key": str(uuid.uuid4()), "as": "gold", "span": [f"{paris.start}-{paris.end}-{paris.label}"]}
+    sent = {"key": str(uuid.uuid4()), "as": "gold", "marked": [f"{paris.start}-{paris.end}-{paris.label}"]}
     assert client.post(where(document, "document-answer"), sent).status_code == 302
     gold = Annotation.objects.get(is_gold=True)
     assert (gold.annotator, gold.answer.spans) == (lead, (paris,))
-    wrong = {"key": str(uuid.uuid4()), "as": "own", "span": [f"3-99-{paris.label}"]}
+    wrong = {"key": str(uuid.uuid4()), "as": "own", "marked": [f"3-99-{paris.label}"]}
     refused = client.post(where(document, "document-answer"), wrong)
     assert refused.status_code == 422
     assert "ends behind the text" in refused.content.decode()
