@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from training.spans import SpanDataset, WordScores
 from training.types import Dataset, Exported, FloatArray, IntArray, NgramWeight, PoolView, Selection
 
 
@@ -32,6 +33,44 @@ class TextModel(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; predictions are equal to the saved model's."""
+
+
+class SpanModel(Protocol):
+    """A tagger of words, whose scores are log probabilities of BIO tags in schema order.
+
+    Constructors only store; `fit` learns. Everything drawn at random follows the constructor's seed.
+    """
+
+    usual_bias: float
+    """By how much its decoder raises labels where there is little to tune that on."""
+
+    def fit(self, dataset: SpanDataset, *, valid: SpanDataset) -> Self:
+        """Learn from `dataset`; `valid` is only for early stopping and model choice, never for metrics.
+
+        Raises `TrainingError` where the data cannot be learned from, as without a single span.
+        """
+
+    def word_scores(self, texts: Sequence[str]) -> list[WordScores]:
+        """Return what is said of each text, uncalibrated and before any bias of the decoder."""
+
+    def held_back(self) -> tuple[IntArray, list[WordScores]]:
+        """Return rows (held,) of the dataset and what is said of them by a model that had not seen them.
+
+        There are none where the texts are too few to spare some.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write the fitted model without pickle."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; scores are equal to the saved model's."""
+
+    def export(self, folder: Path) -> Exported:
+        """Write `model.onnx` and the files its preprocessing needs into `folder`, and say what they are.
+
+        The graph's output is logits whose last axis is tags; the preprocessing says which row is which word.
+        """
 
 
 @runtime_checkable

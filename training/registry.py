@@ -110,6 +110,8 @@ class Family(Entry):
     """It learns from the labels' names as well, so its first run does not wait for labels."""
     reads_vectors: bool = False
     """Its constructor takes an `embedder`, and its bundles read the vectors of that encoder."""
+    reads_word_vectors: bool = False
+    """Its constructor takes a word `encoder`, and its bundles read the vectors of that encoder."""
     takes_encoder: bool = False
     """A lead may choose the encoder whose vectors it reads."""
     takes_checkpoint: bool = False
@@ -251,11 +253,41 @@ FAMILIES: dict[str, Family] = table(
         is_slow=True,
         takes_checkpoint=True,
     ),
+    Family(
+        "fast_spans",
+        "Word vectors",
+        "training.families.fast_spans.model:FastSpansModel",
+        help="A small head over several layers of an encoder; it learns spans within seconds.",
+        score_kinds=(ScoreKind.WORDS,),
+        place=1,
+        reads_word_vectors=True,
+    ),
+    Family(
+        "token_classifier",
+        "Fine-tuned tagger",
+        "training.families.token_classifier.model:TokenClassifierModel",
+        help="Trains a whole language model to tag words; with many labels it finds most spans.",
+        score_kinds=(ScoreKind.WORDS,),
+        place=5,
+        is_slow=True,
+        takes_checkpoint=True,
+    ),
 )
 
 STRATEGIES: dict[str, Strategy] = table(
-    Strategy("random", "Random order", "training.strategies.wrappers:random_order"),
-    Strategy("kmeans", "Cold start: k-means", "training.strategies.diversity:kmeans", reads_vectors=True),
+    Strategy(
+        "random",
+        "Random order",
+        "training.strategies.wrappers:random_order",
+        score_kinds=tuple(ScoreKind),
+    ),
+    Strategy(
+        "kmeans",
+        "Cold start: k-means",
+        "training.strategies.diversity:kmeans",
+        score_kinds=tuple(ScoreKind),
+        reads_vectors=True,
+    ),
     Strategy(
         "margin",
         "Margin",
@@ -284,6 +316,27 @@ STRATEGIES: dict[str, Strategy] = table(
         score_kinds=(ScoreKind.INDEPENDENT,),
         reads_scores=True,
     ),
+    Strategy(
+        "token_margin",
+        "The least sure word",
+        "training.strategies.words:token_margin",
+        score_kinds=(ScoreKind.WORDS,),
+        reads_scores=True,
+    ),
+    Strategy(
+        "entity_mass",
+        "Most expected spans",
+        "training.strategies.words:entity_mass",
+        score_kinds=(ScoreKind.WORDS,),
+        reads_scores=True,
+    ),
+    Strategy(
+        "mnlp",
+        "The least likely tags",
+        "training.strategies.words:mnlp",
+        score_kinds=(ScoreKind.WORDS,),
+        reads_scores=True,
+    ),
 )
 
 # Turns what a strategy chooses into a batch. It is heavy, and so it is reached by its path as well.
@@ -295,9 +348,10 @@ ENCODER_TUNER = Entry(
 )
 
 
-def families_in_order() -> list[Family]:
-    """Return the families in the order in which their runs are opened."""
-    return sorted(FAMILIES.values(), key=lambda family: (family.place, family.key))
+def families_in_order(task: Task | None = None) -> list[Family]:
+    """Return the families, of a task if one is given, in the order in which their runs are opened."""
+    able = (family for family in FAMILIES.values() if task is None or family.suits(task))
+    return sorted(able, key=lambda family: (family.place, family.key))
 
 
 def slow_families() -> list[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from training.types import Span
+import numpy as np
+from numpy.typing import NDArray
+
+from training.types import Schema, Span, TrainingError
 
 
 def place(span: Span) -> tuple[int, int, str]:
@@ -70,3 +73,48 @@ def trimmed(span: Span, text: str) -> Span | None:
 def shown(span: Span) -> str:
     """Return the place as sentences name it."""
     return f"{span.start}-{span.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class WordScores:
+    """What a model says of one text: log probabilities (words, tags) of the words at these places.
+
+    Tags are those of `training.tagging.bio`, in the order of the schema's labels.
+    """
+
+    places: Sequence[tuple[int, int]]
+    logs: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanDataset:
+    """Texts with their spans, whose labels are keys of the schema; a text without any has nothing in it.
+
+    `way` is how texts are cut into words: a key of `training.preprocess.words.WAYS`, or "" to find out.
+    """
+
+    schema: Schema
+    texts: tuple[str, ...]
+    spans: tuple[tuple[Span, ...], ...]
+    way: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.texts) != len(self.spans):
+            raise TrainingError(f"There are {len(self.texts)} texts and the spans of {len(self.spans)}.")
+        known = set(self.schema.keys)
+        for i, spans in enumerate(self.spans):
+            for span in spans:
+                if span.label not in known:
+                    raise TrainingError(f"Text {i} has the label {span.label!r}, which is not in the schema.")
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def rows(self, rows: Iterable[int]) -> SpanDataset:
+        """Return these texts, in the order given."""
+        chosen = list(rows)
+        return replace(
+            self,
+            texts=tuple(self.texts[i] for i in chosen),
+            spans=tuple(self.spans[i] for i in chosen),
+        )

@@ -51,8 +51,8 @@ class Answer:
     """What somebody says of one document: a person's decision, a model's prediction, an LLM's reply.
 
     `labels` are keys of labels: strings in a schema, integers in the site's database. `scores` gives a
-    model's (label, score) pairs, best first, and is empty where people answer; a score is None where the
-    model's scores only rank (see `told`). No label and no span is an
+    model's (label, score) pairs, best first, or one for each of `spans` in their order, and is empty where
+    people answer; a score is None where the model's scores only rank (see `told`). No label and no span is an
     answer as well: nothing applies. This is the one form that decisions, predictions, suggestions, cards, the
     API and exports share; `dump` and `load` are its JSON, from which empty parts but `labels` are left out.
     """
@@ -491,6 +491,10 @@ class RunReport:
     pool_scores: FloatArray | None = None
     out_of_fold: OutOfFold | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
+
+
+WORD_SIGNS = ("token_margin", "entity_mass", "mnlp")
+"""The columns of a pool's scores where a task's scores are of words: see `training.tagging.signs`."""
 
 
 @dataclass(frozen=True, slots=True)

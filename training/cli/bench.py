@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, label_schema, open_bundle
+from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, label_schema, open_bundle, read_manifest
 from training.bundles.predictor import Predictor
 from training.cli.inputs import read_dataset, read_texts
+from training.cli.spans import bench as spans
 from training.export.onnx import compare_int8, export_model, quantize
 from training.families.build import read_original
 from training.figures.evidence import figure, is_enough, why_none
-from training.types import Json, TrainingError
+from training.types import Json, LabelSchema, TrainingError
 
 _SINGLES = 2_000
 _WARM = 50
@@ -100,7 +101,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("bench", help="measure latency, throughput and size of a bundle")
     parser.add_argument("bundle", type=Path, metavar="DIR")
     parser.add_argument("file", type=Path, metavar="F")
-    parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
+    parser.add_argument("--text", default="text", metavar="COL", help="column of the text")
     parser.add_argument("--label", metavar="COL", help="column of the label or labels, for --against")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
     parser.add_argument(
@@ -113,6 +114,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure single texts one by one, then all texts at once."""
+    if not isinstance(read_manifest(arguments.bundle).schema, LabelSchema):
+        spans.run(arguments)
+        return
     texts = read_texts(arguments.file, arguments.text)
     if not texts:
         raise TrainingError(f"{arguments.file} has no texts to measure with.")

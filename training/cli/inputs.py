@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from training.records import Row, read
-from training.tasks import MULTI, SINGLE
+from training.tasks import MULTI, SINGLE, SPAN
 from training.types import Dataset, DocumentTask, Json, LabelSchema, LabelSpec, Objective, TrainingError
 
 Answers = list[tuple[str, ...]]
@@ -18,9 +18,24 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `train` and `simulate` ask about their files."""
     parser.add_argument("--train", type=Path, required=True, metavar="F", help="labelled texts to learn from")
     parser.add_argument("--test", type=Path, required=True, metavar="F", help="labelled texts to measure on")
-    parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
-    parser.add_argument("--label", required=True, metavar="COL", help="column of the label or labels")
+    parser.add_argument("--text", default="", metavar="COL", help="column of the text")
+    parser.add_argument("--label", default="", metavar="COL", help="column of the label or labels")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
+    parser.add_argument(
+        "--task", choices=["documents", SPAN.key], default="documents", help="what labels stand for"
+    )
+
+
+def check_columns(arguments: argparse.Namespace) -> None:
+    """Raise `TrainingError` where the columns of labelled documents were not named."""
+    for name in ("text", "label"):
+        if not getattr(arguments, name):
+            raise TrainingError(f"--{name} is needed: the column of the {name}.")
+
+
+def labels_spans(arguments: argparse.Namespace) -> bool:
+    """Tell whether the files hold texts with spans."""
+    return bool(arguments.task == SPAN.key)
 
 
 def read_texts(path: Path, text: str) -> list[str]:

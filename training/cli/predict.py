@@ -6,9 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
+from training.bundles.bundle import read_manifest
 from training.bundles.predictor import Predictor
 from training.cli.inputs import read_texts
-from training.types import Answer
+from training.cli.spans import predict as spans
+from training.types import Answer, LabelSchema
 
 _ROWS = 256
 
@@ -18,7 +20,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("predict", help="label the texts of a file with a bundle")
     parser.add_argument("bundle", type=Path, metavar="DIR")
     parser.add_argument("file", type=Path, metavar="F")
-    parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
+    parser.add_argument("--text", default="text", metavar="COL", help="column of the text")
     parser.add_argument("--threads", type=int, default=1)
     parser.set_defaults(run=run)
 
@@ -28,6 +30,9 @@ def run(arguments: argparse.Namespace) -> None:
 
     Scores that only rank are null. A bundle that guesses from label names gives nothing for a strange text.
     """
+    if not isinstance(read_manifest(arguments.bundle).schema, LabelSchema):
+        spans.run(arguments)
+        return
     predictor = Predictor(arguments.bundle, threads=arguments.threads)
     texts = read_texts(arguments.file, arguments.text)
     keys = predictor.schema.keys

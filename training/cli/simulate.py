@@ -14,14 +14,22 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, open_embedder
-from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
+from training.cli.inputs import (
+    add_file_arguments,
+    check_columns,
+    labels_spans,
+    parse_settings,
+    read_datasets,
+)
+from training.cli.spans import simulate as spans
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.figures.evaluate import macro_f1, micro_f1
 from training.figures.evidence import figure, is_enough, why_none
 from training.protocol import ScoresPool, TextModel
-from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry
+from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry, families_in_order
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
+from training.tasks import find
 from training.types import (
     Dataset,
     Embedder,
@@ -87,7 +95,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the subcommand."""
     parser = subparsers.add_parser("simulate", help="replay a labelled file and draw learning curves")
     add_file_arguments(parser)
-    parser.add_argument("--family", required=True, choices=sorted(FAMILIES))
+    parser.add_argument("--family", default="", choices=["", *sorted(FAMILIES)], help="needed but for spans")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
     )
@@ -111,6 +119,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
+    if labels_spans(arguments):
+        arguments.family = arguments.family or families_in_order(find(arguments.task))[0].key
+        spans.run(arguments)
+        return
+    check_columns(arguments)
+    if not arguments.family:
+        raise TrainingError("--family is needed: which model is to learn.")
     plan = Replay(
         spec=RunSpec(arguments.family, parse_settings(arguments.set)),
         strategy=arguments.strategy,

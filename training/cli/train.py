@@ -15,11 +15,14 @@ from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.inputs import (
     add_file_arguments,
     add_objective_arguments,
+    check_columns,
+    labels_spans,
     parse_settings,
     read_datasets,
     read_labels,
     read_texts,
 )
+from training.cli.spans import train as spans
 from training.encoders.neighbours import nearest
 from training.figures import calibration
 from training.figures.evaluate import macro_f1
@@ -44,6 +47,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
     )
     add_objective_arguments(parser)
+    parser.add_argument("--dev", type=Path, metavar="F", help="spans: what biases and calibration learn from")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="spans: the first texts of a shuffle by --seed"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
@@ -53,6 +60,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, write the bundle, and write the figures that the bundle reaches on the test file."""
+    if labels_spans(arguments):
+        spans.run(arguments)
+        return
+    check_columns(arguments)
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     labels = read_labels(arguments.labels) if arguments.labels else ()

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from training.encoders.checkpoints import WEIGHTS, Checkpoint, find_checkpoint
 from training.preprocess.agreement import LEAST_COSINE, mean_cosine
@@ -98,7 +99,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             f"Exporting an encoder needs {error.name}: run pip install '.[train]'."
         ) from error
     raw = scratch / "raw"
-    with _quiet_export():
+    with quiet_export():
         main_export(
             str(checkpoint.folder),
             raw,
@@ -113,9 +114,7 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
             f"The encoder {checkpoint.name} has no fast tokenizer (tokenizer.json); choose one that does."
         )
     config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
-    positions = int(config.max_position_embeddings)
-    if "roberta" in config.model_type or config.model_type in ("mpnet", "camembert"):
-        positions -= 2  # these models count positions from behind the padding index, which uses up two
+    positions = longest_input(config)
     original = EncoderConfig(
         name=checkpoint.name,
         dimension=int(config.hidden_size),
@@ -127,6 +126,14 @@ def _export(checkpoint: Checkpoint, scratch: Path, precision: str, texts: Sequen
         knows_labels=checkpoint.knows_labels,
     )
     return _chosen(raw, original, scratch, precision, texts)
+
+
+def longest_input(config: Any) -> int:
+    """Return how many tokens an encoder of this configuration takes at once."""
+    positions = int(config.max_position_embeddings)
+    if "roberta" in config.model_type or config.model_type in ("mpnet", "camembert"):
+        positions -= 2  # these models count positions from behind the padding index, which uses up two
+    return positions
 
 
 def _chosen(raw: Path, original: EncoderConfig, scratch: Path, precision: str, texts: Sequence[str]) -> Path:
@@ -158,7 +165,7 @@ def _assemble(graph: Path, raw: Path, config: EncoderConfig, folder: Path) -> Pa
 
 
 @contextmanager
-def _quiet_export() -> Iterator[None]:
+def quiet_export() -> Iterator[None]:
     """Export on one thread, and keep the exporters' advice to programmers out of the log of a site."""
     import torch
 

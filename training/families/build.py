@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from training.bundles.bundle import ORIGINAL, Manifest
-from training.protocol import TextModel
+from training.preprocess.word_encoder import WordEncoder
+from training.protocol import SpanModel, TextModel
 from training.registry import FAMILIES, entry
-from training.types import Embedder, RunSpec, TrainingError
+from training.types import Embedder, RunSpec, ScoreKind, TrainingError
 
 # The pipeline gives these to a constructor, so a person cannot set them.
-_GIVEN = ("seed", "embedder", "previous", "scratch")
+_GIVEN = ("seed", "embedder", "encoder", "previous", "scratch")
 
 
 def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
@@ -23,13 +24,34 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
     another type.
     """
     family = entry(FAMILIES, spec.family)
-    constructor = family.load()
-    known = inspect.signature(constructor).parameters
-    given: dict[str, Any] = {"seed": spec.seed}
+    given: dict[str, Any] = {}
     if family.reads_vectors:
         if embedder is None:
             raise TrainingError(f"{family.title} needs an encoder, and none was given.")
         given["embedder"] = embedder
+    model: TextModel = _built(spec, given)
+    return model
+
+
+def build_span_model(spec: RunSpec, encoder: WordEncoder | None = None) -> SpanModel:
+    """Return the unfitted model of `spec`, as `build_model` does for documents."""
+    family = entry(FAMILIES, spec.family)
+    if ScoreKind.WORDS not in family.score_kinds:
+        raise TrainingError(f"{family.title} labels whole documents; choose a family that tags words.")
+    given: dict[str, Any] = {}
+    if family.reads_word_vectors:
+        if encoder is None:
+            raise TrainingError(f"{family.title} needs an encoder, and none was given.")
+        given["encoder"] = encoder
+    model: SpanModel = _built(spec, given)
+    return model
+
+
+def _built(spec: RunSpec, given: dict[str, Any]) -> Any:
+    """Return what the family's constructor makes of the run's parameters and of what it is given besides."""
+    constructor = entry(FAMILIES, spec.family).load()
+    known = inspect.signature(constructor).parameters
+    given["seed"] = spec.seed
     given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
     choices = [name for name in known if name not in _GIVEN]
     hints = get_type_hints(constructor.__init__)
@@ -40,8 +62,7 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
             )
         if not _fits(value, hints.get(name)):
             raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
-    model: TextModel = constructor(**given, **spec.params)
-    return model
+    return constructor(**given, **spec.params)
 
 
 def read_original(bundle: Path, manifest: Manifest) -> TextModel:

@@ -1,0 +1,149 @@
+"""`python -m training simulate --task span`: what each further text with spans is worth, in words read."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from training.cli.inputs import parse_settings
+from training.cli.spans.encoders import word_encoder_for
+from training.cli.spans.inputs import read_span_datasets, word_count
+from training.families.build import build_span_model
+from training.families.shared.span_words import usual_way
+from training.figures.evidence import figure, is_enough, why_none
+from training.preprocess.word_encoder import WordEncoder
+from training.registry import CHOOSER, STRATEGIES, entry
+from training.runs.span_pipeline import tune_decoder
+from training.spans import SpanDataset
+from training.tagging.figures import entity_f1
+from training.tagging.signs import signs
+from training.types import Json, PoolView, RunSpec, TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class SpanReplay:
+    """How a simulation goes: what to train, how to choose, and how many texts at a time."""
+
+    spec: RunSpec
+    strategy: str
+    seed_labels: int
+    batch: int
+    budget: int
+    random_share: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPoint:
+    """One step of a learning curve: texts labelled so far, words read for it, F1 on the test file."""
+
+    labels: int
+    words: int
+    entity_f1: float | None
+    fit_s: float
+    query_s: float
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
+    train, test = read_span_datasets([arguments.train, arguments.test], arguments.text or "text")
+    train = replace(train, way=usual_way(train))
+    encoder, _root = word_encoder_for(arguments.family, arguments)
+    plan = SpanReplay(
+        RunSpec(arguments.family, parse_settings(arguments.set)),
+        arguments.strategy,
+        arguments.seed_labels,
+        arguments.batch,
+        arguments.budget,
+        arguments.random_share,
+    )
+    reason = "" if is_enough(len(test)) else why_none(len(test))
+    curves: list[Json] = []
+    for seed in arguments.seeds:
+        points = []
+        for point in simulate_spans(plan, train, test, encoder, seed):
+            points.append(asdict(point))
+            told = "-" if point.entity_f1 is None else f"{point.entity_f1:.4f}"
+            print(
+                f"seed {seed}  {point.labels:6d} texts  {point.words:7d} words  entity F1 {told}  "
+                f"fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
+                file=sys.stderr,
+                flush=True,
+            )
+        curves.append({"seed": seed, "points": points})
+        content = {"strategy": plan.strategy, "curves": curves, "mean": mean_of(curves), "reason": reason}
+        arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if reason:
+        raise TrainingError(f"There is no curve: entity F1 is {reason} in {arguments.test}.")
+    print(json.dumps({"mean": mean_of(curves)}))
+
+
+def simulate_spans(
+    plan: SpanReplay, train: SpanDataset, test: SpanDataset, encoder: WordEncoder | None, seed: int
+) -> Iterator[SpanPoint]:
+    """Yield a point after the first texts and after each batch, by the functions that the site uses."""
+    _check(plan, train)
+    choose = CHOOSER.load()
+    rng = np.random.default_rng(seed)
+    labelled = rng.permutation(len(train))[: plan.seed_labels]
+    while True:
+        known = train.rows(labelled.tolist())
+        rest = np.setdiff1d(np.arange(len(train)), labelled)
+        started = time.perf_counter()
+        model = build_span_model(replace(plan.spec, seed=seed), encoder)
+        model.fit(known, valid=train.rows([]))
+        decoder = tune_decoder(model, known, train.rows([])).decoder
+        fit_s = time.perf_counter() - started
+        given = decoder.spans(model.word_scores(test.texts))
+        reached = figure(entity_f1(test.spans, given), len(test))
+        wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
+        started = time.perf_counter()
+        if wanted > 0:
+            counts = np.array(
+                [
+                    sum(span.label == key for spans in known.spans for span in spans)
+                    for key in train.schema.keys
+                ]
+            )
+            needs_scores = entry(STRATEGIES, plan.strategy).reads_scores
+            seen = signs(model.word_scores([train.texts[i] for i in rest])) if needs_scores else None
+            pool = PoolView(len(rest), seen, None, None, counts)
+            chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share).indices
+        query_s = time.perf_counter() - started
+        yield SpanPoint(len(labelled), word_count(known.texts), reached, fit_s, query_s)
+        if wanted <= 0:
+            return
+        labelled = np.concatenate([labelled, rest[chosen]])
+
+
+def _check(plan: SpanReplay, train: SpanDataset) -> None:
+    if plan.batch < 1 or plan.seed_labels < 1 or not 0 <= plan.random_share <= 1:
+        raise TrainingError("--batch and --seed-labels must be at least 1, --random-share 0 to 1.")
+    if plan.budget < plan.seed_labels or plan.budget > len(train):
+        raise TrainingError(
+            f"--budget must be at least --seed-labels and at most the {len(train)} documents there are."
+        )
+    strategy = entry(STRATEGIES, plan.strategy)
+    if not strategy.suits(train.schema.task) or strategy.reads_vectors:
+        raise TrainingError(
+            f"The strategy {plan.strategy!r} does not suit the task {train.schema.task.key!r}."
+        )
+
+
+def mean_of(curves: list[Json]) -> list[dict[str, float | None]]:
+    """Return the mean over curves at each number of texts that all of them reached; None has none."""
+    steps = [{point["labels"]: point for point in curve["points"]} for curve in curves]
+    shared = sorted(set.intersection(*(set(step) for step in steps))) if steps else []
+    means: list[dict[str, float | None]] = []
+    for labels in shared:
+        point: dict[str, float | None] = {"labels": labels}
+        for key in ("words", "entity_f1", "fit_s", "query_s"):
+            values = [step[labels][key] for step in steps]
+            point[key] = None if None in values else float(np.mean(values))
+        means.append(point)
+    return means

@@ -1,0 +1,137 @@
+"""Softmax regression over word features, by NumPy alone: a fit takes seconds and no deep-learning library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.types import FloatArray, IntArray, TrainingError
+
+# Chosen on WNUT17 and NLU++ with 300, 1,000 and all texts.
+_RATE, _BIAS_RATE, _DECAY = 3e-3, 1e-2, 0.3
+_DROPOUT = 0.3
+_BATCH = 32  # texts
+_PASSES, _LEAST_STEPS = 6, 150
+_BETAS, _TINY = (0.9, 0.999), 1e-8
+
+Halves = NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
+class TagHead:
+    """Weights (features, tags) and bias (tags,) of features as they come, standardisation included."""
+
+    weights: FloatArray
+    bias: FloatArray
+
+    def logits(self, features: FloatArray) -> FloatArray:
+        """Return (words, tags)."""
+        return np.asarray(features @ self.weights + self.bias, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedWords:
+    """What a head learns from: standardised features and tags of all words, and where each text starts."""
+
+    features: Halves  # (words, features)
+    tags: IntArray  # (words,)
+    starts: IntArray  # (texts + 1,)
+    mean: FloatArray  # (features,)
+    scale: FloatArray  # (features,)
+
+    def words_of(self, texts: IntArray) -> IntArray:
+        """Return the rows of these texts' words."""
+        parts = [np.arange(self.starts[i], self.starts[i + 1]) for i in texts]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def standardised(features: Halves, tags: IntArray, lengths: IntArray) -> TaggedWords:
+    """Return the words of features as they come; `lengths` (texts,) are numbers of words.
+
+    NB: `features` are changed, as they are the largest thing in memory.
+    """
+    mean = features.mean(axis=0, dtype=np.float64)
+    variance = np.zeros_like(mean)
+    for start in range(0, len(features), 4096):
+        variance += ((features[start : start + 4096] - mean) ** 2).sum(axis=0)
+    scale = np.sqrt(variance / max(len(features), 1)) + 1e-3
+    for start in range(0, len(features), 4096):
+        part = features[start : start + 4096]
+        part[:] = np.clip((part - mean) / scale, -60_000, 60_000)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return TaggedWords(features, tags, starts, mean.astype(np.float32), scale.astype(np.float32))
+
+
+def fit_head(words: TaggedWords, texts: IntArray, tags: int, *, seed: int) -> TagHead:
+    """Return the head that these texts teach: AdamW (Loshchilov and Hutter, 2019), rate to zero linearly.
+
+    The bias starts at the log share of each tag. NB: from zero, AdamW needs hundreds of steps to learn that
+    most words are in no span, and the features make up for it meanwhile: .38 instead of .56 on NLU++.
+    """
+    rng = np.random.default_rng(seed)
+    texts = texts[np.diff(words.starts)[texts] > 0]
+    if not len(texts):
+        raise TrainingError("No text has a word, so there is nothing to learn from.")
+    shares = np.bincount(words.tags[words.words_of(texts)], minlength=tags) + 0.5
+    weights = _Adam(np.zeros((words.features.shape[1], tags), np.float32), _RATE, _DECAY)
+    bias = _Adam(np.log(shares / shares.sum()).astype(np.float32), _BIAS_RATE, 0.0)
+    steps = max(_LEAST_STEPS, _PASSES * -(-len(texts) // _BATCH))
+    order = np.zeros(0, np.int64)
+    for step in range(steps):
+        if len(order) < _BATCH:
+            order = np.concatenate([order, rng.permutation(texts)])
+        rows, order = words.words_of(order[:_BATCH]), order[_BATCH:]
+        inputs = _dropped(words.features[rows], rng)  # (words, features)
+        errors = _softmax(inputs @ weights.value + bias.value)  # (words, tags)
+        errors[np.arange(len(rows)), words.tags[rows]] -= 1
+        errors /= len(rows)
+        weights.step(inputs.T @ errors, 1 - step / steps)
+        bias.step(errors.sum(axis=0), 1 - step / steps)
+    unscaled = weights.value / words.scale[:, None]
+    return TagHead(unscaled, bias.value - words.mean @ unscaled)
+
+
+def averaged(heads: Sequence[TagHead]) -> TagHead:
+    """Return the head that gives the mean of the logits of several."""
+    weights = np.asarray(np.mean([head.weights for head in heads], axis=0), np.float32)
+    return TagHead(weights, np.asarray(np.mean([head.bias for head in heads], axis=0), np.float32))
+
+
+class _Adam:
+    """One array that learns."""
+
+    def __init__(self, value: FloatArray, rate: float, decay: float) -> None:
+        self.value = value
+        self._rate, self._decay, self._steps = rate, decay, 0
+        self._mean, self._square = np.zeros_like(value), np.zeros_like(value)
+
+    def step(self, gradient: FloatArray, share: float) -> None:
+        """Go one step with a share of the learning rate."""
+        self._steps += 1
+        first, second = _BETAS
+        self._mean += (1 - first) * (gradient - self._mean)
+        self._square += (1 - second) * (gradient * gradient - self._square)
+        rate = self._rate * share
+        self.value *= 1 - rate * self._decay
+        grown = np.sqrt(self._square / (1 - second**self._steps)) + _TINY
+        self.value -= rate * self._mean / (1 - first**self._steps) / grown
+
+
+def _dropped(features: Halves, rng: np.random.Generator) -> FloatArray:
+    """Return features of which a share is zero and the rest is larger by as much.
+
+    One random byte decides on each of them, which is several times as fast as a random number.
+    """
+    found = features.astype(np.float32)
+    kept = np.frombuffer(rng.bytes(found.size), np.uint8).reshape(found.shape) >= round(256 * _DROPOUT)
+    found *= kept
+    found /= 1 - _DROPOUT
+    return found
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(grown / grown.sum(axis=1, keepdims=True), np.float32)

@@ -1,0 +1,189 @@
+"""A pretrained encoder tuned as a whole to tag words: the most accurate of spans, and slow to train."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+
+from training import tasks
+from training.encoders.checkpoints import find_checkpoint
+from training.families.shared.batches import pad, sorted_batches
+from training.families.shared.devices import best_device
+from training.families.shared.network import ensure_tokenizer, longest_input, read_network
+from training.families.shared.span_words import usual_way
+from training.families.token_classifier.finetune import TaggedPieces, TaggerRecipe, tune_tagger, windows_of
+from training.families.token_classifier.network import (
+    TokenTagger,
+    load_tagger,
+    save_tagger,
+    write_tagger_graph,
+)
+from training.preprocess.tokens import read_tokenizer
+from training.preprocess.word_features import WordFeed
+from training.preprocess.word_pieces import PieceSettings, WordPiecePreprocessor
+from training.spans import SpanDataset, WordScores
+from training.tagging.bio import tag_count, tags_of
+from training.tagging.decode import log_softmax
+from training.types import Exported, IntArray, LabelSpec, Schema, TrainingError
+
+_FILE = "token_classifier.json"
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 4, 20
+_RATE, _TEXTS, _FASTEST = 2e-4, 3_400, 2.5  # few texts need a higher rate, up to so many times
+_HELD_BACK, _FEWEST_HELD, _ENOUGH_SPANS = 10, 30, 100
+_AT_ONCE = 16
+_SURELY_NOTHING = -30.0
+
+
+class TokenClassifierModel:
+    """Fine-tunes a checkpoint on BIO tags; the first piece of a word carries its tag.
+
+    Where `valid` has too few spans to tune a decoder on, a tenth of the texts is learned in the last epoch
+    alone, and scored before. Zero lets the family choose `epochs` and `learning_rate` by the number of texts.
+    """
+
+    usual_bias = 1.0
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        checkpoint: str = "sentence-transformers/all-MiniLM-L6-v2",
+        way: str = "",
+        max_length: int = 128,
+        epochs: int = 0,
+        batch_size: int = 16,
+        learning_rate: float = 0.0,
+        int8: bool = True,
+    ) -> None:
+        """Store the settings; `way` is how texts are cut into words, "" for what suits the spans."""
+        self.seed = seed
+        self.checkpoint = checkpoint
+        self.way = way
+        self.max_length = max_length
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.int8 = int8
+        self.on_progress: Callable[[float], None] = lambda done: None
+
+    def fit(self, dataset: SpanDataset, *, valid: SpanDataset) -> Self:
+        """Tune the network; `valid` only decides whether texts have to be held back."""
+        if not any(dataset.spans):
+            raise TrainingError("No text has a span, so there is nothing to learn from; label some.")
+        self.schema_ = dataset.schema
+        self._read_checkpoint(self.way or dataset.way or usual_way(dataset))
+        rows = np.random.default_rng(self.seed).permutation(len(dataset))
+        held = rows[: len(rows) // _HELD_BACK]
+        if len(held) < _FEWEST_HELD or sum(map(len, valid.spans)) >= _ENOUGH_SPANS:
+            held = rows[:0]
+        learn = dataset.rows(np.setdiff1d(rows, held).tolist())
+        windows, late = self._windows(learn), self._windows(dataset.rows(held.tolist()))
+        count = len(windows) + len(late)
+        steps = -(-count // self.batch_size)  # of one epoch
+        recipe = TaggerRecipe(
+            epochs=self.epochs or max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, -(-_STEPS // steps))),
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate or _RATE * min(_FASTEST, max(1.0, _TEXTS / count)),
+            seed=self.seed,
+        )
+        self._held: tuple[IntArray, list[WordScores]] = held[:0], []
+
+        def score_held() -> None:
+            self._held = held, self.word_scores([dataset.texts[i] for i in held])
+
+        # Dropout is drawn from a seed of our own, and PyTorch's global state stays as it was.
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            tune_tagger(
+                self.network_, windows, recipe, late=late, before_late=score_held, tell=self.on_progress
+            )
+        self.details_ = {
+            "checkpoint": self.checkpoint, "epochs": recipe.epochs, "learning_rate": recipe.learning_rate,
+            "held_back": len(held),
+        }  # fmt: skip
+        return self
+
+    def _windows(self, dataset: SpanDataset) -> list[TaggedPieces]:
+        columns: dict[str | int, int] = {key: j for j, key in enumerate(dataset.schema.keys)}
+        feeds = zip(self.pieces_.feeds(dataset.texts), dataset.spans, strict=True)
+        found = (windows_of(feed, tags_of(spans, feed.places, columns)) for feed, spans in feeds)
+        return [window for windows in found for window in windows]
+
+    def _read_checkpoint(self, way: str) -> None:
+        """Read network and tokenizer of the checkpoint; windows are as long as both allow."""
+        found = find_checkpoint(self.checkpoint)
+        read = read_network(found, 1)
+        with tempfile.TemporaryDirectory() as scratch:
+            tokenizer = read_tokenizer(ensure_tokenizer(found, Path(scratch)))
+        length = min(self.max_length, longest_input(read))
+        self.pieces_ = WordPiecePreprocessor(tokenizer, PieceSettings(way, length, length // 4))
+        self.network_ = TokenTagger(read.encoder, tag_count(len(self.schema_))).to(best_device())
+
+    def held_back(self) -> tuple[IntArray, list[WordScores]]:
+        """Return rows of the texts that were held back, and what is said of them."""
+        return self._held
+
+    def word_scores(self, texts: Sequence[str]) -> list[WordScores]:
+        """Return log probabilities of each text's words."""
+        feeds = list(self.pieces_.feeds(texts))
+        windows = [window for feed in feeds for window in zip(*self._arrays(feed), strict=True)]
+        logits = [np.zeros(0, np.float32)] * len(windows)
+        device = self.network_.head.weight.device
+        lengths = np.array([len(ids) for ids, _shapes in windows], np.int64)
+        self.network_.eval()
+        for rows in sorted_batches(lengths, _AT_ONCE) if windows else []:
+            ids, mask = pad([windows[i][0] for i in rows], 0)
+            shapes, _ = pad([windows[i][1] for i in rows], 0)
+            with torch.no_grad():
+                arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
+                found = self.network_(*arrays).cpu().numpy()
+            for i, row in zip(rows, found, strict=True):
+                logits[i] = row[: lengths[i]]
+        scores, at = [], 0
+        for feed in feeds:
+            count = len(feed.feed["input_ids"])
+            scores.append(self._scored(feed, logits[at : at + count]))
+            at += count
+        return scores
+
+    def _arrays(self, feed: WordFeed) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
+        ids, shapes = ([tuple(map(int, row)) for row in feed.feed[name]] for name in ("input_ids", "shapes"))
+        return ids, shapes
+
+    def _scored(self, feed: WordFeed, logits: Sequence[np.ndarray]) -> WordScores:
+        logs = np.full((len(feed.places), tag_count(len(self.schema_))), _SURELY_NOTHING)
+        logs[:, 0] = 0.0
+        read = feed.rows >= 0
+        if read.any():
+            logs[read] = log_softmax(np.concatenate(logits)[feed.rows[read]])
+        return WordScores(feed.places, logs)
+
+    def save(self, folder: Path) -> None:
+        """Write weights, tokenizer and settings."""
+        save_tagger(self.network_, folder)
+        self.pieces_.save(folder)
+        content = {"schema": self.schema_.dump(), "int8": self.int8}
+        (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        model = cls(int8=content["int8"])
+        labels = tuple(LabelSpec(**label) for label in content["schema"]["labels"])
+        model.schema_ = Schema(tasks.find(content["schema"]["task"]), labels)
+        model.pieces_ = WordPiecePreprocessor.load(folder)
+        model.network_ = load_tagger(folder, tag_count(len(labels))).to(best_device())
+        return model
+
+    def export(self, folder: Path) -> Exported:
+        """Write the whole tagger as a graph."""
+        write_tagger_graph(self.network_, folder)
+        self.pieces_.save(folder)
+        return Exported("word_pieces")

@@ -1,0 +1,208 @@
+"""One training of a tagger: from texts with spans to a checked bundle and what is known of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
+from training.bundles.span_predictor import SpanPredictor
+from training.export.spans import SpanParity, check_span_parity, prefer_int8_spans
+from training.families.build import build_span_model
+from training.preprocess.word_encoder import WordEncoder
+from training.protocol import OffersInt8, ReportsProgress, SpanModel
+from training.runs.stages import Stages
+from training.spans import SpanDataset, WordScores
+from training.tagging.answers import FEWEST_SPANS, FEWEST_TO_TUNE, Decoder, fit_platt, tune
+from training.tagging.answers import IDENTITY as UNCALIBRATED
+from training.tagging.figures import SpanEvaluation, calibration_error, evaluate_spans
+from training.tagging.signs import signs
+from training.types import FloatArray, Json, ProgressCallback, RunSpec, Span
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRunReport:
+    """What a run yields besides its bundle folder.
+
+    `pool_signs` (pool texts, 3) are `types.WORD_SIGNS`, by which the next batch is chosen. `biases` are of
+    the labels, in schema order. `calibration_error` is of the spans that the bundle finds in reporting texts.
+    """
+
+    bundle: Path
+    evaluation: SpanEvaluation
+    calibration_error: float | None
+    parity: SpanParity
+    biases: tuple[float, ...]
+    labelled: int
+    fit_seconds: float
+    bundle_bytes: int
+    pool_signs: FloatArray | None = None
+    details: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TunedDecoder:
+    """A decoder, and on which held-out texts it was learned."""
+
+    decoder: Decoder
+    source: str  # "tuning", "held back", "held back and tuning" or "none"
+    documents: int
+    spans: int  # that were judged to calibrate
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether scores may be told as confidences."""
+        return self.spans >= FEWEST_SPANS
+
+
+def train_spans(
+    spec: RunSpec,
+    dataset: SpanDataset,
+    folder: Path,
+    *,
+    tuning: SpanDataset,
+    reporting: SpanDataset,
+    pool: Sequence[str] | None = None,
+    encoder: WordEncoder | None = None,
+    encoder_root: Path | None = None,
+    on_progress: ProgressCallback | None = None,
+    self_contained: bool = False,
+    replace_bundle: bool = False,
+) -> SpanRunReport:
+    """Train what `spec` asks for and leave a checked bundle at `folder`, which appears by one rename.
+
+    `tuning` and `reporting` are the halves of the holdout lane and may be empty; figures come from
+    `reporting` alone, found by the bundle itself. Raises `TrainingError` for data that cannot be learned
+    from, `SpanParityError` for a bundle that finds other spans than its model; then nothing is left behind.
+    """
+    stages = Stages(on_progress)
+    stages.enter("fit", 0.0, until=0.6)
+    model = build_span_model(spec, encoder)
+    if isinstance(model, ReportsProgress):
+        model.on_progress = stages.tell
+    started = time.perf_counter()
+    model.fit(dataset, valid=tuning)
+    stages.enter("tune", 0.6, until=0.7)
+    tuned = tune_decoder(model, dataset, tuning)
+    fit_seconds = time.perf_counter() - started
+
+    stages.enter("export", 0.7, until=0.8)
+    with BundleDraft(folder) as draft:
+        manifest = _exported(spec, dataset, model, tuned, draft)
+        if self_contained:
+            _add_word_encoder(draft, manifest, encoder_root)
+        held = [half for half in (reporting, tuning) if len(half)]
+        texts = [text for half in held for text in half.texts] or list(dataset.texts)
+        parity = check_span_parity(model, draft.folder, texts, encoder=encoder)
+        if isinstance(model, OffersInt8) and model.int8:
+            # Judged on what the report does not measure, where there is enough of it.
+            judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else (held or [dataset])[0]
+            manifest, parity = prefer_int8_spans(draft, manifest, parity, judged)
+        stages.enter("evaluate", 0.8, until=0.95)
+        evaluation, error = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
+        signs_of_pool = None if pool is None else signs(model.word_scores(pool))
+        stages.enter("publish", 0.95)
+        figures = {
+            "entity_f1": evaluation.f1,
+            "precision": evaluation.precision,
+            "recall": evaluation.recall,
+            "labelled": len(dataset),
+            "fit_seconds": fit_seconds,
+            "tuned_on": tuned.source,
+            "parity": asdict(parity),
+        }
+        draft.write_manifest(replace(manifest, figures=figures))
+        draft.publish(replace=replace_bundle)
+    stages.enter("done", 1.0)
+    return SpanRunReport(
+        bundle=folder,
+        evaluation=evaluation,
+        calibration_error=error,
+        parity=parity,
+        biases=tuple(tuned.decoder.bias.tolist()),
+        labelled=len(dataset),
+        fit_seconds=fit_seconds,
+        bundle_bytes=bundle_bytes(folder),
+        pool_signs=signs_of_pool,
+        details={
+            "tuned_on": tuned.source,
+            "tuned_documents": tuned.documents,
+            "calibration": dict(tuned.decoder.calibration),
+            **getattr(model, "details_", {}),
+        },
+    )
+
+
+def tune_decoder(model: SpanModel, dataset: SpanDataset, tuning: SpanDataset) -> TunedDecoder:
+    """Learn biases and calibration on texts that the model has not seen.
+
+    Those are the tuning texts where they have spans enough, else the texts that the model held back as well.
+    """
+    keys = dataset.schema.keys
+    parts: dict[str, tuple[list[WordScores], list[tuple[Span, ...]]]] = {}
+    if sum(map(len, tuning.spans)) < FEWEST_TO_TUNE:
+        rows, found = model.held_back()
+        if len(rows):
+            parts["held back"] = (found, [dataset.spans[i] for i in rows])
+    if len(tuning):
+        parts["tuning"] = (model.word_scores(tuning.texts), list(tuning.spans))
+    found = [said for scores, _ in parts.values() for said in scores]
+    gold = [spans for _, answers in parts.values() for spans in answers]
+    bias = tune(keys, found, gold, usual=model.usual_bias)
+    given, scores = Decoder(keys, bias, UNCALIBRATED).raw(found)
+    right = [span in {*ours} for ours, theirs in zip(gold, given, strict=True) for span in theirs]
+    learned = fit_platt(np.concatenate([np.zeros(0), *scores]), np.array(right, bool))
+    return TunedDecoder(Decoder(keys, bias, learned), " and ".join(parts) or "none", len(found), len(right))
+
+
+def evaluate_span_bundle(
+    bundle: Path,
+    dataset: SpanDataset,
+    *,
+    seed: int = 0,
+    encoder: WordEncoder | None = None,
+    encoder_root: Path | None = None,
+) -> tuple[SpanEvaluation, float | None]:
+    """Return the figures of a bundle on texts with spans of its own schema, and its calibration error."""
+    predictor = SpanPredictor(bundle, encoder_root=encoder_root)
+    answers = predictor.answers(dataset.texts, encoder=encoder)
+    given = [answer.spans for answer in answers]
+    rng = np.random.default_rng(seed)
+    evaluation = evaluate_spans(dataset.schema.keys, dataset.spans, given, rng)
+    scores = np.array([score for answer in answers for _label, score in answer.scores], np.float64)
+    right = [span in {*ours} for ours, theirs in zip(dataset.spans, given, strict=True) for span in theirs]
+    error = calibration_error(scores, np.array(right, bool)) if evaluation.f1 is not None else None
+    return evaluation, error
+
+
+def _exported(
+    spec: RunSpec, dataset: SpanDataset, model: SpanModel, tuned: TunedDecoder, draft: BundleDraft
+) -> Manifest:
+    exported = model.export(draft.folder)
+    return draft.write_manifest(
+        Manifest(
+            family=spec.family,
+            schema=dataset.schema,
+            thresholds=tuple(tuned.decoder.bias.tolist()),
+            calibration=tuned.decoder.calibration,
+            calibrated=tuned.is_calibrated,
+            preprocessing=exported.preprocessing,
+            precision=exported.precision,
+            note=exported.note,
+            encoder=exported.encoder,
+        )
+    )
+
+
+def _add_word_encoder(draft: BundleDraft, manifest: Manifest, root: Path | None) -> None:
+    """Put the encoder that a bundle needs, if any, into it. Raises `BundleError` where it is missing."""
+    if manifest.encoder is None:
+        return
+    folder = encoder_folder(draft.folder, manifest, root)
+    if folder is None:
+        raise BundleError(f"The encoder {manifest.encoder[:12]} is not in {root}; prepare it again.")
+    draft.add_encoder(folder)

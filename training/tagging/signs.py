@@ -1,0 +1,29 @@
+"""What query strategies look at in a text whose words a model tagged: three numbers for each text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from training.spans import WordScores
+from training.tagging.decode import viterbi
+from training.types import WORD_SIGNS, FloatArray
+
+
+def signs(found: Sequence[WordScores]) -> FloatArray:
+    """Return `WORD_SIGNS` of each text (texts, 3); a text without words is sure and empty."""
+    rows = np.tile(np.array([[1.0, 0.0, 0.0]], np.float32), (len(found), 1))
+    for row, said in zip(rows, found, strict=True):
+        if not len(said.logs):
+            continue
+        shares = np.exp(said.logs)  # (words, tags)
+        best = np.sort(shares, axis=1)[:, -2:]
+        tags = viterbi(said.logs)
+        row[:] = (
+            (best[:, 1] - best[:, 0]).min(),
+            (1 - shares[:, 0]).mean(),
+            said.logs[np.arange(len(tags)), tags].mean(),
+        )
+    assert rows.shape[1] == len(WORD_SIGNS)
+    return rows
