@@ -27,6 +27,8 @@ class TaskType(ABC):
 
     Otherwise a label sends the decision at once.
     """
+    why_no_model: ClassVar[str | Promise] = ""
+    """The sentence for a project of a task that no model of the site learns; "" where models do."""
     marks_text: ClassVar[bool] = False
     """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
     text_part: ClassVar[str] = "labeling/_text.html"

@@ -26,6 +26,10 @@ class SpanType(TaskType):
 
     task: ClassVar[tasks.SpanTask]
     too_few_labels = gettext_lazy("A project needs at least one label.")
+    why_no_model = gettext_lazy(
+        "No model of this site learns spans yet. Their export is what `python -m training train --task span` "
+        "learns from on the command line."
+    )
     toggles = True
     marks_text = True
     text_part = "labeling/_span_text.html"

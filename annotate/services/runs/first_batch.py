@@ -12,7 +12,12 @@ SAMPLE = 1_000  # so many vectors are enough to choose a first batch from
 
 
 def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list[TrainingRun]:
-    """Choose the first batch once there are vectors for it, and open the run that learns from names."""
+    """Choose the first batch once there are vectors for it, and open the run that learns from names.
+
+    Of a task that no model learns nothing is chosen: its queue is filled in random order.
+    """
+    if project.task_type.why_no_model:
+        return []
     if not project.batches.exists():
         snapshot = snapshots.take(project=project)
         snapshot = snapshot.only(encoder.known(snapshot.pool_texts))

@@ -8,6 +8,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Max, Q, Subquery
 from django.utils import timezone
 
+from annotate import task_types
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
 from annotate.models.events import EventKind
@@ -27,7 +28,9 @@ class RunReason:
 
 
 def able_families(task: str) -> list[str]:
-    """Return the families that can learn the task, in the order of their runs."""
+    """Return the families that can learn the task, in the order of their runs; none where no model does."""
+    if task_types.find(task).why_no_model:
+        return []
     return [family.key for family in families_in_order() if family.suits(tasks.find(task))]
 
 
