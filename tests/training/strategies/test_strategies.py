@@ -3,10 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
 from training.strategies.diversity import diverse, kmeans
 from training.strategies.multilabel import label_turns
 from training.strategies.uncertainty import entropy, least_confidence, margin
+from training.strategies.words import entity_mass, mnlp, token_margin
 from training.strategies.wrappers import choose_batch
 from training.types import FloatArray, PoolView, TrainingError
 
@@ -55,6 +57,18 @@ def test_least_confidence_picks_the_lowest_best_score_first(
     found = least_confidence(a_pool(scores), 20, rng)
     assert found.indices.tolist() == np.argsort(best)[:20].tolist()
     np.testing.assert_allclose(found.scores, 1 - np.sort(best)[:20], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("choose", "expected"), [(token_margin, [2, 0, 1]), (entity_mass, [1, 0, 2]), (mnlp, [0, 2, 1])]
+)
+def test_each_strategy_of_spans_follows_its_own_sign(
+    choose: QueryStrategy, expected: list[int], rng: np.random.Generator
+) -> None:
+    # The least margin is of text 2, most words in spans has text 1, the least likely tags has text 0.
+    signs = np.array([[0.5, 0.2, -3.0], [0.9, 0.7, -0.1], [0.1, 0.0, -0.5]], np.float32)
+    assert choose(a_pool(signs), 3, rng).indices.tolist() == expected
+    assert choose(a_pool(signs), 1, rng).indices.tolist() == expected[:1]
 
 
 @pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if strategy.reads_scores])

@@ -1,0 +1,98 @@
+"""The commands for spans: train from files, predict and measure by the bundle alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.training.families.checkpoints import write_tiny_checkpoint
+from tests.training.families.spans_made import FILLER, NAMES, span_data
+from training.__main__ import main
+
+KEYS = {"entity_f1", "precision", "recall", "per_type", "ece", "fit_s", "words", "parity"}
+
+
+def write_jsonl(path: Path, documents: int, seed: int) -> Path:
+    data = span_data(documents, seed=seed)
+    lines = (
+        json.dumps(
+            {
+                "text": text,
+                "spans": [{"start": one.start, "end": one.end, "label": one.label} for one in spans],
+            },
+            ensure_ascii=False,
+        )
+        for text, spans in zip(data.texts, data.spans, strict=True)
+    )
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    names = " ".join(name for some in NAMES.values() for name in some).lower().split()
+    plain = [word.replace("ö", "o").replace("ë", "e") for word in (*names, *FILLER, ".")]
+    write_tiny_checkpoint(tmp_path / "checkpoint", plain)
+    write_jsonl(tmp_path / "train.jsonl", 90, seed=0)
+    write_jsonl(tmp_path / "test.jsonl", 40, seed=1)
+    return tmp_path
+
+
+def train(folder: Path, *more: str) -> int:
+    settings = {"checkpoint": folder / "checkpoint", "learning_rate": "1e-2", "epochs": "20"}
+    return main(
+        [
+            "train",
+            "--task",
+            "span",
+            *("--train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl")),
+            *("--family", "token_classifier", "--out", str(folder / "bundle")),
+            *("--json", str(folder / "out.json")),
+            *(part for key, value in settings.items() for part in ("--set", f"{key}={value}")),
+            *more,
+        ]
+    )
+
+
+def test_train_predict_and_bench_work_on_files_alone(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(folder) == 0
+    figures = json.loads((folder / "out.json").read_text("utf-8"))
+    assert figures.keys() >= KEYS
+    assert figures["entity_f1"] > 0.7
+    assert set(figures["per_type"]) == {"per", "loc"}
+    capsys.readouterr()
+
+    files = [str(folder / "bundle"), str(folder / "test.jsonl"), "--text", "text"]
+    assert main(["predict", *files]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(lines) == 40
+    found = [span for line in lines for span in line["spans"]]
+    assert found
+    for line in lines:
+        for span in line["spans"]:
+            said = line["text"][span["start"] : span["end"]]
+            assert said
+            assert said == said.strip()
+
+    assert main(["bench", *files, "--json", str(folder / "bench.json")]) == 0
+    measured = json.loads((folder / "bench.json").read_text("utf-8"))
+    assert measured.keys() >= {"single_p50_ms", "bundle_bytes"}
+
+
+def test_a_limit_takes_the_first_texts_of_a_shuffle(folder: Path) -> None:
+    assert train(folder, "--limit", "30", "--seed", "3") == 0
+    assert json.loads((folder / "out.json").read_text("utf-8"))["labelled"] == 30
+
+
+def test_a_broken_file_is_a_sentence_with_its_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "train.jsonl").write_text(
+        '{"text": "Anna", "spans": [{"start": 2, "end": 9, "label": "per"}]}\n'
+    )
+    assert train(folder) == 2
+    said = capsys.readouterr().err
+    assert "ends behind the text" in said
+    assert "1" in said
