@@ -65,7 +65,7 @@ def test_an_app_is_set_up_by_its_picture_and_asked_for_at_the_next_login(open_as
     look_at(page)
     page.get_by_role("link", name="Set up an app").click()
     picture = page.get_by_role("img", name="A code for the camera")
-    assert picture.evaluate("image => image.complete && image.naturalWidth > 100")
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth > 100)")
     look_at(page)
     app = pyotp.TOTP(page.locator("code").inner_text().replace(" ", ""))
     page.get_by_label("The code that the app shows").fill(app.now())
