@@ -354,7 +354,9 @@ DOCUMENTS = st.lists(
 
 
 def test_the_api_describes_addresses_that_take_a_body() -> None:
-    assert {len(names) for _address, names in operations()} >= {0, 1, 4, 7}
+    counts = {len(names) for _address, names in operations()}
+    assert counts >= {0, 1, 4}
+    assert max(counts) > 6
 
 
 @settings(

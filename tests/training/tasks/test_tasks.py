@@ -121,5 +121,7 @@ def test_a_reply_in_the_form_that_was_asked_for_is_read() -> None:
 
 def test_a_task_that_does_not_exist_is_an_error_that_names_those_that_do(task: Task) -> None:
     assert find(task.key) is task
-    with pytest.raises(TrainingError, match="no task 'rank'; choose one of single, multi"):
+    with pytest.raises(
+        TrainingError, match="no task 'rank'; choose one of single, multi, span, overlapping_span"
+    ):
         find("rank")
