@@ -73,7 +73,7 @@ def _in_holdout(project: Project) -> list[int]:
     of_answered = answered.filter(document__prediction__isnull=False)
     predicted = dict(of_answered.values_list("document_id", "document__prediction__answer"))
     found = []
-    for document, given in _given(answered).items():
+    for document, given in _given(project, answered).items():
         if document not in predicted:
             continue
         gold = [choice for is_gold, choice in given if is_gold]
@@ -93,18 +93,18 @@ def among_annotators(project: Project) -> list[int]:
     compared = answered.filter(document__in=several.values("document"))
     return [
         document
-        for document, given in _given(compared).items()
+        for document, given in _given(project, compared).items()
         if not any(is_gold for is_gold, _choice in given)
         and any(choice != given[0][1] for _is_gold, choice in given)
     ]
 
 
-def _given(annotations: AnnotationQuerySet) -> dict[int, list[tuple[bool, Choice]]]:
+def _given(project: Project, annotations: AnnotationQuerySet) -> dict[int, list[tuple[bool, Choice]]]:
     """Return for each document its answers, and whether each is gold.
 
     NB: in rows of plain values, as a project may have 100,000 answers.
     """
-    said = annotations.answers()
+    said = annotations.answers(project.task_type.answer_rows)
     given: dict[int, list[tuple[bool, Choice]]] = {}
     for document, annotation, is_gold in annotations.values_list("document_id", "pk", "is_gold"):
         given.setdefault(document, []).append((is_gold, said[annotation].choice))

@@ -41,13 +41,15 @@ def dead_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def away(dead_url: str, monkeypatch: pytest.MonkeyPatch) -> BaseCache:
+def away(dead_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[BaseCache]:
     """The site's cache and broker, at an address where nobody answers."""
+    app._after_fork()  # NB: forgets a connection to a broker that other tests have left open
     gone = cache_at(dead_url)
     monkeypatch.setattr(caches._connections, "default", gone, raising=False)
     monkeypatch.setattr(app.conf, "broker_url", dead_url)
     monkeypatch.setattr(app.conf, "broker_write_url", dead_url)
-    return gone
+    yield gone
+    app._after_fork()
 
 
 def test_nothing_is_in_a_cache_that_is_away(dead_url: str) -> None:
