@@ -52,6 +52,7 @@ def test_a_text_is_labelled_by_keys(
     add_documents(project, "первый текст", "второй текст")
     page = open_as(reader, reverse("label", args=[project.slug]))
     expect(page.get_by_role("button", name="Пропустить")).to_be_visible()
+    page.wait_for_selector("#card[data-ready]")
     page.keyboard.press("1")
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Клавиши")).to_be_visible()
