@@ -23,6 +23,8 @@ from training.tagging.figures import SpanEvaluation, calibration_error, evaluate
 from training.tagging.signs import signs
 from training.types import FloatArray, Json, ProgressCallback, RunSpec, Span
 
+FIGURES = ("precision", "recall")  # what a manifest keeps of the evaluation besides F1
+
 
 @dataclass(frozen=True, slots=True)
 class SpanRunReport:
@@ -57,6 +59,12 @@ class TunedDecoder:
     def is_calibrated(self) -> bool:
         """Whether scores may be told as confidences."""
         return self.spans >= FEWEST_SPANS
+
+    @property
+    def details(self) -> dict[str, Json]:
+        """What a report tells of it."""
+        calibration = dict(self.decoder.calibration)
+        return {"tuned_on": self.source, "tuned_documents": self.documents, "calibration": calibration}
 
 
 def train_spans(
@@ -95,27 +103,14 @@ def train_spans(
         manifest = _exported(spec, dataset, model, tuned, draft)
         if self_contained:
             _add_word_encoder(draft, manifest, encoder_root)
-        held = [half for half in (reporting, tuning) if len(half)]
-        texts = [text for half in held for text in half.texts] or list(dataset.texts)
-        parity = check_span_parity(model, draft.folder, texts, encoder=encoder)
-        if isinstance(model, OffersInt8) and model.int8:
-            # Judged on what the report does not measure, where there is enough of it.
-            judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else (held or [dataset])[0]
-            manifest, parity = prefer_int8_spans(draft, manifest, parity, judged)
+        manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder)
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation, error = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
         signs_of_pool = None if pool is None else signs(model.word_scores(pool))
         stages.enter("publish", 0.95)
-        figures = {
-            "entity_f1": evaluation.f1,
-            "precision": evaluation.precision,
-            "recall": evaluation.recall,
-            "labelled": len(dataset),
-            "fit_seconds": fit_seconds,
-            "tuned_on": tuned.source,
-            "parity": asdict(parity),
-        }
-        draft.write_manifest(replace(manifest, figures=figures))
+        about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
+        figures = {"entity_f1": evaluation.f1} | {name: getattr(evaluation, name) for name in FIGURES}
+        draft.write_manifest(replace(manifest, figures=figures | about | {"parity": asdict(parity)}))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return SpanRunReport(
@@ -128,13 +123,28 @@ def train_spans(
         fit_seconds=fit_seconds,
         bundle_bytes=bundle_bytes(folder),
         pool_signs=signs_of_pool,
-        details={
-            "tuned_on": tuned.source,
-            "tuned_documents": tuned.documents,
-            "calibration": dict(tuned.decoder.calibration),
-            **getattr(model, "details_", {}),
-        },
+        details=tuned.details | getattr(model, "details_", {}),
     )
+
+
+def _prove(
+    model: SpanModel,
+    draft: BundleDraft,
+    manifest: Manifest,
+    dataset: SpanDataset,
+    tuning: SpanDataset,
+    reporting: SpanDataset,
+    encoder: WordEncoder | None,
+) -> tuple[Manifest, SpanParity]:
+    """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good."""
+    held = [half for half in (reporting, tuning) if len(half)]
+    texts = [text for half in held for text in half.texts] or list(dataset.texts)
+    parity = check_span_parity(model, draft.folder, texts, encoder=encoder)
+    if not (isinstance(model, OffersInt8) and model.int8):
+        return manifest, parity
+    # Judged on what the report does not measure, where there is enough of it.
+    judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else (held or [dataset])[0]
+    return prefer_int8_spans(draft, manifest, parity, judged)
 
 
 def tune_decoder(model: SpanModel, dataset: SpanDataset, tuning: SpanDataset) -> TunedDecoder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -76,14 +77,12 @@ def tune_tagger(
     """
     rng = np.random.default_rng(recipe.seed)
     network.encoder.get_input_embeddings().weight.requires_grad_(False)
-    device = network.head.weight.device
     optimizer = _optimizer(network, recipe)
     everything = [*windows, *late]
     batches = [-(-count // recipe.batch_size) for count in (len(windows), len(everything))]
     steps = (recipe.epochs - 1) * batches[0] + batches[1]
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     average = [parameter.detach().clone() for parameter in learned]
-    loss_of = nn.CrossEntropyLoss(ignore_index=_IGNORED)
     network.train()
     step = 0
     for epoch in range(recipe.epochs):
@@ -95,14 +94,7 @@ def tune_tagger(
         seen = everything if epoch == recipe.epochs - 1 else windows
         lengths = np.array([len(window.ids) for window in seen], np.int64)
         for rows in shuffled_batches(lengths, recipe.batch_size, rng):
-            chosen = [seen[i] for i in rows]
-            ids, mask = pad([window.ids for window in chosen], 0)
-            shapes, _ = pad([window.shapes for window in chosen], 0)
-            tags, _ = pad([window.tags for window in chosen], _IGNORED)
-            with half_precision(device):
-                arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
-                logits = network(*arrays)  # (windows, pieces, tags)
-            loss = loss_of(logits.flatten(0, 1), torch.from_numpy(tags).to(device).flatten())
+            loss = _loss(network, [seen[i] for i in rows])
             optimizer.zero_grad()
             loss.backward()
             if not torch.isfinite(nn.utils.clip_grad_norm_(learned, _CLIP)):
@@ -119,6 +111,19 @@ def tune_tagger(
             tell(step / steps)
     _swap(learned, average)
     network.eval()
+
+
+def _loss(network: TokenTagger, windows: Sequence[TaggedPieces]) -> Any:
+    """Return the mean cross-entropy of the pieces that speak for a word, as a tensor of no dimension."""
+    device = network.head.weight.device
+    ids, mask = pad([window.ids for window in windows], 0)
+    shapes, _ = pad([window.shapes for window in windows], 0)
+    tags, _ = pad([window.tags for window in windows], _IGNORED)
+    with half_precision(device):
+        arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
+        logits = network(*arrays)  # (windows, pieces, tags)
+    given = torch.from_numpy(tags).to(device).flatten()
+    return nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED)
 
 
 def _swap(learned: Sequence[nn.Parameter], average: list[torch.Tensor]) -> None:
