@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from annotate.models import Assignment, Card, Document, Project, User
 from tests.browser.sending.test_outbox import decide_offline
 from tests.browser.sending.test_waiting import fulfil, waits
-from tests.browser.test_labeling import TEXTS, answers, card_of, violations, wait_until_sent
+from tests.browser.test_labeling import TEXTS, answers, card_of, violations, wait_until_held, wait_until_sent
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 Open = Callable[[User, str], Page]
@@ -65,6 +65,7 @@ def test_decisions_of_a_closed_account_are_saved_without_a_session(
     add_documents(project, *TEXTS[:3])
     page = open_as(annotator, f"/projects/{project.slug}/label/")
     card = card_of(page)
+    wait_until_held(page, 2)  # a page that asks for more when the session has ended goes to the login by itself
     User.objects.filter(pk=annotator.pk).update(is_active=False)
     page.keyboard.press("2")
     expect(page.locator("#outbox")).to_contain_text("session has ended")
