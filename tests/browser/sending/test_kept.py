@@ -65,7 +65,7 @@ def test_decisions_of_a_closed_account_are_saved_without_a_session(
     add_documents(project, *TEXTS[:3])
     page = open_as(annotator, f"/projects/{project.slug}/label/")
     card = card_of(page)
-    wait_until_held(page, 2)  # a page that asks for more when the session has ended goes to the login by itself
+    wait_until_held(page, 2)  # a page that asks for more after its session ended goes to the login by itself
     User.objects.filter(pk=annotator.pk).update(is_active=False)
     page.keyboard.press("2")
     expect(page.locator("#outbox")).to_contain_text("session has ended")
