@@ -20,9 +20,10 @@ from django.utils.translation import gettext as _
 from annotate import security_log
 from annotate.models import AuthenticatorApp, Passkey, RecoveryCode, User
 from annotate.models.events import EventKind
+from annotate.models.jobs import MailKind
 from annotate.services import events
 from annotate.services.logins import sealing
-from annotate.services.people import sessions
+from annotate.services.people import notices, sessions
 from annotate.services.people.api_keys import digest
 from annotate.services.projects.refused import Refused
 
@@ -76,13 +77,19 @@ def added(user: User, what: str, session: SessionBase) -> list[str]:
     """Record a new factor and end the sessions elsewhere; return recovery codes where there are none."""
     events.record(EventKind.SECOND_FACTOR_ADDED, by=user, subject=user.get_username(), what=what)
     security_log.record("second-factor-added", user=user.get_username(), what=what)
+    notices.tell(user, MailKind.FACTOR_ADDED)
     sessions.end(sessions.open_of(user).exclude(session_key=session.session_key))
-    return [] if RecoveryCode.objects.filter(user=user).exists() else renew_codes(user=user)
+    return [] if RecoveryCode.objects.filter(user=user).exists() else _new_codes(user)
 
 
 @transaction.atomic
 def renew_codes(*, user: User) -> list[str]:
     """Return new recovery codes, which are shown once and stored as digests; those of before end."""
+    notices.tell(user, MailKind.CODES_MADE)
+    return _new_codes(user)
+
+
+def _new_codes(user: User) -> list[str]:
     RecoveryCode.objects.filter(user=user).delete()
     codes = [f"{secrets.token_hex(4)}-{secrets.token_hex(4)}" for _number in range(RECOVERY_CODES)]
     RecoveryCode.objects.bulk_create(RecoveryCode(user=user, digest=digest(code)) for code in codes)
@@ -108,6 +115,7 @@ def removed(*, user: User, by: User | None, what: str) -> None:
         raise Refused(_("On this site everybody has a second factor. Add another one first."))
     events.record(EventKind.SECOND_FACTOR_REMOVED, by=by, subject=user.get_username(), what=what)
     security_log.record("second-factor-removed", user=user.get_username(), what=what, by=by or "")
+    notices.tell(user, MailKind.FACTOR_REMOVED)
     if not is_left:
         RecoveryCode.objects.filter(user=user).delete()
 

@@ -137,6 +137,27 @@ def _address_changed(row: Mail) -> list[Letter]:
     ]
 
 
+def _login_changed(row: Mail) -> list[Letter]:
+    name = row.asked_by.get_username() if row.asked_by else ""
+    subjects = {
+        MailKind.FACTOR_ADDED: _("A second factor was added to your account"),
+        MailKind.FACTOR_REMOVED: _("A second factor was removed from your account"),
+        MailKind.CODES_MADE: _("New recovery codes were made for your account"),
+        MailKind.PASSWORD_CHANGED: _("The password of your account was changed"),
+    }
+    subject = subjects[MailKind(row.kind)]
+    text = _(
+        "%(what)s: “%(user)s” on %(site)s, at %(when)s.\n\n"
+        "If it was not you, tell an administrator of the site at once."
+    ) % {
+        "what": subject,
+        "user": name,
+        "site": settings.SITE_URL or "Winnow",
+        "when": formats.date_format(timezone.localtime(row.created_at), "SHORT_DATETIME_FORMAT"),
+    }
+    return [Letter(row.to, subject, text)]
+
+
 def _drift(row: Mail) -> list[Letter]:
     if row.project is None or row.project.deleted_at is not None:
         with translation.override(settings.LANGUAGE_CODE):
@@ -162,4 +183,8 @@ WRITERS: Mapping[MailKind, Callable[[Mail], list[Letter]]] = {
     MailKind.ADDRESS: _address,
     MailKind.ADDRESS_CHANGED: _address_changed,
     MailKind.DRIFT: _drift,
+    MailKind.FACTOR_ADDED: _login_changed,
+    MailKind.FACTOR_REMOVED: _login_changed,
+    MailKind.CODES_MADE: _login_changed,
+    MailKind.PASSWORD_CHANGED: _login_changed,
 }

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 
 from annotate import security_log
 from annotate.models import User
-from annotate.services.people import api_keys, sessions
+from annotate.models.jobs import MailKind
+from annotate.services.people import api_keys, notices, sessions
 
 
 class EndsWhatItOpened:
@@ -28,4 +29,5 @@ class EndsWhatItOpened:
         if isinstance(user, User):
             ended = api_keys.end(user.api_keys.all())
             sessions.end_all(user)
+            notices.tell(user, MailKind.PASSWORD_CHANGED)
             security_log.record("password-changed", user=user.get_username(), keys_ended=ended)

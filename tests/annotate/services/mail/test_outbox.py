@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.password_validation import password_changed
+from django.contrib.sessions.backends.db import SessionStore
 from django.utils import timezone
 
 from annotate import kinds
 from annotate.models import Invitation, Mail, PasswordLink, Project, User
 from annotate.models.jobs import MailKind
 from annotate.models.work import WorkState
+from annotate.services.logins import second_factors
 from annotate.services.mail import outbox
 from annotate.services.people import invitations
 from annotate.services.projects.refused import Refused
@@ -241,3 +244,25 @@ def test_mails_that_are_over_are_swept_and_what_was_typed_after_a_day(db: None) 
         Mail.objects.filter(pk=mail.pk).update(created_at=timezone.now() - age)
     assert rows.mails(0.0) == 2
     assert kinds.BY_NAME["mail"].model is Mail
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda user: second_factors.added(user, "app", SessionStore()), "A second factor was added"),
+        (lambda user: second_factors.removed(user=user, by=None, what="all"), "factor was removed"),
+        (lambda user: second_factors.renew_codes(user=user), "New recovery codes"),
+        (lambda user: password_changed("secret of today", user), "The password of your account"),
+    ],
+    ids=["added", "removed", "codes", "password"],
+)
+def test_a_person_is_told_what_was_changed_in_how_they_log_in(
+    change: Callable[[User], object], said: str, person: User, server: MailSink
+) -> None:
+    change(person)
+    (mail,) = recover(Mail.objects.all())
+    outbox.run(mail.pk)
+    (letter,) = server.letters
+    assert said in letter["Subject"]
+    assert letter["To"] == person.email
+    assert person.get_username() in letter.get_content()
