@@ -88,12 +88,16 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
     "PRAGMA secure_delete=ON;",
 }
+# PostgreSQL compiles what it takes for a long query, which takes longer than any query of this site runs.
+POSTGRESQL_OPTIONS = {"options": "-c jit=off"}
 
 
 def _database() -> dict[str, Any]:
     config = dict(dj_database_url.parse(environment.database_url(HOME)))
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = SQLITE_OPTIONS
+    else:
+        config["OPTIONS"] = {**config.get("OPTIONS", {}), **POSTGRESQL_OPTIONS}
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config

@@ -79,7 +79,6 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
 
     What was deleted or has changed leaves it. A worker that is killed leaves it as it was.
     """
-    deadline = time.monotonic() + SECONDS
     path = path_of(project, fingerprint)
     for other in set(path.parent.glob("signs-*.npy")) - {path}:
         other.unlink()  # of an encoder that was the site's before
@@ -95,6 +94,9 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
     if not new and kept.shape[1] == before.shape[1]:
         return True
     parts = [kept] if kept.shape[1] else []
+    deadline = (
+        time.monotonic() + SECONDS
+    )  # NB: not before the look, which may take as long: it would go on for ever
     while new and time.monotonic() < deadline:
         found = _vectors(project, fingerprint, new[:READ])
         new = new[READ:]
