@@ -89,15 +89,17 @@ SQLITE_OPTIONS = {
     "PRAGMA secure_delete=ON;",
 }
 # PostgreSQL compiles what it takes for a long query, which takes longer than any query of this site runs.
-POSTGRESQL_OPTIONS = {"options": "-c jit=off"}
+POSTGRESQL_OPTIONS = "-c jit=off"
 
 
 def _database() -> dict[str, Any]:
-    config = dict(dj_database_url.parse(environment.database_url(HOME)))
+    config: dict[str, Any] = {**dj_database_url.parse(environment.database_url(HOME))}
     if config["ENGINE"] == "django.db.backends.sqlite3":
         config["OPTIONS"] = SQLITE_OPTIONS
     else:
-        config["OPTIONS"] = {**config.get("OPTIONS", {}), **POSTGRESQL_OPTIONS}
+        told = config.get("OPTIONS", {})
+        options = f"{POSTGRESQL_OPTIONS} {told.get('options', '')}".strip()  # the last one told counts
+        config["OPTIONS"] = {**told, "options": options}
     config["CONN_MAX_AGE"] = 600
     config["CONN_HEALTH_CHECKS"] = True
     return config
