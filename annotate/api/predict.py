@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from annotate import access
 from annotate.api.base.errors import Problem
 from annotate.api.base.throttles import TextThrottle
+from annotate.models import Project
 from annotate.services.drift.counting import COUNTER
 from annotate.services.people.api_keys import Scope
 from annotate.services.versions import predictions
@@ -45,7 +46,10 @@ class PredictRequest(serializers.Serializer[Any]):
         help_text=f"Up to {MAX_TEXTS:,}.",
     )
     top = serializers.IntegerField(
-        required=False, min_value=1, default=5, help_text="How many scores of each text come back."
+        required=False,
+        min_value=1,
+        default=5,
+        help_text="How many scores of each text come back; spans come all.",
     )
     explain = serializers.BooleanField(
         required=False, default=False, help_text=f"Tell why; for up to {MAX_EXPLAINED:,} texts of a request."
@@ -80,9 +84,26 @@ class Explanation(serializers.Serializer[Any]):
     ngrams = Ngram(many=True, help_text=f"Up to {MOST_NGRAMS} that do not overlap, the weightiest first.")
 
 
+class PredictedSpan(serializers.Serializer[Any]):
+    start = serializers.IntegerField(help_text="Its first character in the text, from 0, in code points.")
+    end = serializers.IntegerField(help_text="One after its last character.")
+    text = serializers.CharField(trim_whitespace=False)
+    label = serializers.CharField()  # type: ignore[assignment]
+    confidence = serializers.FloatField(
+        allow_null=True,
+        help_text="How likely exactly this span is right, calibrated, 0 to 1; null where the version only "
+        "ranks (see `guess`).",
+    )
+
+
 class PredictedText(serializers.Serializer[Any]):
-    labels = serializers.ListField(child=serializers.CharField())
-    scores = LabelScore(many=True, help_text="Best first.")
+    labels = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Not of a project of spans."
+    )
+    scores = LabelScore(many=True, required=False, help_text="Best first. Not of a project of spans.")
+    spans = PredictedSpan(
+        many=True, required=False, help_text="Only of a project of spans: what was found, in order."
+    )
     silent = serializers.BooleanField(
         help_text="The version only guesses, and the text is in a language or about things that it does not "
         "know: it gives no answer."
@@ -145,27 +166,53 @@ class PredictView(APIView):
             "family": answer.family,
             "thresholds": {answer.labels[pk]: value for pk, value in answer.thresholds.items()},
             "guess": answer.guess,
-            "predictions": [_told(answer, text, asked["top"], asked["explain"]) for text in answer.texts],
+            "predictions": [
+                {
+                    **_found(project, answer, said, text, asked["top"]),
+                    **_about(answer, said, asked["explain"]),
+                }
+                for text, said in zip(texts, answer.texts, strict=True)
+            ],
             "warning": answer.warning,
         }
         return Response(body)
 
 
-def _told(answer: Predictions, text: TextPrediction, top: int, explain: bool) -> dict[str, Any]:
-    """Write one text's answer. A decided label keeps its score even where it is not among the `top` best."""
-    decided = set(text.answer.labels)
-    scores = enumerate(text.answer.scores)
+def _found(
+    project: Project, answer: Predictions, said: TextPrediction, text: str, top: int
+) -> dict[str, Any]:
+    """Write what was found in a text. A decided label keeps its score even where it is not among the best."""
+    if project.task_type.marks_text:
+        pairs = zip(said.answer.spans, said.answer.scores, strict=True)
+        return {
+            "spans": [
+                {
+                    "start": span.start,
+                    "end": span.end,
+                    "text": text[span.start : span.end],
+                    "label": answer.labels[int(span.label)],
+                    "confidence": score,
+                }
+                for span, (_label, score) in pairs
+            ]
+        }
+    decided = set(said.answer.labels)
+    scores = enumerate(said.answer.scores)
     kept = [(int(pk), score) for place, (pk, score) in scores if place < top or pk in decided]
-    told: dict[str, Any] = {
+    return {
         "labels": [answer.labels[pk] for pk, _score in kept if pk in decided],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],
-        "silent": text.is_silent,
     }
-    if text.answered_by:
-        told["answered_by"] = text.answered_by
+
+
+def _about(answer: Predictions, said: TextPrediction, explain: bool) -> dict[str, Any]:
+    """Write whether and how a text was answered, and why where that was asked."""
+    told: dict[str, Any] = {"silent": said.is_silent}
+    if said.answered_by:
+        told["answered_by"] = said.answered_by
     if explain:
-        told["explanation"] = None if text.reasons is None else []
-        for reason in text.reasons or ():
+        told["explanation"] = None if said.reasons is None else []
+        for reason in said.reasons or ():
             ngrams = []
             for weight in reason.ngrams:
                 start, end = weight.span or (None, None)

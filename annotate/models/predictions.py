@@ -15,6 +15,7 @@ from annotate.models.projects import Project
 from annotate.models.queue import Batch
 from annotate.models.runs import TrainingRun
 from annotate.models.versions import ModelVersion
+from annotate.task_types.answers import labels_of
 from training.llm.parse import LlmOutcome
 from training.types import Answer
 
@@ -51,7 +52,7 @@ class Prediction(models.Model):
 
 
 class PredictedLabel(models.Model):
-    """A label of a prediction's answer, once more in a column that an index holds.
+    """A label of a prediction's answer, of the whole text or of a span, in a column that an index holds.
 
     It goes with the prediction. What writes predictions calls `keep` in the same transaction.
     """
@@ -79,7 +80,7 @@ class PredictedLabel(models.Model):
     @staticmethod
     def keep(predictions: Collection[Prediction]) -> None:
         """Let the rows be what the answers say; most of them are the same after a retraining."""
-        wanted = {(row.document_id, int(label)) for row in predictions for label in row.answer.labels}
+        wanted = {(row.document_id, int(label)) for row in predictions for label in labels_of(row.answer)}
         documents = sorted({row.document_id for row in predictions})
         there = {
             (document, label): pk

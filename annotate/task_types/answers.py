@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from training.spans import trimmed
-from training.types import Answer
+from training.types import Answer, Span
 
 
 def labels_of(answer: Answer) -> list[str | int]:
@@ -28,6 +28,25 @@ def translated(answer: Answer, into: Mapping[Any, str | int]) -> Answer:
         ),
         scores=tuple((into.get(label, label), score) for label, score in answer.scores),
     )
+
+
+def spans_translated(answer: Answer, into: Mapping[Any, str | int | None]) -> Answer:
+    """Return a model's spans, each with its score, in other labels; one whose label has none is left out."""
+    kept: dict[Span, float | None] = {}
+    for span, (_label, score) in zip(answer.spans, answer.scores, strict=True):
+        if (label := into.get(span.label)) is not None:
+            kept.setdefault(replace(span, label=label), score)
+    return Answer(spans=tuple(kept), scores=tuple((span.label, score) for span, score in kept.items()))
+
+
+def confidence_of(answer: Answer) -> float | None:
+    """Return how sure a model is of its answer: of the best label, or of its spans on average.
+
+    None where it gave nothing, and where its scores only rank.
+    """
+    told = [score for _label, score in (answer.scores if answer.spans else answer.scores[:1])]
+    known = [score for score in told if score is not None]
+    return sum(known) / len(known) if known else None
 
 
 def without(answer: Answer, kept: set[int]) -> Answer:

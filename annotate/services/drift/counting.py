@@ -23,6 +23,7 @@ from django.utils import timezone
 
 from annotate.models import AskedText, Corridor, ModelVersion, PredictionTally, Project
 from annotate.services.versions.predictions import Predictions
+from annotate.task_types import answers
 from training.storable import is_blank, printable
 
 WHOLE = (
@@ -72,8 +73,7 @@ class PredictionCounter:
         with self._lock:
             for text, answer in zip(texts, said.texts, strict=True):
                 tally = self._open.setdefault(key, RunningTally(timezone.now()))
-                best = answer.answer.scores[0][1] if answer.answer.scores else None
-                tally.add(text, answer.answer.labels, best)
+                tally.add(text, answers.labels_of(answer.answer), answers.confidence_of(answer.answer))
                 if tally.texts == WHOLE:
                     self._full.append((key, self._open.pop(key)))
             if self._writer is None and settings.COUNTS_WRITTEN_AFTER is not None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from annotate.models import ModelVersion
-from training.bundles.cascade import CascadePredictor, Serving
+from training.bundles.predictor import Predictor
+from training.bundles.serving import Served
 from training.registry import FAMILIES
 from training.types import NgramWeight
 
@@ -60,7 +61,7 @@ def may_explain(version_pk: int) -> bool:
 
 def reasons(
     *,
-    predictor: Serving,
+    predictor: Served,
     label_ids: Sequence[int],
     texts: Sequence[str],
     asked: Sequence[Sequence[int]],
@@ -70,7 +71,7 @@ def reasons(
 
     `label_ids` are the labels of the predictor's columns; each reason has at most `most` n-grams.
     """
-    if isinstance(predictor, CascadePredictor) or not predictor.explains:
+    if not isinstance(predictor, Predictor) or not predictor.explains:
         return None
     column = {pk: j for j, pk in enumerate(label_ids)}
     pairs = [(text, pk) for text, wanted in zip(texts, asked, strict=True) for pk in wanted]

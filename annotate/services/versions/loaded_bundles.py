@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion
 from training.bundles.bundle import BundleError
-from training.bundles.cascade import Serving, fitting, open_predictor
+from training.bundles.cascade import Serving, fitting
 from training.bundles.predictor import BROKEN_GRAPH, Predictor
+from training.bundles.serving import Served, open_served
+from training.bundles.span_predictor import SpanPredictor
 from training.types import Embedder, TrainingError
 
 # A first prediction may raise these where a loaded bundle does not fit its preprocessing or its encoder.
@@ -33,7 +35,7 @@ FAILURE_SECONDS = 30.0  # a broken bundle is tried again after this time, and no
 @dataclass(slots=True)
 class _Held:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    predictor: Serving | None = None
+    predictor: Served | None = None
     error: BundleError | None = None
     failed_at: float = 0.0
 
@@ -44,7 +46,7 @@ class PredictorCache:
         self._lock = threading.Lock()
         self._places: OrderedDict[Key, _Held] = OrderedDict()
 
-    def get(self, version: ModelVersion, *, encoder_root: Path) -> Serving:
+    def get(self, version: ModelVersion, *, encoder_root: Path) -> Served:
         """Return the version's predictor, loading it where needed; raises `BundleError`."""
         key = (version.pk, version.bundle_folder)
         with self._lock:
@@ -72,11 +74,14 @@ class PredictorCache:
             self._places.clear()
 
 
-def tried(version: ModelVersion, *, encoder_root: Path) -> Serving:
+def tried(version: ModelVersion, *, encoder_root: Path) -> Served:
     """Load and ask once: what a bundle lacks at work, its encoder say, fails here and not at a request."""
     try:
-        predictor = open_predictor(version.checked_folder(), encoder_root=encoder_root)
-        predictor.predict_proba(["."])
+        predictor = open_served(version.checked_folder(), encoder_root=encoder_root)
+        if isinstance(predictor, SpanPredictor):
+            predictor.answers(["."])
+        else:
+            predictor.predict_proba(["."])
     except BundleError:
         raise
     except UNUSABLE as error:

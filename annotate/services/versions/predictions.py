@@ -14,8 +14,11 @@ from annotate.services.sentences import translated
 from annotate.services.versions import explanations, guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
+from annotate.task_types.answers import spans_translated
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
+from training.bundles.serving import Served
+from training.bundles.span_predictor import SpanPredictor
 from training.types import Answer, FloatArray
 
 logger = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ class NothingServes(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextPrediction:
-    """One text's answer: the decided labels, and the calibrated scores of all, best first.
+    """One text's answer: the decided labels and the calibrated scores of all, best first, or the spans.
 
     `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
     not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
@@ -73,20 +76,11 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
     today = [became.get(pk, pk) for pk in version.label_ids]
     labels = {pk: names[pk] for pk in dict.fromkeys(today) if pk in names}
     columns = [pk if pk in labels else None for pk in today]
-    if isinstance(predictor, CascadePredictor):
-        found = predictor.answer(list(texts))
-        answers = [
-            replace(text, answered_by=STRONG if by_strong else CHEAP)
-            for text, by_strong in zip(_read(predictor, found.scores, columns), found.by_strong, strict=True)
-        ]
+    if isinstance(predictor, SpanPredictor):
+        answers = _with_spans(predictor, texts, columns)
     else:
-        answers = _read(predictor, predictor.predict_proba(list(texts)), columns)
-    answers = [
-        replace(text, answer=text.answer.told(calibrated=version.calibrated))
-        if is_known
-        else replace(text, answer=Answer(), is_silent=True)
-        for text, is_known in zip(answers, predictor.knows(texts), strict=True)
-    ]
+        answers = _with_labels(predictor, texts, columns)
+    answers = [replace(text, answer=text.answer.told(calibrated=version.calibrated)) for text in answers]
     if explain:
         said = [text.answer for text in answers]
         asked = [[int(pk) for pk in answer.labels or dict(answer.scores[:1])] for answer in said]
@@ -94,7 +88,11 @@ def predict(*, project: Project, texts: Sequence[str], explain: bool = False) ->
         if told is not None:
             answers = [replace(text, reasons=why) for text, why in zip(answers, told, strict=True)]
     thresholds = {}
-    if predictor.schema.task.has_thresholds and version.calibrated:
+    if (
+        not isinstance(predictor, SpanPredictor)
+        and predictor.schema.task.has_thresholds
+        and version.calibrated
+    ):
         thresholds = {
             pk: float(threshold)
             for pk, threshold in zip(columns, predictor.thresholds, strict=True)
@@ -159,7 +157,7 @@ def warning(*, project: Project) -> str:
         return str(error)
 
 
-def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
+def _serving(project: Project) -> tuple[ModelVersion, Served, str]:
     version = ModelVersion.objects.published().filter(project=project).first()
     if version is None:
         raise NothingPublished(_("This project has no published model yet; label more, then ask again."))
@@ -181,8 +179,33 @@ def _serving(project: Project) -> tuple[ModelVersion, Serving, str]:
     )
 
 
-def _load(version: ModelVersion) -> Serving:
+def _load(version: ModelVersion) -> Served:
     return CACHE.get(version, encoder_root=settings.ENCODER_ROOT)
+
+
+def _with_labels(
+    predictor: Serving, texts: Sequence[str], columns: Sequence[int | None]
+) -> list[TextPrediction]:
+    if isinstance(predictor, CascadePredictor):
+        found = predictor.answer(list(texts))
+        answers = [
+            replace(text, answered_by=STRONG if by_strong else CHEAP)
+            for text, by_strong in zip(_read(predictor, found.scores, columns), found.by_strong, strict=True)
+        ]
+    else:
+        answers = _read(predictor, predictor.predict_proba(list(texts)), columns)
+    return [
+        text if is_known else replace(text, answer=Answer(), is_silent=True)
+        for text, is_known in zip(answers, predictor.knows(texts), strict=True)
+    ]
+
+
+def _with_spans(
+    predictor: SpanPredictor, texts: Sequence[str], columns: Sequence[int | None]
+) -> list[TextPrediction]:
+    """Return the spans in labels of today; one whose label is archived or deleted is not told."""
+    today = dict(zip(predictor.schema.keys, columns, strict=True))
+    return [TextPrediction(spans_translated(answer, today)) for answer in predictor.answers(texts)]
 
 
 def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:
