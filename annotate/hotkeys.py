@@ -33,12 +33,15 @@ OF_SPANS = {
     "d": "#span-delete",
     "delete": "#span-delete",
     "l": "#span-everywhere",
+    "b": "#span-dictionary",
     "z": "#span-undo",
     "[": "#span-start-out",
     "{": "#span-start-in",
     "]": "#span-end-out",
     "}": "#span-end-in",
 }
+# Those with which a lead takes all that one person marked; labels have the usual row, and j and k turn pages.
+OF_PEOPLE = "scvme"
 OF_EMPTY_ANSWERS = frozenset("n")  # a label of a task that always takes one may have them
 USUAL = [key for key in "1234567890qwertyuiop" if key not in COMMANDS]
 
@@ -53,6 +56,17 @@ def commands(task_type: TaskType) -> dict[str, str]:
     without = frozenset() if task_type.may_be_empty else OF_EMPTY_ANSWERS
     known = COMMANDS | (OF_SPANS if task_type.marks_text else {})
     return {key: element for key, element in known.items() if key not in without}
+
+
+def of_desk() -> dict[str, str]:
+    """Return the commands of a document's page on which a lead marks the text."""
+    return OF_SPANS | {"n": COMMANDS["n"]}
+
+
+def of_people(taken: Iterable[str]) -> list[str]:
+    """Return the keys that take all of one person's spans, fewer where labels have some of them."""
+    used = set(taken)
+    return [key for key in OF_PEOPLE if key not in used]
 
 
 def reserved(task_type: TaskType) -> frozenset[str]:

@@ -34,7 +34,7 @@ from annotate.views.people import (
     password_links,
     second_factor,
 )
-from annotate.views.scheme import guidelines, labels
+from annotate.views.scheme import dictionary, guidelines, labels
 from annotate.views.versions import drift, reportcard
 from annotate.views.versions import page as versions
 
@@ -109,6 +109,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/delete/", deletion.project, name="project-delete"),
     path("projects/<slug:slug>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("projects/<slug:slug>/labels/", labels.labels, name="project-labels"),
+    path("projects/<slug:slug>/labels/dictionary/", dictionary.dictionary, name="project-dictionary"),
+    path("projects/<slug:slug>/label/dictionary/", dictionary.entries, name="label-dictionary"),
     path("projects/<slug:slug>/labels/add/", labels.add_labels, name="project-labels-add"),
     path("projects/<slug:slug>/labels/order/", labels.order_labels, name="project-labels-order"),
     path("projects/<slug:slug>/labels/<int:pk>/", labels.label, name="project-label"),

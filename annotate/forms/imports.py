@@ -46,7 +46,8 @@ class FileForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         help_text=gettext_lazy(
-            "CSV, TSV, JSONL, JSON, XLSX, Parquet, or plain text with one document a line."
+            "CSV, TSV, JSONL, JSON, XLSX, Parquet, CoNLL, a ZIP archive of brat's files, or plain text with "
+            "one document a line."
         ),
     )
 

@@ -42,7 +42,7 @@ from annotate.models.predictions import (
     PredictionTally,
     PredictionWindow,
 )
-from annotate.models.projects import GuidelinesVersion, Label, Project
+from annotate.models.projects import DictionaryEntry, GuidelinesVersion, Label, Project
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
@@ -66,6 +66,7 @@ __all__ = [
     "Comment",
     "Corridor",
     "Decision",
+    "DictionaryEntry",
     "Document",
     "DriftAlarm",
     "Embedding",

@@ -19,6 +19,7 @@ class EventKind(models.TextChoices):
     LABEL_CHANGED = "label-changed", _("Label changed")
     LABEL_ARCHIVED = "label-archived", _("Label archived")
     LABEL_RESTORED = "label-restored", _("Label restored")
+    DICTIONARY_CHANGED = "dictionary-changed", _("Dictionary changed")
     LABEL_MERGED = "label-merged", _("Label merged")
     LABEL_SPLIT = "label-split", _("Label split")
     LABELS_REORDERED = "labels-reordered", _("Labels reordered")

@@ -272,3 +272,22 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class DictionaryEntry(models.Model):
+    """Words to which a lead has given a label: where somebody asks for it, they are marked in a text.
+
+    The label may have been archived or merged since: then the words wait, or belong to what it became.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="dictionary")
+    label = models.ForeignKey(Label, models.CASCADE, related_name="+")
+    words = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "words"], name="dictionary_words_once_per_project")
+        ]
+
+    def __str__(self) -> str:
+        return self.words

@@ -48,7 +48,8 @@ FOREIGN = [
     (b"Rar!", "is a RAR archive; unpack it first"),
     *((magic, "is an image, whatever its name says; choose a file with rows of text") for magic in IMAGES),
 ]
-PACKED = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file"}  # formats that are no text
+# Formats that are no text.
+PACKED = {"xlsx": "workbook (XLSX)", "parquet": "Parquet file", "brat": "ZIP archive of brat's files"}
 PACKED_MAGIC = {b"PAR1": "parquet", b"PK\x03\x04": "xlsx"}
 # Bytes that text hardly ever holds. Vertical tabs, form feeds and the separators from 0x1C on come from old
 # databases and page layouts.
@@ -81,7 +82,9 @@ def detect_format(file: BinaryIO, name: str) -> str:
             raise FileError(
                 f"{name} is a damaged or incomplete workbook; save or upload it again."
             ) from error
-        if "xl/workbook.xml" not in members:
+        if any(member.endswith(".ann") for member in members):
+            found = "brat"
+        elif "xl/workbook.xml" not in members:
             raise FileError(f"{name} is a ZIP archive; unpack it first.")
     if found and said and found != said:
         raise FileError(f"{name} is really a {PACKED[found]}; give it the ending .{found} and try again.")

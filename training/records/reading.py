@@ -30,6 +30,7 @@ READERS = {
     "lines": "training.records.delimited:read_lines",
     "jsonl": "training.records.structured:read_jsonl",
     "json": "training.records.structured:read_json",
+    "brat": "training.records.spans.rows:read_brat_rows",
     "conll": "training.records.spans.rows:read_conll_rows",
     "xlsx": "training.records.workbook:read_workbook",
     "parquet": "training.records.columnar:read_parquet",

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
-from annotate.models import Document, Label, Project, Restoration, UnindexedText, User
+from annotate.models import DictionaryEntry, Document, Label, Project, Restoration, UnindexedText, User
 from annotate.models.documents import fold
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
@@ -27,7 +27,7 @@ from annotate.services.archives.restore import restore
 from annotate.services.exports import archive as written
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import write_lock
-from annotate.services.projects import projects
+from annotate.services.projects import dictionary, projects
 from annotate.services.work import jobs, lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
@@ -91,6 +91,12 @@ def duplicate(
         Label.objects.filter(project=made, name=label.name).update(
             hotkey=label.hotkey, position=label.position
         )
+    keys = dict(made.labels.values_list("name", "pk"))
+    names = {label.pk: label.name for label in labels}
+    DictionaryEntry.objects.bulk_create(
+        DictionaryEntry(project=made, label_id=keys[names[label]], words=words)
+        for words, label in dictionary.entries(project).items()
+    )
     events.record(EventKind.PROJECT_DUPLICATED, by=by, project=made, subject=project.name)
     if not with_documents:
         return made, []

@@ -156,9 +156,12 @@ class ColumnMapping:
 
 
 def _marks_spans(cell: Any) -> bool:
-    """Tell whether a cell lists pieces of the text as doccano does: begin, end and label of each."""
-    items = cell if isinstance(cell, list) else []
-    return any(isinstance(item, list) and [type(part) for part in item] == [int, int, str] for item in items)
+    """Tell whether a cell lists pieces of the text: begin, end and label of each, as a list or by name."""
+    return any(
+        (isinstance(item, list) and [type(part) for part in item] == [int, int, str])
+        or (isinstance(item, dict) and {"start", "end", "label"} <= item.keys())
+        for item in (cell if isinstance(cell, list) else [])
+    )
 
 
 def _flat(value: Any) -> str:

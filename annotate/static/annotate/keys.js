@@ -1,7 +1,7 @@
 // Keys are clicks on real buttons: this file only says which button a key means.
 
 // Which key presses which element; annotate/hotkeys.py says so, and keeps these keys from labels.
-const COMMANDS = JSON.parse(document.querySelector("#bench").dataset.commands);
+const COMMANDS = JSON.parse(document.querySelector("[data-commands]").dataset.commands);
 const FIELDS = "input, textarea, select, [contenteditable]";
 const OWN_KEYS = "button, a, summary, input, textarea, select, dialog"; // they use Enter and Space themselves
 

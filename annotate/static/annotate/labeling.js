@@ -316,7 +316,7 @@ document.addEventListener("keydown", pressedKey);
 document.addEventListener("click", clicked, true);
 document.addEventListener("mousedown", (event) => {
   // A label that was clicked must not keep the focus: Enter would press it again instead of saving.
-  if (event.target.closest("#labels button, .likely, .span-tools button, #spans button")) event.preventDefault();
+  if (event.target.closest("#labels button, .likely, .span-tools, #spans button")) event.preventDefault();
 });
 document.addEventListener("input", (event) => {
   if (event.target.id === "label-search") finder.filter(event.target);

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from http import HTTPStatus
+from itertools import zip_longest
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -12,16 +16,19 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotate import tasks
+from annotate import hotkeys, tasks
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandForm, TableForm
-from annotate.models import Annotation, Document, Project
+from annotate.models import Annotation, Document, OutOfFoldScore, Prediction, Project
+from annotate.models.annotations import Outcome
+from annotate.models.documents import Lane
 from annotate.services.documents import comments, filters, history, orders
 from annotate.services.documents.spans import marked
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
-from annotate.services.versions import predictions
+from annotate.services.versions import guesses, predictions
+from annotate.views.labeling.card import CardView
 
 LONGEST_NAME = 150  # of an account
 
@@ -156,6 +163,7 @@ def _show(
     carried = _carried(request, shown.project)
     near, has_more_near = history.near_duplicates(shown)
     is_learned = history.may_have_been_learned(shown)
+    folded = history.out_of_fold(shown) if is_learned else None
     told, labels = history.said_of(shown), history.label_names(shown.project)
     context = {
         "project": shown.project,
@@ -174,10 +182,8 @@ def _show(
         "older": older,
         "told": told,
         "labels": labels,
-        "text_pieces": shown.text.split("\r"),
-        "marked": marked.together(shown, [row.annotation for row in told], labels),
         "is_learned": is_learned,
-        "folded": history.out_of_fold(shown) if is_learned else None,
+        "folded": folded,
         "reasons": [] if is_learned else predictions.reasons_of_document(shown),
         "is_queued": history.is_queued(shown),
         "metadata": history.metadata(shown),
@@ -187,4 +193,34 @@ def _show(
         "bulk_items": history.bulk_items(shown),
         "tab": "documents",
     }
+    if shown.project.task_type.marks_text:
+        said = folded if is_learned else getattr(shown, "prediction", None)
+        context |= _desk(shown, form, [row.annotation for row in told], said)
     return render(request, "documents/document.html", context, status=status)
+
+
+def _desk(
+    shown: Document,
+    form: AnswerForm,
+    told: Sequence[Annotation],
+    said: Prediction | OutOfFoldScore | None,
+) -> dict[str, Any]:
+    """Return what a lead needs to mark the text: labels with their keys, and what others marked in it."""
+    project, model = shown.project, None
+    # What is held out is to be answered by people alone, or the figures would be the model's own.
+    if said is not None and shown.lane == Lane.POOL:
+        name = _("version %(number)s") % {"number": said.version.number}
+        model = marked.ModelMarks(name, guesses.told(said.answer, said.version_id))
+    rows = marked.together(shown, told, history.label_names(project), model)
+    desk = CardView(project, document=shown, marked=form.answer.spans if form.answer else ())
+    taken = {choice.key for choice in desk.choices}
+    takers = [(row.pk, row.annotator.get_username()) for row in told if row.outcome == Outcome.ANSWERED]
+    if model is not None:
+        takers.append((marked.MODEL, model.name))
+    return {
+        "desk": desk,
+        "desk_commands": json.dumps(hotkeys.of_desk()),
+        "marked": rows,
+        "offered": marked.as_json(rows, [choice.label.pk for choice in desk.choices]),
+        "takers": list(zip_longest(takers, hotkeys.of_people(taken)[: len(takers)], fillvalue="")),
+    }

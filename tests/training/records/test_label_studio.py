@@ -25,7 +25,7 @@ def task(number: int, *annotations: dict[str, Any], **data: Any) -> dict[str, An
     }
 
 
-BOX = {"from_name": "box", "type": "labels", "value": {"start": 0, "end": 4, "labels": ["X"]}}
+BOX = {"from_name": "box", "type": "rectanglelabels", "value": {"x": 0, "y": 4, "rectanglelabels": ["X"]}}
 TASKS = [
     task(
         1,
@@ -58,7 +58,8 @@ def test_each_annotation_is_a_row(tmp_path: Path, suffix: str) -> None:
         {"id": 5, "text": "text 5", "text (chosen)": ["odd name"]},
     ]
     told = [row.faults for row in rows if row.faults]
-    assert told == [{"results": "holds results of the type “labels”; only “choices” are imported"}] * 2
+    kinds = "holds results of the type “rectanglelabels”; only “choices” and “labels” are imported"
+    assert told == [{"results": kinds}] * 2
 
 
 def test_rows_that_are_no_tasks_are_problems_of_their_own(tmp_path: Path) -> None:
@@ -78,3 +79,30 @@ def test_other_json_stays_as_it_is(tmp_path: Path) -> None:
     path.write_text('{"text": "a", "data": {"b": 1}}\n', "utf-8")
     rows, _options = sample(path, 5)
     assert rows == [Row(1, {"text": "a", "data": {"b": 1}})]
+
+
+def spans(*places: tuple[int, int, str], name: str = "marks") -> list[dict[str, Any]]:
+    return [
+        {"from_name": name, "type": "labels", "value": {"start": start, "end": end, "labels": [label]}}
+        for start, end, label in places
+    ]
+
+
+def test_spans_of_an_annotation_are_one_cell_and_none_is_an_answer_too(tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    tasks = [
+        task(1, {"result": [*spans((3, 7, "word")), choices("tone", "dry")]}, text="👩 text"),
+        task(2, {"result": []}),
+        task(3, {"result": spans((0, 4, "word"))}, {"result": spans(("x", 4, "word"))}),
+        task(4),
+    ]
+    path.write_text("\n".join(map(json.dumps, tasks)), "utf-8")
+    rows = list(read(path))
+    marked = [row.cells.get("marks") for row in rows]
+    assert marked[:2] == [[{"start": 2, "end": 6, "label": "word"}], []]
+    assert [row.number for row in rows] == [1, 2, 3, 3, 4]
+    assert rows[0].cells["tone"] == ["dry"]
+    assert rows[3].faults == {
+        "marks": "cannot be taken whole. Result 1 has no start and end in whole numbers"
+    }
+    assert "marks" not in rows[4].cells

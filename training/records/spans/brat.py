@@ -25,7 +25,7 @@ _OTHERS = {
 
 
 def read_brat(text: str, annotations: Iterable[str], id: str = "") -> LabelledText:
-    """Return a text with the spans of its annotation file; what that has besides is told in `faults`."""
+    """Return a text with the spans of its annotation file; `left_out` counts what that has besides."""
     spans: list[Span] = []
     faults: list[str] = []
     others: Counter[str] = Counter()
@@ -48,8 +48,8 @@ def read_brat(text: str, annotations: Iterable[str], id: str = "") -> LabelledTe
             faults.append(f"Line {number}: the text has something else at {start}-{end}.")
             continue
         spans.append(Span(start, end, label))
-    faults += [f"{count} {kind} were left out." for kind, count in sorted(others.items())]
-    return LabelledText(text, tuple(spans), 1, id, faults=tuple(faults))
+    left_out = tuple(f"{count} {kind}" for kind, count in sorted(others.items()))
+    return LabelledText(text, tuple(spans), 1, id, faults=tuple(faults), left_out=left_out)
 
 
 def write_brat(found: LabelledText) -> list[str]:

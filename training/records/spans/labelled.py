@@ -17,8 +17,8 @@ class LabelledText:
     """One text of a file. Labels are names; offsets are Unicode code points.
 
     `line` is where it starts in its file. `problem` says why it could not be read at all, `faults` what of it
-    could not be taken as it stands, each with its line where the file has lines. `tokens` are the places of
-    the file's own tokens, () where it has none.
+    could not be taken as it stands, each with its line where the file has lines; `left_out` names what is no
+    span. `tokens` are the places of the file's own tokens, () where it has none.
     """
 
     text: str = ""
@@ -27,6 +27,7 @@ class LabelledText:
     id: str = ""
     problem: str = ""
     faults: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     tokens: tuple[tuple[int, int], ...] = ()
 
 

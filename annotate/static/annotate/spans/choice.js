@@ -2,6 +2,7 @@
 // belong to the whole text.
 
 import { TextPlaces } from "./codepoints.js";
+import * as dictionary from "./dictionary.js";
 import { Drawing } from "./draw.js";
 import { Marking } from "./model.js";
 
@@ -12,7 +13,8 @@ let shown = null; // the element of the text that is drawn
 const textOf = (card) => card.querySelector("#document-text");
 
 export const opened = (card) => markings.get(textOf(card));
-const asSpans = (json) => JSON.parse(json || "[]").map(([start, end, label, percent]) => ({ start, end, label, percent }));
+const asSpans = (json) =>
+  JSON.parse(json || "[]").map(([start, end, label, percent, by, keys]) => ({ start, end, label, percent, by, keys }));
 
 function labelsOf(card) {
   const buttons = [...card.querySelectorAll("#labels .choice")];
@@ -36,18 +38,23 @@ export function preselect(card) {
     const known = (span) => labels.has(span.label); // one may be archived meanwhile
     const spans = asSpans(text.dataset.spans).filter(known);
     const suggestions = card.dataset.annotation ? [] : asSpans(suggestion?.dataset.spans).filter(known);
-    const marking = new Marking({ places, overlaps: "overlaps" in text.dataset, spans, suggestions });
-    markings.set(text, { marking, places });
+    const marking = new Marking({
+      places, spans, suggestions,
+      overlaps: "overlaps" in text.dataset,
+      suggestionsStay: Boolean(suggestion && "stays" in suggestion.dataset),
+    });
+    markings.set(text, { marking, places, suggestions });
   }
   if (shown !== text) {
     drawing?.clear();
     shown = text;
-    const { places } = opened(card);
-    drawing = new Drawing({ pane: text, places, labels: labelsOf(card), list: card.querySelector("#spans") });
+    const { places, suggestions } = opened(card);
+    const list = card.querySelector("#spans");
+    drawing = new Drawing({ pane: text, places, labels: labelsOf(card), list, suggestions });
     redraw(card);
     openWhere(card);
   } else {
-    redraw(card);
+    redraw(card, { follows: false }); // a late suggestion does not move what somebody reads
   }
 }
 
@@ -66,9 +73,10 @@ export function isSuggestionShown(card) {
   return Boolean(suggestion && !suggestion.hidden);
 }
 
-export function redraw(card) {
+// Draw what is marked now; the text follows what is selected, unless `follows` says that it stays where it is.
+export function redraw(card, { follows = true } = {}) {
   const { marking } = opened(card);
-  drawing.show(marking, isSuggestionShown(card));
+  drawing.show(marking, isSuggestionShown(card), follows);
   const is = (id, isOn) => (card.querySelector(id).disabled = !isOn);
   const isSuggestion = marking.isSuggestion(marking.active);
   is("#span-accept", isSuggestion);
@@ -119,7 +127,7 @@ export function askAfter(card) {
   marking.suggest(marking.suggestions);
   if (!marking.suggestions.length) return false;
   suggestion.querySelector(".after-hint").hidden = false;
-  redraw(card);
+  redraw(card, { follows: false });
   return true;
 }
 
@@ -147,6 +155,14 @@ export function takeOver(card) {
   return true;
 }
 
+// Mark all that one person, or the model, has marked, and nothing else.
+export function takeAllOf(card, key) {
+  const { marking, suggestions } = opened(card);
+  marking.replace(suggestions.filter((one) => one.keys.includes(key)));
+  redraw(card);
+  markChosen(card);
+}
+
 const ACTIONS = {
   "span-accept": (marking) => marking.isSuggestion(marking.active) && marking.accept([marking.active]),
   "span-delete": (marking) => marking.remove(),
@@ -169,6 +185,10 @@ export function press(card, button) {
   } else if (button.id === "span-everywhere") {
     const number = marking.everywhere();
     sentence = number === null ? "" : dataset.everywhere.replace("{n}", String(number));
+  } else if (button.id === "span-dictionary") {
+    const labels = labelsOf(card);
+    const number = marking.add(dictionary.found(opened(card).places).filter(({ label }) => labels.has(label)));
+    sentence = number ? dataset.dictionary.replace("{n}", String(number)) : dataset.noWords;
   } else if (ACTIONS[button.id]) {
     if (ACTIONS[button.id](marking) === "edge") sentence = dataset.edge;
   } else {

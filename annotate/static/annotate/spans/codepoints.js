@@ -126,12 +126,15 @@ export class TextPlaces {
 
   // Every other place that has the same words, at the edges of stops.
   others(place) {
-    const words = this.slice(place);
+    return this.placesOf(this.slice(place)).filter((other) => other.start !== place.start);
+  }
+
+  // Every place that has these words, at the edges of stops.
+  placesOf(words) {
     const found = [];
     for (let at = this.#text.indexOf(words); at >= 0; at = this.#text.indexOf(words, at + 1)) {
-      const other = { start: this.#point(at), end: this.#point(at + words.length) };
-      const isAtEdges = this.#begins(other.start) && this.#ends(other.end);
-      if (other.start !== place.start && isAtEdges) found.push(other);
+      const place = { start: this.#point(at), end: this.#point(at + words.length) };
+      if (this.#begins(place.start) && this.#ends(place.end)) found.push(place);
     }
     return found;
   }

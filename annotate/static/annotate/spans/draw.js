@@ -10,23 +10,27 @@ function highlight(name, priority) {
   return registry.get(name);
 }
 
+const keyOf = ({ start, end, label }) => `${start}-${end}-${label}`;
+
 export class Drawing {
   #pane;
   #places;
   #labels;
   #list;
   #words;
+  #tellers; // who marked what, where that is known
   #drawn = new Map(); // each span or suggestion: its range, its boxes, its item of the list
   #selected = null;
   #resized = new ResizeObserver(() => this.#placeAll());
 
   // `labels` has the name and the hue of each label by its key.
-  constructor({ pane, places, labels, list }) {
+  constructor({ pane, places, labels, list, suggestions = [] }) {
     this.#pane = pane;
     this.#places = places;
     this.#labels = labels;
     this.#list = list;
     this.#words = list.dataset;
+    this.#tellers = new Map(suggestions.filter((one) => one.by).map((one) => [keyOf(one), one.by]));
     this.#resized.observe(pane.querySelector(".span-text"));
   }
 
@@ -39,7 +43,7 @@ export class Drawing {
   }
 
   // Draw a state: only what differs from the one before is touched.
-  show(marking, isSuggestionShown) {
+  show(marking, isSuggestionShown, follows = true) {
     const suggestions = isSuggestionShown ? marking.suggestions : [];
     const wanted = new Set([...marking.spans, ...suggestions]);
     for (const one of [...this.#drawn.keys()]) if (!wanted.has(one)) this.#erase(one);
@@ -49,7 +53,7 @@ export class Drawing {
     this.#place(fresh);
     if (fresh.length) this.#order(marking.all);
     this.#list.toggleAttribute("data-many", this.#drawn.size > MANY);
-    this.#select(marking);
+    this.#select(marking, follows);
   }
 
   #draw(one, isSuggestion) {
@@ -133,6 +137,11 @@ export class Drawing {
     words.textContent = this.#places.slice(one);
     label.textContent = this.#named(one);
     button.append(label, " ", words);
+    if (this.#tellers.has(keyOf(one))) {
+      const tellers = document.createElement("small");
+      tellers.textContent = this.#tellers.get(keyOf(one));
+      button.append(" ", tellers);
+    }
     if (isSuggestion) {
       const told = document.createElement("span");
       told.className = "visually-hidden";
@@ -161,7 +170,7 @@ export class Drawing {
 
   // ---- the selection ----
 
-  #select({ selection, active }) {
+  #select({ selection, active }, follows) {
     const range = selection && this.#places.range(selection);
     highlight("span-selection", 1)?.clear();
     if (range) highlight("span-selection", 1)?.add(range);
@@ -180,7 +189,7 @@ export class Drawing {
     const item = this.#drawn.get(active)?.item;
     item?.firstElementChild.setAttribute("aria-current", "true");
     if (item) intoSight(this.#list, item.getBoundingClientRect());
-    if (range) intoSight(this.#pane, range.getBoundingClientRect());
+    if (range && follows) intoSight(this.#pane, range.getBoundingClientRect());
   }
 }
 

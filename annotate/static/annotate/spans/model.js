@@ -9,6 +9,7 @@ const same = (a, b) => isSamePlace(a, b) && a.label === b.label;
 export class Marking {
   #places;
   #overlaps;
+  #stays;
   #began;
   #before = [];
   #after = [];
@@ -19,9 +20,12 @@ export class Marking {
   selection = null;
   active = null; // a span, or a suggestion
 
-  constructor({ places, overlaps, spans, suggestions = [] }) {
+  // With `suggestionsStay` each is there whatever crosses it, and gives way only to the very span; to accept one takes
+  // off what it crosses.
+  constructor({ places, overlaps, spans, suggestions = [], suggestionsStay = false }) {
     this.#places = places;
     this.#overlaps = overlaps;
+    this.#stays = suggestionsStay ? suggestions.map(Object.freeze).sort(byPlace) : null;
     this.spans = spans.map(Object.freeze).sort(byPlace);
     this.#began = this.spans;
     this.suggest(suggestions);
@@ -29,8 +33,16 @@ export class Marking {
 
   // Show what a model would mark, but for what is marked there already.
   suggest(suggestions) {
+    if (this.#stays) {
+      this.suggestions = this.#untaken(this.spans);
+      return;
+    }
     const free = suggestions.filter((one) => !this.spans.some((span) => this.#excludes(span, one)));
     this.suggestions = free.map(Object.freeze).sort(byPlace);
+  }
+
+  #untaken(spans) {
+    return this.#stays.filter((one) => !spans.some((span) => same(span, one)));
   }
 
   get isAsItBegan() {
@@ -127,7 +139,7 @@ export class Marking {
   #change(spans, suggestions, active) {
     this.#before.push({ spans: this.spans, suggestions: this.suggestions, active: this.active });
     this.#after = [];
-    this.#set(spans, suggestions, active);
+    this.#set(spans, this.#stays ? this.#untaken(spans) : suggestions, active);
   }
 
   #set(spans, suggestions, active) {
@@ -160,7 +172,7 @@ export class Marking {
   }
 
   remove() {
-    if (!this.active) return false;
+    if (!this.active || (this.#stays && this.isSuggestion(this.active))) return false;
     const gone = this.active;
     const keep = (one) => one !== gone;
     this.#change(this.spans.filter(keep), this.suggestions.filter(keep), null);
@@ -188,23 +200,40 @@ export class Marking {
 
   // Accept suggestions as they are; return how many.
   accept(some) {
+    const taken = this.#beside(some, this.#stays ? [] : this.spans);
+    if (taken.length) this.#put(taken);
+    return taken.length;
+  }
+
+  // Mark these and nothing else.
+  replace(some) {
+    this.#change(this.#beside(some, []).sort(byPlace), this.suggestions, null);
+  }
+
+  // Those that can stand beside the spans and beside each other, of two the first.
+  #beside(some, spans) {
     const taken = [];
     for (const { start, end, label } of some) {
       const span = Object.freeze({ start, end, label });
-      if (![...this.spans, ...taken].some((one) => this.#excludes(one, span))) taken.push(span);
+      if (![...spans, ...taken].some((one) => this.#excludes(one, span))) taken.push(span);
     }
-    if (taken.length) this.#put(taken);
-    return taken.length;
+    return taken;
   }
 
   // Give the label of the active span to every other place with the same words; return how many there are.
   everywhere() {
     if (!this.spans.includes(this.active)) return null;
     const { label } = this.active;
-    const { active } = this;
-    const number = this.accept(this.#places.others(active).map((place) => ({ ...place, label })));
-    if (number) this.select(active, active);
-    return number;
+    return this.add(this.#places.others(this.active).map((place) => ({ ...place, label })));
+  }
+
+  // Mark what can stand beside what is marked, and leave the selection where it is; return how many.
+  add(some) {
+    const { selection, active } = this;
+    const fresh = this.#beside(some, this.spans);
+    if (fresh.length) this.#put(fresh);
+    if (fresh.length) this.select(selection, active);
+    return fresh.length;
   }
 
   undo() {

@@ -9,8 +9,8 @@ const SLIP = 10; // pixels: further is a swipe or a scroll
 let pressedIn = null; // the text in which the mouse went down
 let touch = null; // the finger on the text: where it began, and whether it selects
 
-const textUnder = (event) => event.target.closest?.('#card[data-choices="spans"] #document-text');
-const cardOf = (text) => text.closest("#card");
+const textUnder = (event) => event.target.closest?.('[data-choices="spans"] #document-text');
+const cardOf = (text) => text.closest('[data-choices="spans"]');
 
 function finished(card) {
   redraw(card);

@@ -38,6 +38,7 @@ from annotate.models.versions import Stage
 from annotate.services.imports import job
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
+from annotate.services.projects import dictionary
 from annotate.services.work import jobs
 from tests.annotate.made.bundles import add_version
 from tests.annotate.made.drift import make_alarm
@@ -75,6 +76,11 @@ CHANGES = {
         {"changed": {"name": {"old": "red", "new": "crimson"}}},
     ),
     "project-labels-add": Change(EventKind.LABELS_ADDED, "pink", {"labels": "pink"}),
+    "project-dictionary": Change(
+        EventKind.DICTIONARY_CHANGED,
+        sent={"entries": "Rome | red", "seen": dictionary.digest({})},
+        details={"added": 1, "changed": 0, "removed": 0},
+    ),
     "project-labels-order": Change(EventKind.LABELS_REORDERED, details={"order": ["blue", "red"]}),
     "project-label-merge": Change(EventKind.LABEL_MERGED, "red", details={"into": "blue", "annotations": 0}),
     "project-label": Change(
