@@ -21,6 +21,7 @@ from annotate.models import (
     ClassMetric,
     Comment,
     Decision,
+    DictionaryEntry,
     Document,
     Event,
     GuidelinesVersion,
@@ -120,6 +121,7 @@ class _Filling:
         self.placeholders: list[str] = []
         with _named("project.json"):
             self.labels = self._labels(told["labels"])
+            self._dictionary(told.get("dictionary", ()))  # archives of before it have none
             if "guidelines" in told:
                 self._guidelines(told["guidelines"])
             else:  # an archive from before earlier versions were kept
@@ -152,6 +154,15 @@ class _Filling:
             )
             version.full_clean(exclude=["project", "by"])
             version.save()
+
+    def _dictionary(self, rows: Sequence[tuple[str, int]]) -> None:
+        entries = [
+            DictionaryEntry(project=self.project, label_id=self.labels[int(label)], words=words)
+            for words, label in rows
+        ]
+        for entry in entries:
+            entry.clean_fields(exclude=["project", "label"])
+        DictionaryEntry.objects.bulk_create(entries)
 
     def _labels(self, rows: list[Row]) -> dict[int, int]:
         made = {}

@@ -130,6 +130,7 @@ def _project(project: Project) -> Row:
         "created_at": project.created_at,
         "settings": {name: getattr(project, name) for name in SETTINGS},
         "labels": list(project.labels.values(*LABEL)),
+        "dictionary": list(project.dictionary.order_by("pk").values_list("words", "label")),
         "guidelines": list(project.guidelines_versions.order_by("number").values(*GUIDELINES)),
         "people": dict(people.distinct().values_list("username", "is_machine")),
     }

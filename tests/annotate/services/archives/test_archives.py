@@ -19,6 +19,7 @@ from annotate.models import (
     Annotation,
     Comment,
     Decision,
+    DictionaryEntry,
     Document,
     Event,
     Project,
@@ -31,6 +32,7 @@ from annotate.services.archives import job, reading
 from annotate.services.archives.reading import ArchiveError
 from annotate.services.deletion import project as deletion
 from annotate.services.exports import archive
+from annotate.services.projects import dictionary
 from tests.annotate.made.bundles import add_version
 from training.types import Answer, Span
 
@@ -193,6 +195,14 @@ def test_spans_come_back_in_the_labels_of_the_new_project(filled: Project, tmp_p
     keys = dict(again.labels.values_list("name", "pk"))
     wanted = (Span(0, 2, keys["red"]), Span(3, 8, keys["green"]))
     assert copy.answer == Answer(spans=wanted) == copy.decisions.latest("pk").answer
+
+
+def test_a_dictionary_comes_back_in_the_labels_of_the_new_project(filled: Project, tmp_path: Path) -> None:
+    red = filled.labels.get(name="red")
+    DictionaryEntry.objects.create(project=filled, label=red, words="New York")
+    made = restored(packed(filled, tmp_path)).project
+    assert made is not None
+    assert dictionary.entries(made) == {"New York": made.labels.get(name="red").pk}
 
 
 def test_on_an_empty_site_names_become_accounts_nobody_can_log_in_to(
