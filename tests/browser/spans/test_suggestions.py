@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from annotate.models import Annotation, Decision, Document, Prediction, Project, User
 from tests.annotate.made.bundles import add_version
 from tests.browser.spans.test_marking import keys, listed, marked
-from tests.browser.test_labeling import card_of, violations, wait_until_held, wait_until_sent
+from tests.browser.test_labeling import card_of, violations, wait_for_next, wait_until_held, wait_until_sent
 from training.types import Answer, Span
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -115,7 +115,7 @@ def test_what_is_accepted_without_a_network_is_sent_once_when_it_returns(
     context.set_offline(True)
     first = card_of(page)
     keys(page, ".", "Enter")
-    page.wait_for_selector(f'#card[data-ready]:not([data-card="{first}"])')
+    wait_for_next(page, first, is_sent=False)
     keys(page, "Tab", "d", ".", "Enter")
     expect(page.locator("#outbox")).to_contain_text("2 decisions are kept")
     assert not Annotation.objects.exists()
