@@ -14,6 +14,7 @@ from annotate.models import Project
 from annotate.models.members import Role
 from annotate.models.projects import MOST_CARD_METADATA, MOST_SHARE
 from annotate.services.documents import columns
+from annotate.services.projects import dictionary
 from annotate.services.runs import schedule
 from annotate.services.versions import reportcards
 from annotate.task_types import TASK_TYPES, label_names
@@ -159,6 +160,63 @@ class LabelForm(forms.Form):
     name = NameField(label=_("Name"), max_length=LONGEST_NAME)
     hotkey = forms.CharField(label=_("Key"), max_length=1, required=False, strip=False)
     description = forms.CharField(label=_("Description"), required=False)
+
+
+class DictionaryForm(forms.Form):
+    """Words, a bar or a tab, and the name of a label, in each line; `cleaned_data` has labels by words."""
+
+    entries = forms.CharField(
+        label=_("Entries"),
+        help_text=_(
+            "One a line: the words, a bar or a tab, and the label, as in “New York | place”. Case counts."
+        ),
+        max_length=dictionary.MOST_ENTRIES * (dictionary.LONGEST + LONGEST_NAME),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 20, "dir": "auto", "spellcheck": "false"}),
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+    def __init__(self, data: Any = None, *, project: Project) -> None:
+        self.labels = {label.name: label.pk for label in project.labels.live()}
+        kept = dictionary.entries(project)
+        names = {pk: name for name, pk in self.labels.items()}
+        lines = [f"{words} | {names[label]}" for words, label in kept.items()]
+        initial = {"entries": "\n".join(lines), "seen": dictionary.digest(kept)}
+        super().__init__(data, initial=initial, label_suffix="")
+
+    def clean_entries(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for number, line in enumerate(self.cleaned_data["entries"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            words, label = self._read(line, number)
+            if found.setdefault(words, label) != label:
+                sentence = gettext(
+                    "Line %(n)s: “%(words)s” has another label further up. Keep one of the lines."
+                )
+                raise forms.ValidationError(sentence % {"n": number, "words": words})
+        if len(found) > dictionary.MOST_ENTRIES:
+            sentence = gettext("A dictionary takes at most %(most)s entries; these are %(n)s.")
+            raise forms.ValidationError(
+                sentence % {"most": f"{dictionary.MOST_ENTRIES:,}", "n": f"{len(found):,}"}
+            )
+        return found
+
+    def _read(self, line: str, number: int) -> tuple[str, int]:
+        before, mark, after = line.rpartition("\t" if "\t" in line else "|")
+        words, name = before.strip(), label_names.tidy(after)
+        if not mark or not words:
+            sentence = gettext(
+                "Line %(n)s: write the words, then a bar and the label, as in “New York | place”."
+            )
+            raise forms.ValidationError(sentence % {"n": number})
+        if len(words) > dictionary.LONGEST:
+            sentence = gettext("Line %(n)s: an entry has at most %(most)s characters.")
+            raise forms.ValidationError(sentence % {"n": number, "most": dictionary.LONGEST})
+        if name not in self.labels:
+            sentence = gettext("Line %(n)s: “%(name)s” is no label of this project.")
+            raise forms.ValidationError(sentence % {"n": number, "name": name})
+        return words, self.labels[name]
 
 
 class MemberForm(forms.Form):

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotate.access import led_project_for, project_for, signed_in
-from annotate.forms.dictionary import DictionaryForm
+from annotate.forms.projects import DictionaryForm
 from annotate.services.projects import dictionary as words
 from annotate.services.projects.refused import Refused
 

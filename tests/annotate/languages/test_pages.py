@@ -46,7 +46,23 @@ pytestmark = pytest.mark.one_database
 
 # Words that are the same in both languages.
 SAME = {
-    *("API", "CSV", "FP", "INT", "JSON", "JSONL", "LLM", "ONNX", "SMOTE", "SVM", "TF-IDF", "TSV", "UTC"),
+    *(
+        "API",
+        "CSV",
+        "CoNLL",
+        "FP",
+        "INT",
+        "JSON",
+        "JSONL",
+        "LLM",
+        "ONNX",
+        "SMOTE",
+        "SVM",
+        "TF-IDF",
+        "TSV",
+        "UTC",
+        "brat",
+    ),
     *("XLSX", "ZIP", "Enter", "English", "Escape", "Face", "Focal", "Hugging", "Label", "LightGBM"),
     *("Macro-F", "Markdown", "Micro-F", "Parquet", "Shift", "Studio", "Winnow", "datasets", "doccano"),
     *("fastText", "loss", "macro-F", "means", "micro-F", "refund", "billing", "Billing"),
