@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0068_drift_mail'),
+        ("annotate", "0069_login_mails"),
     ]
 
     operations = [
