@@ -40,13 +40,12 @@ def spans_translated(answer: Answer, into: Mapping[Any, str | int | None]) -> An
 
 
 def confidence_of(answer: Answer) -> float | None:
-    """Return how sure a model is of its answer: of the best label, or of its spans on average.
+    """Return how sure a model is of its answer: of the best label, or of the least sure of its spans.
 
     None where it gave nothing, and where its scores only rank.
     """
     told = [score for _label, score in (answer.scores if answer.spans else answer.scores[:1])]
-    known = [score for score in told if score is not None]
-    return sum(known) / len(known) if known else None
+    return min((score for score in told if score is not None), default=None)
 
 
 def without(answer: Answer, kept: set[int]) -> Answer:
