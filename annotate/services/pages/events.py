@@ -214,9 +214,7 @@ SENTENCES: dict[str, Any] = {
     EventKind.LABELS_ADDED: gettext_lazy("%(who)s added the label “%(subject)s”"),
     EventKind.LABEL_CHANGED: _label_changed,
     EventKind.LABEL_ARCHIVED: _archived,
-    EventKind.DICTIONARY_CHANGED: gettext_lazy(
-        "%(who)s changed the dictionary: %(added)s added, %(changed)s changed, %(removed)s removed"
-    ),
+    EventKind.DICTIONARY_CHANGED: gettext_lazy("%(who)s changed the project's dictionary"),
     EventKind.LABEL_RESTORED: gettext_lazy("%(who)s restored the label “%(subject)s”"),
     EventKind.LABEL_MERGED: gettext_lazy(
         "%(who)s merged the label “%(subject)s” into “%(into)s”, with %(n)s annotations"

@@ -60,6 +60,6 @@ def save(*, project: Project, wanted: Mapping[str, int], seen: str, by: User) ->
         by=by,
         project=project,
         added=len(added),
-        changed=len(changed),
+        relabelled=len(changed),
         removed=len(gone),
     )

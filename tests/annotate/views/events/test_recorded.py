@@ -79,7 +79,7 @@ CHANGES = {
     "project-dictionary": Change(
         EventKind.DICTIONARY_CHANGED,
         sent={"entries": "Rome | red", "seen": dictionary.digest({})},
-        details={"added": 1, "changed": 0, "removed": 0},
+        details={"added": 1, "relabelled": 0, "removed": 0},
     ),
     "project-labels-order": Change(EventKind.LABELS_REORDERED, details={"order": ["blue", "red"]}),
     "project-label-merge": Change(EventKind.LABEL_MERGED, "red", details={"into": "blue", "annotations": 0}),

@@ -49,7 +49,7 @@ def test_a_lead_edits_lines_and_annotators_get_the_longest_words_first(
     assert "A|B | person\nNew York | place\nRome | place" in shown
     assert save("Rome | person", "New York | place").status_code == 302
     assert dictionary.entries(entities) == {"New York": place, "Rome": person}
-    assert Event.objects.latest("pk").details == {"added": 0, "changed": 1, "removed": 1}
+    assert Event.objects.latest("pk").details == {"added": 0, "relabelled": 1, "removed": 1}
 
 
 @pytest.mark.parametrize(
