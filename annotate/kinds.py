@@ -43,7 +43,7 @@ from annotate.services.mail import outbox
 from annotate.services.projects import merging
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.upkeep import sweep
-from annotate.services.versions import reportcards, rescore
+from annotate.services.versions import holdout, reportcards, rescore
 from annotate.services.work import jobs, lease
 from annotate.services.work.jobs import Turn, TurnWork
 from annotate.services.work.progress import ProgressMeter
@@ -258,6 +258,7 @@ KINDS = (
     of_jobs(JobKind.SEARCH, INTERACTIVE, index_texts, texts_to_index_due),
     of_jobs(JobKind.MERGE, INTERACTIVE, merge_labels, merging_due),
     of_jobs(JobKind.WATCH, INTERACTIVE, watch, windows_due),
+    of_jobs(JobKind.HOLDOUT, INTERACTIVE, holdout.score, holdout.due),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

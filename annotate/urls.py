@@ -35,7 +35,7 @@ from annotate.views.people import (
     second_factor,
 )
 from annotate.views.scheme import dictionary, guidelines, labels
-from annotate.views.versions import drift, reportcard
+from annotate.views.versions import comparison, drift, reportcard, shares, thresholds
 from annotate.views.versions import page as versions
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -174,6 +174,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/export/<str:format>/", exports.export, name="export"),
     path("projects/<slug:slug>/versions/", versions.versions, name="versions"),
     path("projects/<slug:slug>/versions/<int:number>/", versions.version, name="version"),
+    path("projects/<slug:slug>/versions/<int:number>/score/", comparison.score, name="version-score"),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/thresholds/", thresholds.page, name="version-thresholds"
+    ),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/thresholds/csv/",
+        thresholds.download,
+        name="version-thresholds-csv",
+    ),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/confidence/",
+        thresholds.confident,
+        name="version-confidence",
+    ),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/confidence/csv/",
+        thresholds.confident_csv,
+        name="version-confidence-csv",
+    ),
+    path("projects/<slug:slug>/versions/<int:number>/revise/", thresholds.revise, name="version-revise"),
+    path("projects/<slug:slug>/shares/", shares.page, name="shares"),
+    path("projects/<slug:slug>/shares/csv/", shares.download, name="shares-csv"),
+    path("projects/<slug:slug>/versions/compare/", comparison.page, name="version-compare"),
+    path("projects/<slug:slug>/versions/compare/csv/", comparison.download, name="version-compare-csv"),
     path(
         "projects/<slug:slug>/versions/<int:number>/roll-back/", versions.roll_back, name="version-roll-back"
     ),

@@ -108,6 +108,10 @@ class PredictedText(serializers.Serializer[Any]):
         help_text="The version only guesses, and the text is in a language or about things that it does not "
         "know: it gives no answer."
     )
+    abstained = serializers.BooleanField(
+        help_text="The version is less confident than its lead asks for: it decides on no label, and its "
+        "scores tell what it holds likely."
+    )
     answered_by = serializers.ChoiceField(
         choices=["cheap", "strong"],
         required=False,
@@ -197,17 +201,18 @@ def _found(
             ]
         }
     decided = set(said.answer.labels)
+    given = set() if said.is_abstained else decided
     scores = enumerate(said.answer.scores)
     kept = [(int(pk), score) for place, (pk, score) in scores if place < top or pk in decided]
     return {
-        "labels": [answer.labels[pk] for pk, _score in kept if pk in decided],
+        "labels": [answer.labels[pk] for pk, _score in kept if pk in given],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],
     }
 
 
 def _about(answer: Predictions, said: TextPrediction, explain: bool) -> dict[str, Any]:
     """Write whether and how a text was answered, and why where that was asked."""
-    told: dict[str, Any] = {"silent": said.is_silent}
+    told: dict[str, Any] = {"silent": said.is_silent, "abstained": said.is_abstained}
     if said.answered_by:
         told["answered_by"] = said.answered_by
     if explain:

@@ -46,7 +46,7 @@ from annotate.models.projects import DictionaryEntry, GuidelinesVersion, Label, 
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
-from annotate.models.versions import ClassMetric, ModelVersion, Publication, ReportCard
+from annotate.models.versions import ClassMetric, KeptScores, ModelVersion, Publication, ReportCard
 from annotate.models.work import WorkerPulse
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "ImportProblem",
     "Invitation",
     "Job",
+    "KeptScores",
     "Label",
     "LlmAnswer",
     "Mail",

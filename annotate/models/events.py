@@ -75,6 +75,8 @@ class EventKind(models.TextChoices):
     ROLLED_BACK = "rolled-back", _("Rolled back to a version")
     RUN_STARTED = "run-started", _("Training started")
     MEASURED = "measured", _("Report card measured anew")
+    THRESHOLDS_CHANGED = "thresholds-changed", _("Thresholds of a version changed")
+    HOLDOUT_SCORED = "holdout-scored", _("Holdout scored by a version")
     CANCELLED = "cancelled", _("Work cancelled")
     WATCH_CHANGED = "watch-changed", _("Monitoring settings changed")
     ALARM_SEEN = "alarm-seen", _("Alarm seen")

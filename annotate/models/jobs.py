@@ -22,6 +22,7 @@ class JobKind(models.TextChoices):
     SEARCH = "search", _("Indexing texts for search")
     MERGE = "merge", _("Merging labels")
     WATCH = "watch", _("Looking at what was predicted")
+    HOLDOUT = "holdout", _("Scoring the holdout")
 
 
 class Job(Work):

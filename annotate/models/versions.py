@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from annotate.models.projects import Label, Project
 from annotate.models.runs import RunKind, TrainingRun
@@ -31,7 +35,9 @@ class ModelVersion(models.Model):
     site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
     holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
     reads, where it does. Scores of a version that is not `calibrated` only rank labels. One that `is_refused`
-    was compared and lost too much; others that do not serve were never tried, or are left to a lead.
+    was compared and lost too much; others that do not serve were never tried, or are left to a lead. One that
+    `revises` another scores as that one does and decides by thresholds that a lead has set; programs get no
+    label for a text whose confidence is under `abstain_below`.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -40,6 +46,8 @@ class ModelVersion(models.Model):
     family = models.CharField(_("family"), max_length=40)
     variant = models.CharField(_("variant"), max_length=120, blank=True)
     encoder = models.CharField(max_length=64, blank=True)
+    revises = models.ForeignKey("self", models.SET_NULL, null=True, related_name="revisions")
+    abstain_below = models.FloatField(default=0.0)
     bundle = models.CharField(max_length=255)
     bundle_digest = models.CharField(max_length=64, blank=True)
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
@@ -206,6 +214,59 @@ def _share_interval(share: float | None, documents: int | None) -> tuple[float, 
         return None
     low, high = wilson(share, documents)
     return float(low), float(high)
+
+
+class PackedArray(models.BinaryField):  # type: ignore[type-arg]
+    """A NumPy array of one type and any number of rows, compressed; its reader knows how long a row is."""
+
+    def __init__(self, *args: Any, kind: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.kind = kind
+
+    def deconstruct(self) -> Any:
+        name, path, args, options = super().deconstruct()
+        return name, path, args, {**options, "kind": self.kind}
+
+    def from_db_value(self, value: Any, *_of: Any) -> NDArray[Any] | None:
+        return None if value is None else np.frombuffer(zlib.decompress(value), self.kind)
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, bytes):
+            return value
+        return zlib.compress(np.ascontiguousarray(value, self.kind).tobytes(), 1)
+
+
+class Sample(models.TextChoices):
+    """Of which texts a version's scores are kept."""
+
+    HOLDOUT = "holdout", _("Holdout")
+    POOL = "pool", _("Pool")
+
+
+class KeptScores(models.Model):
+    """What a version says of some documents, with which pages compare and tune it without its bundle.
+
+    `documents` are keys. `scores` (documents, labels) are calibrated and in the order of the version's
+    `label_ids`, `raw` ones are from before calibration; None where a version has none of its own, as a
+    cascade. The documents were drawn evenly from `population` of them. They go with the version's bundle.
+    """
+
+    version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="kept_scores")
+    sample = models.CharField(max_length=10, choices=Sample)
+    documents = PackedArray(kind="<i8")
+    scores = PackedArray(kind="<f4")
+    raw = PackedArray(kind="<f4", null=True)
+    thresholds = models.JSONField(default=list)
+    population = models.PositiveIntegerField()
+    scored_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "sample"], name="scores_kept_once_per_sample")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sample} by {self.version}"
 
 
 class ReportCard(models.Model):

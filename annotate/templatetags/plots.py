@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import Any
 
+import numpy as np
 from django import template
+from django.template import Context
+from numpy.typing import NDArray
 
 from annotate.models import ModelVersion, Project
 from annotate.models.versions import Stage
 from annotate.services.drift.shown import ShownWindow
 from annotate.services.pages.confusion import NEAR, ConfusionCell, ConfusionPicture
+from annotate.services.quality.classes import FALLING
+from annotate.services.quality.confidence import ConfidencePage
+from annotate.services.quality.thresholds import ThresholdRow
 from annotate.templatetags.winnow import full_name
+from training.figures.tradeoff import PrecisionRecall
+from training.types import FloatArray
+
+Values = NDArray[np.float64]
 
 register = template.Library()
 
@@ -149,6 +159,109 @@ def _tenths(bottom: float, top: float) -> list[float]:
     first, last = round(bottom * 10), round(top * 10)
     step = 2 if last - first > 5 else 1
     return [tenth / 10 for tenth in range(first, last + 1, step)]
+
+
+@register.inclusion_tag("versions/_sort_head.html", takes_context=True)
+def sort_head(context: Context, key: str, title: str) -> dict[str, Any]:
+    """Write the head of a column, as a link that sorts by it or turns the order round."""
+    sort = str(context.get("sort", ""))
+    is_sorted, is_falling = sort.removeprefix(FALLING) == key, sort.startswith(FALLING)
+    return {
+        "title": title,
+        "key": key,
+        "sort": sort,
+        "direction": ("down" if is_falling else "up") if is_sorted else "",
+        "next": f"{FALLING}{key}" if is_sorted and not is_falling else key,
+    }
+
+
+@register.inclusion_tag("versions/_sparkline.html")
+def sparkline(trends: Mapping[int, Sequence[float]], label: int) -> dict[str, Any]:
+    """Draw a label's F1 over versions, the oldest at the left, from 0 at the bottom to 1 at the top."""
+    values = trends.get(label, ())
+    if not values:
+        return {"line": ""}
+    x, y = Scale(0, len(values) - 1, 2, 78), Scale(0, 1, 18, 2)
+    places = [(x(place), y(value)) for place, value in enumerate(values)]
+    ends = {"first": values[0], "last": values[-1], "number": len(values)}
+    return {"line": _path(places), "end": places[-1], **ends}
+
+
+MOST_POINTS = 60  # of a curve that is drawn, and rows of the table behind it
+
+
+@dataclass(frozen=True, slots=True)
+class SharePoint:
+    """A point of a curve over shares: where it stands, and the figures that it stands for."""
+
+    x: float
+    y: float
+    threshold: float
+    across: float
+    up: float
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """The upper left corner of the square that marks it."""
+        return round(self.x - 5, 1), round(self.y - 5, 1)
+
+
+@register.inclusion_tag("versions/_precision_recall.html")
+def precision_recall_curve(found: PrecisionRecall, row: ThresholdRow) -> dict[str, Any]:
+    """Draw precision over recall for a label's thresholds, with the one that holds and the one looked at."""
+    points = _points(found.thresholds, found.recall, found.precision)
+    looked_at = [("old", row.before.threshold)]
+    if row.is_changed:
+        looked_at.append(("new", row.after.threshold))
+    marks = [(kind, _nearest(points, threshold)) for kind, threshold in looked_at]
+    return _shares_plot(points) | {"row": row, "marks": [mark for mark in marks if mark[1] is not None]}
+
+
+@register.inclusion_tag("versions/_coverage.html")
+def coverage_curve(page: ConfidencePage) -> dict[str, Any]:
+    """Draw the share that is right over the share that is answered, with its interval as a band."""
+    found = page.curve
+    points, lows, highs = (
+        _points(found.threshold, found.coverage, up) for up in (found.accuracy, found.low, found.high)
+    )
+    looked_at = [("old", page.now), ("new", page.wanted)][: 2 if page.is_changed else 1]
+    marks = [
+        (kind, _placed(one.threshold, one.coverage, one.accuracy))
+        for kind, one in looked_at
+        if one.accuracy is not None
+    ]
+    band = _path((one.x, one.y) for one in [*highs, *reversed(lows)])
+    return _shares_plot(points) | {"band": band, "marks": marks}
+
+
+def _points(thresholds: FloatArray, across: Values, up: Values) -> list[SharePoint]:
+    count = len(thresholds)
+    kept = np.unique(np.linspace(0, max(count - 1, 0), min(MOST_POINTS, count)).round().astype(np.int64))
+    return [_placed(float(thresholds[row]), float(across[row]), float(up[row])) for row in kept]
+
+
+def _placed(threshold: float, across: float, up: float) -> SharePoint:
+    x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1, HEIGHT - BOTTOM, TOP)
+    return SharePoint(x(across), y(up), threshold, across, up)
+
+
+def _nearest(points: Sequence[SharePoint], threshold: float) -> SharePoint | None:
+    """Return the point that decides as this threshold does; None where it decides on nothing."""
+    return next((point for point in points if np.float32(point.threshold) >= np.float32(threshold)), None)
+
+
+def _shares_plot(points: Sequence[SharePoint]) -> dict[str, Any]:
+    x, y = Scale(0, 1, LEFT, WIDTH - RIGHT), Scale(0, 1, HEIGHT - BOTTOM, TOP)
+    fifths = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    return {
+        "points": points,
+        "line": _path((point.x, point.y) for point in points),
+        "x_ticks": [Tick(x(value), value) for value in fifths],
+        "y_ticks": [Tick(y(value), value) for value in fifths],
+        "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
+        "axis": {"y": HEIGHT - BOTTOM, "label_y": HEIGHT - BOTTOM + 16, "title_y": HEIGHT - 6},
+        "middle": (LEFT + WIDTH - RIGHT) / 2,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import ceil, floor
 from typing import Any
 
@@ -14,6 +14,7 @@ from annotate.services.pages.reportcard_rows import CandidateRow
 from annotate.templatetags.plots import Scale
 from annotate.templatetags.winnow import rounded
 from training.figures.evidence import figure
+from training.figures.reliability import ReliabilityCurve
 from training.types import Int8Twin
 
 register = template.Library()
@@ -71,6 +72,12 @@ def reliability_curve(bins: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     line = " ".join(f"{dot.x},{dot.y}" for dot in dots)
     return {"size": SQUARE, "dots": dots, "line": line}
+
+
+@register.filter
+def plain_bins(curve: ReliabilityCurve) -> list[dict[str, Any]]:
+    """Return a curve's bins as a report card stores them."""
+    return [asdict(one) for one in curve.bins]
 
 
 @register.filter

@@ -33,6 +33,7 @@ from annotate.services.documents.columns import OF_META
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits
+from training.figures.evidence import Figure
 
 register = template.Library()
 
@@ -85,6 +86,19 @@ def span(ends: tuple[float, float]) -> str:
     """Write an interval's ends."""
     low, high = ends
     return f"{rounded(low, 2)}–{rounded(high, 2)}"
+
+
+@register.filter
+def ends(measured: Figure) -> str:
+    """Write the interval of a figure; nothing where it has none."""
+    return "" if measured.low is None or measured.high is None else span((measured.low, measured.high))
+
+
+@register.filter
+def signed(difference: float) -> str:
+    """Write a difference of two figures with its sign."""
+    sign = "−" if round(difference, 3) < 0 else "+"
+    return f"{sign}{rounded(abs(difference), 3)}"
 
 
 @register.filter

@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class Manifest:
     `thresholds` (labels,) are in schema order. `calibration` is what `training.figures.calibration` stores.
     `note` says why `precision` is not the one that was asked for. `encoder` is the fingerprint of the encoder
     that the bundle needs. `files` holds the SHA-256 of each file of the bundle. Scores that are not
-    `calibrated` only rank: enough labelled documents were not there yet (see `calibration.holds`).
+    `calibrated` only rank: enough labelled documents were not there yet (see `calibration.holds`). Texts
+    whose confidence is under `abstain_below` are left undecided, by a bundle that is calibrated.
     """
 
     family: str
@@ -53,6 +54,7 @@ class Manifest:
     parts: Mapping[str, str] = field(default_factory=dict)
     split: float = 0.0
     calibrated: bool = False
+    abstain_below: float = 0.0
 
     def to_json(self) -> dict[str, Json]:
         """Return the manifest as it is stored, with a checksum over itself."""
@@ -155,6 +157,28 @@ class BundleDraft:
             os.rename(self.folder, self.target)
         _fsync(self.target.parent)
         return self.target
+
+
+def revise(source: Path, target: Path, *, thresholds: Sequence[float], abstain_below: float) -> Manifest:
+    """Write a bundle that scores as `source` does and decides otherwise; return its manifest.
+
+    Files are hard links where the disk allows it. A bundle that lies at `target` already is replaced. Raises
+    `BundleError` for a source that is missing or damaged.
+    """
+    manifest = open_bundle(source)
+    with BundleDraft(target) as draft:
+        shutil.copytree(
+            source,
+            draft.folder,
+            copy_function=_link_or_copy,
+            dirs_exist_ok=True,
+            # NB: a manifest that is linked would be written through to the source.
+            ignore=lambda folder, names: [MANIFEST] if Path(folder) == source else [],
+        )
+        revised = replace(manifest, thresholds=tuple(thresholds), abstain_below=abstain_below)
+        written = draft.write_manifest(revised)
+        draft.publish(replace=True)
+    return written
 
 
 def read_manifest(folder: Path) -> Manifest:

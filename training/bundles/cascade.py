@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.bundles.bundle import BundleError, Manifest, label_schema, open_bundle
-from training.bundles.predictor import Predictor
+from training.bundles.predictor import Predictor, abstains
 from training.types import Embedder, FloatArray, LabelSchema
 
 CHEAP, STRONG = "cheap", "strong"
@@ -65,6 +65,10 @@ class CascadePredictor:
             part.knows(texts, embedder=fitting(part, embedder)) for part in (self.cheap, self.strong)
         )
         return np.asarray(cheap & strong, np.bool_)
+
+    def abstains(self, scores: FloatArray) -> NDArray[np.bool_]:
+        """Tell (texts,) which rows of calibrated scores are too unsure to be decided on."""
+        return abstains(self.manifest, scores)
 
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row, by the cascade's own thresholds."""

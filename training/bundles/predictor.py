@@ -83,7 +83,11 @@ class Predictor:
 
         A given `embedder` replaces the bundle's encoder, so that stored vectors can be used.
         """
-        return calibration.apply(self.manifest.calibration, self.predict_raw(texts, embedder=embedder))
+        return self.calibrated(self.predict_raw(texts, embedder=embedder))
+
+    def calibrated(self, raw: FloatArray) -> FloatArray:
+        """Return what the graph's own probabilities (texts, labels) come to by the bundle's calibration."""
+        return calibration.apply(self.manifest.calibration, raw)
 
     def knows(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> NDArray[np.bool_]:
         """Tell (texts,) what the bundle may speak about: all, unless it only guesses from label names."""
@@ -128,10 +132,22 @@ class Predictor:
         rows = self._run(feed, ROWS)
         return rows @ self._run(feed, COLUMNS) if COLUMNS in self._more else rows
 
+    def abstains(self, scores: FloatArray) -> NDArray[np.bool_]:
+        """Tell (texts,) which rows of calibrated scores are too unsure to be decided on."""
+        return abstains(self.manifest, scores)
+
     def decide(self, scores: FloatArray) -> list[tuple[int, ...]]:
         """Return the chosen label indices of each row: one for single-label, any number for multi-label."""
         decisions = self.schema.task.decide(scores, self.thresholds)
         return [tuple(np.flatnonzero(row).tolist()) for row in decisions]
+
+
+def abstains(manifest: Manifest, scores: FloatArray) -> NDArray[np.bool_]:
+    """Tell (texts,) which rows of a bundle's calibrated scores lie under its least confidence."""
+    if not manifest.calibrated or not isinstance(manifest.schema, LabelSchema):
+        return np.zeros(len(scores), np.bool_)
+    sure = manifest.schema.task.confidence(scores)
+    return np.asarray(sure < np.float32(manifest.abstain_below), np.bool_)
 
 
 def session_options(threads: int) -> ort.SessionOptions:

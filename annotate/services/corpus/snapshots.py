@@ -134,6 +134,15 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     )
 
 
+def holdout(project: Project) -> dict[int, tuple[str, Answer]]:
+    """Return the half and the answer of each holdout document that has one, by key."""
+    labels = set(project.labels.live().values_list("pk", flat=True))
+    of: dict[str, Any] = {"project": project, "document__lane": Lane.HOLDOUT}
+    _newest, cast = votes(project, labels=labels, **of)
+    halves = dict(project.documents.filter(lane=Lane.HOLDOUT).values_list("pk", "half"))
+    return {key: (halves[key], resolve(project, of_one)) for key, of_one in cast.items() if key in halves}
+
+
 def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dict[int, list[Vote]]]:
     """Return the newest answer's key, and the answers that count by document, the oldest first.
 

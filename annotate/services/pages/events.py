@@ -98,6 +98,7 @@ def _more(event: Event) -> dict[str, Any]:
         "rows": details.get("rows", 0),
         "owner": details.get("owner", ""),
         "people": ", ".join(details.get("people", [])),
+        "of": details.get("of", ""),
         "into": details.get("into", ""),
         "role": _role(details.get("role", "")),
         "before": _role(details.get("before", "")),
@@ -156,6 +157,8 @@ def _changes(event: Event) -> Iterator[str]:
 def _field_title(event: Event, field: str) -> str:
     if event.kind == EventKind.LABEL_CHANGED:
         return str(LABEL_FIELDS.get(field, field))
+    if event.kind == EventKind.THRESHOLDS_CHANGED:
+        return field or _("least confidence")
     of = Corridor if event.kind == EventKind.WATCH_CHANGED else Project
     try:
         return str(of._meta.get_field(field).verbose_name)  # type: ignore[union-attr]
@@ -290,6 +293,10 @@ SENTENCES: dict[str, Any] = {
     EventKind.PUBLISHED: gettext_lazy("%(who)s published version %(subject)s"),
     EventKind.ROLLED_BACK: gettext_lazy("%(who)s went back to version %(subject)s"),
     EventKind.RUN_STARTED: gettext_lazy("%(who)s started a training of “%(family)s”"),
+    EventKind.THRESHOLDS_CHANGED: gettext_lazy(
+        "%(who)s made version %(subject)s of version %(of)s by other thresholds: %(changes)s"
+    ),
+    EventKind.HOLDOUT_SCORED: gettext_lazy("%(who)s had version %(subject)s score the holdout"),
     EventKind.MEASURED: gettext_lazy("%(who)s had the report card measured anew"),
     EventKind.CANCELLED: _cancelled,
     EventKind.WATCH_CHANGED: gettext_lazy("%(who)s changed how drift is watched: %(changes)s"),

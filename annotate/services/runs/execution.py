@@ -44,7 +44,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     run.snapshot = replace(snapshot.summary(), encoder=before.encoder).dump()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
 
-    recorded = run.versions.first()
+    recorded = run.versions.filter(revises=None).first()
     try:
         if recorded is None:
             prepared = plan.prepare(run, snapshot, meter)

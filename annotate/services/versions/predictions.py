@@ -43,13 +43,15 @@ class TextPrediction:
 
     `reasons` are those of the decided labels, or of the best one where none is decided; None where they were
     not asked for or the version cannot tell. `answered_by` names the part of a cascade, "cheap" or "strong".
-    The answer is empty where the version is silent, as one that only guesses is about a strange text.
+    The answer is empty where the version is silent, as one that only guesses is about a strange text. Of one
+    that `is_abstained` it tells what would be decided, which the version is too unsure of.
     """
 
     answer: Answer
     reasons: tuple[LabelReason, ...] | None = None
     answered_by: str = ""
     is_silent: bool = False
+    is_abstained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,13 +215,14 @@ def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None])
 
     Several columns have one name where their labels were merged since; the best of their scores is told.
     """
+    rows, unsure = [], predictor.abstains(scores)
     scores[:, [j for j, pk in enumerate(columns) if pk is None]] = -1.0
-    rows = []
-    for decided, row in zip(predictor.decide(scores), scores, strict=True):
+    for decided, row, is_unsure in zip(predictor.decide(scores), scores, unsure, strict=True):
         best: dict[int, float] = {}
         for j in (-row).argsort(kind="stable"):
             if (pk := columns[j]) is not None:
                 best.setdefault(pk, float(row[j]))
         named = dict.fromkeys(pk for j in decided if (pk := columns[j]) is not None)
-        rows.append(TextPrediction(Answer(labels=tuple(named), scores=tuple(best.items()))))
+        answer = Answer(labels=tuple(named), scores=tuple(best.items()))
+        rows.append(TextPrediction(answer, is_abstained=bool(is_unsure)))
     return rows

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from annotate.models import ModelVersion, Project, Publication, TrainingRun, User
+from annotate.models import KeptScores, ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.events import EventKind
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
@@ -295,6 +295,7 @@ def prune(*, project: Project) -> int:
         folder = version.bundle_folder
         rows = ModelVersion.objects.filter(pk=version.pk).exclude(stage=Stage.PUBLISHED)
         if rows.update(bundle=""):
+            KeptScores.objects.filter(version=version).delete()
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
     return removed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
@@ -87,11 +89,7 @@ def record(
         bundle=bundle,
         label_ids=list(snapshot.label_ids),
         labelled=labelled,
-        holdout_documents=evaluation.documents,
-        macro_f1=evaluation.macro_f1,
-        macro_f1_low=evaluation.macro_f1_low,
-        macro_f1_high=evaluation.macro_f1_high,
-        micro_f1=evaluation.micro_f1,
+        **_figures(evaluation),
         report=replace(
             report, confusion=evaluation.confusion, calibration_error=evaluation.calibration_error
         ).dump(),
@@ -103,6 +101,52 @@ def record(
     parts = [read_manifest(version.bundle_folder / part) for part in sorted(manifest.parts, reverse=True)]
     version.encoder = next((one.encoder for one in (manifest, *parts) if one.encoder), "")
     version.save()
+    _keep_metrics(version, evaluation)
+    return version
+
+
+@transaction.atomic
+def record_revision(
+    *, of: ModelVersion, number: int, bundle: str, evaluation: Evaluation, abstain_below: float, verdict: str
+) -> ModelVersion:
+    """Store a version that scores as another one does, with what its own thresholds come to."""
+    report = VersionReport.load(of.report)
+    manifest = read_manifest(Path(settings.BUNDLE_ROOT) / bundle)
+    version = ModelVersion.objects.create(
+        project=of.project,
+        run=of.run,
+        number=number,
+        family=of.family,
+        variant=of.variant,
+        encoder=of.encoder,
+        revises=of,
+        abstain_below=abstain_below,
+        bundle=bundle,
+        bundle_digest=file_checksum(Path(settings.BUNDLE_ROOT) / bundle / MANIFEST),
+        calibrated=manifest.calibrated,
+        label_ids=of.label_ids,
+        labelled=of.labelled,
+        verdict=verdict,
+        **_figures(evaluation),
+        report=replace(
+            report,
+            thresholds=manifest.thresholds,
+            confusion=evaluation.confusion,
+            calibration_error=evaluation.calibration_error,
+            speed=None,
+        ).dump(),
+    )
+    _keep_metrics(version, evaluation)
+    return version
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the columns of a version that hold its evaluation."""
+    names = ("macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1")
+    return {"holdout_documents": evaluation.documents} | {name: getattr(evaluation, name) for name in names}
+
+
+def _keep_metrics(version: ModelVersion, evaluation: Evaluation) -> None:
     ClassMetric.objects.bulk_create(
         ClassMetric(
             version=version,
@@ -111,4 +155,3 @@ def record(
         )
         for row in evaluation.per_class
     )
-    return version

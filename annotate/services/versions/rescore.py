@@ -19,8 +19,12 @@ from annotate.models import (
     Project,
     TrainingRun,
 )
+from annotate.models.documents import Lane
+from annotate.models.versions import Sample
 from annotate.services.corpus import vector_store
+from annotate.services.versions import samples
 from annotate.services.versions.loaded_bundles import suited
+from annotate.services.versions.samples import DrawnScores
 from training.bundles.cascade import Serving, open_predictor
 from training.registry import FAMILIES
 from training.types import Answer, Embedder, FloatArray, TrainingError
@@ -37,12 +41,8 @@ def prelabel(*, version: ModelVersion, tell: Callable[[float], None] = lambda do
     Raises `TrainingError` where its bundle or its encoder is broken: the predictions of the version before
     stay, and the run says so.
     """
-    # A cascade is no family of the registry; its encoder is loaded because one of its parts may need it.
-    needs_none = version.family in FAMILIES and not FAMILIES[version.family].reads_vectors
     try:
-        embedder = None
-        if not needs_none and vector_store.any_for(project=version.project):
-            embedder = vector_store.embedder(version.encoder)
+        embedder = embedder_of(version)
         return rescore(project=version.project, version=version, embedder=embedder, tell=tell)
     except TrainingError as error:
         sentence = _(
@@ -51,6 +51,14 @@ def prelabel(*, version: ModelVersion, tell: Callable[[float], None] = lambda do
         told = sentence % {"number": version.number, "why": error}
         TrainingRun.objects.filter(versions=version).update(error=told)
         raise TrainingError(told) from error
+
+
+def embedder_of(version: ModelVersion) -> Embedder | None:
+    """Return the encoder whose stored vectors a version reads; None where it reads none."""
+    # A cascade is no family of the registry; its encoder is loaded because one of its parts may need it.
+    if version.family in FAMILIES and not FAMILIES[version.family].reads_vectors:
+        return None
+    return vector_store.embedder(version.encoder) if vector_store.any_for(project=version.project) else None
 
 
 def rescore(
@@ -71,13 +79,14 @@ def rescore(
     waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
     documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
     keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
+    drawn = samples.draw(documents.filter(lane=Lane.POOL))
     written = 0
     for start in range(0, len(keys), CHUNK):
         tell(start / len(keys))
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
-            break
+            return written
         chunk = keys[start : start + CHUNK]
-        rows = _predictions(predictor, version, chunk, fitting)
+        rows = _predictions(predictor, version, chunk, fitting, drawn)
         _forget({*chunk} - {row.document_id for row in rows})
         with transaction.atomic():
             Prediction.objects.bulk_create(
@@ -86,16 +95,22 @@ def rescore(
             PredictedLabel.keep(rows)
         written += len(rows)
         time.sleep(PAUSE_SECONDS)
+    samples.keep(version=version, sample=Sample.POOL, scored=drawn.scored(predictor))
     return written
 
 
 def _predictions(
-    predictor: Serving, version: ModelVersion, keys: list[int], embedder: Embedder | None
+    predictor: Serving,
+    version: ModelVersion,
+    keys: list[int],
+    embedder: Embedder | None,
+    drawn: DrawnScores,
 ) -> list[Prediction]:
     texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
     known = predictor.knows(list(texts.values()), embedder=embedder)
     texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
     scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
+    drawn.note(list(texts), scores)
     became = Label.objects.successors(version.project_id)
     labels = [became.get(int(key), int(key)) for key in predictor.schema.keys]
     task = predictor.schema.task

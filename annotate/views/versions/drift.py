@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from annotate.access import led_project_for, reviewed_project_for, signed_in
-from annotate.forms.drift import CorridorForm
+from annotate.forms.versions.drift import CorridorForm
 from annotate.models import Corridor, Project
 from annotate.services.drift import alarms, shown
 

@@ -16,6 +16,7 @@ from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.models import ModelVersion
 from annotate.models.jobs import JobKind
 from annotate.services.pages import confusion, overview
+from annotate.services.quality import classes, version_list
 from annotate.services.versions import predictions, publication
 from annotate.services.versions.publication import NotPublished
 from annotate.services.work import jobs
@@ -27,7 +28,7 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
     current, before = overview.published(project)
     context = {
         "project": project,
-        "versions": project.versions.select_related("run"),
+        "groups": version_list.grouped(project.versions.select_related("run")),
         "current": current,
         "before": before,
         "curve": overview.curve(project),
@@ -40,11 +41,12 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     project = reviewed_project_for(request.user, slug)
-    version = get_object_or_404(project.versions.select_related("run"), number=number)
+    found = project.versions.select_related("run", "project", "revises")
+    version = get_object_or_404(found, number=number)
     context = {
         "project": project,
         "version": version,
-        "metrics": overview.class_metrics(version),
+        "table": classes.table(version, request.GET.get("sort", "")),
         "confusion": confusion.picture(version),
         "tab": "versions",
     }

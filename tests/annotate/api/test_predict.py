@@ -13,6 +13,7 @@ from annotate.models import Label, PredictionTally, Project, User
 from annotate.models.versions import ModelVersion, Stage
 from annotate.services.drift.counting import PredictionCounter
 from tests.annotate.made.bundles import add_version
+from training.bundles.bundle import revise
 
 Api = Callable[..., Client]
 
@@ -269,3 +270,18 @@ def test_too_many_texts_to_explain_are_refused(
     assert response.status_code == 400
     assert "At most 100 texts" in response.json()["errors"][0]["detail"]
     assert ask(api(lead), texts=["red"] * 100, explain=True).status_code == 200
+
+
+def test_what_a_version_is_too_unsure_of_is_abstained(
+    multi_project: Project, lead: User, api: Api, bundle_root: Path
+) -> None:
+    version = add_version(multi_project, bundle_root, thresholds=(0.05,) * 3)
+    folder = version.bundle_folder
+    revise(folder, bundle_root / "revised", thresholds=(0.05,) * 3, abstain_below=0.75)
+    ModelVersion.objects.filter(pk=version.pk).update(bundle="revised", bundle_digest="")
+    # A label's logit is 6 where its name stands, else -2: 0.998 and 0.119, and 0.881 three times is 0.68.
+    answer = ask(api(lead), slug="topics", texts=["red green blue", "nothing known"]).json()
+    sure, unsure = answer["predictions"]
+    assert (sure["abstained"], sorted(sure["labels"])) == (False, ["blue", "green", "red"])
+    assert (unsure["abstained"], unsure["labels"]) == (True, [])
+    assert len(unsure["scores"]) == 3

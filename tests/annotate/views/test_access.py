@@ -63,6 +63,14 @@ PAGES = [
     "export-file",
     "versions",
     "version",
+    "version-compare",
+    "version-compare-csv",
+    "version-thresholds",
+    "version-thresholds-csv",
+    "version-confidence",
+    "version-confidence-csv",
+    "shares",
+    "shares-csv",
     "drift",
     "drift-csv",
     "runs",
@@ -89,6 +97,14 @@ REVIEWED = {
     "export-file",
     "versions",
     "version",
+    "version-compare",
+    "version-compare-csv",
+    "version-thresholds",
+    "version-thresholds-csv",
+    "version-confidence",
+    "version-confidence-csv",
+    "shares",
+    "shares-csv",
     "drift",
     "drift-csv",
     "runs",
@@ -114,6 +130,8 @@ ACTIONS = [
     "work-list-people",
     "version-publish",
     "version-roll-back",
+    "version-score",
+    "version-revise",
     "run-start",
     "export-start",
     "drift-settings",
@@ -216,6 +234,18 @@ OF_THE_SITE = {
     "login": 200,
     "logout": 302,
 }
+
+
+OF_A_VERSION = (
+    "publish",
+    "roll-back",
+    "score",
+    "revise",
+    "thresholds",
+    "thresholds-csv",
+    "confidence",
+    "confidence-csv",
+)
 
 
 @pytest.fixture
@@ -323,7 +353,8 @@ def _of_work(project: Project, document: Document) -> dict[str, int]:
         "job-cancel": job.pk,
         "import-cancel": upload.pk,
         "import-delete": done.pk,
-        **dict.fromkeys(("version", "version-publish", "version-roll-back"), version.number),
+        "version": version.number,
+        **{f"version-{name}": version.number for name in OF_A_VERSION},
     }
 
 

@@ -40,13 +40,16 @@ def test_figures_agree_with_scikit_learn(task: Task) -> None:
     targets, scores = scored(task)
     decisions = task.decide(scores, np.full(6, 0.5, np.float32))
     found = measured(task, targets, scores)
-    assert found.macro_f1 == pytest.approx(f1_score(targets, decisions, average="macro"))
-    assert found.micro_f1 == pytest.approx(f1_score(targets, decisions, average="micro"))
+    assert found.macro_f1 == pytest.approx(f1_score(targets, decisions, average="macro"), abs=1e-9)
+    assert found.micro_f1 == pytest.approx(f1_score(targets, decisions, average="micro"), abs=1e-9)
     assert [r.precision for r in found.per_class] == pytest.approx(
-        precision_score(targets, decisions, average=None)
+        precision_score(targets, decisions, average=None), abs=1e-9
     )
     assert [r.recall for r in found.per_class] == pytest.approx(
-        recall_score(targets, decisions, average=None)
+        recall_score(targets, decisions, average=None), abs=1e-9
+    )
+    assert [r.f1 for r in found.per_class] == pytest.approx(
+        f1_score(targets, decisions, average=None), abs=1e-9
     )
     assert [r.support for r in found.per_class] == targets.sum(axis=0).tolist()
 
@@ -56,7 +59,7 @@ def test_macro_f_beta_agrees_with_scikit_learn_and_lies_in_its_interval(task: Ta
     targets, scores = scored(task)
     decisions = task.decide(scores, np.full(6, 0.5, np.float32))
     found = macro_f1(targets, decisions, beta)
-    assert found == pytest.approx(fbeta_score(targets, decisions, beta=beta, average="macro"))
+    assert found == pytest.approx(fbeta_score(targets, decisions, beta=beta, average="macro"), abs=1e-9)
     low, high = macro_f1_interval(targets, decisions, np.random.default_rng(0), beta=beta)
     assert found is not None
     assert low is not None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,37 @@ def test_a_curve_that_tells_nothing_has_a_reason_and_no_number(
 def test_a_point_without_labels_or_width_does_no_harm() -> None:
     given = [MeasuredPoint(0, 0.1, 0.1, 0.1), *points(curve(), wide=0.0)]
     assert projected(given).at(1_000).value == pytest.approx(curve()[-1], abs=0.01)
+
+
+def test_it_goes_on_from_the_most_labels_with_the_interval_of_there() -> None:
+    given = [
+        *points(curve()[:5], wide=0.05),
+        MeasuredPoint(1_000, curve()[5], curve()[5] - 0.02, curve()[5] + 0.02),
+    ]
+    found = projected(given[::-1])  # in whatever order they come
+    assert found.labels == 1_000
+    assert found.margin == pytest.approx(0.02)
+
+
+def test_a_point_counts_the_more_the_narrower_its_interval_is() -> None:
+    exact = curve()
+    too_high = [*exact[:3], exact[3] + 0.1, *exact[4:]]
+    blurred, sharp = (
+        [
+            MeasuredPoint(number, value, value - wide, value + wide)
+            for number, value, wide in zip(LABELS, too_high, widths, strict=True)
+        ]
+        for widths in ([0.01] * 3 + [0.3] + [0.01] * 2, [0.3] * 3 + [0.01] + [0.3] * 2)
+    )
+    assert projected(blurred).at(500).value == pytest.approx(exact[3], abs=0.005)
+    assert projected(sharp).at(500).value == pytest.approx(too_high[3], abs=0.005)
+
+
+def test_versions_of_equally_many_labels_are_one_point() -> None:
+    given = points(curve())
+    last = given[-1]
+    two = [replace(last, value=last.value + shift) for shift in (0.05, -0.05)]
+    assert projected([*given[:-1], *two]) == projected(given)
 
 
 def test_dense_points_are_thinned_by_the_log_of_their_labels_and_the_ends_stay() -> None:

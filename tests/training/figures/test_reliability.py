@@ -25,6 +25,9 @@ def test_a_labels_curve_is_that_of_scikit_learn() -> None:
     right, score = calibration_curve(targets[:, 0], scores[:, 0].astype(np.float64), n_bins=10)
     assert [one.right for one in found.before.bins] == pytest.approx(right.tolist(), abs=1e-9)
     assert [one.score for one in found.before.bins] == pytest.approx(score.tolist(), abs=1e-9)
+    filled, _edges = np.histogram(scores[:, 0], bins=np.linspace(0, 1, 11))
+    expected = (filled[filled > 0] / len(scores) * np.abs(right - score)).sum()
+    assert found.before.error == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("task", [SINGLE, MULTI], ids=lambda task: task.key)

@@ -34,7 +34,7 @@ from annotate.models import (
 from annotate.models.bulk import PREVIEWED, BulkAction, BulkOptions
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
-from annotate.models.versions import Stage
+from annotate.models.versions import Sample, Stage
 from annotate.services.imports import job
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
@@ -42,6 +42,7 @@ from annotate.services.projects import dictionary
 from annotate.services.work import jobs
 from tests.annotate.made.bundles import add_version
 from tests.annotate.made.drift import make_alarm
+from tests.annotate.made.scored import keep
 from training.types import Answer
 
 
@@ -129,6 +130,13 @@ CHANGES = {
     "import-cancel": Change(EventKind.CANCELLED, "theirs.csv", details={"work": "import"}),
     "version-publish": Change(EventKind.PUBLISHED, "1"),
     "version-roll-back": Change(EventKind.ROLLED_BACK, "1"),
+    "version-revise": Change(
+        EventKind.THRESHOLDS_CHANGED,
+        "3",
+        {"least": "0.5"},
+        {"of": 2, "changed": {"": {"old": 0.0, "new": 0.5}}},
+    ),
+    "version-score": Change(EventKind.HOLDOUT_SCORED, "2"),
     "drift-settings": Change(
         EventKind.WATCH_CHANGED,
         sent={"window": "700", "outside": "2", "rest_hours": "24", "texts_kept_until": "2030-01-31"},
@@ -304,7 +312,7 @@ def world(
     run = TrainingRun.objects.create(project=project, family="fasttext", reason="labels")
     (vectors,) = jobs.ask(kind=JobKind.VECTORS, project=project)
     for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
-        add_version(project, tmp_path, number=number, stage=stage)
+        keep(add_version(project, tmp_path, number=number, stage=stage), Sample.HOLDOUT, [], [])
     key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
     alarm = make_alarm(project)
     red, green, _blue = project.labels.all()
@@ -330,6 +338,8 @@ def world(
         "api-import-undo": [done.pk],
         "version-publish": [1],
         "version-roll-back": [1],
+        "version-score": [2],
+        "version-revise": [2],
         "drift-alarm-seen": [alarm.pk],
         "drift-alarm-usual": [alarm.pk],
         "run-cancel": [run.pk],
