@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0070_kept_scores"),
+        ("annotate", "0071_kept_scores"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ import annotate.models.versions
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0069_login_mails"),
+        ("annotate", "0070_dictionary"),
     ]
 
     operations = [
