@@ -69,9 +69,7 @@ class HoldoutScores:
 
 def of_version(version: ModelVersion) -> HoldoutScores:
     """Return what a version says of the holdout as it is answered today; raises `NotScored`."""
-    task = version.project.task_type.task
-    if not isinstance(task, DocumentTask):
-        raise NotScored(_("Versions that mark pieces of texts are not compared document by document."))
+    task = _task(version)
     kept = samples.read(version=version, sample=Sample.HOLDOUT)
     if kept is None:
         raise NotScored(_why_none(version))
@@ -98,6 +96,13 @@ def of_version(version: ModelVersion) -> HoldoutScores:
     )
 
 
+def _task(version: ModelVersion) -> DocumentTask:
+    task = version.project.task_type.task
+    if not isinstance(task, DocumentTask):
+        raise NotScored(_("Versions that mark pieces of texts are not compared document by document."))
+    return task
+
+
 def _why_none(version: ModelVersion) -> str:
     told = {"n": version.number}
     if not version.bundle:
@@ -110,7 +115,8 @@ def _why_none(version: ModelVersion) -> str:
 
 @transaction.atomic
 def ask(*, version: ModelVersion, by: User) -> list[Job]:
-    """Open the job that scores the holdout by a version; raises `NotScored` where its bundle is gone."""
+    """Open the job that scores the holdout by a version; raises `NotScored` where it cannot."""
+    _task(version)
     if not version.bundle:
         raise NotScored(_why_none(version))
     events.record(EventKind.HOLDOUT_SCORED, by=by, project=version.project, subject=str(version.number))
