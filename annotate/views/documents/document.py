@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from itertools import zip_longest
 from typing import Any
@@ -195,7 +195,7 @@ def _show(
     }
     if shown.project.task_type.marks_text:
         said = folded if is_learned else getattr(shown, "prediction", None)
-        context |= _desk(shown, form, [row.annotation for row in told], said)
+        context |= _desk(shown, form, [row.annotation for row in told], labels, said)
     return render(request, "documents/document.html", context, status=status)
 
 
@@ -203,6 +203,7 @@ def _desk(
     shown: Document,
     form: AnswerForm,
     told: Sequence[Annotation],
+    labels: Mapping[int, str],
     said: Prediction | OutOfFoldScore | None,
 ) -> dict[str, Any]:
     """Return what a lead needs to mark the text: labels with their keys, and what others marked in it."""
@@ -211,7 +212,7 @@ def _desk(
     if said is not None and shown.lane == Lane.POOL:
         name = _("version %(number)s") % {"number": said.version.number}
         model = marked.ModelMarks(name, guesses.told(said.answer, said.version_id))
-    rows = marked.together(shown, told, history.label_names(project), model)
+    rows = marked.together(shown, told, labels, model)
     desk = CardView(project, document=shown, marked=form.answer.spans if form.answer else ())
     taken = {choice.key for choice in desk.choices}
     takers = [(row.pk, row.annotator.get_username()) for row in told if row.outcome == Outcome.ANSWERED]
