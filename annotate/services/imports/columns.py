@@ -140,10 +140,13 @@ class ColumnMapping:
 
         Our own rows say by their outcome whether an empty answer was decided.
         """
+        cell = cells.get(self.label)
+        # An export of Label Studio has a column for each control, spans in another one than choices.
+        told = cells.values() if self.tool == label_studio.TOOL and not cell else [cell]
+        if not task_type.marks_text and any(map(_marks_spans, told)):
+            raise ValueError(_("It labels pieces of the text (spans); only labels of texts come in."))
         if self.label not in cells:
             return None
-        if not task_type.marks_text and _marks_spans(cells[self.label]):
-            raise ValueError(_("It labels pieces of the text (spans); only labels of texts come in."))
         is_own = own and self.label == task_type.answer_column
         separator = next(iter(task_type.separators), "") if is_own else self.separator
         said = task_type.read_cell(cells[self.label], separator)

@@ -53,7 +53,11 @@ def _annotation(text: str, annotation: Mapping[str, Json], line: int, id: str) -
             faults.append(f"Result {i} has no start and end in whole numbers.")
             continue
         places = [(place_of.get(start, -1), place_of.get(end, -1)), (start, end)]
-        right = [at for at in places if inside is None or (at[0] >= 0 and text[at[0] : at[1]] == inside)]
+        there = [at for at in places if 0 <= at[0] <= at[1] <= len(text)]
+        if not there:
+            faults.append(f"Result {i}: {start}-{end} is no place in the text.")
+            continue
+        right = [at for at in there if inside is None or text[at[0] : at[1]] == inside]
         if not right:
             faults.append(f"Result {i}: the text has something else at {start}-{end}.")
             continue

@@ -547,9 +547,7 @@ def test_an_export_of_label_studio_comes_in_with_its_choices(
     done = run(source)
     assert (done.state, project.documents.count(), done.missing) == (WorkState.SUCCEEDED, 5, {"pink": 1})
     assert _answers_of(project) == [("1", "red", False), ("2", "green", True)]
-    assert done.unfit == {
-        "The annotation holds results of the type “labels”; only “choices” are imported.": 1
-    }
+    assert done.unfit == {"It labels pieces of the text (spans); only labels of texts come in.": 1}
     assert [problem.row for problem in done.problems.all()] == [
         1
     ]  # what another annotator said of the second
