@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 
@@ -9,6 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from annotate.models import Annotation, Document, Project, User
 from annotate.services.documents import filters
@@ -54,13 +56,30 @@ def where(document: Document, name: str = "document") -> str:
 def test_the_page_shows_each_span_once_with_who_marked_it(
     document: Document, annotator: User, lead: User, sign_in: Callable[[User], Client]
 ) -> None:
-    ada = span(document, "Ada", "person")
-    first = mark(document, annotator, ada, span(document, "Paris", "place"))
+    ada, paris = span(document, "Ada", "person"), span(document, "Paris", "place")
+    first = mark(document, annotator, ada, paris)
     second = mark(document, lead, ada)
-    page = sign_in(lead).get(where(document)).content.decode()
-    assert page.count(f'value="{ada.start}-{ada.end}-{ada.label}"') == 1
-    assert f'data-by="{first.pk} {second.pk}"' in page
-    assert "Paris" in page
+    context = sign_in(lead).get(where(document)).context
+    assert json.loads(context["offered"]) == [
+        [0, 3, ada.label, None, "anton, lena", [first.pk, second.pk]],
+        [15, 20, paris.label, None, "anton", [first.pk]],
+    ]
+    assert context["takers"] == [((first.pk, "anton"), "s"), ((second.pk, "lena"), "c")]
+
+
+def test_of_an_archived_label_nothing_is_offered_and_a_refused_answer_stays_marked(
+    document: Document, annotator: User, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    ada, paris = span(document, "Ada", "person"), span(document, "Paris", "place")
+    mark(document, annotator, ada, paris)
+    document.project.labels.filter(name="person").update(archived_at=timezone.now())
+    client = sign_in(lead)
+    assert [row[4] for row in json.loads(client.get(where(document)).context["offered"])] == ["anton"]
+    sent = [[15, 20, paris.label], [16, 20, paris.label]]
+    form = {"key": str(uuid.uuid4()), "as": "gold", "spans": json.dumps(sent)}
+    refused = client.post(where(document, "document-answer"), form)
+    assert refused.status_code == 422
+    assert json.loads(refused.context["desk"].marked_spans) == sent
 
 
 def test_a_lead_takes_some_spans_as_gold_and_one_that_the_text_cannot_have_is_refused(
