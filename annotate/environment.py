@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import secrets
 import sys
@@ -56,6 +57,19 @@ def env_float(name: str, default: float) -> float:
 
 def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
+
+
+def env_networks(name: str) -> list[str]:
+    """Read networks as in `10.1.0.0/16,fd00::/8`."""
+    found = env_list(name)
+    for network in found:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} holds {network!r}, which is no network; write it as in 10.1.0.0/16."
+            ) from error
+    return found
 
 
 def keep_files_private() -> None:

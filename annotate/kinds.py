@@ -23,6 +23,7 @@ from annotate.models import (
     Restoration,
     Sweep,
     TrainingRun,
+    WebhookDelivery,
 )
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
@@ -44,6 +45,7 @@ from annotate.services.projects import merging
 from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
 from annotate.services.upkeep import sweep
 from annotate.services.versions import holdout, reportcards, rescore
+from annotate.services.webhooks import outbox as webhooks
 from annotate.services.work import jobs, lease
 from annotate.services.work.jobs import Turn, TurnWork
 from annotate.services.work.progress import ProgressMeter
@@ -248,6 +250,7 @@ KINDS = (
     WorkKind("export", INTERACTIVE, Export, exports.run),
     WorkKind("restore", INTERACTIVE, Restoration, archives.run),
     WorkKind("mail", INTERACTIVE, Mail, outbox.run),
+    WorkKind("webhook", INTERACTIVE, WebhookDelivery, webhooks.run),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),

@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from annotate import environment, queues
-from annotate.environment import env, env_bool, env_float, env_int, env_list
+from annotate.environment import env, env_bool, env_float, env_int, env_list, env_networks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env("WINNOW_HOME", str(BASE_DIR / "var"))).resolve()
@@ -224,6 +224,9 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starts_tls, _mail.is_tls
 EMAIL_TIMEOUT = 10  # seconds in which a server has to answer each step
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env("EMAIL_FROM")
 MAILS_PER_DAY = env_int("WINNOW_MAILS_PER_DAY", 200)
+
+# Networks beside the public internet that webhooks may be sent to, as those of the owner's own programs.
+WEBHOOK_NETWORKS = env_networks("WINNOW_WEBHOOK_NETWORKS")
 
 SECOND_FACTOR_REQUIRED = env_bool("WINNOW_SECOND_FACTOR_REQUIRED")
 

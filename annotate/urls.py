@@ -16,6 +16,7 @@ from annotate.views import (
     project_file,
     projects,
     runs,
+    webhooks,
 )
 from annotate.views.documents import bulk, document, saved_views, similar
 from annotate.views.documents import table as documents
@@ -91,6 +92,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/drift/snooze/", drift.snooze, name="drift-snooze"),
     path("projects/<slug:slug>/drift/alarms/<int:pk>/seen/", drift.seen, name="drift-alarm-seen"),
     path("projects/<slug:slug>/drift/alarms/<int:pk>/usual/", drift.usual, name="drift-alarm-usual"),
+    path("projects/<slug:slug>/webhooks/", webhooks.webhooks, name="webhooks"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/remove/", webhooks.remove, name="webhook-remove"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/try/", webhooks.try_out, name="webhook-try"),
+    path("projects/<slug:slug>/webhooks/<int:pk>/on/", webhooks.switch_on, name="webhook-on"),
     path("projects/<slug:slug>/label/history/", explanation.history, name="label-history"),
     path("projects/<slug:slug>/lists/<int:pk>/", work_lists.work_list, name="work-list"),
     path("projects/<slug:slug>/lists/<int:pk>/people/", work_lists.change_people, name="work-list-people"),

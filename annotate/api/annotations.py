@@ -13,19 +13,18 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from annotate import access, tasks
+from annotate.api.base.answers import NamedAnswers
 from annotate.api.base.errors import Problem
 from annotate.api.base.fields import SpanField
 from annotate.api.base.schema import PAGE_PARAMETERS, paged
 from annotate.api.base.views import checked, page
 from annotate.forms.keys import as_key
-from annotate.models import Annotation, AnnotationSpan, Label, Project
+from annotate.models import Annotation, AnnotationSpan, Label
 from annotate.models.annotations import DECIDABLE, Outcome
 from annotate.services.labeling import api_decisions, decisions
 from annotate.services.people.api_keys import Scope
 from annotate.services.runs import schedule
-from annotate.task_types import answers
 from annotate.task_types.span import MOST_SPANS
-from training.types import Answer, Span
 
 
 class KeptSpan(serializers.ModelSerializer[AnnotationSpan]):
@@ -151,7 +150,7 @@ class AnnotationsView(APIView):
                 annotator=user,
                 key=asked.get("key") or uuid.uuid4(),
                 outcome=asked["outcome"],
-                answer=_answer(project, asked),
+                answer=NamedAnswers(project).read(asked, is_needed=asked["outcome"] == Outcome.ANSWERED),
                 digest=asked.get("sha256", ""),
                 seconds=asked.get("seconds"),
                 reason=asked.get("reason", ""),
@@ -162,24 +161,3 @@ class AnnotationsView(APIView):
             raise Problem(HTTPStatus.CONFLICT, "rejected", str(rejection)) from rejection
         tasks.wake(schedule.open_if_due(project=project))
         return Response(AnnotationSerializer(annotation).data, status=HTTPStatus.CREATED)
-
-
-def _answer(project: Project, asked: dict[str, Any]) -> Answer:
-    """Return the answer of a request in the project's labels; raises where another part says it."""
-    part = project.task_type.answer_column
-    if asked["outcome"] == Outcome.ANSWERED and part not in asked:
-        sentence = _("An answer in this project needs `%(part)s`.") % {"part": part}
-        raise serializers.ValidationError({part: sentence})
-    spans = tuple(Span(one["start"], one["end"], one["label"]) for one in asked.get("spans", ()))
-    named = Answer(tuple(asked.get("labels", ())), spans)
-    names = answers.labels_of(named)
-    known = dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
-    if not known.keys() >= set(names):
-        # A program may still call a merged label by its old name.
-        merged = Label.objects.filter(project=project, merged_into__isnull=False)
-        known |= {name: into for name, into in merged.values_list("name", "merged_into") if into}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
-        raise serializers.ValidationError({part: sentence})
-    return answers.translated(named, known)

@@ -15,6 +15,7 @@ from annotate import access
 from annotate.api.base.errors import Problem
 from annotate.api.base.throttles import TextThrottle
 from annotate.models import Project
+from annotate.services.drift import prediction_ids
 from annotate.services.drift.counting import COUNTER
 from annotate.services.people.api_keys import Scope
 from annotate.services.versions import predictions
@@ -97,6 +98,10 @@ class PredictedSpan(serializers.Serializer[Any]):
 
 
 class PredictedText(serializers.Serializer[Any]):
+    id = serializers.CharField(
+        allow_null=True,
+        help_text="Names this prediction in feedback; null for an answer with hundreds of labels.",
+    )
     labels = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Not of a project of spans."
     )
@@ -165,6 +170,7 @@ class PredictView(APIView):
         except NothingServes as error:
             raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "nothing_serves", str(error)) from error
         COUNTER.add(project, texts, answer)
+        names = prediction_ids.issue(project, texts, answer)
         body = {
             "version": answer.version,
             "family": answer.family,
@@ -172,10 +178,11 @@ class PredictView(APIView):
             "guess": answer.guess,
             "predictions": [
                 {
+                    "id": name,
                     **_found(project, answer, said, text, asked["top"]),
                     **_about(answer, said, asked["explain"]),
                 }
-                for text, said in zip(texts, answer.texts, strict=True)
+                for name, text, said in zip(names, texts, answer.texts, strict=True)
             ],
             "warning": answer.warning,
         }

@@ -9,6 +9,7 @@ from annotate.api.bulk import BulkChangesView, BulkChangeView, StartBulkChangeVi
 from annotate.api.documents import CommentsView, DocumentsView, DocumentView
 from annotate.api.events import EventsView
 from annotate.api.exports import ExportFileView, ExportJobsView, ExportJobView, ExportView
+from annotate.api.feedback import FeedbackView
 from annotate.api.imports import ImportsView, ImportView, UndoImportView
 from annotate.api.labels import (
     ArchiveLabelView,
@@ -42,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects", ProjectsView.as_view(), name="api-projects"),
     path(PROJECT, ProjectView.as_view(), name="api-project"),
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
+    path(f"{PROJECT}/predictions/feedback", FeedbackView.as_view(), name="api-feedback"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
     path(f"{PROJECT}/documents/<int:pk>", DocumentView.as_view(), name="api-document"),
     path(f"{PROJECT}/documents/<int:pk>/comments", CommentsView.as_view(), name="api-comments"),

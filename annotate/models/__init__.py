@@ -29,12 +29,13 @@ from annotate.models.documents import (
 )
 from annotate.models.events import Event
 from annotate.models.imports import Export, Import, ImportProblem, Restoration
-from annotate.models.jobs import Job, Mail, Removal, Sweep
+from annotate.models.jobs import Job, Mail, Removal, Sweep, Webhook, WebhookDelivery
 from annotate.models.members import Invitation, Membership, RemovedMember
 from annotate.models.predictions import (
     AskedText,
     Corridor,
     DriftAlarm,
+    Feedback,
     LlmAnswer,
     OutOfFoldScore,
     PredictedLabel,
@@ -72,6 +73,7 @@ __all__ = [
     "Embedding",
     "Event",
     "Export",
+    "Feedback",
     "FoldedText",
     "GuidelinesVersion",
     "HandedOnAnswer",
@@ -109,6 +111,8 @@ __all__ = [
     "TrainingRun",
     "UnindexedText",
     "User",
+    "Webhook",
+    "WebhookDelivery",
     "WorkList",
     "WorkerPulse",
 ]

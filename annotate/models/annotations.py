@@ -59,6 +59,7 @@ class Source(models.TextChoices):
     IMPORT = "import", _("Import")
     API = "api", _("API")
     BULK = "bulk", _("Bulk change")
+    FEEDBACK = "feedback", _("Feedback")
 
 
 class KeptAnswers:

@@ -81,6 +81,11 @@ class EventKind(models.TextChoices):
     WATCH_CHANGED = "watch-changed", _("Monitoring settings changed")
     ALARM_SEEN = "alarm-seen", _("Alarm seen")
     ALARM_USUAL = "alarm-usual", _("What raised an alarm is usual from now on")
+    WEBHOOK_ADDED = "webhook-added", _("Webhook added")
+    WEBHOOK_REMOVED = "webhook-removed", _("Webhook removed")
+    WEBHOOK_TESTED = "webhook-tested", _("Webhook tried out")
+    WEBHOOK_ON = "webhook-on", _("Webhook switched on")
+    WEBHOOK_OFF = "webhook-off", _("Webhook switched off")
     ALARMS_SNOOZED = "alarms-snoozed", _("Alarms snoozed for a week")
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import uuid
+from urllib.parse import urlsplit
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -137,6 +140,59 @@ class Mail(Work):
     class Meta:
         ordering = ["-pk"]
         indexes = [models.Index(fields=["kind", "-created_at"], name="mail_of_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
+class WebhookEvent(models.TextChoices):
+    """What a webhook is told."""
+
+    ALARM_OPENED = "drift.alarm_opened", _("Alarm of drift")
+    ALARM_CLOSED = "drift.alarm_closed", _("Alarm of drift over")
+    VERSION_PUBLISHED = "version.published", _("Version published")
+    TEST = "test", _("Test")
+
+
+class Webhook(models.Model):
+    """An address of another site that is told what happens in a project.
+
+    The secret signs what is sent, and is encrypted here. One that was switched off, at `off_at`, took nothing
+    for long; `off_why` says what it answered last.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="webhooks")
+    address = models.URLField(_("address"), max_length=500)
+    sealed_secret = models.CharField(max_length=300)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    off_at = models.DateTimeField(null=True)
+    off_why = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return f"webhook {self.pk} of {self.project_id}"
+
+    @property
+    def host(self) -> str:
+        """Its host alone: the rest of an address may let in whoever knows it."""
+        return urlsplit(self.address).hostname or ""
+
+
+class WebhookDelivery(Work):
+    """A message to a webhook, sent until it is taken: `status` is what the last of `tries` was answered."""
+
+    webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
+    kind = models.CharField(max_length=30, choices=WebhookEvent)
+    key = models.UUIDField(default=uuid.uuid4, unique=True)
+    payload = models.JSONField()
+    tries = models.PositiveIntegerField(default=0)
+    status = models.PositiveIntegerField(null=True)
+    tried_at = models.DateTimeField(null=True)
+
+    objects: WorkQuerySet[WebhookDelivery] = WorkQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-pk"]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"

@@ -9,7 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from annotate.models.annotations import AnswerField
+from annotate.models.annotations import Annotation, AnswerField
 from annotate.models.documents import Document
 from annotate.models.projects import Project
 from annotate.models.queue import Batch
@@ -277,16 +277,49 @@ class PredictionWindow(CountedTexts):
 
 
 class AskedText(models.Model):
-    """A text that a program asked about, where its project keeps them: of a tally, later of its window."""
+    """A text that a program asked about, where its project keeps them: of a tally, later of its window.
+
+    `sha256` is the digest of the text, and empty where only the beginning of a long one is kept.
+    """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="asked_texts")
     tally = models.ForeignKey(PredictionTally, models.CASCADE, null=True, related_name="asked")
     window = models.ForeignKey(PredictionWindow, models.CASCADE, null=True, related_name="asked")
     text = models.TextField()
+    sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["project", "sha256"], name="asked_text_digest")]
 
     def __str__(self) -> str:
         return f"text {self.pk}"
+
+
+class Feedback(models.Model):
+    """What is right of a text that the model answered about, as a program has said afterwards.
+
+    `prediction` is the digest of the prediction's id, `said` what the model answered at `predicted_at`. It
+    has an `annotation` where the text is known; else it only counts for how often the model is right.
+    """
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="feedback", db_index=False)
+    version = models.ForeignKey(ModelVersion, models.SET_NULL, null=True, related_name="+")
+    prediction = models.CharField(max_length=64, unique=True)
+    predicted_at = models.DateTimeField()
+    said = AnswerField()
+    right = AnswerField()
+    is_right = models.BooleanField()
+    annotation = models.ForeignKey(Annotation, models.SET_NULL, null=True, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+        indexes = [models.Index(fields=["project", "version"], name="feedback_of_version")]
+
+    def __str__(self) -> str:
+        return f"feedback {self.pk} of {self.project_id}"
 
 
 class DriftAlarmQuerySet(models.QuerySet["DriftAlarm"]):

@@ -12,6 +12,7 @@ from annotate.services.documents import comments
 from annotate.services.labeling import work_lists
 from annotate.services.llm import answers
 from annotate.services.pages import overview, projection
+from annotate.services.pages.next_steps import todo
 
 MOST_MENTIONS = 10
 WORST = 15  # labels on the overview; the version's own page has them all
@@ -25,8 +26,10 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         return redirect("label", slug)
     context = _live(project)
     version, curve = context["version"], overview.curve(project)
+    leads = is_lead(signed_in(request.user), project)
     context |= {
         "progress": overview.progress(project),
+        "steps": todo.steps(project, published=version, is_lead=leads),
         "versions": curve,
         "foretold": projection.sentences(curve),
         "metrics": overview.class_metrics(version)[:WORST] if version else [],

@@ -12,9 +12,20 @@ from celery import signals
 from django.db import OperationalError
 
 from annotate import kinds, pulse
-from annotate.models import BulkChange, Export, Mail, Project, Removal, Restoration, Sweep, TrainingRun
+from annotate.models import (
+    BulkChange,
+    Export,
+    Mail,
+    Project,
+    Removal,
+    Restoration,
+    Sweep,
+    TrainingRun,
+    WebhookDelivery,
+)
 from annotate.models.jobs import JobKind, MailKind
 from annotate.services.work import jobs, lease, workers
+from tests.annotate.made.webhook_receiver import make_webhook
 
 
 @pytest.fixture
@@ -50,6 +61,7 @@ def test_a_pardon_is_for_rows_of_every_kind(project: Project, monkeypatch: pytes
     rows.append(Export.objects.create(project=project, format="csv"))
     rows.append(Restoration.objects.create(name="a.zip"))
     rows.append(Mail.objects.create(kind=MailKind.DRIFT, to="lena@example.org", language="en"))
+    rows.append(WebhookDelivery.objects.create(webhook=make_webhook(project), kind="test", payload={}))
     assert {type(row) for row in rows} == set(kinds.MODELS)
     for row in rows:
         lease.claim(type(row), row.pk)

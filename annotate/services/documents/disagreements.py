@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from itertools import combinations
 
 from django.core.cache import cache
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
@@ -17,9 +19,11 @@ from annotate.models import (
 from annotate.models.annotations import AnnotationQuerySet
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
+from annotate.task_types.answers import labels_of
 from training.types import Span
 
 Choice = tuple[frozenset[str | int], frozenset[Span]]
+COMPARED = 10_000  # of the newest answers, when labels that people take for each other are looked for
 COUNTED_SECONDS = 30  # for which the documents page tells the same numbers: they take a look at every answer
 
 
@@ -137,3 +141,52 @@ def _given(project: Project, annotations: AnnotationQuerySet) -> dict[int, list[
     for document, annotation, is_gold in annotations.values_list("document_id", "pk", "is_gold"):
         given.setdefault(document, []).append((is_gold, said[annotation].choice))
     return given
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusedLabels:
+    """Labels that people disagree on, and on how many documents.
+
+    Two where a document has one label; one where it has any number, of which some gave it and others did not.
+    """
+
+    labels: tuple[int, ...]
+    documents: int
+
+
+def most_confused(project: Project) -> ConfusedLabels | None:
+    """Return what people disagree on most while they follow the present guidelines; None where on nothing.
+
+    A gold answer settles its document.
+    """
+    current = Annotation.objects.answered().filter(
+        project=project, guidelines_version=project.guidelines_version, annotator__is_machine=False
+    )
+    documents: dict[int, list[int]] = {}
+    settled = set()
+    for pk, document, is_gold in current.order_by("-pk").values_list("pk", "document", "is_gold")[:COMPARED]:
+        documents.setdefault(document, []).append(pk)
+        settled |= {document} if is_gold else set()
+    several = [keys for document, keys in documents.items() if len(keys) > 1 and document not in settled]
+    if not several:
+        return None
+    said = Annotation.objects.filter(pk__in=[pk for keys in several for pk in keys]).answers()
+    counted = Counter[tuple[int, ...]]()
+    for keys in several:
+        given = [frozenset(map(int, labels_of(said[pk]))) for pk in keys]
+        counted.update(_confused(given, in_pairs=project.task_type.task.exclusive))
+    if not counted:
+        return None
+    labels, number = min(counted.items(), key=lambda one: (-one[1], one[0]))
+    return ConfusedLabels(labels, number)
+
+
+def _confused(given: list[frozenset[int]], *, in_pairs: bool) -> set[tuple[int, ...]]:
+    """Return the pairs of labels that one document was given by different people, or else single labels."""
+    found: set[tuple[int, ...]] = set()
+    for one, other in combinations(given, 2):
+        if in_pairs:
+            found |= {tuple(sorted((a, b))) for a in one - other for b in other - one}
+        else:
+            found |= {(label,) for label in one ^ other}
+    return found

@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from annotate.models import Assignment, Corridor, DriftAlarm, PredictionWindow, Project, User
 from annotate.models.events import EventKind
+from annotate.models.jobs import WebhookEvent
 from annotate.models.queue import AssignmentState
 from annotate.models.work import Work
 from annotate.services import events
 from annotate.services.drift import strange_texts
 from annotate.services.mail import outbox
 from annotate.services.runs import schedule
+from annotate.services.webhooks import outbox as webhooks
 from training.types import Json
 
 SNOOZED_FOR = timedelta(days=7)
@@ -53,7 +55,9 @@ def raise_alarm(window: PredictionWindow) -> Sequence[Work]:
     alarm.batch, alarm.queued = strange_texts.queue_strangest(window)
     opened = schedule.open_at_once(project=project) if corridor.retrains else []
     alarm.run = opened[0] if opened else None
-    alarm.save(update_fields=["batch", "queued", "run"])
+    with transaction.atomic():
+        alarm.save(update_fields=["batch", "queued", "run"])
+        webhooks.announce(project, WebhookEvent.ALARM_OPENED, **_announced(alarm), queued=alarm.queued)
     return [*opened, *outbox.tell_of_drift(project)]
 
 
@@ -123,4 +127,11 @@ def _end(alarm: DriftAlarm, *, by: User | None) -> bool:
     if not DriftAlarm.objects.filter(pk=alarm.pk, ended_at=None).update(ended_at=now, ended_by=by):
         return False
     Corridor.objects.update_or_create(project=alarm.project, defaults={"began_at": now})
+    said_by = by.get_username() if by else None
+    webhooks.announce(alarm.project, WebhookEvent.ALARM_CLOSED, **_announced(alarm), usual_says=said_by)
     return True
+
+
+def _announced(alarm: DriftAlarm) -> dict[str, Json]:
+    number = alarm.version.number if alarm.version else None
+    return {"alarm": alarm.pk, "raised_at": alarm.raised_at.isoformat(), "version": number}

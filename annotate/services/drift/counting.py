@@ -7,6 +7,7 @@ the last two seconds with it.
 from __future__ import annotations
 
 import atexit
+import hashlib
 import logging
 import math
 import random
@@ -44,7 +45,7 @@ class RunningTally:
     texts: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     moments: dict[str, list[float]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, text: str, labels: Sequence[str | int], confidence: float | None) -> None:
         self.texts += 1
@@ -52,7 +53,8 @@ class RunningTally:
         self._note("characters", len(text))
         if confidence is not None:
             self._note("confidence", confidence)
-        self.asked.append(text[:KEPT_CHARS])
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        self.asked.append((text[:KEPT_CHARS], digest if len(text) <= KEPT_CHARS else ""))
 
     def _note(self, name: str, value: float) -> None:
         number, total, squares = self.moments.get(name, (0, 0.0, 0.0))
@@ -131,9 +133,9 @@ def _store(project_id: int, number: int, tally: RunningTally) -> None:
     )
     corridor = Corridor.of(version.project)
     if corridor.keeps_texts(timezone.localdate()):
-        seen = [text for text in map(printable, tally.asked) if not is_blank(text)]
+        seen = [(printable(text), digest) for text, digest in tally.asked if not is_blank(printable(text))]
         share = min(1.0, KEPT_TEXTS / corridor.window)
         kept = random.sample(seen, math.ceil(share * len(seen)))
         AskedText.objects.bulk_create(
-            AskedText(project=version.project, tally=row, text=text) for text in kept
+            AskedText(project=version.project, tally=row, text=text, sha256=digest) for text, digest in kept
         )

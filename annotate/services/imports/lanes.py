@@ -49,11 +49,13 @@ class LaneCounts:
         return asdict(self)
 
 
-def assign(project: Project, created: Sequence[Document], known: Mapping[str, Place]) -> LaneCounts:
+def assign(
+    project: Project, created: Sequence[Document], known: Mapping[str, Place], *, share: float
+) -> LaneCounts:
     """Give new documents their lanes and halves; `known` has the places of near duplicates by their key.
 
     A document never changes its lane by this: new ones go where their near duplicates are, and what is left
-    of the project's share is taken from groups that nothing is known of.
+    of the holdout's `share` is taken from groups that nothing is known of.
     """
     groups = Counter(document.split_key for document in created if document.split_key not in known)
     joined = [known[document.split_key][0] for document in created if document.split_key in known]
@@ -62,7 +64,7 @@ def assign(project: Project, created: Sequence[Document], known: Mapping[str, Pl
         before = Document.objects.filter(project=project)
         taken = splits.hold_out(
             groups,
-            project.holdout_share,
+            share,
             held=before.holdout().count() + joined.count(Lane.HOLDOUT),
             total=before.count() + len(joined),
         )

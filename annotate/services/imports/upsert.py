@@ -114,12 +114,15 @@ def store_rows(
     create_labels: bool = False,
     label_choices: Mapping[str, Choice] | None = None,
     dry_run: bool = False,
+    holds_out: bool = True,
     on_chunk: OnChunk | None = None,
 ) -> Counts:
     """Add and update documents; return what became of the rows, with the first problems.
 
     `source` is the import that the rows come with, where they come by a file. The first `stored` rows were
     stored by a worker that was lost: they are only read, so that later ones cannot contradict them.
+    New documents are drawn for the holdout unless not `holds_out`, as where they were chosen by somebody;
+    those that are like one of the holdout go there all the same.
     Labels become the answers of the annotator "import", or gold. `on_chunk` gets the counts of each chunk
     inside its transaction (of a dry run: after it), so that progress and documents are saved together.
     """
@@ -136,7 +139,10 @@ def store_rows(
             with transaction.atomic():
                 # Two imports of one project take turns; annotators, who only refer to the row, do not wait.
                 Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-                counts = _store_chunk(project, chunk, labels, seen, source=source, dry_run=dry_run)
+                share = project.holdout_share if holds_out else 0.0
+                counts = _store_chunk(
+                    project, chunk, labels, seen, source=source, dry_run=dry_run, share=share
+                )
                 if dry_run:
                     transaction.set_rollback(True)
                 elif on_chunk:
@@ -199,6 +205,7 @@ def _store_chunk(
     *,
     source: Import | None,
     dry_run: bool,
+    share: float,
 ) -> Counts:
     labels.load()
     entries = [_entry(row, labels) for row in rows]
@@ -207,7 +214,7 @@ def _store_chunk(
     known = Known(project, good, seen, changes)
     for entry in good:
         known.place(entry)
-    placed = lanes.assign(project, known.created, known.lanes)
+    placed = lanes.assign(project, known.created, known.lanes, share=share)
     columns = ["external_id", "text", "sha256", "split_key", "meta", "lane", "half"]
     values = list(map(attrgetter(*columns), known.created))
     shared = {

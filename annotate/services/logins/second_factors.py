@@ -21,8 +21,7 @@ from annotate import security_log
 from annotate.models import AuthenticatorApp, Passkey, RecoveryCode, User
 from annotate.models.events import EventKind
 from annotate.models.jobs import MailKind
-from annotate.services import events
-from annotate.services.logins import sealing
+from annotate.services import events, sealing
 from annotate.services.people import notices, sessions
 from annotate.services.people.api_keys import digest
 from annotate.services.projects.refused import Refused

@@ -302,6 +302,13 @@ SENTENCES: dict[str, Any] = {
     EventKind.WATCH_CHANGED: gettext_lazy("%(who)s changed how drift is watched: %(changes)s"),
     EventKind.ALARM_SEEN: gettext_lazy("%(who)s has seen the alarm of drift"),
     EventKind.ALARM_USUAL: gettext_lazy("%(who)s said that what raised the alarm of drift is usual"),
+    EventKind.WEBHOOK_ADDED: gettext_lazy("%(who)s added a webhook to %(subject)s"),
+    EventKind.WEBHOOK_REMOVED: gettext_lazy("%(who)s removed the webhook to %(subject)s"),
+    EventKind.WEBHOOK_TESTED: gettext_lazy("%(who)s tried out the webhook to %(subject)s"),
+    EventKind.WEBHOOK_ON: gettext_lazy("%(who)s switched the webhook to %(subject)s on again"),
+    EventKind.WEBHOOK_OFF: gettext_lazy(
+        "%(who)s switched the webhook to %(subject)s off, as it took nothing for long"
+    ),
     EventKind.ALARMS_SNOOZED: gettext_lazy("%(who)s snoozed alarms of drift for a week"),
 }
 _CHOICES: dict[str, dict[Any, Any]] = {

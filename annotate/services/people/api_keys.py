@@ -20,6 +20,7 @@ USE_RECORDED_EVERY = timedelta(minutes=1)
 
 class Scope(models.TextChoices):
     PREDICT = "predict", _("Ask the published model")
+    FEEDBACK = "feedback:write", _("Say what is right of predictions")
     DOCUMENTS_READ = "documents:read", _("Read documents")
     DOCUMENTS_WRITE = "documents:write", _("Add and change documents")
     ANNOTATIONS_READ = "annotations:read", _("Read and export annotations")

@@ -27,6 +27,7 @@ from annotate.models import (
     Publication,
     Sweep,
     TrainingRun,
+    WebhookDelivery,
 )
 from annotate.models.bulk import PREVIEWED
 from annotate.models.jobs import MailKind
@@ -74,6 +75,12 @@ def mails(untouched: float) -> int:
     over = Mail.objects.exclude(state__in=LIVE_STATES)
     forgotten = Q(kind=MailKind.PASSWORD, created_at__lt=timezone.now() - FORGOTTEN_KEPT)
     return encoders.delete(over.filter(forgotten | Q(created_at__lt=timezone.now() - MAILS_KEPT)))
+
+
+def webhook_messages(untouched: float) -> int:
+    """Remove messages to webhooks that are over."""
+    over = WebhookDelivery.objects.exclude(state__in=LIVE_STATES)
+    return encoders.delete(over.filter(created_at__lt=timezone.now() - MAILS_KEPT))
 
 
 def cards(untouched: float) -> int:

@@ -32,6 +32,7 @@ SWEEPERS: dict[str, Callable[[float], int]] = {
     "sessions": rows.sessions,
     "wrong passwords": rows.guesses,
     "mails": rows.mails,
+    "messages to webhooks": rows.webhook_messages,
     "cards": rows.cards,
     "publications": rows.publications,
     "runs": rows.runs,

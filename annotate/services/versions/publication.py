@@ -15,12 +15,14 @@ from django.utils.translation import override
 
 from annotate.models import KeptScores, ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.events import EventKind
+from annotate.models.jobs import WebhookEvent
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
 from annotate.services import events
 from annotate.services.sentences import translated
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
+from annotate.services.webhooks import outbox as webhooks
 from training.bundles.bundle import BundleError, open_bundle
 from training.bundles.cascade import open_predictor
 from training.figures import gate
@@ -207,6 +209,8 @@ def publish(*, version: ModelVersion, token: int | None = None, by: User | None 
             raise TakenOver(_("Another worker has taken this run over, so its result is not published."))
     is_new = not project.versions.published().filter(pk=version.pk).exists()
     _let_serve(project, version, by)
+    if is_new:
+        _announce(project, version)
     if by is not None and is_new:
         events.record(EventKind.PUBLISHED, by=by, project=project, subject=str(version.number))
     latest = project.publications.standing().first()
@@ -233,6 +237,7 @@ def roll_back(*, project: Project, by: User, number: int | None = None) -> Model
         )
     _check_bundle(older, is_measured=False)
     _let_serve(project, older, by)
+    _announce(project, older)
     events.record(EventKind.ROLLED_BACK, by=by, project=project, subject=str(older.number))
     since = project.publications.standing().filter(pk__gt=older.publications.standing().latest("pk").pk)
     since.update(withdrawn_at=timezone.now())
@@ -255,6 +260,19 @@ def _let_serve(project: Project, version: ModelVersion, by: User | None) -> None
         if project.family_options.get(version.family, {}) != options:
             project.family_options = project.family_options | {version.family: options}
             project.save(update_fields=["family_options"])
+
+
+def _announce(project: Project, version: ModelVersion) -> None:
+    webhooks.announce(
+        project,
+        WebhookEvent.VERSION_PUBLISHED,
+        version=version.number,
+        family=version.family,
+        macro_f1=version.macro_f1,
+        macro_f1_low=version.macro_f1_low,
+        macro_f1_high=version.macro_f1_high,
+        holdout_documents=version.holdout_documents,
+    )
 
 
 def _check_bundle(version: ModelVersion, *, is_measured: bool) -> None:

@@ -18,7 +18,8 @@ from annotate.access import signed_in
 from annotate.forms.people import ConfirmedForm, NewAppForm
 from annotate.forms.unsent import Unsent
 from annotate.models import User
-from annotate.services.logins import sealing, second_factors
+from annotate.services import sealing
+from annotate.services.logins import second_factors
 from annotate.services.projects.refused import Refused
 
 NEW_SECRET = "new_app_secret"  # in the session, sealed, until the app has shown that it knows it

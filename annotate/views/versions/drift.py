@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.forms.versions.drift import CorridorForm
 from annotate.models import Corridor, Project
-from annotate.services.drift import alarms, shown
+from annotate.services.drift import alarms, feedback, shown
 
 
 @require_safe
@@ -27,6 +27,7 @@ def _page(request: HttpRequest, project: Project, form: CorridorForm) -> HttpRes
         "project": project,
         "corridor": Corridor.of(project),
         "watched": shown.watched(project),
+        "live_accuracy": feedback.live_accuracy(project),
         "form": form,
         "tab": "drift",
     }

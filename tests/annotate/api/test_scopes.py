@@ -30,6 +30,7 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     "api-projects": {"GET": None},
     "api-project": {"GET": None},
     "api-predict": {"POST": Scope.PREDICT},
+    "api-feedback": {"POST": Scope.FEEDBACK},
     "api-documents": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
     "api-bulk-changes": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
     "api-bulk": {"GET": Scope.DOCUMENTS_READ},
@@ -69,7 +70,7 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
 NEEDED |= {
     f"{name}-before": NEEDED[name] for name in ("api-versions", "api-metrics", "api-publish", "api-roll-back")
 }
-FOR_ANNOTATORS = {"api-projects", "api-project", "api-predict", "api-annotations"}
+FOR_ANNOTATORS = {"api-projects", "api-project", "api-predict", "api-feedback", "api-annotations"}
 FOR_REVIEWERS = FOR_ANNOTATORS | {
     "api-comments",
     "api-events",

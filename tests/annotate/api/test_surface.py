@@ -20,6 +20,7 @@ Api = Callable[..., Client]
 PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
 OPERATIONS = {
+    "give_feedback",
     "annotate",
     "list_bulk_changes",
     "preview_bulk_change",
@@ -128,6 +129,7 @@ def test_a_token_of_a_user_who_left_is_refused(lead: User, api: Api) -> None:
     ("method", "address", "scope"),
     [
         ("post", "predict", "predict"),
+        ("post", "predictions/feedback", "feedback:write"),
         ("get", "documents", "documents:read"),
         ("post", "documents", "documents:write"),
         ("get", "documents/1", "documents:read"),

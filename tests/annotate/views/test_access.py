@@ -32,6 +32,7 @@ from annotate.services.people import invitations
 from annotate.services.work import jobs
 from annotate.urls import urlpatterns
 from tests.annotate.made.drift import make_alarm
+from tests.annotate.made.webhook_receiver import make_webhook
 from training.types import Answer
 
 pytestmark = pytest.mark.one_database
@@ -73,6 +74,8 @@ PAGES = [
     "shares-csv",
     "drift",
     "drift-csv",
+    "webhooks",
+    "webhook-remove",
     "runs",
     "run-cancel",
     "job-cancel",
@@ -138,6 +141,8 @@ ACTIONS = [
     "drift-snooze",
     "drift-alarm-seen",
     "drift-alarm-usual",
+    "webhook-try",
+    "webhook-on",
 ]
 # Of these, what a reviewer does as well: they correct and settle answers.
 DONE_BY_REVIEWERS = {
@@ -262,6 +267,7 @@ def address(
         **_of_many(project, document),
         **_of_work(project, document),
         **dict.fromkeys(("drift-alarm-seen", "drift-alarm-usual"), make_alarm(project).pk),
+        **dict.fromkeys(("webhook-remove", "webhook-try", "webhook-on"), make_webhook(project).pk),
         **dict.fromkeys(("project-label", "label-examples"), label.pk),
         **{f"project-label-{name}": label.pk for name in ("archive", "merge", "restore")},
     }

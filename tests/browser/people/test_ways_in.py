@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from annotate.models import AuthenticatorApp, Passkey, User
-from annotate.services.logins import sealing, second_factors
+from annotate.services import sealing
+from annotate.services.logins import second_factors
 from tests.browser.people.test_people import fits
 from tests.browser.test_labeling import violations
 from tests.conftest import PASSWORD

@@ -176,7 +176,9 @@ def test_copies_of_what_is_held_out_count_for_the_share(project: Project) -> Non
     """Twenty copies come with twenty other texts: the lane has more than its share by the copies alone."""
     new = [Document(text=f"held {i}", split_key="held") for i in range(20)]
     others = [Document(text=word, split_key=splits.split_key(word)) for word in words(40)]
-    counts = lanes.assign(project, [*new, *others], {"held": (Lane.HOLDOUT, "tuning")})
+    counts = lanes.assign(
+        project, [*new, *others], {"held": (Lane.HOLDOUT, "tuning")}, share=project.holdout_share
+    )
     assert {(one.lane, one.half) for one in new} == {(Lane.HOLDOUT, "tuning")}
     assert (counts.joined, counts.holdout - 20) == (20, 2)  # half of the usual share of forty
 

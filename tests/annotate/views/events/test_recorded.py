@@ -43,6 +43,7 @@ from annotate.services.work import jobs
 from tests.annotate.made.bundles import add_version
 from tests.annotate.made.drift import make_alarm
 from tests.annotate.made.scored import keep
+from tests.annotate.made.webhook_receiver import make_webhook
 from training.types import Answer
 
 
@@ -150,6 +151,10 @@ CHANGES = {
     "drift-snooze": Change(EventKind.ALARMS_SNOOZED),
     "drift-alarm-seen": Change(EventKind.ALARM_SEEN),
     "drift-alarm-usual": Change(EventKind.ALARM_USUAL),
+    "webhooks": Change(EventKind.WEBHOOK_ADDED, "93.184.215.14", {"address": "https://93.184.215.14/hook"}),
+    "webhook-try": Change(EventKind.WEBHOOK_TESTED, "hooks.example.org"),
+    "webhook-on": Change(EventKind.WEBHOOK_ON, "hooks.example.org"),
+    "webhook-remove": Change(EventKind.WEBHOOK_REMOVED, "hooks.example.org"),
     "reportcard-measure": Change(EventKind.MEASURED),
     "reportcard-combine": Change(EventKind.RUN_STARTED, "cascade", {"cheap": "1", "strong": "2"}),
     "run-start": Change(EventKind.RUN_STARTED, "tfidf", {"family": "tfidf"}),
@@ -200,6 +205,7 @@ NONE_NEEDED = {
     "label-release": LABELLING,
     "label-hand-on": LABELLING,
     "api-annotations": LABELLING,
+    "api-feedback": LABELLING,
     "api-predict": "nothing changes",
     "api-bulk-changes": "nothing changes until its preview is started",
     "bulk-new": "nothing changes until its preview is confirmed",
@@ -342,6 +348,7 @@ def world(
         "version-revise": [2],
         "drift-alarm-seen": [alarm.pk],
         "drift-alarm-usual": [alarm.pk],
+        **dict.fromkeys(("webhook-remove", "webhook-try", "webhook-on"), [make_webhook(project).pk]),
         "run-cancel": [run.pk],
         "job-cancel": [vectors.pk],
         "api-key-revoke": [key.pk],

@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotate.models import AuthenticatorApp, Event, Project, RecoveryCode, User
-from annotate.services.logins import sealing, second_factors
+from annotate.services import sealing
+from annotate.services.logins import second_factors
 from annotate.services.people import invitations, password_links
 from annotate.views.people import entry
 from tests.conftest import PASSWORD
