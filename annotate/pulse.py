@@ -20,6 +20,7 @@ from django.utils import timezone
 from annotate import kinds
 from annotate.environment import keep_temporary_files_in
 from annotate.models import WorkerPulse
+from annotate.queues import TICK
 from annotate.services.work import lease, standstill, watch, workers
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,11 @@ def record(queues: list[str]) -> None:
     noted = ["seen_at", "waiting", "still_since", "busy_since"]
     rows = [_pulse(queue) for queue in queues]
     WorkerPulse.objects.bulk_create(rows, update_conflicts=True, unique_fields=["queue"], update_fields=noted)
+
+
+def record_tick() -> None:
+    """Note that the schedule is kept: beat sends ticks, and a worker does them."""
+    WorkerPulse.objects.update_or_create(queue=TICK, defaults={"seen_at": timezone.now()})
 
 
 def _pulse(queue: str) -> WorkerPulse:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 INTERACTIVE = "interactive"
 TRAINING = "training"
 FINETUNING = "finetuning"
+TICK = "tick"  # no queue, but what gives a sign of life as the workers of queues do
 
 # What people are told where no worker serves the queue.
 QUEUES = {

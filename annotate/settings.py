@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "annotate.views.health.answer_probes",
+    "annotate.metrics.measure_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -308,6 +310,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Who reads /metrics: whoever brings this token, and requests from these networks; nobody where both are empty.
+METRICS_TOKEN = env("WINNOW_METRICS_TOKEN")
+METRICS_NETWORKS = environment.env_networks("WINNOW_METRICS_NETWORKS")
+if METRICS_TOKEN or METRICS_NETWORKS:
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(HOME / "run" / "metrics"))
 
 LANGUAGE_CODE = "en"
 # Each by its own name, as whoever looks for it reads it. CONTRIBUTING.md tells how one is added.

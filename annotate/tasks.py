@@ -62,6 +62,8 @@ def take_up_at_start(**_: Any) -> None:
 def tick() -> None:
     """Wake workers for what was left behind, and open what is due; a kind that fails stops no other."""
     take_up_lost()
+    if cache.add("tick-noted", 1, pulse.EVERY_SECONDS):
+        pulse.record_tick()
     for kind in kinds.KINDS:
         if kind.every and not cache.add(f"due-{kind.name}", 1, kind.every):
             continue

@@ -18,7 +18,9 @@ from django.views.defaults import server_error
 from annotate.celery import app
 from annotate.outages import database
 from annotate.outages.breaker import REDIS
+from annotate.services.pages import status_line
 from annotate.services.pages.status_line import silent_queues
+from annotate.services.versions import publication
 
 LIVES, SERVES = "/healthz", "/readyz"
 PROBE_BYTES = 65_536  # more than the last block of a file that was there already
@@ -46,8 +48,9 @@ def healthz() -> HttpResponse:
 def readyz() -> HttpResponse:
     """Tell what fails, by name alone, and answer 503 where people can neither log in nor keep an answer.
 
-    Without a broker or workers people go on to label and programs to predict; the same holds for a home that
-    cannot be written to, unless the database lies in it.
+    Without a broker or workers people go on to label and programs to predict, and without the bundle of a
+    published version an earlier one answers; the same holds for a home that cannot be written to, unless the
+    database lies in it.
     """
     failing = [] if _database_answers() else ["database"]
     if not failing and not _is_migrated():
@@ -58,6 +61,8 @@ def readyz() -> HttpResponse:
         failing.append("broker")
     if "database" not in failing and "migrations" not in failing:
         failing += [f"worker of {queue}" for queue in silent_queues()]
+        failing += [] if status_line.beat_lives() else ["beat"]
+        failing += [] if publication.bundles_are_there() else ["published bundle"]
     needed = {"database", "migrations"} | ({"home"} if connection.vendor == "sqlite" else set())
     is_ready = needed.isdisjoint(failing)
     status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE

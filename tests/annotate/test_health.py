@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import InterfaceError, connection
 from django.test import Client
+from django.utils import timezone
 
-from annotate.models import WorkerPulse
-from annotate.pulse import record
-from annotate.queues import QUEUES
+from annotate.models import Project, WorkerPulse
+from annotate.pulse import record, record_tick
+from annotate.queues import QUEUES, TICK
 from annotate.views import health
+from tests.annotate.made.bundles import add_version
+from training.bundles.bundle import MANIFEST
 
 
 class Gone:
@@ -61,7 +66,31 @@ def test_no_other_page_is_shown_to_a_host_that_is_not_allowed(behind_a_proxy: No
 @pytest.mark.django_db
 def test_a_site_with_all_its_parts_is_ready() -> None:
     record(list(QUEUES))
+    record_tick()
     assert readiness() == (200, True, [])
+
+
+@pytest.mark.django_db
+def test_a_schedule_that_nobody_keeps_is_named() -> None:
+    record(list(QUEUES))
+    assert readiness() == (200, True, ["beat"])
+    record_tick()
+    WorkerPulse.objects.filter(queue=TICK).update(seen_at=timezone.now() - timedelta(minutes=3))
+    assert readiness() == (200, True, ["beat"])
+
+
+@pytest.mark.django_db
+def test_a_published_bundle_that_is_gone_is_named(project: Project, tmp_path: Path, settings: Any) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    record(list(QUEUES))
+    record_tick()
+    version = add_version(project, tmp_path)
+    assert readiness() == (200, True, [])
+    (version.bundle_folder / MANIFEST).write_text("{}")
+    type(version).objects.filter(pk=version.pk).update(bundle_digest="0" * 64)
+    assert readiness() == (200, True, ["published bundle"])
+    (version.bundle_folder / MANIFEST).unlink()
+    assert readiness() == (200, True, ["published bundle"])
 
 
 def test_without_its_database_the_site_lives_and_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,6 +102,7 @@ def test_without_its_database_the_site_lives_and_is_not_ready(monkeypatch: pytes
 @pytest.mark.django_db
 def test_before_its_migrations_the_site_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     record(list(QUEUES))
+    record_tick()
     health._all_migrated.cache_clear()
     monkeypatch.setattr(health.MigrationExecutor, "migration_plan", lambda *_: ["one that waits"])
     assert readiness() == (503, False, ["migrations"])
@@ -90,6 +120,7 @@ def test_a_full_disk_is_named_and_matters_where_the_database_lies_on_it(
         raise OSError(28, "No space left on device")
 
     record(list(QUEUES))
+    record_tick()
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     monkeypatch.setattr(connection, "vendor", vendor)
     assert readiness() == (status, status == 200, ["home"])
@@ -98,6 +129,7 @@ def test_a_full_disk_is_named_and_matters_where_the_database_lies_on_it(
 @pytest.mark.django_db
 def test_without_a_broker_or_a_worker_people_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     record(list(QUEUES))
+    record_tick()
     WorkerPulse.objects.filter(queue="training").delete()
     monkeypatch.setattr(health, "_broker_answers", lambda: False)
     assert readiness() == (200, True, ["broker", "worker of training"])

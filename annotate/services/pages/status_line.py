@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.core.cache import cache
 from django.db.models import Exists, Max, OuterRef, Q
@@ -10,11 +11,12 @@ from django.utils import timezone
 
 from annotate.models import Assignment, ModelVersion, Project, TrainingRun, User, WorkerPulse
 from annotate.models.queue import AssignmentState
-from annotate.queues import QUEUES
+from annotate.queues import QUEUES, TICK
 from annotate.services.runs import schedule
 
 # Counting a million documents takes too long for every decision, and imports are rarer than decisions.
 COUNTED_SECONDS = 15
+TICK_SILENT_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ def silent_queues() -> list[str]:
     """Name the queues that no worker has served for half a minute, so that nobody waits in vain."""
     seen = set(WorkerPulse.objects.alive().values_list("queue", flat=True))
     return [name for name in QUEUES if name not in seen]
+
+
+def beat_lives() -> bool:
+    """Tell whether a tick was done within the last minutes; it waits behind other work of its queue."""
+    pulse = WorkerPulse.objects.filter(queue=TICK).first()
+    return pulse is not None and timezone.now() - pulse.seen_at < TICK_SILENT_AFTER
 
 
 def still_queues() -> list[WorkerPulse]:

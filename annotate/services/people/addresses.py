@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from django.conf import settings
 from django.http import HttpRequest
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NETWORK_BITS = 64  # what one customer of an IPv6 provider has at least, and may change at will
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Return the address, of IPv6 its network; None where there is none, as behind a unix socket.
+    """Return the address, of IPv6 its network; None where there is none, as behind a unix socket."""
+    address = sender(request)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((address, NETWORK_BITS), strict=False).network_address)
+    return None if address is None else str(address)
+
+
+def sender(request: HttpRequest) -> Address | None:
+    """Return the whole address.
 
     A header is believed only where the settings say that a proxy writes it. Of several addresses in it the
     last one counts: the proxy has added it, and anybody may have sent the others.
@@ -23,8 +33,10 @@ def client_address(request: HttpRequest) -> str | None:
         address = ipaddress.ip_address(sent.strip())
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, NETWORK_BITS), strict=False).network_address)
-    return str(address)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def is_among(address: Address | None, networks: Iterable[str]) -> bool:
+    """Tell whether an address is one of the networks, as of `10.1.0.0/16`."""
+    return address is not None and any(address in ipaddress.ip_network(name) for name in networks)

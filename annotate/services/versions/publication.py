@@ -23,7 +23,7 @@ from annotate.services.sentences import translated
 from annotate.services.versions.loaded_bundles import suited, tried
 from annotate.services.versions.variants import RunConfig
 from annotate.services.webhooks import outbox as webhooks
-from training.bundles.bundle import BundleError, open_bundle
+from training.bundles.bundle import MANIFEST, BundleError, open_bundle
 from training.bundles.cascade import open_predictor
 from training.figures import gate
 from training.figures.evaluate import paired_bootstrap
@@ -302,6 +302,17 @@ def bundles_to_keep(*, project: Project) -> set[int]:
     published = {one.pk for one in kept if one.stage == Stage.PUBLISHED}
     best = {best_so_far(version=one, published=one).pk for one in newest.values()}
     return {*published, *(one.pk for one in kept[:KEPT_BUNDLES]), *(one.pk for one in newest.values()), *best}
+
+
+def bundles_are_there() -> bool:
+    """Tell whether the bundle of each published version is the one that it was recorded with.
+
+    NB: by its manifest alone, as a probe asks every few seconds; whoever loads a bundle checks all of it.
+    """
+    published = ModelVersion.objects.published().filter(project__deleted_at=None).defer("report")
+    return all(
+        (version.bundle_folder / MANIFEST).is_file() and version.has_its_own_bundle() for version in published
+    )
 
 
 def prune(*, project: Project) -> int:
