@@ -311,7 +311,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# Who reads /metrics: whoever brings this token, and requests from these networks; nobody where both are empty.
+# Who reads /metrics: whoever brings this token, and requests from these networks; nobody without both.
 METRICS_TOKEN = env("WINNOW_METRICS_TOKEN")
 METRICS_NETWORKS = environment.env_networks("WINNOW_METRICS_NETWORKS")
 if METRICS_TOKEN or METRICS_NETWORKS:

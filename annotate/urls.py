@@ -203,6 +203,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/shares/csv/", shares.download, name="shares-csv"),
     path("projects/<slug:slug>/versions/compare/", comparison.page, name="version-compare"),
     path("projects/<slug:slug>/versions/compare/csv/", comparison.download, name="version-compare-csv"),
+    path("projects/<slug:slug>/versions/<int:number>/card/", versions.model_card_page, name="version-card"),
+    path(
+        "projects/<slug:slug>/versions/<int:number>/card.md",
+        versions.model_card_file,
+        name="version-card-file",
+    ),
     path(
         "projects/<slug:slug>/versions/<int:number>/roll-back/", versions.roll_back, name="version-roll-back"
     ),

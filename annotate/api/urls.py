@@ -23,7 +23,7 @@ from annotate.api.labels import (
 from annotate.api.members import InvitationsView, InvitationView, MembersView, MemberView
 from annotate.api.predict import PredictView
 from annotate.api.projects import ProjectsView, ProjectView
-from annotate.api.versions import MetricsView, PublishView, RollBackView, VersionsView
+from annotate.api.versions import MetricsView, ModelCardView, PublishView, RollBackView, VersionsView
 
 PROJECT = "projects/<slug:slug>"
 
@@ -32,6 +32,7 @@ def _versions(word: str, suffix: str = "") -> list[URLPattern]:
     return [
         path(f"{PROJECT}/{word}", VersionsView.as_view(), name=f"api-versions{suffix}"),
         path(f"{PROJECT}/{word}/<int:number>/metrics", MetricsView.as_view(), name=f"api-metrics{suffix}"),
+        path(f"{PROJECT}/{word}/<int:number>/card", ModelCardView.as_view(), name=f"api-card{suffix}"),
         path(f"{PROJECT}/{word}/<int:number>/publish", PublishView.as_view(), name=f"api-publish{suffix}"),
         path(f"{PROJECT}/{word}/roll-back", RollBackView.as_view(), name=f"api-roll-back{suffix}"),
     ]

@@ -19,7 +19,7 @@ from annotate.api.base.views import page
 from annotate.models import ClassMetric, ModelVersion
 from annotate.models.jobs import JobKind
 from annotate.services.people.api_keys import Scope
-from annotate.services.versions import publication
+from annotate.services.versions import model_card, publication
 from annotate.services.work import jobs
 
 
@@ -116,6 +116,25 @@ class MetricsView(APIView):
         version = get_object_or_404(project.versions, number=number)
         metrics = version.class_metrics.select_related("label").order_by("label__position", "label_id")
         return Response(MetricsSerializer({"version": version, "per_class": metrics}).data)
+
+
+class ModelCardSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    markdown = serializers.CharField(help_text="The card in English.")
+
+
+class ModelCardView(APIView):
+    scopes = {"GET": Scope.MODELS_READ}
+
+    @extend_schema(
+        operation_id="read_model_card",
+        summary="Read a version's model card: data, labels, figures, thresholds, limits and methods",
+        responses=ModelCardSerializer,
+    )
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        project = access.reviewed_project_for(request.user, slug)
+        version = get_object_or_404(project.versions.select_related("project", "run"), number=number)
+        return Response({"number": version.number, "markdown": model_card.write(version)})
 
 
 class PublishView(APIView):

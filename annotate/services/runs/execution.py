@@ -17,7 +17,7 @@ from annotate.services.runs import encoders, scratch
 from annotate.services.runs.cascade import CascadePlan
 from annotate.services.runs.fit import FitPlan
 from annotate.services.runs.plan import RunPlan
-from annotate.services.versions import out_of_fold, publication
+from annotate.services.versions import model_card, out_of_fold, publication
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
@@ -65,6 +65,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
         verdict = plan.judge(made, prepared)
         version.verdict, version.is_refused = verdict.reason, verdict.is_refused
         version.save(update_fields=["verdict", "is_refused"])
+        model_card.keep(version)
         if verdict.publish:
             try:
                 publication.publish(version=version, token=run.token)

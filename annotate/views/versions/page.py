@@ -17,7 +17,7 @@ from annotate.models import ModelVersion
 from annotate.models.jobs import JobKind
 from annotate.services.pages import confusion, overview
 from annotate.services.quality import classes, version_list
-from annotate.services.versions import predictions, publication
+from annotate.services.versions import model_card, predictions, publication
 from annotate.services.versions.publication import NotPublished
 from annotate.services.work import jobs
 
@@ -51,6 +51,28 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "tab": "versions",
     }
     return render(request, "versions/version.html", context)
+
+
+@require_safe
+def model_card_page(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = reviewed_project_for(request.user, slug)
+    version = get_object_or_404(project.versions.select_related("project", "run"), number=number)
+    context = {
+        "project": project,
+        "version": version,
+        "card": model_card.write(version),
+        "tab": "versions",
+    }
+    return render(request, "versions/model_card.html", context)
+
+
+@require_safe
+def model_card_file(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    project = reviewed_project_for(request.user, slug)
+    version = get_object_or_404(project.versions.select_related("project", "run"), number=number)
+    headers = {"Content-Disposition": f'attachment; filename="{project.slug}-{number}-card.md"'}
+    written = model_card.write(version)
+    return HttpResponse(written, content_type="text/markdown; charset=utf-8", headers=headers)
 
 
 @require_POST

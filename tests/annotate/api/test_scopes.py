@@ -64,11 +64,13 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     "api-export-file": {"GET": Scope.ANNOTATIONS_READ},
     "api-versions": {"GET": Scope.MODELS_READ},
     "api-metrics": {"GET": Scope.MODELS_READ},
+    "api-card": {"GET": Scope.MODELS_READ},
     "api-publish": {"POST": Scope.MODELS_WRITE},
     "api-roll-back": {"POST": Scope.MODELS_WRITE},
 }
 NEEDED |= {
-    f"{name}-before": NEEDED[name] for name in ("api-versions", "api-metrics", "api-publish", "api-roll-back")
+    f"api-{word}-before": NEEDED[f"api-{word}"]
+    for word in ("versions", "metrics", "card", "publish", "roll-back")
 }
 FOR_ANNOTATORS = {"api-projects", "api-project", "api-predict", "api-feedback", "api-annotations"}
 FOR_REVIEWERS = FOR_ANNOTATORS | {
@@ -79,6 +81,8 @@ FOR_REVIEWERS = FOR_ANNOTATORS | {
     "api-metrics",
     "api-versions-before",
     "api-metrics-before",
+    "api-card",
+    "api-card-before",
 }
 # Of these addresses they may read only.
 READ_BY_ANNOTATORS = {"api-labels", "api-label"}

@@ -21,6 +21,7 @@ PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
 OPERATIONS = {
     "give_feedback",
+    "read_model_card",
     "annotate",
     "list_bulk_changes",
     "preview_bulk_change",
@@ -154,6 +155,7 @@ def test_a_token_of_a_user_who_left_is_refused(lead: User, api: Api) -> None:
         ("get", "annotations/export.jsonl", "annotations:read"),
         ("get", "versions", "models:read"),
         ("get", "versions/1/metrics", "models:read"),
+        ("get", "versions/1/card", "models:read"),
         ("post", "versions/1/publish", "models:write"),
         ("post", "versions/roll-back", "models:write"),
     ],

@@ -72,6 +72,8 @@ PAGES = [
     "version-confidence-csv",
     "shares",
     "shares-csv",
+    "version-card",
+    "version-card-file",
     "drift",
     "drift-csv",
     "webhooks",
@@ -108,6 +110,8 @@ REVIEWED = {
     "version-confidence-csv",
     "shares",
     "shares-csv",
+    "version-card",
+    "version-card-file",
     "drift",
     "drift-csv",
     "runs",
@@ -241,7 +245,7 @@ OF_THE_SITE = {
 }
 
 
-OF_A_VERSION = (
+OF_A_VERSION = ("card", "card-file", 
     "publish",
     "roll-back",
     "score",
