@@ -7,6 +7,7 @@ from annotate.api.base.missing import MissingView
 from annotate.api.base.schema import DocsView, SchemaView
 from annotate.api.bulk import BulkChangesView, BulkChangeView, StartBulkChangeView, UndoBulkChangeView
 from annotate.api.documents import CommentsView, DocumentsView, DocumentView
+from annotate.api.drift import AlarmsView, SeenAlarmView, UsualAlarmView, WindowsView
 from annotate.api.events import EventsView
 from annotate.api.exports import ExportFileView, ExportJobsView, ExportJobView, ExportView
 from annotate.api.feedback import FeedbackView
@@ -45,6 +46,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(PROJECT, ProjectView.as_view(), name="api-project"),
     path(f"{PROJECT}/predict", PredictView.as_view(), name="api-predict"),
     path(f"{PROJECT}/predictions/feedback", FeedbackView.as_view(), name="api-feedback"),
+    path(f"{PROJECT}/drift/windows", WindowsView.as_view(), name="api-drift-windows"),
+    path(f"{PROJECT}/drift/alarms", AlarmsView.as_view(), name="api-drift-alarms"),
+    path(f"{PROJECT}/drift/alarms/<int:pk>/seen", SeenAlarmView.as_view(), name="api-drift-alarm-seen"),
+    path(f"{PROJECT}/drift/alarms/<int:pk>/usual", UsualAlarmView.as_view(), name="api-drift-alarm-usual"),
     path(f"{PROJECT}/documents", DocumentsView.as_view(), name="api-documents"),
     path(f"{PROJECT}/documents/<int:pk>", DocumentView.as_view(), name="api-document"),
     path(f"{PROJECT}/documents/<int:pk>/comments", CommentsView.as_view(), name="api-comments"),

@@ -211,6 +211,13 @@ def seconds_taken(run: Work) -> str:
     return _("%(seconds)s s") % {"seconds": rounded(taken.total_seconds(), 0)}
 
 
+@register.filter
+def median_seconds(seconds: float | None) -> str:
+    return (
+        _("not measurable yet") if seconds is None else _("%(seconds)s s") % {"seconds": rounded(seconds, 1)}
+    )
+
+
 register.filter("guess", guesses.called)
 
 

@@ -11,7 +11,7 @@ from annotate.models import Project
 from annotate.services.documents import comments
 from annotate.services.labeling import work_lists
 from annotate.services.llm import answers
-from annotate.services.pages import overview, projection
+from annotate.services.pages import overview, projection, suggestions
 from annotate.services.pages.next_steps import todo
 
 MOST_MENTIONS = 10
@@ -31,6 +31,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "progress": overview.progress(project),
         "steps": todo.steps(project, published=version, is_lead=leads),
         "versions": curve,
+        "suggestions": suggestions.worth(project),
         "foretold": projection.sentences(curve),
         "metrics": overview.class_metrics(version)[:WORST] if version else [],
         "confusions": overview.confusions(version) if version else [],

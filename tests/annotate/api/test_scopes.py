@@ -15,6 +15,7 @@ from annotate.api.urls import urlpatterns
 from annotate.models import ApiKey, BulkChange, Document, Export, Import, ModelVersion, Project, User
 from annotate.services.people import api_keys, invitations
 from annotate.services.people.api_keys import Scope
+from tests.annotate.made.drift import make_alarm
 
 pytestmark = pytest.mark.one_database
 
@@ -46,6 +47,10 @@ NEEDED: dict[str, dict[str, Scope | None]] = {
     },
     "api-comments": {"GET": Scope.DOCUMENTS_READ, "POST": Scope.DOCUMENTS_WRITE},
     "api-events": {"GET": Scope.EVENTS_READ},
+    "api-drift-windows": {"GET": Scope.MODELS_READ},
+    "api-drift-alarms": {"GET": Scope.MODELS_READ},
+    "api-drift-alarm-seen": {"POST": Scope.MODELS_WRITE},
+    "api-drift-alarm-usual": {"POST": Scope.MODELS_WRITE},
     "api-labels": {"GET": None, "POST": Scope.LABELS_WRITE},
     "api-labels-order": {"POST": Scope.LABELS_WRITE},
     "api-label": {"GET": None, "PATCH": Scope.LABELS_WRITE},
@@ -82,6 +87,8 @@ FOR_REVIEWERS = FOR_ANNOTATORS | {
     "api-versions-before",
     "api-metrics-before",
     "api-card",
+    "api-drift-windows",
+    "api-drift-alarms",
     "api-card-before",
 }
 # Of these addresses they may read only.
@@ -115,6 +122,7 @@ def _things(
             "api-bulk-undo": change.pk,
             "api-export-job": export.pk,
             "api-export-file": export.pk,
+            **dict.fromkeys(("api-drift-alarm-seen", "api-drift-alarm-usual"), make_alarm(project).pk),
             "api-document": document.pk,
             **{name: project.labels.all()[0].pk for name in VIEWS if name.startswith("api-label")},
             "api-comments": document.pk,

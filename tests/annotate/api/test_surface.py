@@ -21,6 +21,10 @@ PREDICT = "/api/v1/projects/colours/predict"
 TYPE = "application/problem+json"
 OPERATIONS = {
     "give_feedback",
+    "list_drift_windows",
+    "list_drift_alarms",
+    "see_drift_alarm",
+    "take_drift_as_usual",
     "read_model_card",
     "annotate",
     "list_bulk_changes",
@@ -156,6 +160,10 @@ def test_a_token_of_a_user_who_left_is_refused(lead: User, api: Api) -> None:
         ("get", "versions", "models:read"),
         ("get", "versions/1/metrics", "models:read"),
         ("get", "versions/1/card", "models:read"),
+        ("get", "drift/windows", "models:read"),
+        ("get", "drift/alarms", "models:read"),
+        ("post", "drift/alarms/1/seen", "models:write"),
+        ("post", "drift/alarms/1/usual", "models:write"),
         ("post", "versions/1/publish", "models:write"),
         ("post", "versions/roll-back", "models:write"),
     ],
