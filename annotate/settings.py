@@ -313,7 +313,7 @@ SPECTACULAR_SETTINGS = {
 
 # Who reads /metrics: whoever brings this token, and requests from these networks; nobody without both.
 METRICS_TOKEN = env("WINNOW_METRICS_TOKEN")
-METRICS_NETWORKS = environment.env_networks("WINNOW_METRICS_NETWORKS")
+METRICS_NETWORKS = env_networks("WINNOW_METRICS_NETWORKS")
 if METRICS_TOKEN or METRICS_NETWORKS:
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(HOME / "run" / "metrics"))
 

@@ -30,6 +30,12 @@ def _suggestion(keys: dict[str, int], label: str | None) -> Answer | None:
     return Answer((keys[label],), scores=((keys[label], 0.9),)) if label else Answer()
 
 
+def _suggestion(keys: dict[str, int], label: str | None) -> Answer | None:
+    if label is None:
+        return None
+    return Answer((keys[label],), scores=((keys[label], 0.9),)) if label else Answer()
+
+
 def decide(
     document: Document, user: User, label: str, *, shown: str | None = None, seconds: float = 2.0
 ) -> Annotation:
