@@ -109,7 +109,7 @@ SEVERAL = """
 import os, sys
 import django
 django.setup()
-from annotate import metrics
+from annotate.views import metrics
 if sys.argv[1] == "note":
     metrics.REQUEST_SECONDS.labels("login").observe(0.2)
 else:

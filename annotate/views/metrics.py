@@ -86,7 +86,7 @@ def answer() -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(StoredFigures())
     if SHARED:
-        MultiProcessCollector(registry, SHARED)
+        MultiProcessCollector(registry, SHARED)  # type: ignore[no-untyped-call]
     else:
         registry.register(OWN)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
