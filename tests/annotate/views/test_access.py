@@ -245,7 +245,9 @@ OF_THE_SITE = {
 }
 
 
-OF_A_VERSION = ("card", "card-file", 
+OF_A_VERSION = (
+    "card",
+    "card-file",
     "publish",
     "roll-back",
     "score",
