@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0070_dictionary"),
+        ("annotate", "0072_revisions"),
     ]
 
     operations = [

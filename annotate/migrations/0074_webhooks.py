@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("annotate", "0071_feedback"),
+        ("annotate", "0073_feedback"),
     ]
 
     operations = [
