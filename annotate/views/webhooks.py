@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
-from annotate.forms.drift import WebhookForm
+from annotate.forms.versions.drift import WebhookForm
 from annotate.services.webhooks import subscriptions
 from annotate.views import confirmation
 
