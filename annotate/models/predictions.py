@@ -220,7 +220,8 @@ class CountedTexts(models.Model):
     """Texts that the model answered for programs, counted.
 
     `classes` counts the labels by their keys, and texts without any as "". `moments` has the number, the sum
-    and the sum of squares of what a text has as a number: `confidence`, `characters`, `similarity`.
+    and the sum of squares of what a text has as a number: `confidence`, `characters`, `similarity`,
+    `unknown_words`.
     """
 
     texts = models.PositiveIntegerField()

@@ -17,7 +17,7 @@ from annotate.services.drift.counting import NO_LABEL
 
 NEWEST = 60
 FIGURES = ("distance", "limit", "kl", "js", "psi")
-MEANS = ("confidence", "characters", "similarity")
+MEANS = ("confidence", "characters", "similarity", "unknown_words")
 COLUMNS = ("began_at", "ended_at", "version", "texts", *FIGURES, "outside", *MEANS, "moved")
 
 

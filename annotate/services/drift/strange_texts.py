@@ -14,6 +14,7 @@ from annotate.services.imports.upsert import IncomingDocument, recorded, store_r
 from annotate.services.labeling import queue
 from training.drift import topics
 from training.drift.means import Moments
+from training.drift.vocabulary import Vocabulary
 from training.types import FloatArray
 
 LABELLED = 20_000  # the newest labelled documents, which texts are compared with
@@ -31,6 +32,16 @@ def similarity(window: PredictionWindow) -> Moments | None:
         return None
     vectors = vector_store.embedder().embed_unkept(texts)
     return Moments.of(topics.nearest_similarity(vectors, compared).astype(np.float64))
+
+
+def unknown_words(window: PredictionWindow) -> Moments | None:
+    """Return which share of the words of a window's kept texts no labelled text has; it needs no encoder.
+
+    None where no text is kept, or nothing is labelled yet.
+    """
+    texts = list(window.asked.order_by("pk").values_list("text", flat=True))
+    labelled = _labelled_texts(window.project) if texts else []
+    return Moments.of(Vocabulary.of(labelled).unknown(texts)) if labelled else None
 
 
 def queue_strangest(window: PredictionWindow) -> tuple[Batch | None, int]:
@@ -67,6 +78,10 @@ def _labelled_vectors(project: Project) -> FloatArray | None:
     """Return the vectors (documents, dimension) of the newest labelled texts; None where there are none."""
     if not vector_store.site_fingerprint():
         return None
-    answered = Annotation.objects.answered().filter(project=project).order_by("-pk")
-    texts = list(answered.values_list("document__text", flat=True)[:LABELLED])
+    texts = _labelled_texts(project)
     return vector_store.embedder().embed(list(dict.fromkeys(texts))) if texts else None
+
+
+def _labelled_texts(project: Project) -> list[str]:
+    answered = Annotation.objects.answered().filter(project=project).order_by("-pk")
+    return list(answered.values_list("document__text", flat=True)[:LABELLED])

@@ -26,7 +26,12 @@ from training.drift.corridor import FEWEST_WINDOWS, Counts, MixCorridor
 from training.drift.means import MeanReading, Moments, Side, read_mean
 
 HISTORY = 20  # usual windows that a new one is compared with
-SIDES = {"confidence": Side.BOTH, "characters": Side.BOTH, "similarity": Side.BELOW}
+SIDES = {
+    "confidence": Side.BOTH,
+    "characters": Side.BOTH,
+    "similarity": Side.BELOW,
+    "unknown_words": Side.ABOVE,
+}
 
 
 def due() -> Iterator[Project]:
@@ -89,6 +94,8 @@ def _judge(window: PredictionWindow) -> None:
     history = list(usual.order_by("-pk")[:HISTORY])
     if (near := strange_texts.similarity(window)) is not None:
         window.moments["similarity"] = _sums(near)
+    if (strange := strange_texts.unknown_words(window)) is not None:
+        window.moments["unknown_words"] = _sums(strange)
     rng = np.random.default_rng(window.pk)
     is_learning = corridor.began_at is not None and len(history) < FEWEST_WINDOWS
     outside = [] if is_learning else [_judge_mix(window, history, corridor, rng)]

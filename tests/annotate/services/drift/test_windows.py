@@ -208,6 +208,24 @@ def test_texts_less_like_labelled_ones_leave_the_corridor(
     assert strange.is_outside
 
 
+def test_more_words_that_no_labelled_text_has_leave_the_corridor_without_an_encoder(
+    traffic: Traffic, project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    (labelled,) = add_documents(project, "where is my card")
+    project.annotations.create(document=labelled, annotator=annotator, outcome=Outcome.ANSWERED)
+    usual = tuple(f"card {n}" for n in range(10)) + ("where is my card",) * 90
+    traffic(*[USUAL] * 7, texts=usual)
+    newest = PredictionWindow.objects.first()
+    assert newest is not None
+    assert not newest.readings["unknown_words"]["is_outside"]
+    traffic(USUAL, texts=usual[:50] + ("crypto wallets froze",) * 50)
+    strange = PredictionWindow.objects.first()
+    assert strange is not None
+    assert strange.readings["unknown_words"]["now"] > 0.5
+    assert strange.is_outside
+    assert "unknown_words" in b"".join(shown.csv_lines(project)).decode().splitlines()[0]
+
+
 def test_an_alarm_ends_when_its_texts_are_answered_and_learned(
     traffic: Traffic, project: Project, annotator: User, add_documents: Callable[..., list[Document]]
 ) -> None:

@@ -46,12 +46,14 @@ def test_each_reading_outside_is_told_in_words(lead_client: Client, project: Pro
     reading = {"low": 0.0, "high": 1.0, "is_outside": True}
     readings = {
         "similarity": {"before": 0.61, "now": 0.42} | reading,
+        "unknown_words": {"before": 0.04, "now": 0.31} | reading,
         "confidence": {"before": 0.9, "now": 0.6} | reading,
         "characters": {"before": 90.0, "now": 400.0} | reading,
     }
     make_window(project, readings=readings)
     shown = page(lead_client, project)
     assert "mean likeness 0.61 → 0.42" in shown
+    assert "More words that no labelled text has: 4 → 31 %." in shown
     assert "90 → 60 %" in shown
     assert "90 → 400 characters" in shown
 
