@@ -37,6 +37,7 @@ IN_A_SCRIPT = re.compile(r"([\"'`])([A-Z][a-z]*(?: [a-z]+){2,}[^\"'`]*)\1")
 
 # The demo's projects are in the language of their texts; the rest is read in a terminal or a log.
 ENGLISH = {
+    "views/metrics.py",  # read by Prometheus
     "services/demo/oracle.py",
     "services/demo/seed.py",
     "services/demo/texts.py",
