@@ -45,7 +45,7 @@ class RunningTally:
     texts: int = 0
     classes: Counter[str] = field(default_factory=Counter)
     moments: dict[str, list[float]] = field(default_factory=dict)
-    asked: list[tuple[str, str]] = field(default_factory=list)
+    asked: list[tuple[str, bool]] = field(default_factory=list)  # whether the text is whole
 
     def add(self, text: str, labels: Sequence[str | int], confidence: float | None) -> None:
         self.texts += 1
@@ -53,8 +53,7 @@ class RunningTally:
         self._note("characters", len(text))
         if confidence is not None:
             self._note("confidence", confidence)
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-        self.asked.append((text[:KEPT_CHARS], digest if len(text) <= KEPT_CHARS else ""))
+        self.asked.append((text[:KEPT_CHARS], len(text) <= KEPT_CHARS))
 
     def _note(self, name: str, value: float) -> None:
         number, total, squares = self.moments.get(name, (0, 0.0, 0.0))
@@ -133,9 +132,19 @@ def _store(project_id: int, number: int, tally: RunningTally) -> None:
     )
     corridor = Corridor.of(version.project)
     if corridor.keeps_texts(timezone.localdate()):
-        seen = [(printable(text), digest) for text, digest in tally.asked if not is_blank(printable(text))]
+        seen = [one for one in tally.asked if not is_blank(printable(one[0]))]
         share = min(1.0, KEPT_TEXTS / corridor.window)
         kept = random.sample(seen, math.ceil(share * len(seen)))
         AskedText.objects.bulk_create(
-            AskedText(project=version.project, tally=row, text=text, sha256=digest) for text, digest in kept
+            AskedText(
+                project=version.project,
+                tally=row,
+                text=printable(text),
+                sha256=_digest(text) if is_whole else "",
+            )
+            for text, is_whole in kept
         )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

@@ -14,7 +14,9 @@ from binascii import Error as Base64Error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
+from django.conf import settings
 from django.core.signing import b64_decode, b64_encode
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -84,7 +86,12 @@ def read(project: Project, name: str) -> PredictionName:
 
 
 def _key() -> bytes:
-    return salted_hmac("winnow.prediction", "id", algorithm="sha256").digest()
+    return _derived(settings.SECRET_KEY)
+
+
+@lru_cache(maxsize=2)
+def _derived(secret: str) -> bytes:
+    return salted_hmac("winnow.prediction", "id", secret=secret, algorithm="sha256").digest()
 
 
 def _seal(key: bytes, body: bytes) -> bytes:
