@@ -325,15 +325,17 @@ ProgressCallback = Callable[[str, float], None]
 class RunSpec:
     """What to train: a family of the registry, its parameters, and how thresholds are tuned.
 
-    `objective_value` is beta for FBETA and the wanted precision for PRECISION. `previous` is the folder of
-    an earlier bundle of the same family to start warm from, if there is one. In `scratch` a family that
-    trains for long keeps the state that a killed run goes on from; the caller removes it after the run.
+    `objective_value` is beta for FBETA and the wanted precision for PRECISION. Under the confidence
+    `abstain_below` the bundle leaves texts undecided. `previous` is the folder of an earlier bundle of the
+    same family to start warm from, if there is one. In `scratch` a family that trains for long keeps the
+    state that a killed run goes on from; the caller removes it after the run.
     """
 
     family: str
     params: Mapping[str, Json] = field(default_factory=dict)
     objective: Objective = Objective.F1
     objective_value: float = 1.0
+    abstain_below: float = 0.0
     seed: int = 0
     previous: Path | None = None
     scratch: Path | None = None

@@ -20,6 +20,7 @@ from annotate.services.quality.classes import FALLING
 from annotate.services.quality.confidence import ConfidencePage
 from annotate.services.quality.thresholds import ThresholdRow
 from annotate.templatetags.winnow import full_name
+from training.figures.projection import thinned
 from training.figures.tradeoff import PrecisionRecall
 from training.types import FloatArray
 
@@ -80,7 +81,7 @@ def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
         kinds.setdefault(full_name(version), []).append(version)
     return {
         "versions": versions,
-        "series": [_series(name, own, x, y) for name, own in kinds.items()],
+        "series": [_series(name, _drawn(own), x, y) for name, own in kinds.items()],
         "x_ticks": [Tick(x(value), value) for value in _nice(x.high)],
         "y_ticks": [Tick(y(value), value) for value in _tenths(bottom, top)],
         "box": {"width": WIDTH, "height": HEIGHT, "left": LEFT, "right": WIDTH - RIGHT},
@@ -122,6 +123,12 @@ def corridor_plot(windows: Sequence[ShownWindow]) -> dict[str, Any]:
         "axis": {"y": HEIGHT - BOTTOM, "title_y": HEIGHT - 6},
         "middle": (LEFT + WIDTH - RIGHT) / 2,
     }
+
+
+def _drawn(own: Sequence[ModelVersion]) -> list[ModelVersion]:
+    """Leave out versions that stand too close to be told apart, but never the published one."""
+    places = {*thinned([version.labelled for version in own])}
+    return [one for i, one in enumerate(own) if i in places or one.stage == Stage.PUBLISHED]
 
 
 def _series(name: str, own: Sequence[ModelVersion], x: Scale, y: Scale) -> Series:

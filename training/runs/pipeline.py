@@ -184,6 +184,7 @@ def export_decided(
         "thresholds": tuple(tuned.thresholds.tolist()),
         "calibration": tuned.calibration,
         "calibrated": calibrated,
+        "abstain_below": spec.abstain_below,
     }
     manifest = export_model(model, draft, about)
     by_names = not (len(dataset) and entry(FAMILIES, spec.family).learns)

@@ -21,6 +21,7 @@ from annotate.models import (
 )
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
+from annotate.models.versions import Stage
 from annotate.models.work import WorkState
 from annotate.services.labeling import handed_on
 from annotate.services.pages.status_line import silent_queues, still_queues
@@ -150,9 +151,13 @@ def class_metrics(version: ModelVersion) -> list[ClassMetric]:
 
 
 def curve(project: Project) -> list[ModelVersion]:
-    """Return every version with a measured macro-F1, by the number of labels that it learned from."""
+    """Return every version with a measured macro-F1, by the number of labels that it learned from.
+
+    Thresholds that somebody has set tell nothing of labels: such a version is there while it serves.
+    """
     return list(
-        project.versions.exclude(macro_f1=None)
+        project.versions.filter(Q(revises=None) | Q(stage=Stage.PUBLISHED))
+        .exclude(macro_f1=None)
         .only(
             "number",
             "family",

@@ -79,11 +79,14 @@ class FitPlan:
         alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
         earlier = alike.only("bundle", "bundle_digest").order_by("-number")
         folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
+        served = project.versions.published().first()
         spec = RunSpec(
             family=run.family,
             params=RunConfig.load(run.config).parameters,
             objective=Objective(project.objective),
             objective_value=project.objective_value,
+            # Programs rely on it: a newer model that answered everything again would break what they do.
+            abstain_below=served.abstain_below if served is not None else 0.0,
             previous=next(folders, None),
             scratch=scratch.folder(run),
         )

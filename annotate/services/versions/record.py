@@ -95,7 +95,7 @@ def record(
         ).dump(),
     )
     manifest = read_manifest(version.bundle_folder)
-    version.calibrated = manifest.calibrated
+    version.calibrated, version.abstain_below = manifest.calibrated, manifest.abstain_below
     version.bundle_digest = file_checksum(version.bundle_folder / MANIFEST)
     # A cascade reads its strong part's encoder, or its cheap part's where the strong one needs none.
     parts = [read_manifest(version.bundle_folder / part) for part in sorted(manifest.parts, reverse=True)]

@@ -16,7 +16,7 @@ from annotate.access import led_project_for, reviewed_project_for, signed_in
 from annotate.models import ModelVersion
 from annotate.models.jobs import JobKind
 from annotate.services.pages import confusion, overview
-from annotate.services.quality import classes, version_list
+from annotate.services.quality import classes, pairs, stability, version_list
 from annotate.services.versions import model_card, predictions, publication
 from annotate.services.versions.publication import NotPublished
 from annotate.services.work import jobs
@@ -29,6 +29,7 @@ def versions(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "groups": version_list.grouped(project.versions.select_related("run")),
+        "has_settled": stability.has_settled(project),
         "current": current,
         "before": before,
         "curve": overview.curve(project),
@@ -48,6 +49,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "version": version,
         "table": classes.table(version, request.GET.get("sort", "")),
         "confusion": confusion.picture(version),
+        "pairs": pairs.of_version(version),
         "tab": "versions",
     }
     return render(request, "versions/version.html", context)

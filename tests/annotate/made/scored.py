@@ -51,10 +51,9 @@ def add_scored(
         number=number,
         family="tfidf",
         labelled=9,
-        holdout_documents=len(documents),
         calibrated=True,
         label_ids=list(project.labels.order_by("pk").values_list("pk", flat=True)),
-        **{"bundle": "somewhere", **fields},
+        **{"bundle": "somewhere", "holdout_documents": len(documents), **fields},
     )
     keep(version, Sample.HOLDOUT, documents, scores, thresholds=thresholds, raw=raw)
     return version

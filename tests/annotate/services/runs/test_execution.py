@@ -88,6 +88,14 @@ def test_what_its_folds_say_of_the_learned_documents_is_kept_until_the_next_vers
     assert not OutOfFoldScore.objects.exists()
 
 
+def test_a_newer_version_keeps_the_least_confidence_that_programs_are_used_to(colours: Project) -> None:
+    train(colours)
+    colours.versions.update(abstain_below=0.4)
+    train(colours)
+    newer = colours.versions.get(number=2)
+    assert (newer.abstain_below, open_bundle(newer.bundle_folder).abstain_below) == (0.4, 0.4)
+
+
 def test_a_family_whose_packages_are_missing_says_how_to_install_them(
     colours: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
