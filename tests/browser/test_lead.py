@@ -92,3 +92,42 @@ def test_a_lead_sees_the_options_of_the_chosen_family_alone_and_starts_the_varia
     expect(page.get_by_text("Sentence embeddings (lightgbm, taught by tfidf)").first).to_be_visible()
     run = published.runs.get()
     assert (run.family, run.config) == ("embedding", {"head": "lightgbm", "teacher": "tfidf"})
+
+
+def test_labels_are_put_in_order_by_dragging_and_by_their_buttons(
+    open_as: Callable[[User, str], Page], lead: User, project: Project
+) -> None:
+    def kept() -> list[str]:
+        return list(project.labels.order_by("position", "pk").values_list("name", flat=True))
+
+    page = open_as(lead, reverse("project-labels", args=[project.slug]))
+    rows = page.locator("#ordered > tr")
+    assert kept() == ["red", "green", "blue"]
+    rows.nth(2).locator(".order").drag_to(rows.nth(0), target_position={"x": 20, "y": 2})
+    expect(page.locator("#order-told")).to_have_text("“blue” is number 1 of 3 now.")
+    assert kept() == ["blue", "red", "green"]
+    down = rows.nth(0).locator("[name=down]")
+    down.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#order-told")).to_have_text("“blue” is number 2 of 3 now.")
+    assert kept() == ["red", "blue", "green"]
+    expect(rows.nth(1).locator("[name=down]")).to_be_focused()
+    assert violations(page) == []
+
+
+def test_the_metadata_that_a_lead_chose_stand_on_the_card_and_no_other(
+    open_as: Callable[[User, str], Page],
+    lead: User,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    (document,) = add_documents(project, "where is my parcel")
+    document.meta = {"channel": "<b>mail</b>", "order": 17, "secret": "not for annotators"}
+    document.save()
+    project.card_metadata = ["channel", "order", "absent"]
+    project.save()
+    page = open_as(lead, f"/projects/{project.slug}/label/")
+    shown = page.get_by_role("group", name="Metadata")
+    expect(shown.locator("dt")).to_have_text(["channel", "order"])
+    expect(shown.locator("dd")).to_have_text(["<b>mail</b>", "17"])
+    assert violations(page) == []

@@ -26,6 +26,7 @@ def answered(
         )
         AnnotationLabel.objects.create(annotation=annotation, label=project.labels.get(name="red"))
     add_documents(project, "unanswered")
+    Document.objects.update(meta={"channel": "mail"})
     return documents
 
 
