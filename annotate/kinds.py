@@ -42,7 +42,7 @@ from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.mail import outbox
 from annotate.services.projects import merging
-from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule
+from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule, tagging
 from annotate.services.upkeep import sweep
 from annotate.services.versions import holdout, reportcards, rescore
 from annotate.services.webhooks import outbox as webhooks
@@ -131,6 +131,7 @@ def make_vectors(job: Job, meter: ProgressMeter) -> Turn:
     for fingerprint in encoders.in_use(project=job.project):
         encoder = vector_store.embedder(fingerprint)
         is_complete = is_complete and _embed_for_a_while(job.project, encoder, meter)
+    is_complete = is_complete and tagging.prepare_ahead(job.project, partial(meter, "vectors"))
     indexed = jobs.ask(kind=JobKind.SEARCH, project=job.project) if is_complete else []
     return Turn(is_complete, [*opened, *indexed])
 

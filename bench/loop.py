@@ -1,6 +1,7 @@
 """The whole loop over HTTP: N annotators label a file's texts, models learn, the published one is judged.
 
 python bench/loop.py --train F --test F --text COL --label COL --annotators 4 --budget 1000 --json OUT
+python bench/loop.py --task span --train F.conll --test F.conll --annotators 4 --budget 1000 --json OUT
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ if not __package__:
 
 from bench.person import Person, Shown
 from bench.site import Site, percentiles
+from training.cli.spans.inputs import read_span_texts
+from training.tagging.figures import entity_f1
+from training.types import Span
 
 Truth = list[tuple[str, list[str]]]
+SpanTruth = list[tuple[str, list[Span]]]
 MARKS = [50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000]
 CALL = 500
 
@@ -31,7 +36,9 @@ CALL = 500
 class Labelling:
     """What all annotators share: the budget, the truth, what was acknowledged, which model chose cards."""
 
-    def __init__(self, seeded: dict[str, Any], truth: Truth, budget: int, think: tuple[float, float]) -> None:
+    def __init__(
+        self, seeded: dict[str, Any], truth: Truth | SpanTruth, budget: int, think: tuple[float, float]
+    ) -> None:
         self.truth, self.budget, self.think = truth, budget, think
         self.keys: dict[str, int] = seeded["labels"]
         self.documents: dict[str, tuple[int, str]] = seeded["documents"]
@@ -45,9 +52,12 @@ class Labelling:
         self.errors = 0
         self.target = budget
 
-    def answer_of(self, card: Shown) -> list[int]:
+    def answer_of(self, card: Shown) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """Return the labels of the whole text, and start, end and label of its spans."""
         place, _lane = self.documents[str(card.document)]
-        return [self.keys[name] for name in self.truth[place][1]]
+        said = self.truth[place][1]
+        spans = [(one.start, one.end, self.keys[str(one.label)]) for one in said if isinstance(one, Span)]
+        return [self.keys[one] for one in said if isinstance(one, str)], spans
 
     def keep(self, name: str, card: Shown, following: Shown | None, took: float) -> None:
         with self.lock:
@@ -73,7 +83,7 @@ class Labelling:
                     time.sleep(0.2)
                     continue
                 time.sleep(rng.uniform(*self.think))
-                following, took = person.decide(card, self.answer_of(card))
+                following, took = person.decide(card, *self.answer_of(card))
             except httpx.HTTPError:
                 self.errors += 1
                 card = None
@@ -92,24 +102,35 @@ def _cut(cell: str, multi: str) -> list[str]:
     return [part for part in cell.split(multi) if part] if multi else [cell]
 
 
-def judge(url: str, seeded: dict[str, Any], test: Truth) -> dict[str, Any]:
-    """Ask the published model for the test file's texts; return macro-F1, and the version that answered."""
+def read_spans(path: Path) -> SpanTruth:
+    return [(one.text, list(one.spans)) for one in read_span_texts(path)]
+
+
+def judge(url: str, seeded: dict[str, Any], test: Truth | SpanTruth) -> dict[str, Any]:
+    """Ask the published model for the test file's texts; return its F1, and the version that answered."""
     headers = {"Authorization": f"Bearer {seeded['token']}"}
-    found: list[list[str]] = []
+    found: list[Any] = []
     version = None
     with httpx.Client(base_url=url, headers=headers, timeout=300) as client:
         for start in range(0, len(test), CALL):
             texts = [text for text, _labels in test[start : start + CALL]]
             answer = client.post(f"/api/v1/projects/{seeded['slug']}/predict", json={"texts": texts})
             if answer.status_code == 409:  # nothing is published yet
-                return {"version": None, "macro_f1": None}
+                return {"version": None, seeded["figure"]: None}
             answer.raise_for_status()
             version = answer.json()["version"]
-            found += [text["labels"] for text in answer.json()["predictions"]]
-    return {"version": version, "macro_f1": round(macro_f1([labels for _text, labels in test], found), 4)}
+            found += [_told(text) for text in answer.json()["predictions"]]
+    figure = entity_f1 if seeded["figure"] == "entity_f1" else macro_f1
+    return {"version": version, seeded["figure"]: round(figure([said for _text, said in test], found), 4)}
 
 
-def macro_f1(truth: list[list[str]], found: list[list[str]]) -> float:
+def _told(prediction: dict[str, Any]) -> list[Any]:
+    if "spans" in prediction:
+        return [Span(one["start"], one["end"], one["label"]) for one in prediction["spans"]]
+    return list(prediction["labels"])
+
+
+def macro_f1(truth: list[Any], found: list[Any]) -> float:
     """Return the mean F1 over the labels that the truth holds."""
     scores = []
     for name in sorted({name for labels in truth for name in labels}):
@@ -119,7 +140,9 @@ def macro_f1(truth: list[list[str]], found: list[list[str]]) -> float:
     return sum(scores) / len(scores)
 
 
-def drive(site: Site, seeded: dict[str, Any], work: Labelling, test: Truth) -> list[dict[str, Any]]:
+def drive(
+    site: Site, seeded: dict[str, Any], work: Labelling, test: Truth | SpanTruth
+) -> list[dict[str, Any]]:
     """Let people label up to each mark, judge the published model there, go on; return the curve."""
     marks = [mark for mark in MARKS if mark < work.budget]
     work.target = marks[0] if marks else work.budget
@@ -153,22 +176,27 @@ def settle(site: Site, person: Person, work: Labelling, patience: float = 120) -
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    train = read(options.train, options.text, options.label, options.multi)
-    test = read(options.test, options.text, options.label, options.multi)
-    labels = sorted({name for _text, names in train for name in names})
+    train, test = (_truth(path, options) for path in (options.train, options.test))
+    labels = sorted({str(getattr(one, "label", one)) for _text, said in train for one in said})
     with Site(database=options.database, redis=options.redis) as site:
         seeded = site.shell(
             "seed",
-            texts=[text for text, _names in train],
+            texts=[text for text, _said in train],
             labels=labels,
             multi=bool(options.multi),
             people=options.annotators,
             training=True,
             fields=dict(options.set),
+            task=options.task,
         )
+        seeded["figure"] = "entity_f1" if options.task else "macro_f1"
         work = Labelling(seeded, train, options.budget, options.think)
         curve = drive(site, seeded, work, test)
         return report(work, curve, site.shell("tally"))
+
+
+def _truth(path: Path, options: argparse.Namespace) -> Truth | SpanTruth:
+    return read_spans(path) if options.task else read(path, options.text, options.label, options.multi)
 
 
 def report(work: Labelling, curve: list[dict[str, Any]], tally: dict[str, Any]) -> dict[str, Any]:
@@ -179,13 +207,14 @@ def report(work: Labelling, curve: list[dict[str, Any]], tally: dict[str, Any]) 
         if version["number"] in work.first_seen and version["triggered_at"]
     ]
     return {
-        "macro_f1": curve[-1]["macro_f1"],
+        **{name: value for name, value in curve[-1].items() if name.endswith("_f1")},
         "curve": curve,
         "pool_answers": work.given["pool"],
         "holdout_answers": work.given["holdout"],
         **percentiles(work.took, "post_"),
         "lost": sum(key not in kept for key in work.acknowledged),
-        "doubled": max(tally["doubled"], tally["shown_to_two"]),
+        "doubled": tally["doubled"],
+        "held_by_two": tally["shown_to_two"],
         "errors": work.errors,
         # The last waits are those at the full budget; the median says what is usual.
         "trigger_to_card_s": waits[-1] if waits else None,
@@ -210,7 +239,8 @@ def main() -> None:
     for name in ("--train", "--test", "--json"):
         parser.add_argument(name, type=Path, required=True)
     for name in ("--text", "--label"):
-        parser.add_argument(name, required=True)
+        parser.add_argument(name, default="", help="a column of the files")
+    parser.add_argument("--task", default="", choices=["", "span"], help="files of spans: CoNLL or JSONL")
     parser.add_argument("--multi", default="", metavar="SEP", help="what separates labels in a cell")
     parser.add_argument("--annotators", type=int, default=4)
     parser.add_argument("--budget", type=int, default=1000, help="answers in the pool lane")
@@ -219,6 +249,8 @@ def main() -> None:
     parser.add_argument("--database", default="", metavar="URL")
     parser.add_argument("--redis", default="", metavar="URL")
     options = parser.parse_args()
+    if not options.task and not (options.text and options.label):
+        parser.error("name the columns: --text and --label")
     result = measure(options)
     options.json.write_text(json.dumps(result, indent=2))
     print(json.dumps({key: value for key, value in result.items() if key != "versions"}, indent=2))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import httpx
@@ -67,14 +69,17 @@ class Person:
                 first = first or time.perf_counter() - began
         return first, time.perf_counter() - began
 
-    def decide(self, card: Shown, labels: list[int]) -> tuple[Shown | None, float]:
-        """Post an answer; return the next card and the seconds that the site took."""
+    def decide(
+        self, card: Shown, labels: Sequence[int], spans: Sequence[tuple[int, int, int]] = ()
+    ) -> tuple[Shown | None, float]:
+        """Post an answer, spans as (start, end, label); return the next card and the seconds that it took."""
         shown, *ahead = self._ahead or [None]
         form = {
             "card": card.key,
             "outcome": "answered",
             "labels": [str(pk) for pk in labels],
-            "none": "" if labels else "1",
+            "spans": json.dumps(spans),
+            "none": "" if labels or spans else "1",
             "seconds": "1.0",
             "csrfmiddlewaretoken": self._csrf,
             "deck": "1",

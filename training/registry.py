@@ -105,7 +105,7 @@ class Family(Entry):
     is_slow: bool = False
     """A fit takes minutes or hours, so it has a queue of its own and scores a part of the pool only."""
     learns: bool = True
-    """It learns from labelled texts, and so can be taught by another family's version."""
+    """It learns from labelled texts."""
     starts_from_names: bool = False
     """It learns from the labels' names as well, so its first run does not wait for labels."""
     reads_vectors: bool = False
@@ -134,6 +134,16 @@ class Family(Entry):
         return task.score_kind in self.score_kinds
 
     @property
+    def tags_words(self) -> bool:
+        """Whether it is a `protocol.SpanModel`, which finds labelled pieces of a text."""
+        return ScoreKind.WORDS in self.score_kinds
+
+    @property
+    def can_be_taught(self) -> bool:
+        """Whether another family's version may label the pool for it; a tagger learns from people alone."""
+        return self.learns and not self.tags_words
+
+    @property
     def usual(self) -> dict[str, str]:
         """The value of each option where people choose nothing; the constructor's default is the same."""
         return {option.name: option.values[0] for option in self.options}
@@ -146,6 +156,10 @@ class Strategy(Entry):
     score_kinds: tuple[ScoreKind, ...] = OF_DOCUMENTS
     reads_scores: bool = False
     reads_vectors: bool = False
+    spreads: bool = True
+    """What it chooses by scores is spread over clusters of vectors."""
+    expects_spans: bool = False
+    """It seeks texts with something to mark, and not those that a model is unsure of."""
 
     def suits(self, task: Task) -> bool:
         """Tell whether it can choose documents for the task."""
@@ -260,6 +274,7 @@ FAMILIES: dict[str, Family] = table(
         help="A small head over several layers of an encoder; it learns spans within seconds.",
         score_kinds=(ScoreKind.WORDS,),
         place=1,
+        is_automatic=True,
         reads_word_vectors=True,
     ),
     Family(
@@ -322,6 +337,7 @@ STRATEGIES: dict[str, Strategy] = table(
         "training.strategies.words:token_margin",
         score_kinds=(ScoreKind.WORDS,),
         reads_scores=True,
+        spreads=False,
     ),
     Strategy(
         "entity_mass",
@@ -329,6 +345,8 @@ STRATEGIES: dict[str, Strategy] = table(
         "training.strategies.words:entity_mass",
         score_kinds=(ScoreKind.WORDS,),
         reads_scores=True,
+        spreads=False,
+        expects_spans=True,
     ),
     Strategy(
         "mnlp",
@@ -336,6 +354,7 @@ STRATEGIES: dict[str, Strategy] = table(
         "training.strategies.words:mnlp",
         score_kinds=(ScoreKind.WORDS,),
         reads_scores=True,
+        spreads=False,
     ),
 )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import Schema, Span, TrainingError
+from training.types import IntArray, Pool, Schema, Span, TrainingError
 
 
 def place(span: Span) -> tuple[int, int, str]:
@@ -97,6 +98,7 @@ class SpanDataset:
     texts: tuple[str, ...]
     spans: tuple[tuple[Span, ...], ...]
     way: str = ""
+    pool: Pool | None = None
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.spans):
@@ -109,6 +111,17 @@ class SpanDataset:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def label_counts(self) -> IntArray:
+        """How many spans (labels,) have each label."""
+        return np.array(
+            [sum(span.label == key for said in self.spans for span in said) for key in self.schema.keys]
+        )
+
+    def with_pool(self, pool: Pool) -> Self:
+        """Return the same texts beside another pool."""
+        return replace(self, pool=pool)
 
     def rows(self, rows: Iterable[int]) -> SpanDataset:
         """Return these texts, in the order given."""

@@ -127,6 +127,23 @@ class Task(ABC):
     def fault(self, answer: Answer) -> str:
         """Return why no document can have this answer, as a sentence; "" where it can."""
 
+    @abstractmethod
+    def dataset(
+        self,
+        labels: tuple[LabelSpec, ...],
+        texts: Sequence[str],
+        answers: Sequence[Answer],
+        pool: Pool | None = None,
+    ) -> LabelledTexts:
+        """Return what a model learns from: texts with their answers in keys of these labels."""
+
+    def strategy(self, labelled: LabelledTexts, fair: Sequence[LabelledTexts]) -> str:
+        """Return the query strategy of a project whose lead chose none, by what it has labelled so far.
+
+        `fair` are labelled texts that no strategy chose.
+        """
+        return self.default_strategy
+
     def agreed(self, answers: Sequence[Answer]) -> Answer:
         """Return what several people's answers to one document come to; the latest is the last.
 
@@ -141,6 +158,16 @@ class DocumentTask(Task):
 
     instruction: ClassVar[str]
     """What an LLM is told of the answer that it is to give."""
+
+    def dataset(
+        self,
+        labels: tuple[LabelSpec, ...],
+        texts: Sequence[str],
+        answers: Sequence[Answer],
+        pool: Pool | None = None,
+    ) -> Dataset:
+        schema = LabelSchema(self, labels)
+        return Dataset(schema, tuple(texts), schema.encode(map(str, one.labels) for one in answers), pool)
 
     @abstractmethod
     def decide(self, scores: FloatArray, thresholds: FloatArray) -> NDArray[np.bool_]:
@@ -248,6 +275,30 @@ class LabelSchema(Schema):
         return targets
 
 
+class LabelledTexts(Protocol):
+    """Texts with their answers, in the form that models of a task learn from."""
+
+    @property
+    def schema(self) -> Schema:
+        """The labels that answers are given in."""
+
+    @property
+    def texts(self) -> tuple[str, ...]: ...
+
+    @property
+    def pool(self) -> Pool | None:
+        """The unlabelled texts beside them, if any."""
+
+    @property
+    def label_counts(self) -> IntArray:
+        """How often (labels,) each label was given."""
+
+    def with_pool(self, pool: Pool) -> Self:
+        """Return the same beside another pool."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """The nearest rows of each row in one corpus: `indices` and cosine `similarities`, both (rows, k)."""
@@ -301,6 +352,15 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def label_counts(self) -> IntArray:
+        """How many documents (labels,) have each label."""
+        return np.asarray(self.targets.sum(axis=0), np.int64)
+
+    def with_pool(self, pool: Pool) -> Self:
+        """Return the same documents beside another pool."""
+        return replace(self, pool=pool)
 
 
 class Embedder(Protocol):
@@ -378,6 +438,20 @@ class Evaluation:
     per_class: tuple[ClassReport, ...]
     confusion: tuple[tuple[int, ...], ...] | None
     calibration_error: float | None
+    micro_f1_low: float | None = None
+    micro_f1_high: float | None = None
+    judged_by: str = "macro_f1"
+    """Which of the two models are compared by."""
+
+    @property
+    def judged(self) -> float | None:
+        """The figure that models are compared by."""
+        return self.micro_f1 if self.judged_by == "micro_f1" else self.macro_f1
+
+    @property
+    def figure(self) -> str:
+        """What that figure is called."""
+        return "entity F1" if self.judged_by == "micro_f1" else "macro-F1"
 
 
 @dataclass(frozen=True, slots=True)

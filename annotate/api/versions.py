@@ -44,6 +44,8 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "macro_f1_low",
             "macro_f1_high",
             "micro_f1",
+            "micro_f1_low",
+            "micro_f1_high",
             "reason",
             "created_at",
             "published_at",

@@ -53,8 +53,9 @@ class SiteLearning:
         if version is None:
             self._write(f"{given} answers: no model is published yet.")
         else:
-            worth = "not measurable yet" if version.macro_f1 is None else f"{version.macro_f1:.2f}"
-            self._write(f"{given} answers: version {version.number} is published, macro-F1 {worth}.")
+            worth = "not measurable yet" if version.f1 is None else f"{version.f1:.2f}"
+            figure = self._project.task_type.figure
+            self._write(f"{given} answers: version {version.number} is published, {figure} {worth}.")
 
     def end(self) -> None:
         """Predict by the last model, and measure the report card."""

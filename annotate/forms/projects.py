@@ -399,6 +399,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             choices=family_choices(self.instance.task),
             widget=forms.CheckboxSelectMultiple,
         )
+        self.initial["families"] = schedule.families(self.instance)
         chosen = self.instance.card_metadata
         keys = list(dict.fromkeys([*chosen, *columns.metadata_keys(self.instance)]))
         self.fields["card_metadata"] = forms.MultipleChoiceField(
@@ -432,8 +433,6 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             )
         else:
             yield "marks_characters"
-        if not schedule.able_families(self.instance.task):
-            yield "families"
 
     def groups(self) -> list[tuple[Any, list[forms.BoundField], tuple[str, ...]]]:
         """Return the groups with the fields that this project has; one without any is left out."""

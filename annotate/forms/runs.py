@@ -111,7 +111,7 @@ def run_options(project: Project, family: Family) -> list[RunOption]:
         (key, _("Them, and %(family)s on the pool") % {"family": family_title(key)})
         for key in kept.values_list("family", flat=True).distinct()
     ]
-    if family.learns and teachers:
+    if family.can_be_taught and teachers:
         found.append(RunOption(TEACHER, _("Learns from"), [("", _("People's labels alone")), *teachers]))
     return found
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from annotate import task_types
 from annotate.models.accounts import User
 from annotate.task_types import TaskType
+from training import tasks
 from training.registry import FAMILIES, families_in_order
 from training.reportcard.card import Constraints
 from training.types import Objective
@@ -20,8 +21,9 @@ SHARE = [MinValueValidator(0.0), MaxValueValidator(MOST_SHARE)]
 
 
 def quick_families() -> list[str]:
-    """Return the families that a new project trains by itself."""
-    return [family.key for family in families_in_order() if family.is_automatic]
+    """Return the families that a new project trains by itself; `schedule` has those of the other tasks."""
+    task = tasks.find(task_types.first())
+    return [family.key for family in families_in_order(task) if family.is_automatic]
 
 
 def validate_families(keys: object) -> None:
@@ -194,7 +196,7 @@ class Project(models.Model):
 
     @property
     def query_strategy(self) -> str:
-        """The registry key in force: the lead's choice, or the default of the task."""
+        """The registry key that the lead chose, or the usual one of the task (see `Task.strategy`)."""
         return self.strategy or self.task_type.task.default_strategy
 
 

@@ -15,6 +15,7 @@ from annotate.models.projects import Label, Project
 from annotate.models.runs import RunKind, TrainingRun
 from training.bundles.bundle import MANIFEST, BundleError, file_checksum
 from training.figures.evidence import FEWEST, FEWEST_OF_A_LABEL, wilson
+from training.registry import FAMILIES
 
 
 class Stage(models.TextChoices):
@@ -61,6 +62,8 @@ class ModelVersion(models.Model):
     macro_f1_low = models.FloatField(null=True)
     macro_f1_high = models.FloatField(null=True)
     micro_f1 = models.FloatField(null=True)
+    micro_f1_low = models.FloatField(null=True)
+    micro_f1_high = models.FloatField(null=True)
     report = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True)
@@ -78,7 +81,14 @@ class ModelVersion(models.Model):
             ),
             models.CheckConstraint(
                 condition=models.Q(holdout_documents__gte=FEWEST)
-                | models.Q(macro_f1=None, macro_f1_low=None, macro_f1_high=None, micro_f1=None),
+                | models.Q(
+                    macro_f1=None,
+                    macro_f1_low=None,
+                    macro_f1_high=None,
+                    micro_f1=None,
+                    micro_f1_low=None,
+                    micro_f1_high=None,
+                ),
                 name="version_figures_have_evidence",
             ),
         ]
@@ -87,9 +97,27 @@ class ModelVersion(models.Model):
         return f"{self.project} {self.number}"
 
     @property
+    def f1(self) -> float | None:
+        """The figure that versions are judged by: micro-F1 of spans, macro-F1 of documents."""
+        return self.micro_f1 if self.tags_words else self.macro_f1
+
+    @property
+    def other_f1(self) -> float | None:
+        """The mean beside it, of the labels or of all decisions together."""
+        return self.macro_f1 if self.tags_words else self.micro_f1
+
+    @property
+    def f1_low(self) -> float | None:
+        return self.micro_f1_low if self.tags_words else self.macro_f1_low
+
+    @property
+    def f1_high(self) -> float | None:
+        return self.micro_f1_high if self.tags_words else self.macro_f1_high
+
+    @property
     def why_not_measured(self) -> str:
         """Why it has no figures, as part of a sentence; "" where it has."""
-        if self.macro_f1 is not None:
+        if self.f1 is not None:
             return ""
         if self.holdout_documents >= FEWEST:
             return gettext("no label is on any of its holdout documents")
@@ -101,6 +129,11 @@ class ModelVersion(models.Model):
     @property
     def kind(self) -> RunKind:
         return RunKind.of(self.family)
+
+    @property
+    def tags_words(self) -> bool:
+        """Whether it finds labelled pieces of a text, by a bundle of a tagger."""
+        return self.family in FAMILIES and FAMILIES[self.family].tags_words
 
     @property
     def bundle_folder(self) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from annotate.task_types import label_names
 from training.types import Answer, Json, Task
@@ -27,8 +28,11 @@ class TaskType(ABC):
 
     Otherwise a label sends the decision at once.
     """
-    why_no_model: ClassVar[str | Promise] = ""
-    """The sentence for a project of a task that no model of the site learns; "" where models do."""
+    figure: ClassVar[str | Promise] = gettext_lazy("macro-F1")
+    figure_term: ClassVar[str] = "macro-f1"
+    """What versions are judged by: its name, and its word in the glossary."""
+    few: ClassVar[str | Promise] = gettext_lazy("few documents")
+    """What is told in place of a label's figure that rests on too little."""
     marks_text: ClassVar[bool] = False
     """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
     text_part: ClassVar[str] = "labeling/_text.html"
@@ -36,6 +40,8 @@ class TaskType(ABC):
     suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
     keys_part: ClassVar[str] = "labeling/_keys.html"
     """The templates of what the card shows: the text, the choices, a suggestion, help on the keys."""
+    figures_part: ClassVar[str] = "versions/_document_figures.html"
+    """The template of a version's figures beside the one that it is judged by."""
     answer_part: ClassVar[str] = "documents/_label_answer.html"
     """The template of the choices with which a lead answers on a document's page."""
     separators: ClassVar[tuple[str, ...]] = ()

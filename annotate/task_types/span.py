@@ -26,16 +26,16 @@ class SpanType(TaskType):
 
     task: ClassVar[tasks.SpanTask]
     too_few_labels = gettext_lazy("A project needs at least one label.")
-    why_no_model = gettext_lazy(
-        "No model of this site learns spans yet. Their export is what `python -m training train --task span` "
-        "learns from on the command line."
-    )
+    figure = gettext_lazy("entity F1")
+    figure_term = "entity-f1"
+    few = gettext_lazy("few spans")
     toggles = True
     marks_text = True
     text_part = "labeling/_span_text.html"
     choices_part = "labeling/_span_choices.html"
     suggestion_part = "labeling/_span_suggestion.html"
     keys_part = "labeling/_span_keys.html"
+    figures_part = "versions/_span_figures.html"
     answer_part = "documents/_span_answer.html"
 
     @property

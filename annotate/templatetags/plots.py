@@ -70,7 +70,7 @@ class Tick:
 
 @register.inclusion_tag("overview/_curve.html")
 def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
-    """Draw macro-F1 over the labels learned from, a line and an interval band for each kind of model."""
+    """Draw F1 over the labels learned from, a line and an interval band for each kind of model."""
     lows = [_low(version) for version in versions]
     highs = [_high(version) for version in versions]
     bottom, top = floor(min(lows) * 10) / 10, ceil(max(highs) * 10) / 10
@@ -81,6 +81,7 @@ def learning_curve(versions: Sequence[ModelVersion]) -> dict[str, Any]:
         kinds.setdefault(full_name(version), []).append(version)
     return {
         "versions": versions,
+        "figure_name": versions[0].project.task_type.figure,
         "series": [_series(name, _drawn(own), x, y) for name, own in kinds.items()],
         "x_ticks": [Tick(x(value), value) for value in _nice(x.high)],
         "y_ticks": [Tick(y(value), value) for value in _tenths(bottom, top)],
@@ -135,7 +136,7 @@ def _series(name: str, own: Sequence[ModelVersion], x: Scale, y: Scale) -> Serie
     upper = [(x(version.labelled), y(_high(version))) for version in own]
     lower = [(x(version.labelled), y(_low(version))) for version in own]
     points = tuple(
-        Point(x(version.labelled), y(version.macro_f1 or 0.0), version, version.stage == Stage.PUBLISHED)
+        Point(x(version.labelled), y(version.f1 or 0.0), version, version.stage == Stage.PUBLISHED)
         for version in own
     )
     line = _path((point.x, point.y) for point in points)
@@ -147,11 +148,11 @@ def _path(points: Any) -> str:
 
 
 def _low(version: ModelVersion) -> float:
-    return (version.macro_f1 or 0.0) if version.macro_f1_low is None else version.macro_f1_low
+    return (version.f1 or 0.0) if version.f1_low is None else version.f1_low
 
 
 def _high(version: ModelVersion) -> float:
-    return (version.macro_f1 or 0.0) if version.macro_f1_high is None else version.macro_f1_high
+    return (version.f1 or 0.0) if version.f1_high is None else version.f1_high
 
 
 def _nice(high: float) -> list[float]:

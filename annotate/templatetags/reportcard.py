@@ -33,12 +33,11 @@ class Dot:
 
 @register.inclusion_tag("reportcard/_interval.html")
 def interval_bar(row: CandidateRow, rows: Sequence[CandidateRow]) -> dict[str, Any]:
-    """Draw a candidate's macro-F1 with its interval, on one scale for all rows."""
+    """Draw a candidate's F1 with its interval, on one scale for all rows."""
     low, high = (floor(10 * min(_ends(rows))) / 10, ceil(10 * max(_ends(rows))) / 10)
     at = Scale(low, high, EDGE, BAR - EDGE)
-    found = row.content["evaluation"]
-    low_end, high_end = (found[f"macro_f1_{end}"] for end in ("low", "high"))
-    value = found["macro_f1"]
+    value, low_end, high_end = row.ends
+    assert value is not None
     return {
         "box": {"width": BAR, "height": BAR_HEIGHT, "middle": BAR_HEIGHT / 2},
         "left": at(value if low_end is None else low_end),
@@ -55,9 +54,7 @@ def interval_bar(row: CandidateRow, rows: Sequence[CandidateRow]) -> dict[str, A
 
 
 def _ends(rows: Iterable[CandidateRow]) -> list[float]:
-    figures = [row.content["evaluation"] for row in rows if row.macro_f1 is not None]
-    ends = [found[f"macro_f1{end}"] for found in figures for end in ("", "_low", "_high")]
-    return [end for end in ends if end is not None]
+    return [end for row in rows for end in row.ends if row.f1 is not None and end is not None]
 
 
 @register.inclusion_tag("reportcard/_reliability.html")

@@ -75,9 +75,8 @@ def figure(value: float | None) -> str:
 
 @register.filter
 def interval(row: Any) -> str:
-    """Write the interval of a class's F1 or a version's macro-F1, or nothing where there is none."""
-    name = "macro_f1" if isinstance(row, ModelVersion) else "f1"
-    low, high = getattr(row, f"{name}_low"), getattr(row, f"{name}_high")
+    """Write the interval of a class's or a version's F1, or nothing where there is none."""
+    low, high = row.f1_low, row.f1_high
     return "" if low is None or high is None else span((low, high))
 
 

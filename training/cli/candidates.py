@@ -11,7 +11,7 @@ import numpy as np
 
 from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine, measure
-from training.reportcard.recommend import recommend
+from training.reportcard.recommend import DecidedDocuments, recommend
 from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, RunSpec
 
@@ -85,5 +85,5 @@ def compare_measured(rows: Sequence[Measured], test: Dataset, *, seed: int) -> C
     """Return the card of measured candidates, with a recommendation that no constraint limits."""
     candidates = tuple(row.candidate for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows}
-    chosen = recommend(candidates, decisions, test.targets, Constraints(), seed=seed)
+    chosen = recommend(candidates, DecidedDocuments(test.targets, decisions), Constraints(), seed=seed)
     return Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)

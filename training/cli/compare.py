@@ -19,7 +19,13 @@ from training.cli.inputs import add_file_arguments, parse_settings, read_dataset
 from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine
-from training.reportcard.recommend import TOLERANCE, caveats, quantised_pairs, recommend
+from training.reportcard.recommend import (
+    TOLERANCE,
+    DecidedDocuments,
+    caveats,
+    quantised_pairs,
+    recommend,
+)
 from training.runs.pipeline import rows_of
 from training.types import Json, TrainingError
 
@@ -97,8 +103,7 @@ def run(arguments: argparse.Namespace) -> None:
         candidates=candidates,
         recommendation=recommend(
             candidates,
-            decisions,
-            test.targets,
+            DecidedDocuments(test.targets, decisions),
             constraints,
             tolerance=arguments.tolerance,
             seed=arguments.seed,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.preprocess.word_encoder import Halves, WordEncoder, cut_key
 from training.preprocess.words import Places
@@ -24,18 +25,23 @@ class WordFolder:
     Each `put_many` adds two files, the second of which makes the first one known, so processes may share it.
     """
 
-    def __init__(self, folder: Path, *, budget: int = BUDGET) -> None:
+    def __init__(self, folder: Path, *, budget: int = BUDGET, scope: str = "") -> None:
+        """Take the folder that the budget is of; the files of a `scope` lie apart, to be removed together."""
         self._folder = folder
+        self._scope = folder / scope
         self._budget = budget
         self._places: dict[str, tuple[Path, int, int]] = {}
         self._read: set[Path] = set()
 
+    def has(self, fingerprint: str, keys: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell (keys,) which vectors are there, without reading them."""
+        self._look(fingerprint)
+        there = {path for path, _start, _end in self._places.values() if path.is_file()}
+        return np.array([key in self._places and self._places[key][0] in there for key in keys], bool)
+
     def get_many(self, fingerprint: str, keys: Sequence[str]) -> Mapping[str, Halves]:
         """Return the vectors (words, dimension) that are there, by key."""
-        folder = self._folder / fingerprint
-        for index in sorted(folder.glob("*.json")):
-            if index not in self._read:
-                self._learn(index)
+        self._look(fingerprint)
         found: dict[str, Halves] = {}
         opened: dict[Path, Halves] = {}
         for key in keys:
@@ -58,7 +64,7 @@ class WordFolder:
 
     def put_many(self, fingerprint: str, vectors: Mapping[str, Halves]) -> None:
         """Keep vectors by key, as far as the budget allows it."""
-        folder = self._folder / fingerprint
+        folder = self._scope / fingerprint
         size = sum(array.nbytes for array in vectors.values())
         if not vectors or size > self._budget:
             return
@@ -74,6 +80,12 @@ class WordFolder:
         scratch.write_text(json.dumps(index), encoding="utf-8")
         scratch.replace(folder / f"{name}.json")
         self._learn(folder / f"{name}.json")
+
+    def _look(self, fingerprint: str) -> None:
+        """Learn what this and other processes have written since the last look."""
+        for index in sorted((self._scope / fingerprint).glob("*.json")):
+            if index not in self._read:
+                self._learn(index)
 
     def _learn(self, index: Path) -> None:
         try:
@@ -129,6 +141,10 @@ class CachedWordEncoder:
     def layers(self) -> int:
         """How many layers stand side by side in a vector."""
         return self._encoder.layers
+
+    def has(self, keys: Sequence[str]) -> NDArray[np.bool_]:
+        """Tell (keys,) which texts, by `cut_key`, need not be encoded."""
+        return self._store.has(self.fingerprint, keys)
 
     def vectors(self, texts: Sequence[str], cuts: Sequence[Places]) -> list[Halves]:
         """Return the vectors (words, dimension) of each text."""

@@ -10,7 +10,7 @@ from training.bundles.bundle import ORIGINAL, Manifest
 from training.preprocess.word_encoder import WordEncoder
 from training.protocol import SpanModel, TextModel
 from training.registry import FAMILIES, entry
-from training.types import Embedder, RunSpec, ScoreKind, TrainingError
+from training.types import Embedder, RunSpec, TrainingError
 
 # The pipeline gives these to a constructor, so a person cannot set them.
 _GIVEN = ("seed", "embedder", "encoder", "previous", "scratch")
@@ -36,7 +36,7 @@ def build_model(spec: RunSpec, embedder: Embedder | None = None) -> TextModel:
 def build_span_model(spec: RunSpec, encoder: WordEncoder | None = None) -> SpanModel:
     """Return the unfitted model of `spec`, as `build_model` does for documents."""
     family = entry(FAMILIES, spec.family)
-    if ScoreKind.WORDS not in family.score_kinds:
+    if not family.tags_words:
         raise TrainingError(f"{family.title} labels whole documents; choose a family that tags words.")
     given: dict[str, Any] = {}
     if family.reads_word_vectors:

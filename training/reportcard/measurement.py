@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import numpy as np
 from training.bundles.bundle import bundle_bytes, encoder_folder
 from training.bundles.cascade import CascadePredictor, Serving, open_predictor
 from training.bundles.predictor import Predictor
-from training.bundles.timing import seconds_of
 from training.figures import evidence
 from training.figures.calibration import reliability
 from training.figures.coverage import foreign_note, languages, open_tokenizer
@@ -79,17 +78,24 @@ def speed(predictor: Serving, texts: Sequence[str], seconds: float = SECONDS) ->
 
     The bundle must have been opened with one thread. Raises `TrainingError` without texts.
     """
+    return timed(lambda some: predictor.decide(predictor.predict_proba(some)), texts, seconds)
+
+
+def timed(say: Callable[[Sequence[str]], object], texts: Sequence[str], seconds: float) -> Speed:
+    """Time what answers texts: single ones, then texts together, each for at most so many `seconds`."""
     if not texts:
         raise TrainingError("There is no text to measure the speed with.")
     taken: list[float] = []
     end = time.perf_counter() + seconds
     while len(taken) < _WARM + _AT_LEAST or (len(taken) < _SINGLES and time.perf_counter() < end):
-        taken.append(seconds_of(predictor, texts[len(taken) % len(texts)]))
+        started = time.perf_counter()
+        say([texts[len(taken) % len(texts)]])
+        taken.append(time.perf_counter() - started)
     p50, p99 = np.percentile(taken[_WARM:], (50, 99)) * 1_000
     done, started = 0, time.perf_counter()
     while not done or (done < len(texts) and time.perf_counter() < started + seconds):
         chunk = texts[done : done + _CHUNK]
-        predictor.decide(predictor.predict_proba(chunk))
+        say(chunk)
         done += len(chunk)
     per_second = done / (time.perf_counter() - started)
     return Speed(float(p50), float(p99), per_second, threads=1)

@@ -4,26 +4,69 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from training.figures import evidence
-from training.figures.evaluate import paired_bootstrap
+from training.figures.evaluate import PairedDifference, paired_bootstrap
 from training.figures.thresholds import Decisions
 from training.reportcard.card import Candidate, Constraints, Gap, Quantised, Recommendation
+from training.tagging.figures import Spans, paired_difference
 from training.types import FloatArray, Json
 
-TOLERANCE = 0.005  # macro-F1; half a point is not worth a costlier model, even if it is surely there
+TOLERANCE = 0.005  # of F1; half a point is not worth a costlier model, even if it is surely there
 _RESAMPLES = 2_000
 _OF_PRECISION = ("precision", "int8")  # parameters of a candidate that set its precision
 _CLEARLY_FASTER = 1.2  # times
 _ALIKE = 1.5  # times the least latency or size; smaller differences may come from a busy machine
 
 
+class Compared(Protocol):
+    """What candidates said of the same held-out documents."""
+
+    @property
+    def documents(self) -> int: ...
+
+    def difference(self, one: str, other: str, rng: np.random.Generator) -> PairedDifference:
+        """Return how far one candidate, by name, is ahead of another."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedDocuments:
+    """Decisions (documents, labels) by candidate's name beside the `targets`, compared by macro-F1."""
+
+    targets: FloatArray
+    decisions: Mapping[str, Decisions]
+
+    @property
+    def documents(self) -> int:
+        return len(self.targets)
+
+    def difference(self, one: str, other: str, rng: np.random.Generator) -> PairedDifference:
+        ours, theirs = self.decisions[one], self.decisions[other]
+        return paired_bootstrap(self.targets, ours, theirs, rng, resamples=_RESAMPLES)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundSpans:
+    """Spans of each text by candidate's name beside the `true` ones, compared by micro-F1 of exact spans."""
+
+    true: Spans
+    found: Mapping[str, Spans]
+
+    @property
+    def documents(self) -> int:
+        return len(self.true)
+
+    def difference(self, one: str, other: str, rng: np.random.Generator) -> PairedDifference:
+        return paired_difference(self.true, self.found[one], self.found[other], rng)
+
+
 def recommend(
     candidates: Sequence[Candidate],
-    decisions: Mapping[str, Decisions],
-    targets: FloatArray,
+    compared: Compared,
     constraints: Constraints,
     *,
     tolerance: float = TOLERANCE,
@@ -31,39 +74,37 @@ def recommend(
 ) -> Recommendation:
     """Return the cheapest candidate that is within noise of the best one that the constraints allow.
 
-    `decisions` (documents, labels) by candidate's name are on the documents of `targets`. Within noise: the
+    `compared` knows what each said of the same documents. Within noise: the
     95 % interval of the paired bootstrap's difference (Efron and Tibshirani, 1993) includes 0, or the
     difference is at most `tolerance`. Cheap is a low latency, then a small size; of those alike in both the
     most accurate is chosen. On too few documents for a figure nothing is recommended.
     """
     if not candidates:
         return Recommendation(None, "There is no candidate.")
-    if not evidence.is_enough(len(targets)):
-        return Recommendation(None, f"Nothing is recommended: models are {evidence.why_none(len(targets))}.")
+    if not evidence.is_enough(compared.documents):
+        why = evidence.why_none(compared.documents)
+        return Recommendation(None, f"Nothing is recommended: models are {why}.")
     ruled_out = {c.name: found for c in candidates if (found := violations(c, constraints))}
     allowed = [c for c in candidates if c.name not in ruled_out]
     if not allowed:
         each = ". ".join(f"{name}: {'; '.join(why).rstrip('.')}" for name, why in ruled_out.items())
         return Recommendation(None, f"No candidate can be chosen. {each}.", ruled_out=ruled_out)
-    best = max(allowed, key=_macro_f1)
+    best = max(allowed, key=_reached)
     gaps = []
     for other in allowed:
         if other is not best:
-            rng = np.random.default_rng(seed)
-            compared = paired_bootstrap(
-                targets, decisions[best.name], decisions[other.name], rng, resamples=_RESAMPLES
-            )
-            p = 2 * min(compared.probability_better, 1 - compared.probability_better)
-            gaps.append(Gap(other.name, compared, p, compared.low <= 0 or compared.difference <= tolerance))
+            apart = compared.difference(best.name, other.name, np.random.default_rng(seed))
+            p = 2 * min(apart.probability_better, 1 - apart.probability_better)
+            gaps.append(Gap(other.name, apart, p, apart.low <= 0 or apart.difference <= tolerance))
     near = {gap.name for gap in gaps if gap.within_noise} | {best.name}
     fast = _least([c for c in allowed if c.name in near], _latency)
     small = _least(fast, lambda candidate: candidate.size_bytes)
-    chosen = max(small, key=lambda candidate: (_macro_f1(candidate), -candidate.train_seconds))
+    chosen = max(small, key=lambda candidate: (_reached(candidate), -candidate.train_seconds))
     reason = _reason(chosen, best, gaps)
-    lost = [c for c in candidates if c.name in ruled_out and _macro_f1(c) > _macro_f1(best)]
+    lost = [c for c in candidates if c.name in ruled_out and _reached(c) > _reached(best)]
     if lost:
-        top = max(lost, key=_macro_f1)
-        reason += f" {top.name} reaches {_macro_f1(top):.3f}, but {'; '.join(ruled_out[top.name])}."
+        top = max(lost, key=_reached)
+        reason += f" {top.name} reaches {_reached(top):.3f}, but {'; '.join(ruled_out[top.name])}."
     return Recommendation(chosen.name, reason, best.name, tuple(gaps), ruled_out)
 
 
@@ -71,7 +112,7 @@ def violations(candidate: Candidate, constraints: Constraints) -> tuple[str, ...
     """Return the reasons why a candidate cannot be chosen, each as part of a sentence; () where it can."""
     if candidate.problem or candidate.speed is None or candidate.evaluation is None:
         return (candidate.problem or "it was not measured",)
-    if candidate.evaluation.macro_f1 is None:
+    if candidate.evaluation.judged is None:
         return ("there was no document to measure it on",)
     found = []
     latency, size = constraints.latency_ms, constraints.size_bytes
@@ -114,7 +155,7 @@ def quantised_pairs(candidates: Iterable[Candidate]) -> tuple[Quantised, ...]:
         and _settings(a) == _settings(b)
     ]
     return tuple(
-        Quantised(a.name, b.name, _faster(a, b), a.size_bytes / b.size_bytes, _macro_f1(b) - _macro_f1(a))
+        Quantised(a.name, b.name, _faster(a, b), a.size_bytes / b.size_bytes, _reached(b) - _reached(a))
         for a, b in twins
     )
 
@@ -142,12 +183,12 @@ def _reason(chosen: Candidate, best: Candidate, gaps: Sequence[Gap]) -> str:
         else:
             cheaper = f"{times:.2f} times faster"
         return (
-            f"{chosen.name} is within noise of {best.name} (macro-F1 {_macro_f1(chosen):.3f} against "
-            f"{_macro_f1(best):.3f}, {_p(gap.p)}) and {cheaper}."
+            f"{chosen.name} is within noise of {best.name} ({_figure(chosen)} {_reached(chosen):.3f} against "
+            f"{_reached(best):.3f}, {_p(gap.p)}) and {cheaper}."
         )
     if not gaps:
-        return f"{best.name} is the only candidate that can be chosen (macro-F1 {_macro_f1(best):.3f})."
-    most = f"{best.name} is the most accurate (macro-F1 {_macro_f1(best):.3f})"
+        return f"{best.name} is the only candidate that can be chosen ({_figure(best)} {_reached(best):.3f})."
+    most = f"{best.name} is the most accurate ({_figure(best)} {_reached(best):.3f})"
     if any(gap.within_noise for gap in gaps):
         return f"{most}, and nothing within noise of it is clearly cheaper."
     closest = min(gaps, key=lambda gap: gap.comparison.difference)
@@ -163,9 +204,13 @@ def _faster(one: Candidate, other: Candidate) -> float:
     return _latency(other) / _latency(one)
 
 
-def _macro_f1(candidate: Candidate) -> float:
-    found = candidate.evaluation.macro_f1 if candidate.evaluation else None
+def _reached(candidate: Candidate) -> float:
+    found = candidate.evaluation.judged if candidate.evaluation else None
     return -math.inf if found is None else found
+
+
+def _figure(candidate: Candidate) -> str:
+    return candidate.evaluation.figure if candidate.evaluation else ""
 
 
 def _p(p: float) -> str:

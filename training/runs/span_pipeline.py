@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -30,8 +30,9 @@ FIGURES = ("precision", "recall")  # what a manifest keeps of the evaluation bes
 class SpanRunReport:
     """What a run yields besides its bundle folder.
 
-    `pool_signs` (pool texts, 3) are `types.WORD_SIGNS`, by which the next batch is chosen. `biases` are of
-    the labels, in schema order. `calibration_error` is of the spans that the bundle finds in reporting texts.
+    `pool_signs` (texts of the data's pool, 3) are `types.WORD_SIGNS`, by which the next batch is chosen.
+    `biases` are of the labels, in schema order. `calibration_error` is of the spans that the bundle finds in
+    reporting texts.
     """
 
     bundle: Path
@@ -74,7 +75,6 @@ def train_spans(
     *,
     tuning: SpanDataset,
     reporting: SpanDataset,
-    pool: Sequence[str] | None = None,
     encoder: WordEncoder | None = None,
     encoder_root: Path | None = None,
     on_progress: ProgressCallback | None = None,
@@ -106,7 +106,8 @@ def train_spans(
         manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder)
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation, error = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
-        signs_of_pool = None if pool is None else signs(model.word_scores(pool))
+        pool = dataset.pool
+        signs_of_pool = None if pool is None else signs(model.word_scores(pool.texts))
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
         figures = {"entity_f1": evaluation.f1} | {name: getattr(evaluation, name) for name in FIGURES}

@@ -24,13 +24,13 @@ def choose_batch(
     """Choose with the strategy of `key`, spread over clusters, and fill a share of the places at random.
 
     Random texts find what a model is wrongly sure of. A strategy that looks at no scores is not spread over
-    clusters: k-means is already, and random order has to stay random.
+    clusters: k-means is already, and random order has to stay random. For spans it brought nothing.
     """
     strategy = entry(STRATEGIES, key)
     base: QueryStrategy = strategy.load()
     wanted = min(n, pool.size)
     strays = int(rng.binomial(wanted, random_share))
-    choose = partial(diverse, base) if strategy.reads_scores else base
+    choose = partial(diverse, base) if strategy.reads_scores and strategy.spreads else base
     chosen = choose(pool, wanted - strays, rng)
     rest = np.setdiff1d(np.arange(pool.size), chosen.indices)
     added = rng.permutation(rest)[:strays].astype(np.int64)

@@ -6,7 +6,7 @@ there are tags, not their square.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from training.types import FloatArray, IntArray
 Logs = NDArray[np.float64]
 _NEVER = -1e30
 _AT_ONCE = 256  # texts
+_WORDS_AT_ONCE = 50_000  # with the padding; of 13 labels they take 20 MB
 
 
 def log_softmax(logits: FloatArray) -> Logs:
@@ -49,11 +50,25 @@ def viterbi_of_all(texts: Sequence[Logs]) -> list[IntArray]:
     """Return the likeliest tags (words,) of each text's log probabilities (words, tags)."""
     found: list[IntArray] = [np.zeros(len(logs), np.int64) for logs in texts]
     order = sorted((i for i, logs in enumerate(texts) if len(logs)), key=lambda i: len(texts[i]))
-    for start in range(0, len(order), _AT_ONCE):
-        rows = order[start : start + _AT_ONCE]
+    for rows in _groups(order, texts):
         for i, tags in zip(rows, _viterbi([texts[i] for i in rows]), strict=True):
             found[i] = tags
     return found
+
+
+def _groups(order: Sequence[int], texts: Sequence[Logs]) -> Iterator[list[int]]:
+    """Yield rows that are decoded together; `order` has the shorter texts first.
+
+    NB: all are as long as the longest of them meanwhile, so a book among tweets has to stand alone.
+    """
+    rows: list[int] = []
+    for i in order:
+        if len(rows) == _AT_ONCE or (rows and (len(rows) + 1) * len(texts[i]) > _WORDS_AT_ONCE):
+            yield rows
+            rows = []
+        rows.append(i)
+    if rows:
+        yield rows
 
 
 def _viterbi(texts: Sequence[Logs]) -> list[IntArray]:

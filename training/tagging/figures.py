@@ -6,6 +6,7 @@ Partial ones count half for a span that shares characters with one of its label 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.figures import evidence
-from training.types import Span
+from training.figures.evaluate import PairedDifference
+from training.types import ClassReport, Evaluation, Span
 
 RESAMPLES = 1_000
 NOTHING = ""
@@ -66,7 +68,23 @@ class TypeReport:
 
 
 @dataclass(frozen=True, slots=True)
-class SpanEvaluation:
+class EntityFigures:
+    """What is told of all spans together: micro figures of exact spans, and partial F1.
+
+    `support` is how many spans are true. The others are None on too few documents for a figure.
+    """
+
+    support: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    f1_low: float | None
+    f1_high: float | None
+    partial_f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvaluation(EntityFigures):
     """Figures of spans on held-out `documents`, with 95 % intervals; all None where those are too few.
 
     `f1` is micro-F1 of exact spans, the one that papers tell; `macro_f1` averages the labels with support.
@@ -74,16 +92,41 @@ class SpanEvaluation:
     """
 
     documents: int
-    support: int
-    precision: float | None
-    recall: float | None
-    f1: float | None
-    f1_low: float | None
-    f1_high: float | None
     macro_f1: float | None
-    partial_f1: float | None
+    macro_f1_low: float | None
+    macro_f1_high: float | None
     per_type: tuple[TypeReport, ...]
     confusions: tuple[tuple[str, str, int], ...]
+
+    @property
+    def entities(self) -> EntityFigures:
+        """The figures of all spans together."""
+        return EntityFigures(**{name: getattr(self, name) for name in EntityFigures.__dataclass_fields__})
+
+    def as_evaluation(self, biases: Sequence[float], calibration_error: float | None) -> Evaluation:
+        """Return it as it is told beside models of documents; a label's threshold is its bias.
+
+        Without a true span there is no F1, and no confusion is one of documents.
+        """
+        return Evaluation(
+            documents=self.documents,
+            macro_f1=self.macro_f1,
+            macro_f1_low=self.macro_f1_low,
+            macro_f1_high=self.macro_f1_high,
+            micro_f1=self.f1 if self.support else None,
+            micro_f1_low=self.f1_low if self.support else None,
+            micro_f1_high=self.f1_high if self.support else None,
+            judged_by="micro_f1",
+            per_class=tuple(
+                ClassReport(
+                    one.key, bias, one.support, one.precision, one.recall, one.f1, one.f1_low, one.f1_high,
+                    hits=one.hits, decided=one.given,
+                )
+                for one, bias in zip(self.per_type, biases, strict=True)
+            ),
+            confusion=None,
+            calibration_error=calibration_error,
+        )  # fmt: skip
 
 
 def evaluate_spans(
@@ -97,7 +140,7 @@ def evaluate_spans(
     drawn = _resampled(table, rng, resamples) if shares and documents else None
     per_type = tuple(_report(key, j, table, drawn, shares=shares) for j, key in enumerate(keys))
     low, high = _interval(drawn.sum(axis=1), table.sum(axis=1), total) if drawn is not None else (None, None)
-    measured = [report.f1 for report in per_type if report.f1 is not None]
+    macro, macro_low, macro_high = _macro(per_type, drawn)
     return SpanEvaluation(
         documents=documents,
         support=total.true,
@@ -106,7 +149,9 @@ def evaluate_spans(
         f1=total.f1 if shares else None,
         f1_low=low,
         f1_high=high,
-        macro_f1=float(np.mean(measured)) if measured else None,
+        macro_f1=macro,
+        macro_f1_low=macro_low,
+        macro_f1_high=macro_high,
         partial_f1=total.partial_f1 if shares else None,
         per_type=per_type,
         confusions=confusions(true, given),
@@ -130,6 +175,29 @@ def paired_loss(true: Spans, before: Spans, after: Spans, rng: np.random.Generat
     drawn = rng.multinomial(size, np.full(size, 1 / size), RESAMPLES)
     ones, others = (_f1s(drawn @ table) for table in tables)
     return difference, float((ones - others).std())
+
+
+def paired_difference(true: Spans, ours: Spans, theirs: Spans, rng: np.random.Generator) -> PairedDifference:
+    """Return entity F1 of `ours` less that of `theirs` on the same texts, with a normal 95 % interval.
+
+    To the variance of the resampled texts comes that of one text more on which only the one and one on which
+    only the other is right, as in `figures.evaluate.paired_bootstrap`: models that agree on the few texts
+    there are need not agree on the next. Without any text the difference can be anything.
+    """
+    if not len(true):
+        return PairedDifference(0.0, -1.0, 1.0, 0.5, 1.0)
+    difference, error = paired_loss(true, ours, theirs, rng)
+    tables = [_texts(true, said) for said in (ours, theirs)]
+    size = max(1.0, float(np.mean([table[:, 1:].sum() for table in tables])))  # spans that are given or true
+    weights = 2 * tables[0][:, 2] / size  # of each text in F1
+    error = math.sqrt(error**2 + 2 * float((weights**2).mean())) or 1e-9
+    return PairedDifference(
+        difference,
+        max(-1.0, difference - evidence.Z * error),
+        min(1.0, difference + evidence.Z * error),
+        (1 + math.erf(difference / error / math.sqrt(2))) / 2,
+        error,
+    )
 
 
 def count_table(keys: Sequence[str], true: Spans, given: Spans) -> NDArray[np.float64]:
@@ -233,6 +301,31 @@ def _interval(
     ends = evidence.wilson(counts.hits / union if union else 0.0, union)
     score_low, score_high = (float(2 * end / (1 + end)) for end in ends)
     return min(float(low), score_low, counts.f1), max(float(high), score_high, counts.f1)
+
+
+def _macro(
+    per_type: Sequence[TypeReport], drawn: NDArray[np.float64] | None
+) -> tuple[float | None, float | None, float | None]:
+    """Return the mean F1 of the labels with support and its 95 % interval; None where none is measured.
+
+    The wider of the bootstrap's over texts and that of the labels' own intervals (Zou and Donner, 2008).
+    """
+    rows = [j for j, one in enumerate(per_type) if one.f1 is not None]
+    if drawn is None or not rows:
+        return None, None, None
+    f1, below, above = np.array([_ends(per_type[j]) for j in rows]).T
+    mean = float(f1.mean())
+    low, high = np.percentile(_f1s(drawn[:, rows]).mean(axis=1), (2.5, 97.5))
+    down, up = (math.sqrt(float((side**2).sum())) / len(rows) for side in (below, above))
+    return mean, max(0.0, min(float(low), mean - down)), min(1.0, max(float(high), mean + up))
+
+
+def _ends(report: TypeReport) -> tuple[float, float, float]:
+    """Return F1, and how far its interval reaches below and above it."""
+    assert report.f1 is not None
+    assert report.f1_low is not None
+    assert report.f1_high is not None
+    return report.f1, report.f1 - report.f1_low, report.f1_high - report.f1
 
 
 def _report(

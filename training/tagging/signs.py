@@ -7,19 +7,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from training.spans import WordScores
-from training.tagging.decode import viterbi
+from training.tagging.decode import viterbi_of_all
 from training.types import WORD_SIGNS, FloatArray
 
 
 def signs(found: Sequence[WordScores]) -> FloatArray:
     """Return `WORD_SIGNS` of each text (texts, 3); a text without words is sure and empty."""
     rows = np.tile(np.array([[1.0, 0.0, 0.0]], np.float32), (len(found), 1))
-    for row, said in zip(rows, found, strict=True):
+    paths = viterbi_of_all([said.logs for said in found])
+    for row, said, tags in zip(rows, found, paths, strict=True):
         if not len(said.logs):
             continue
         shares = np.exp(said.logs)  # (words, tags)
         best = np.sort(shares, axis=1)[:, -2:]
-        tags = viterbi(said.logs)
         row[:] = (
             (best[:, 1] - best[:, 0]).min(),
             (1 - shares[:, 0]).mean(),

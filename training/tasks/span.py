@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
-from training.spans import overlapping, place, place_fault, shown, text_fault
-from training.types import Answer, ScoreKind, Task
+from training.spans import SpanDataset, overlapping, place, place_fault, shown, text_fault
+from training.types import Answer, LabelledTexts, LabelSpec, Pool, Schema, ScoreKind, Span, Task
+
+FIRST_CARDS = 200
+"""So many labelled texts make a model that is better asked what it is unsure of (see `entity_mass`)."""
+SPARSE = 0.5
+"""The share of texts without a span from which a random card is mostly empty."""
 
 
 class SpanTask(Task):
@@ -37,6 +42,28 @@ class SpanTask(Task):
             before, after = crossing
             return f"The spans {shown(before)} and {shown(after)} overlap; in this project spans may not."
         return ""
+
+    def dataset(
+        self,
+        labels: tuple[LabelSpec, ...],
+        texts: Sequence[str],
+        answers: Sequence[Answer],
+        pool: Pool | None = None,
+    ) -> SpanDataset:
+        """Return texts with their spans; of two that overlap a model learns the longer one."""
+        spans = tuple(
+            tuple(Span(span.start, span.end, str(span.label)) for span in answer.spans) for answer in answers
+        )
+        return SpanDataset(Schema(self, labels), tuple(texts), spans, pool=pool)
+
+    def strategy(self, labelled: LabelledTexts, fair: Sequence[LabelledTexts]) -> str:
+        """Seek spans while there are few texts and most have none; then ask what the model is unsure of."""
+        if len(labelled) >= FIRST_CARDS:
+            return self.default_strategy
+        seen = [half for half in fair if len(half)] or [labelled]
+        answers = [spans for part in seen if isinstance(part, SpanDataset) for spans in part.spans]
+        empty = sum(not spans for spans in answers)
+        return "entity_mass" if empty >= SPARSE * max(1, len(answers)) else self.default_strategy
 
     def text_fault(self, answer: Answer, text: str) -> str:
         """Return why the answer cannot be one to this text, as a sentence; "" where it can.

@@ -50,6 +50,7 @@ from training.storable import json_fault, text_fault
 from training.types import Answer
 
 CHUNK = 1000
+LATER_FIGURES = {"micro_f1_low": None, "micro_f1_high": None}  # which archives of an earlier site do not have
 Row = dict[str, Any]
 BAD = (KeyError, TypeError, ValueError, AttributeError, DatabaseError, ValidationError, OverflowError)
 
@@ -207,13 +208,20 @@ class _Filling:
 
     def _versions(self, rows: list[Row]) -> None:
         for row in rows:
-            known = _only(row, written.VERSION[:-2])
+            known = _only(LATER_FIGURES | row, written.VERSION[:-2])
             known["label_ids"] = [self.labels[int(label)] for label in row["label_ids"]]
             made, published = _time(row["created_at"]), _time_or_none(row["published_at"])
             folder = f"{self.project.pk}/restored-{int(row['number'])}" if row["bundle"] else ""
             version = ModelVersion(project=self.project, bundle=folder, published_at=published, **known)
             version.clean_fields(
-                exclude=["project", "run", "bundle", "published_at", *(n for n in known if not known[n])]
+                exclude=[
+                    "project",
+                    "run",
+                    "revises",
+                    "bundle",
+                    "published_at",
+                    *(n for n in known if not known[n]),
+                ]
             )
             version.save()
             ModelVersion.objects.filter(pk=version.pk).update(created_at=made)

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from annotate.models import Annotation, AnnotationLabel, Document, Label, Project
+from annotate.models import Annotation, Document, Label, Project
 from annotate.models.documents import Half, Lane
-from training import tasks
-from training.types import Answer, Dataset, IntArray, LabelSchema, LabelSpec, Pool
+from annotate.task_types.answers import translated, without
+from training.types import Answer, IntArray, LabelledTexts, LabelSpec, Pool
 
 POOL_LIMIT = 100_000  # unlabelled documents that a run scores; with more the choice gets no better
 
@@ -60,32 +60,33 @@ class SnapshotSummary:
         return self.labelled is not None
 
 
+Texts = TypeVar("Texts", bound=LabelledTexts)
+
+
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Labelled documents by lane, the unlabelled pool, and the newest annotation among them."""
+class Snapshot(Generic[Texts]):
+    """Labelled documents by lane, the unlabelled pool, and the newest annotation among them.
+
+    The form of the labelled texts is that of the project's task.
+    """
 
     label_ids: tuple[int, ...]
-    dataset: Dataset
+    dataset: Texts
     document_ids: IntArray  # (labelled pool documents,)
-    tuning: Dataset
-    reporting: Dataset
+    tuning: Texts
+    reporting: Texts
     pool_ids: IntArray  # (unlabelled pool documents,)
     newest: int
     taken_at: datetime
 
     @property
-    def schema(self) -> LabelSchema:
-        return self.dataset.schema
-
-    @property
     def pool_texts(self) -> tuple[str, ...]:
         return self.dataset.pool.texts if self.dataset.pool else ()
 
-    def only(self, rows: NDArray[np.bool_]) -> Snapshot:
+    def only(self, rows: NDArray[np.bool_]) -> Snapshot[Texts]:
         """Return the snapshot with these rows (pool documents,) of its pool only."""
         texts = tuple(text for text, kept in zip(self.pool_texts, rows, strict=True) if kept)
-        dataset = replace(self.dataset, pool=Pool(texts))
-        return replace(self, dataset=dataset, pool_ids=self.pool_ids[rows])
+        return replace(self, dataset=self.dataset.with_pool(Pool(texts)), pool_ids=self.pool_ids[rows])
 
     def summary(self) -> SnapshotSummary:
         """Return the counts that the run's row keeps."""
@@ -99,7 +100,7 @@ class Snapshot:
         )
 
 
-def take(*, project: Project, until: int | None = None) -> Snapshot:
+def take(*, project: Project, until: int | None = None) -> Snapshot[Any]:
     """Read the project as it stands, without archived labels and documents that only had those.
 
     With `until`, annotations newer than that one stay out as well.
@@ -107,10 +108,6 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
     taken_at = timezone.now()
     # In the order of their keys: how a lead orders them on pages makes no model another one.
     labels = list(project.labels.live().order_by("pk"))
-    schema = LabelSchema(
-        tasks.find_for_documents(project.task),
-        tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels),
-    )
     of: dict[str, Any] = {"project": project} | ({} if until is None else {"pk__lte": until})
     newest, cast = votes(project, labels={label.pk for label in labels}, **of)
     answers = {document: resolve(project, of_one) for document, of_one in cast.items()}
@@ -121,13 +118,19 @@ def take(*, project: Project, until: int | None = None) -> Snapshot:
             lanes[half or Lane.POOL].append((key, text))
         elif lane == Lane.POOL and len(lanes["unlabelled"]) < POOL_LIMIT:
             lanes["unlabelled"].append((key, text))
-    pool = Pool(tuple(text for _, text in lanes["unlabelled"]))
+    learned = tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels)
+
+    def texts(lane: str, pool: Pool | None = None) -> LabelledTexts:
+        rows = lanes[lane]
+        said = [answers[key] for key, _ in rows]
+        return project.task_type.task.dataset(learned, [text for _, text in rows], said, pool)
+
     return Snapshot(
         label_ids=tuple(label.pk for label in labels),
-        dataset=_dataset(schema, lanes[Lane.POOL], answers, pool),
+        dataset=texts(Lane.POOL, Pool(tuple(text for _, text in lanes["unlabelled"]))),
         document_ids=_keys(lanes[Lane.POOL]),
-        tuning=_dataset(schema, lanes[Half.TUNING], answers),
-        reporting=_dataset(schema, lanes[Half.REPORTING], answers),
+        tuning=texts(Half.TUNING),
+        reporting=texts(Half.REPORTING),
         pool_ids=_keys(lanes["unlabelled"]),
         newest=newest,
         taken_at=taken_at,
@@ -149,22 +152,13 @@ def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dic
     `of` narrows the annotations down, and `labels` are those that the project still offers: an answer that
     only had others is none. A merged label counts as what it became, before a worker has changed its answers.
     """
-    rows = list(
-        Annotation.objects.answered()
-        .filter(**of)
-        .order_by("updated_at", "pk")
-        .values_list("pk", "document", "is_gold")
-    )
-    chosen: dict[int, set[int]] = defaultdict(set)
-    choices = AnnotationLabel.objects.filter(
-        **{f"annotation__{name}": value for name, value in of.items()},
-    )
+    answered = Annotation.objects.answered().filter(**of)
+    rows = list(answered.order_by("updated_at", "pk").values_list("pk", "document", "is_gold"))
+    said = answered.answers(project.task_type.answer_rows)
     became = Label.objects.successors(project.pk)
-    for annotation, label in choices.values_list("annotation", "label"):
-        chosen[annotation].add(became.get(label, label))
     found: dict[int, list[Vote]] = defaultdict(list)
     for key, document, is_gold in rows:
-        answer = Answer(tuple(sorted(chosen[key] & labels)))
+        answer = without(translated(said[key], became), labels)
         if not project.task_type.task.fault(answer):
             found[document].append(Vote(answer, is_gold))
     return max((row[0] for row in rows), default=0), dict(found)
@@ -174,13 +168,6 @@ def resolve(project: Project, cast: Sequence[Vote]) -> Answer:
     """Return a document's one answer: a gold one counts alone; else the task makes one of all of them."""
     gold = next((vote.answer for vote in cast if vote.is_gold), None)
     return gold if gold is not None else project.task_type.task.agreed([vote.answer for vote in cast])
-
-
-def _dataset(
-    schema: LabelSchema, rows: list[tuple[int, str]], answers: dict[int, Answer], pool: Pool | None = None
-) -> Dataset:
-    targets = schema.encode([str(label) for label in answers[key].labels] for key, _ in rows)
-    return Dataset(schema, tuple(text for _, text in rows), targets, pool)
 
 
 def _keys(rows: list[tuple[int, str]]) -> IntArray:

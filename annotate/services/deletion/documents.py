@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Document, ImportProblem, LlmAnswer, Project
 from annotate.models.jobs import JobKind
-from annotate.services.corpus import vector_store
+from annotate.services.corpus import vector_store, word_vectors
 from annotate.services.exports import job as exports
 from annotate.services.labeling import write_lock
 from annotate.services.work import jobs
@@ -39,6 +39,7 @@ def remove(*, project: Project, keys: Sequence[int]) -> int:
         Annotation.objects.filter(document__in=documents).delete()
         _rows, gone = documents.delete()
         vector_store.remove_unused(digests)
+        word_vectors.forget(project.pk)
         for export in project.exports.all():  # each may hold the text, also one that is being written
             exports.remove(export)
         if project.deleted_at is None:  # else the removal of the project does it once, at its end

@@ -16,6 +16,7 @@ from django.utils import timezone
 from annotate.models import Job, Project, Removal, Restoration, TrainingRun, User
 from annotate.models.events import EventKind
 from annotate.services import events
+from annotate.services.corpus import word_vectors
 from annotate.services.deletion import documents
 from annotate.services.documents import search_index
 from annotate.services.exports import job as exports
@@ -115,6 +116,7 @@ def _remove(removal: Removal) -> None:
             upload.delete()
         encoders.delete(project.versions.all())
         shutil.rmtree(Path(settings.BUNDLE_ROOT) / str(project.pk), ignore_errors=True)
+        word_vectors.forget(project.pk)
         encoders.sweep(project=project)
         encoders.delete(Job.objects.filter(project=project))
         encoders.delete(TrainingRun.objects.filter(project=project))

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate.models import Annotation, Assignment, Document, Neighbourhood, Prediction, Project
-from annotate.services.corpus import vector_store
+from annotate.services.corpus import vector_store, word_vectors
 from annotate.services.imports.changes import Changes
 from training.types import Answer
 
@@ -230,6 +230,8 @@ def forget_texts(digests: Mapping[int, str]) -> None:
     stale.delete()
     Neighbourhood.objects.filter(document__in=digests).delete()
     vector_store.remove_unused(set(digests.values()))
+    for project in set(Document.objects.filter(pk__in=digests).values_list("project", flat=True)):
+        word_vectors.forget(project)
 
 
 def contradiction() -> str:

@@ -46,6 +46,10 @@ def _of_strategy(key: str, near: Sequence[str]) -> str:
         return ""
     if strategy.reads_scores and near and ScoreKind.EXCLUSIVE in strategy.score_kinds:
         return _("The model wavers between %(one)s and %(other)s.") % {"one": near[0], "other": near[1]}
+    if strategy.expects_spans:
+        return _("The model expects something to mark in it, or it was drawn at random.")
+    if strategy.reads_scores and ScoreKind.WORDS in strategy.score_kinds:
+        return _("The model was unsure of a word in it, or it was drawn at random.")
     if strategy.reads_scores:
         return _("The model was unsure of it, or it was drawn at random.")
     return _("It was chosen to cover all kinds of texts.") if strategy.reads_vectors else _at_random()

@@ -17,6 +17,15 @@ NEAR = 3
 
 
 @dataclass(frozen=True, slots=True)
+class SpanMistake:
+    """Spans of one label that were given another; None where nothing was given, or where there is nothing."""
+
+    label: Label | None
+    given: Label | None
+    spans: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfusionCell:
     """Documents of one label that were decided as another one, or as the same where both are equal."""
 
@@ -60,6 +69,17 @@ class ConfusionPicture:
     @property
     def is_table(self) -> bool:
         return len(self.labels) <= confusion.MOST_IN_BLOCK
+
+
+def mistakes(version: ModelVersion) -> list[SpanMistake]:
+    """Return what a version that finds spans takes for something else, the most frequent first."""
+    kept = VersionReport.load(version.report).mistakes or ()
+    labels = Label.objects.in_bulk({int(key) for true, given, _n in kept for key in (true, given) if key})
+    named = [
+        SpanMistake(labels.get(int(true or 0)), labels.get(int(given or 0)), spans)
+        for true, given, spans in kept
+    ]
+    return [one for one in named if one.label or one.given]
 
 
 def picture(version: ModelVersion) -> ConfusionPicture | None:

@@ -185,6 +185,13 @@ TERMS: dict[str, Term] = {
             "precision (how many of its decisions are right) and recall (how many it finds)."
         ),
     ),
+    "entity-f1": Term(
+        _("entity F1"),
+        _(
+            "F1 of spans: one is right where its start, its end and its label are. All labels' spans count "
+            "together."
+        ),
+    ),
     "micro-f1": Term(
         _("micro-F1"),
         _("F1 over all decisions together, in which a common label counts more than a rare one."),

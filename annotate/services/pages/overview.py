@@ -151,26 +151,14 @@ def class_metrics(version: ModelVersion) -> list[ClassMetric]:
 
 
 def curve(project: Project) -> list[ModelVersion]:
-    """Return every version with a measured macro-F1, by the number of labels that it learned from.
+    """Return every version with measured figures, by the number of labels that it learned from.
 
     Thresholds that somebody has set tell nothing of labels: such a version is there while it serves.
     """
-    return list(
-        project.versions.filter(Q(revises=None) | Q(stage=Stage.PUBLISHED))
-        .exclude(macro_f1=None)
-        .only(
-            "number",
-            "family",
-            "variant",
-            "stage",
-            "labelled",
-            "macro_f1",
-            "macro_f1_low",
-            "macro_f1_high",
-            "project",
-        )
-        .order_by("labelled", "number")
-    )
+    figures = [f"{kind}_f1{end}" for kind in ("macro", "micro") for end in ("", "_low", "_high")]
+    rows = project.versions.filter(Q(revises=None) | Q(stage=Stage.PUBLISHED))
+    rows = rows.only("number", "family", "variant", "stage", "labelled", "project", *figures)
+    return [one for one in rows.order_by("labelled", "number") if one.f1 is not None]
 
 
 @dataclass(frozen=True, slots=True)

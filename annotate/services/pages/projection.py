@@ -22,15 +22,15 @@ def sentences(versions: Sequence[ModelVersion]) -> list[str]:
     if published is None:
         return []
     points = [
-        MeasuredPoint(one.labelled, one.macro_f1, one.macro_f1_low or 0.0, one.macro_f1_high or 1.0)
+        MeasuredPoint(one.labelled, one.f1, one.f1_low or 0.0, one.f1_high or 1.0)
         for one in versions
-        if one.follows(published) and one.macro_f1 is not None
+        if one.follows(published) and one.f1 is not None
     ]
     found = projection.project(points)
     if found is NoProjection.FEW_POINTS:
         return []
     if isinstance(found, NoProjection) or found.is_flat:
-        return [_("The curve is flat: more labels of this kind will hardly raise macro-F1.")]
+        return [_("The curve is flat: more labels of this kind will hardly raise F1.")]
     return [_foretold(found), *_goal(found)]
 
 

@@ -27,9 +27,15 @@ class CandidateRow:
     is_best: bool
 
     @property
-    def macro_f1(self) -> float | None:
-        found: float | None = (self.content["evaluation"] or {}).get("macro_f1")
-        return found
+    def ends(self) -> tuple[float | None, float | None, float | None]:
+        """The figure that it is judged by, and the ends of its interval."""
+        found = self.content["evaluation"] or {}
+        name = found.get("judged_by", "macro_f1")
+        return found.get(name), found.get(f"{name}_low"), found.get(f"{name}_high")
+
+    @property
+    def f1(self) -> float | None:
+        return self.ends[0]
 
     @property
     def size(self) -> int:
@@ -99,11 +105,11 @@ def rows(card: ReportCard) -> list[CandidateRow]:
         )
         for one in content["candidates"]
     ]
-    return sorted(found, key=lambda row: -1.0 if row.macro_f1 is None else row.macro_f1, reverse=True)
+    return sorted(found, key=lambda row: -1.0 if row.f1 is None else row.f1, reverse=True)
 
 
 def measured(candidates: Iterable[CandidateRow]) -> list[CandidateRow]:
-    return [row for row in candidates if row.macro_f1 is not None]
+    return [row for row in candidates if row.f1 is not None]
 
 
 def per_label(card: ReportCard, candidates: Iterable[CandidateRow]) -> list[LabelRow]:
@@ -125,6 +131,10 @@ def per_label(card: ReportCard, candidates: Iterable[CandidateRow]) -> list[Labe
     return sorted(found, key=lambda row: 2.0 if row.scores[0].estimate is None else row.scores[0].estimate)
 
 
+def _can_be_part(version: ModelVersion) -> bool:
+    return version.kind == RunKind.FIT and not version.tags_words
+
+
 def pair(candidates: Iterable[CandidateRow]) -> Pair | None:
     """Return the most accurate version and the best of those that are clearly faster, where a cascade pays.
 
@@ -132,7 +142,7 @@ def pair(candidates: Iterable[CandidateRow]) -> Pair | None:
     """
     kept = [row for row in measured(candidates) if row.version and row.version.bundle]
     # A part of a cascade cannot be a cascade itself.
-    single = [row for row in kept if row.version and row.version.kind == RunKind.FIT]
+    single = [row for row in kept if row.version and _can_be_part(row.version)]
     if not single:
         return None
     limit = single[0].content["speed"]["p50_ms"] / CLEARLY_FASTER

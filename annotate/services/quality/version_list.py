@@ -32,7 +32,7 @@ class VersionGroup:
 
     @property
     def _figures(self) -> list[float]:
-        return [one.macro_f1 for one in self.versions if one.macro_f1 is not None]
+        return [one.f1 for one in self.versions if one.f1 is not None]
 
 
 def grouped(versions: Iterable[ModelVersion]) -> list[VersionGroup]:

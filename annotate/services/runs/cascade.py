@@ -54,7 +54,7 @@ def combine(*, project: Project, cheap: int, strong: int, by: User) -> list[Trai
 class CascadePlan:
     """The run that combines two versions."""
 
-    def prepare(self, run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> Prepared:
+    def prepare(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
         """Find the encoder whose kept vectors one of the parts reads."""
         cheap, strong = _parts(run)
         reads = strong.encoder or cheap.encoder
@@ -62,7 +62,7 @@ class CascadePlan:
         return Prepared(snapshot, vector_store.embedder(reads) if is_kept else None)
 
     def resume(
-        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter
     ) -> tuple[Prepared, Made]:
         """Find the encoder again; nothing else is needed to judge a cascade."""
         return self.prepare(run, snapshot, meter), Made(version)
@@ -109,7 +109,7 @@ class CascadePlan:
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         """Compare the cascade with the published version on the reporting documents."""
         reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, reporting=reporting, embedder=prepared.encoder)
+        return publication.judge(version=made.version, reporting=reporting, encoder=prepared.encoder)
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Leave the queue as it is: a cascade learned nothing that would choose other documents."""

@@ -15,13 +15,15 @@ from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import open_predictor
 from training.runs.distillation import teach
-from training.types import Pool, TrainingError
+from training.types import Dataset, Pool, TrainingError
 
 # Texts of the pool that are labelled: a strong teacher needs minutes for more of them.
 MOST_TEXTS = 10_000
 
 
-def taught(*, project: Project, snapshot: Snapshot, family: str, tell: Callable[[float], None]) -> Snapshot:
+def taught(
+    *, project: Project, snapshot: Snapshot[Dataset], family: str, tell: Callable[[float], None]
+) -> Snapshot[Dataset]:
     """Return the snapshot with what the project's model of `family` says of the pool's texts.
 
     The snapshot comes without neighbours: their rows count the documents and then the pool, and the texts

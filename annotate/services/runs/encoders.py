@@ -20,14 +20,14 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import scratch
 from annotate.services.versions.variants import TUNED, RunConfig, Variant
 from training.registry import ENCODER_TUNER, FAMILIES
-from training.types import ProgressCallback, TrainingError
+from training.types import Dataset, ProgressCallback, TrainingError
 
 SLICE_SECONDS = 1.0  # the progress is noted after each second of embedding
 CHUNK = 500  # rows that are deleted in one transaction
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 
 
-def of_run(*, run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> SiteEmbedder:
+def of_run(*, run: TrainingRun, snapshot: Snapshot[Dataset], tell: ProgressCallback) -> SiteEmbedder:
     """Return the encoder that the run's vectors come from.
 
     A run that prepares it makes it first, and all of the project's vectors and neighbours with it.
@@ -67,7 +67,9 @@ def in_use(*, project: Project) -> list[str]:
     Those of the published version, and of the newest of each family whose encoder can be chosen and that
     trains by itself; encoders that are gone are left out.
     """
-    versions = [project.versions.published().only("encoder", "project").first()]
+    of_words = [key for key, family in FAMILIES.items() if family.reads_word_vectors]
+    published = project.versions.published().exclude(family__in=of_words)
+    versions = [published.only("encoder", "project").first()]
     for family in [key for key, entry in FAMILIES.items() if entry.takes_encoder]:
         variant = Variant(family, RunConfig.load(project.family_options.get(family, {})))
         alike = project.versions.filter(family=family, variant=variant.name).exclude(bundle="")
@@ -87,7 +89,7 @@ def _newest_tuned(project: Project) -> ModelVersion | None:
     return made.order_by(F("published_at").desc(nulls_last=True), "-number").first()
 
 
-def _tune(run: TrainingRun, snapshot: Snapshot, tell: ProgressCallback) -> str:
+def _tune(run: TrainingRun, snapshot: Snapshot[Dataset], tell: ProgressCallback) -> str:
     """Tune the site's encoder; the successor of a killed attempt finds what that one has made."""
     summary = SnapshotSummary.load(run.snapshot)
     made = summary.encoder

@@ -17,13 +17,20 @@ from annotate.services.runs import encoders, scratch
 from annotate.services.runs.cascade import CascadePlan
 from annotate.services.runs.fit import FitPlan
 from annotate.services.runs.plan import RunPlan
+from annotate.services.runs.tagging import TaggingPlan
 from annotate.services.versions import model_card, out_of_fold, publication
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
+from training.registry import FAMILIES, entry
 from training.types import TrainingError
 
-PLANS: dict[RunKind, RunPlan] = {RunKind.FIT: FitPlan(), RunKind.CASCADE: CascadePlan()}
+
+def plan_of(run: TrainingRun) -> RunPlan:
+    """Return the steps of a run by its kind, and by what its family learns."""
+    if run.kind == RunKind.CASCADE:
+        return CascadePlan()
+    return TaggingPlan() if entry(FAMILIES, run.family).tags_words else FitPlan()
 
 
 def execute(*, run_id: int) -> ModelVersion | None:
@@ -36,7 +43,7 @@ def execute(*, run_id: int) -> ModelVersion | None:
 
 def _work(run: TrainingRun) -> ModelVersion | None:
     """Do the work of a claimed run; whatever is raised ends it, and a `TrainingError` tells the lead why."""
-    plan, meter = PLANS[run.kind], ProgressMeter(run)
+    plan, meter = plan_of(run), ProgressMeter(run)
     meter("read", 0.0)
     # The successor of a killed attempt reads the labels that that one had read, so that it can go on from it.
     before = SnapshotSummary.load(run.snapshot)

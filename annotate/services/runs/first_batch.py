@@ -12,20 +12,20 @@ SAMPLE = 1_000  # so many vectors are enough to choose a first batch from
 
 
 def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list[TrainingRun]:
-    """Choose the first batch once there are vectors for it, and open the run that learns from names.
-
-    Of a task that no model learns nothing is chosen: its queue is filled in random order.
-    """
-    if project.task_type.why_no_model:
-        return []
+    """Choose the first batch once there are vectors for it, and open the run that learns from names."""
     if not project.batches.exists():
         snapshot = snapshots.take(project=project)
         snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
         if is_complete or len(snapshot.pool_ids) >= SAMPLE:
             vectors = encoder.embed(snapshot.pool_texts)
             next_batch.choose(project=project, snapshot=snapshot, vectors=vectors)
-    from_names = [key for key, family in FAMILIES.items() if family.starts_from_names]
-    if is_complete and project.training_enabled and not project.runs.filter(family__in=from_names).exists():
+    from_names = [key for key in schedule.families(project) if FAMILIES[key].starts_from_names]
+    if (
+        from_names
+        and is_complete
+        and project.training_enabled
+        and not project.runs.filter(family__in=from_names).exists()
+    ):
         return schedule.open_if_due(project=project, reason=schedule.RunReason.NAMES)
     return []
 

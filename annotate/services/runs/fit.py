@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -34,10 +35,29 @@ BEFORE_THE_FIT = 0.7
 SLOW_POOL = 2_000
 
 
+def spec_of(run: TrainingRun) -> RunSpec:
+    """Return what a run trains; it starts from the latest bundle of the same variant, where there is one."""
+    project = run.project
+    alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
+    earlier = alike.only("bundle", "bundle_digest").order_by("-number")
+    folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
+    served = project.versions.published().first()
+    return RunSpec(
+        family=run.family,
+        params=RunConfig.load(run.config).parameters,
+        objective=Objective(project.objective),
+        objective_value=project.objective_value,
+        # Programs rely on it: a newer model that answered everything again would break what they do.
+        abstain_below=served.abstain_below if served is not None else 0.0,
+        previous=next(folders, None),
+        scratch=scratch.folder(run),
+    )
+
+
 class FitPlan:
     """The run of a family of the registry."""
 
-    def prepare(self, run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> Prepared:
+    def prepare(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
         """Give the documents their vectors, and the pool its teacher's answers or else its neighbours."""
         begun = time.perf_counter()
         family, config = entry(FAMILIES, run.family), RunConfig.load(run.config)
@@ -74,24 +94,10 @@ class FitPlan:
         return Prepared(snapshot, encoder, seconds)
 
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
-        """Train the family; it starts from the latest bundle of the same variant, where there is one."""
-        project, snapshot = run.project, prepared.snapshot
-        alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
-        earlier = alike.only("bundle", "bundle_digest").order_by("-number")
-        folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
-        served = project.versions.published().first()
-        spec = RunSpec(
-            family=run.family,
-            params=RunConfig.load(run.config).parameters,
-            objective=Objective(project.objective),
-            objective_value=project.objective_value,
-            # Programs rely on it: a newer model that answered everything again would break what they do.
-            abstain_below=served.abstain_below if served is not None else 0.0,
-            previous=next(folders, None),
-            scratch=scratch.folder(run),
-        )
+        """Train the family, and keep the figures of what its bundle says."""
+        snapshot = prepared.snapshot
         report = train_and_package(
-            spec,
+            spec_of(run),
             snapshot.dataset,
             Path(settings.BUNDLE_ROOT) / bundle_of(run),
             tuning=snapshot.tuning,
@@ -118,7 +124,7 @@ class FitPlan:
         return Made(version, report.pool_scores, report.thresholds, report.out_of_fold)
 
     def resume(
-        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter
     ) -> tuple[Prepared, Made]:
         """Score the pool by the bundle, as the model that it was exported from is gone."""
         meter("evaluate", 0.8)
@@ -135,7 +141,7 @@ class FitPlan:
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         """Compare the version with the published one on the reporting documents."""
         reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, reporting=reporting, embedder=prepared.encoder)
+        return publication.judge(version=made.version, reporting=reporting, encoder=prepared.encoder)
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Fill the queue by the new model; where it cannot choose, it serves all the same."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from training.types import FloatArray, PoolView
 def choose(
     *,
     project: Project,
-    snapshot: Snapshot,
+    snapshot: Snapshot[Any],
     version: ModelVersion | None = None,
     scores: FloatArray | None = None,
     vectors: FloatArray | None = None,
@@ -29,7 +30,9 @@ def choose(
     """
     if not len(snapshot.pool_ids):
         return None
-    key = project.query_strategy
+    key = project.strategy or project.task_type.task.strategy(
+        snapshot.dataset, fair=(snapshot.tuning, snapshot.reporting)
+    )
     wanted = entry(STRATEGIES, key)
     # Before the first model, and before the texts have their vectors, the strategy has nothing to look at.
     if wanted.reads_scores and scores is None:
@@ -41,7 +44,7 @@ def choose(
         scores=scores,
         vectors=vectors,
         thresholds=None if thresholds is None else np.array(thresholds, np.float32),
-        label_counts=snapshot.dataset.targets.sum(axis=0).astype(np.int64),
+        label_counts=snapshot.dataset.label_counts,
     )
     rng = np.random.default_rng()
     n = min(project.batch_size, view.size)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from annotate.models import ModelVersion, TrainingRun
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SiteEmbedder
+from annotate.services.corpus.word_vectors import ProjectWords
 from annotate.services.versions.publication import Verdict
 from annotate.services.work.progress import ProgressMeter
 from training.types import FloatArray, OutOfFold
@@ -17,13 +18,14 @@ from training.types import FloatArray, OutOfFold
 class Prepared:
     """What a version is made from.
 
-    `encoder` is the one whose kept vectors are read, None where none are. `seconds` are those that making
-    the encoder or asking the teacher took; they count as training time.
+    `encoder` is the one whose kept vectors are read, None where none are, and `words` that of words' vectors.
+    `seconds` are those that making the encoder or asking the teacher took; they count as training time.
     """
 
-    snapshot: Snapshot
+    snapshot: Snapshot[Any]
     encoder: SiteEmbedder | None = None
     seconds: float = 0.0
+    words: ProjectWords | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +45,14 @@ class Made:
 class RunPlan(Protocol):
     """The steps of one kind of run, in their order; each may raise `TrainingError` with a sentence."""
 
-    def prepare(self, run: TrainingRun, snapshot: Snapshot, meter: ProgressMeter) -> Prepared:
+    def prepare(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
         """Bring together what the version is made from, however long that takes."""
 
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
         """Leave a checked bundle in its folder, and store the version with its figures."""
 
     def resume(
-        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot, meter: ProgressMeter
+        self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter
     ) -> tuple[Prepared, Made]:
         """Bring together what follows a version that a killed attempt has stored."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -11,6 +12,7 @@ from annotate.models import Batch, ModelVersion, Project
 from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.runs import next_batch
+from annotate.services.runs.tagging import signs_of
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import open_predictor
 from training.types import FloatArray
@@ -40,11 +42,11 @@ def choose_anew(*, project: Project, tell: Callable[[float], None] = lambda done
         version=version,
         scores=scores,
         vectors=_vectors(project, snapshot),
-        thresholds=thresholds.tolist(),
+        thresholds=None if thresholds is None else thresholds.tolist(),
     )
 
 
-def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
+def _vectors(project: Project, snapshot: Snapshot[Any]) -> FloatArray | None:
     """Return the site's vectors (pool documents, dimension), None while some are missing."""
     if not vector_store.any_for(project=project):
         return None
@@ -53,9 +55,14 @@ def _vectors(project: Project, snapshot: Snapshot) -> FloatArray | None:
 
 
 def _scores(
-    version: ModelVersion, snapshot: Snapshot, tell: Callable[[float], None]
-) -> tuple[FloatArray, FloatArray]:
-    """Return scores (pool documents, labels) and thresholds (labels,), labels in the snapshot's order."""
+    version: ModelVersion, snapshot: Snapshot[Any], tell: Callable[[float], None]
+) -> tuple[FloatArray, FloatArray | None]:
+    """Return scores (pool documents, labels) and thresholds (labels,), labels in the snapshot's order.
+
+    Of a tagger they are the signs of each text's words, and there are no thresholds.
+    """
+    if version.tags_words:
+        return signs_of(version, snapshot.pool_texts), None
     predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     embedder = None
     if version.encoder and vector_store.any_for(project=version.project):

@@ -8,7 +8,6 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Max, Q, Subquery
 from django.utils import timezone
 
-from annotate import task_types
 from annotate.models import Annotation, Project, TrainingRun, User
 from annotate.models.documents import Lane
 from annotate.models.events import EventKind
@@ -28,10 +27,8 @@ class RunReason:
 
 
 def able_families(task: str) -> list[str]:
-    """Return the families that can learn the task, in the order of their runs; none where no model does."""
-    if task_types.find(task).why_no_model:
-        return []
-    return [family.key for family in families_in_order() if family.suits(tasks.find(task))]
+    """Return the families that can learn the task, in the order of their runs."""
+    return [family.key for family in families_in_order(tasks.find(task))]
 
 
 CHOSEN_BY = ("strategy", "batch_size", "random_share", "holdout_queue_share")  # settings of the next choice
@@ -39,8 +36,14 @@ TUNED_BY = ("objective", "objective_value")  # settings that thresholds are tune
 
 
 def families(project: Project) -> list[str]:
-    """Return the families that train by themselves; a key that the registry no longer has is left out."""
-    return [key for key in able_families(project.task) if key in project.families]
+    """Return the families that train by themselves; a key that the registry no longer has is left out.
+
+    Where those that a project has learn other tasks alone, it is the task's automatic ones.
+    """
+    able, kept = able_families(project.task), [key for key in project.families if key in FAMILIES]
+    if kept and not {*kept} & {*able}:
+        return [key for key in able if FAMILIES[key].is_automatic]
+    return [key for key in able if key in kept]
 
 
 def open_if_due(

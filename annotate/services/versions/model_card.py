@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.db.models import Count
 from django.utils import formats, timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
@@ -126,14 +127,15 @@ def _labels(version: ModelVersion) -> Iterator[str]:
 
 
 def _figures(version: ModelVersion, metrics: Sequence[ClassMetric], report: VersionReport) -> Iterator[str]:
+    figure = capfirst(str(version.project.task_type.figure))
     if version.why_not_measured:
-        yield _("Macro-F1: %(why)s.") % {"why": version.why_not_measured}
+        yield _("%(figure)s: %(why)s.") % {"figure": figure, "why": version.why_not_measured}
         return
-    span = f"{_share(version.macro_f1_low)}–{_share(version.macro_f1_high)}"
+    span = f"{_share(version.f1_low)}–{_share(version.f1_high)}"
     yield from _facts(
         [
-            (_("Macro-F1"), f"{_share(version.macro_f1)} ({span})"),
-            (_("Micro-F1"), _share(version.micro_f1)),
+            (figure, f"{_share(version.f1)} ({span})"),
+            (_("Macro-F1") if version.tags_words else _("Micro-F1"), _share(version.other_f1)),
         ]
     )
     yield ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -16,7 +17,7 @@ from training.types import OutOfFold
 FIELDS = ["project", "version", "answer", "disagrees", "is_suspect", "learned_at"]
 
 
-def store(*, version: ModelVersion, snapshot: Snapshot, said: OutOfFold | None) -> int:
+def store(*, version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold | None) -> int:
     """Write a row for each document that was scored, and remove those of earlier versions; return how many.
 
     Stops where another version has been published meanwhile: that one writes its own.
@@ -36,9 +37,9 @@ def store(*, version: ModelVersion, snapshot: Snapshot, said: OutOfFold | None) 
 
 
 def _rows(
-    version: ModelVersion, snapshot: Snapshot, said: OutOfFold, positions: Sequence[int]
+    version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold, positions: Sequence[int]
 ) -> list[OutOfFoldScore]:
-    labels = [int(key) for key in snapshot.schema.keys]
+    labels = [int(key) for key in snapshot.dataset.schema.keys]
     differs = (said.decisions != (said.targets > 0)).any(axis=1)  # (scored,)
     return [
         OutOfFoldScore(

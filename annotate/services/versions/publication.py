@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -20,17 +20,18 @@ from annotate.models.versions import Stage
 from annotate.models.work import WorkState
 from annotate.services import events
 from annotate.services.sentences import translated
-from annotate.services.versions.loaded_bundles import suited, tried
+from annotate.services.versions import comparison
+from annotate.services.versions.comparison import GateComparison
+from annotate.services.versions.loaded_bundles import tried
 from annotate.services.versions.variants import RunConfig
 from annotate.services.webhooks import outbox as webhooks
 from training.bundles.bundle import MANIFEST, BundleError, open_bundle
-from training.bundles.cascade import open_predictor
 from training.figures import gate
-from training.figures.evaluate import paired_bootstrap
+from training.figures.evaluate import PairedDifference
 from training.figures.evidence import is_enough
-from training.figures.thresholds import Decisions
 from training.registry import FAMILIES
-from training.types import Dataset, Embedder, TrainingError
+from training.spans import SpanDataset
+from training.types import Dataset, TrainingError
 
 # How sure it must be that another family or variant is better: else noise lets the two take turns.
 SURE = 0.9
@@ -57,9 +58,9 @@ class Verdict:
     is_refused: bool = False
 
 
-def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | None = None) -> Verdict:
+def judge(*, version: ModelVersion, reporting: Dataset | SpanDataset, encoder: Any = None) -> Verdict:
     """Compare a candidate with the best so far of its kind, or another kind that is published, on the same
-    reporting documents.
+    reporting documents; `encoder` gives vectors that are kept.
     """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):
@@ -76,8 +77,9 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
         return Verdict(False, _("The report card decides which model is published."))
     if version.follows(old) and is_enough(len(reporting)):
         old = best_so_far(version=version, published=old)
+    by = comparison.on(reporting, encoder)
     try:
-        theirs = _decisions(old, reporting, embedder)
+        theirs = by.said(old)
     except TrainingError as error:
         return Verdict(
             True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
@@ -92,7 +94,7 @@ def judge(*, version: ModelVersion, reporting: Dataset, embedder: Embedder | Non
         if version.follows(old):
             return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
         return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
-    return _compare(version, old, _decisions(version, reporting, embedder), theirs, reporting)
+    return _compare(version, old, by, by.difference(by.said(version), theirs), len(reporting))
 
 
 def best_so_far(*, version: ModelVersion, published: ModelVersion) -> ModelVersion:
@@ -113,33 +115,19 @@ def _served(project: Project, label_ids: list[int]) -> list[ModelVersion]:
 
 
 def _surely_reached(version: ModelVersion) -> float:
-    return -1.0 if version.macro_f1_low is None else version.macro_f1_low
-
-
-def _decisions(version: ModelVersion, reporting: Dataset, embedder: Embedder | None) -> Decisions:
-    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
-    scores = predictor.predict_proba(reporting.texts, embedder=suited(predictor, embedder))
-    return predictor.schema.task.decide(scores, predictor.thresholds)
+    return -1.0 if version.f1_low is None else version.f1_low
 
 
 def _compare(
-    new: ModelVersion, old: ModelVersion, ours: Decisions, theirs: Decisions, reporting: Dataset
+    new: ModelVersion, old: ModelVersion, by: GateComparison, found: PairedDifference, documents: int
 ) -> Verdict:
-    found = paired_bootstrap(reporting.targets, ours, theirs, np.random.default_rng(0))
-    figures = {
+    measured = by.sentence % {
         "n": old.number,
-        "documents": len(reporting),
+        "documents": documents,
         "difference": f"{found.difference:+.3f}",
         "low": f"{found.low:+.3f}",
         "high": f"{found.high:+.3f}",
     }
-    measured = (
-        _(
-            "Macro-F1 %(difference)s against version %(n)s on %(documents)s holdout documents "
-            "(95 %% interval %(low)s to %(high)s)"
-        )
-        % figures
-    )
     if new.follows(old):
         refused = _refused_since(new, old)
         has_learned_as_much = new.labelled >= old.labelled

@@ -14,7 +14,9 @@ from django.db.models import Max
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.services.corpus.snapshots import Snapshot
 from training.bundles.bundle import MANIFEST, file_checksum, read_manifest
+from training.export.spans import SpanParity
 from training.reportcard.card import Speed
+from training.tagging.figures import EntityFigures
 from training.types import Evaluation, Int8Twin, Parity
 
 T = TypeVar("T")
@@ -26,7 +28,9 @@ class VersionReport:
 
     `confusion[i][j]` counts the reporting documents of label i that were decided as label j. A cascade has no
     parity and no thresholds here. `details` are the family's own words about its fit; `speed` is measured
-    with the first report card.
+    with the first report card. `entities`, `span_parity` and `mistakes` are of models that find spans,
+    whose thresholds are biases in the decoder: the last are the most frequent ones, (true label, given
+    label, spans) by keys, "" for no span.
     """
 
     confusion: tuple[tuple[int, ...], ...] | None = None
@@ -37,6 +41,9 @@ class VersionReport:
     bundle_bytes: int = 0
     details: Mapping[str, Any] = field(default_factory=dict)
     speed: Speed | None = None
+    entities: EntityFigures | None = None
+    span_parity: SpanParity | None = None
+    mistakes: tuple[tuple[str, str, int], ...] | None = None
 
     @property
     def checkpoint(self) -> str:
@@ -49,13 +56,17 @@ class VersionReport:
         found = {one.name: content[one.name] for one in fields(cls) if one.name in content}
         if rows := found.get("confusion"):
             found["confusion"] = tuple(tuple(row) for row in rows)
+        if rows := found.get("mistakes"):
+            found["mistakes"] = tuple(tuple(row) for row in rows)
         if "thresholds" in found:
             found["thresholds"] = tuple(found["thresholds"])
         parity = _stored(Parity, found.get("parity"))
         if parity is not None:
             twin = found["parity"].get("twin")
             parity = replace(parity, twin=Int8Twin.from_json(twin) if twin else None)
-        return cls(**found | {"parity": parity, "speed": _stored(Speed, found.get("speed"))})
+        kept = {"speed": Speed, "entities": EntityFigures, "span_parity": SpanParity}
+        parts = {name: _stored(kind, found.get(name)) for name, kind in kept.items()}
+        return cls(**found | parts | {"parity": parity})
 
     def dump(self) -> dict[str, Any]:
         """Return the report as `json.dumps` takes it; what is not known is left out."""
@@ -73,7 +84,7 @@ def record(
     *,
     run: TrainingRun,
     bundle: str,
-    snapshot: Snapshot,
+    snapshot: Snapshot[Any],
     evaluation: Evaluation,
     labelled: int,
     report: VersionReport,
@@ -142,7 +153,7 @@ def record_revision(
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     """Return the columns of a version that hold its evaluation."""
-    names = ("macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1")
+    names = [f"{kind}_f1{end}" for kind in ("macro", "micro") for end in ("", "_low", "_high")]
     return {"holdout_documents": evaluation.documents} | {name: getattr(evaluation, name) for name in names}
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 from django.conf import settings
 from django.db import transaction
@@ -15,7 +16,7 @@ from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Stage
 from annotate.services import events
-from annotate.services.corpus import snapshots, vector_store
+from annotate.services.corpus import snapshots, vector_store, word_vectors
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions import publication
 from annotate.services.versions.record import VersionReport
@@ -23,9 +24,19 @@ from annotate.services.work import jobs
 from training.bundles.bundle import read_manifest
 from training.reportcard.card import Candidate, Comparison
 from training.reportcard.measurement import Measured, machine, measure
-from training.reportcard.recommend import caveats, quantised_pairs, recommend
+from training.reportcard.recommend import (
+    Compared,
+    DecidedDocuments,
+    FoundSpans,
+    caveats,
+    quantised_pairs,
+    recommend,
+)
+from training.reportcard.span_measurement import MeasuredSpans, measure_spans
+from training.spans import SpanDataset
 from training.types import TrainingError
 
+Row: TypeAlias = Candidate | Measured | MeasuredSpans
 KEPT = 10
 ENOUGH = 100  # reporting documents: with fewer, large differences count as noise
 SECONDS = 4.0  # each of the two speeds is measured for so long where a lead asks for it
@@ -69,8 +80,7 @@ def make(
         tell(done / len(versions))
         rows.append(_row(version, snapshot, anew=anew))
     tell(1.0)
-    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
-    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    candidates = tuple(row if isinstance(row, Candidate) else row.candidate for row in rows)
     documents, asked = len(snapshot.reporting), project.asked
     too_few = _(
         "Only %(documents)s holdout documents report figures, so large differences count as noise. "
@@ -78,15 +88,15 @@ def make(
     ) % {"documents": documents, "enough": ENOUGH}
     comparison = Comparison(
         documents=documents,
-        classes=len(snapshot.schema),
+        classes=len(snapshot.dataset.schema),
         machine=machine(),
         constraints=asked,
         candidates=candidates,
-        recommendation=recommend(candidates, decisions, snapshot.reporting.targets, asked),
+        recommendation=recommend(candidates, _compared(snapshot, rows), asked),
         quantised=quantised_pairs(candidates),
         caveats=(
             *([too_few] if documents < ENOUGH else []),
-            *caveats(candidates, len(snapshot.schema), asked),
+            *caveats(candidates, len(snapshot.dataset.schema), asked),
         ),
     )
     content = comparison.to_json()
@@ -100,7 +110,16 @@ def make(
     return card
 
 
-def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate | Measured:
+def _compared(snapshot: Snapshot[Any], rows: Sequence[Row]) -> Compared:
+    """Return what the versions said of the reporting documents."""
+    if isinstance(snapshot.reporting, SpanDataset):
+        found = {row.candidate.name: row.found for row in rows if isinstance(row, MeasuredSpans)}
+        return FoundSpans(snapshot.reporting.spans, found)
+    decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
+    return DecidedDocuments(snapshot.reporting.targets, decisions)
+
+
+def _row(version: ModelVersion, snapshot: Snapshot[Any], *, anew: bool) -> Row:
     """Measure one version, or say what stands in the way; its speed is kept with the version."""
     report = VersionReport.load(version.report)
     start = Candidate(
@@ -111,7 +130,7 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
         speed=None if anew else report.speed,
         train_seconds=report.fit_seconds,
         labelled=version.labelled,
-        notes=(report.parity.note,) if report.parity and report.parity.note else (),
+        notes=tuple(one.note for one in (report.parity, report.span_parity) if one and one.note),
         twin=report.parity.twin if report.parity else None,
     )
     try:
@@ -121,21 +140,25 @@ def _row(version: ModelVersion, snapshot: Snapshot, *, anew: bool) -> Candidate 
             )
         if not len(snapshot.reporting):
             raise TrainingError(_("No holdout document that reports figures is labelled yet."))
-        encoder = read_manifest(version.bundle_folder).encoder
-        reads_kept_vectors = encoder is not None and vector_store.any_for(project=version.project)
-        found = measure(
-            start,
-            version.checked_folder(),
-            snapshot.reporting,
-            embedder=vector_store.embedder(encoder) if reads_kept_vectors else None,
-            encoder_root=settings.ENCODER_ROOT,
-            seconds=SECONDS if anew else SECONDS_ASIDE,
-        )
+        found = _measured(version, start, snapshot.reporting, SECONDS if anew else SECONDS_ASIDE)
     except (TrainingError, OSError) as error:
         return replace(start, problem=str(error))
     version.report = replace(report, speed=found.candidate.speed).dump()
     version.save(update_fields=["report"])
     return found
+
+
+def _measured(
+    version: ModelVersion, start: Candidate, reporting: Any, seconds: float
+) -> Measured | MeasuredSpans:
+    folder, root = version.checked_folder(), settings.ENCODER_ROOT
+    encoder = read_manifest(version.bundle_folder).encoder
+    if version.tags_words:
+        words = word_vectors.of(version.project, encoder) if encoder else None
+        return measure_spans(start, folder, reporting, encoder=words, encoder_root=root, seconds=seconds)
+    reads_kept_vectors = encoder is not None and vector_store.any_for(project=version.project)
+    embedder = vector_store.embedder(encoder or "") if reads_kept_vectors else None
+    return measure(start, folder, reporting, embedder=embedder, encoder_root=root, seconds=seconds)
 
 
 def latest(project: Project) -> ReportCard | None:

@@ -21,17 +21,20 @@ from annotate.models import (
 )
 from annotate.models.documents import Lane
 from annotate.models.versions import Sample
-from annotate.services.corpus import vector_store
+from annotate.services.corpus import vector_store, word_vectors
 from annotate.services.versions import samples
 from annotate.services.versions.loaded_bundles import suited
 from annotate.services.versions.samples import DrawnScores
-from training.bundles.cascade import Serving, open_predictor
+from annotate.task_types.answers import confidence_of, spans_translated
+from training.bundles.cascade import open_predictor
+from training.bundles.span_predictor import SpanPredictor
 from training.registry import FAMILIES
 from training.types import Answer, Embedder, FloatArray, TrainingError
 
 CHUNK = 250  # rows of one transaction: on SQLite, annotators wait while one is written
 PAUSE_SECONDS = 0.02  # between two transactions, so that an annotator who waits gets the lock
 KEPT_SCORES = 5
+KEPT_WORDS = 10_000  # documents: of more, their words would drive those out of the store that runs learn from
 FIELDS = ["project", "version", "answer", "confidence", "margin"]
 
 
@@ -74,19 +77,21 @@ def rescore(
     `tell` hears before each chunk which share is done, and may raise to end it. Stops where another version
     has been published meanwhile: that one writes its own.
     """
-    predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
-    fitting = suited(predictor, embedder)
     waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
     documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
     keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
-    drawn = samples.draw(documents.filter(lane=Lane.POOL))
+    says: _Decisions | _SpanAnswers
+    if version.tags_words:
+        says = _SpanAnswers(version)
+    else:
+        says = _Decisions(version, embedder, samples.draw(documents.filter(lane=Lane.POOL)))
     written = 0
     for start in range(0, len(keys), CHUNK):
         tell(start / len(keys))
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             return written
         chunk = keys[start : start + CHUNK]
-        rows = _predictions(predictor, version, chunk, fitting, drawn)
+        rows = says.predictions(chunk)
         _forget({*chunk} - {row.document_id for row in rows})
         with transaction.atomic():
             Prediction.objects.bulk_create(
@@ -95,38 +100,81 @@ def rescore(
             PredictedLabel.keep(rows)
         written += len(rows)
         time.sleep(PAUSE_SECONDS)
-    samples.keep(version=version, sample=Sample.POOL, scored=drawn.scored(predictor))
+    says.keep_sample()
     return written
 
 
-def _predictions(
-    predictor: Serving,
-    version: ModelVersion,
-    keys: list[int],
-    embedder: Embedder | None,
-    drawn: DrawnScores,
-) -> list[Prediction]:
-    texts = dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
-    known = predictor.knows(list(texts.values()), embedder=embedder)
-    texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
-    scores = predictor.predict_proba(list(texts.values()), embedder=embedder)
-    drawn.note(list(texts), scores)
-    became = Label.objects.successors(version.project_id)
-    labels = [became.get(int(key), int(key)) for key in predictor.schema.keys]
-    task = predictor.schema.task
-    decisions = predictor.decide(scores)
-    sure, margins = task.confidence(scores), task.margin(scores, predictor.thresholds)
-    return [
-        Prediction(
-            project_id=version.project_id,
-            document_id=key,
-            version=version,
-            confidence=round(float(sure[i]), 4) if version.calibrated else None,
-            margin=round(float(margins[i]), 4) if version.calibrated else None,
-            answer=best_of(labels, row, decided=decided).told(calibrated=version.calibrated),
-        )
-        for i, (key, row, decided) in enumerate(zip(texts, scores, decisions, strict=True))
-    ]
+class _Decisions:
+    """What a version says of whole documents."""
+
+    def __init__(self, version: ModelVersion, embedder: Embedder | None, drawn: DrawnScores) -> None:
+        self._version, self._drawn = version, drawn
+        self._predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+        self._embedder = suited(self._predictor, embedder)
+
+    def predictions(self, keys: list[int]) -> list[Prediction]:
+        version, predictor = self._version, self._predictor
+        texts = _texts(keys)
+        known = predictor.knows(list(texts.values()), embedder=self._embedder)
+        texts = {key: text for (key, text), is_known in zip(texts.items(), known, strict=True) if is_known}
+        scores = predictor.predict_proba(list(texts.values()), embedder=self._embedder)
+        self._drawn.note(list(texts), scores)
+        became = Label.objects.successors(version.project_id)
+        labels = [became.get(int(key), int(key)) for key in predictor.schema.keys]
+        task = predictor.schema.task
+        decisions = predictor.decide(scores)
+        sure, margins = task.confidence(scores), task.margin(scores, predictor.thresholds)
+        return [
+            Prediction(
+                project_id=version.project_id,
+                document_id=key,
+                version=version,
+                confidence=round(float(sure[i]), 4) if version.calibrated else None,
+                margin=round(float(margins[i]), 4) if version.calibrated else None,
+                answer=best_of(labels, row, decided=decided).told(calibrated=version.calibrated),
+            )
+            for i, (key, row, decided) in enumerate(zip(texts, scores, decisions, strict=True))
+        ]
+
+    def keep_sample(self) -> None:
+        """Keep the scores of a part of the pool, from which pages compare and tune the version."""
+        scored = self._drawn.scored(self._predictor)
+        samples.keep(version=self._version, sample=Sample.POOL, scored=scored)
+
+
+class _SpanAnswers:
+    """What a version finds in documents. How sure it is of one is how sure it is of its least sure span."""
+
+    def __init__(self, version: ModelVersion) -> None:
+        self._version = version
+        self._predictor = SpanPredictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+        self._words = None
+        if version.encoder and version.project.documents.count() <= KEPT_WORDS:
+            self._words = word_vectors.of(version.project, version.encoder)
+
+    def predictions(self, keys: list[int]) -> list[Prediction]:
+        version, texts = self._version, _texts(keys)
+        became = Label.objects.successors(version.project_id)
+        today = {key: became.get(int(key), int(key)) for key in self._predictor.schema.keys}
+        answers = self._predictor.answers(list(texts.values()), encoder=self._words)
+        said = [spans_translated(answer, today).told(calibrated=version.calibrated) for answer in answers]
+        return [
+            Prediction(
+                project_id=version.project_id,
+                document_id=key,
+                version=version,
+                confidence=confidence_of(answer),
+                answer=answer,
+            )
+            for key, answer in zip(texts, said, strict=True)
+        ]
+
+    def keep_sample(self) -> None:
+        """Keep nothing: spans have no scores of whole documents."""
+
+
+def _texts(keys: list[int]) -> dict[int, str]:
+    return dict(Document.objects.filter(pk__in=keys).order_by("pk").values_list("pk", "text"))
 
 
 def best_of(

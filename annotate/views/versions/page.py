@@ -50,6 +50,7 @@ def version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "table": classes.table(version, request.GET.get("sort", "")),
         "confusion": confusion.picture(version),
         "pairs": pairs.of_version(version),
+        "mistakes": confusion.mistakes(version),
         "tab": "versions",
     }
     return render(request, "versions/version.html", context)

@@ -1,4 +1,4 @@
-"""A project of spans promises no model on any page, and what works in the background has no fault there."""
+"""A project of spans promises a model on each page as others do, and opens runs by its labels."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from annotate.models import Document, Project, TrainingRun, User
+from annotate.models import Document, Project, User
 from annotate.models.annotations import Outcome
 from annotate.services.runs import first_batch, schedule
 
 pytestmark = pytest.mark.django_db
-SENTENCE = "No model of this site learns spans yet."
 
 
 @pytest.fixture
@@ -25,37 +24,40 @@ def spans(make_project: Callable[..., Project]) -> Project:
 
 
 @pytest.mark.parametrize("page", ["project", "versions", "runs", "reportcard"])
-@pytest.mark.parametrize("is_filled", [False, True])
-def test_a_page_promises_no_model(
-    page: str,
-    is_filled: bool,
-    spans: Project,
-    lead: User,
-    client: Client,
-    add_documents: Callable[..., list[Document]],
-) -> None:
-    if is_filled:
-        add_documents(spans, "the red sky")
+def test_a_page_promises_a_model(page: str, spans: Project, lead: User, client: Client) -> None:
     client.force_login(lead)
     shown = client.get(reverse(page, args=["spans"])).content.decode()
-    assert SENTENCE in shown
-    assert "Train now" not in shown
-    assert "first model" not in shown or "Get the first model" in shown
+    assert "first model" in shown or "There is no model yet" in shown or "No model has been trained" in shown
 
 
-def test_no_run_is_opened(spans: Project, lead: User, add_documents: Callable[..., list[Document]]) -> None:
+def test_labels_open_a_run_of_the_quick_family(
+    spans: Project, lead: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    Project.objects.update(retrain_after=12)
     for document in add_documents(spans, *[f"text {number}" for number in range(12)]):
         answer = spans.annotations.create(document=document, annotator=lead, outcome=Outcome.ANSWERED)
         answer.spans.create(label=spans.labels.first(), start=0, end=4)
-    assert schedule.open_if_due(project=spans) == []
-    assert schedule.open_if_due(project=spans, reason=schedule.RunReason.LEAD, by=lead) == []
-    assert not TrainingRun.objects.exists()
+    spans.refresh_from_db()
+    (run,) = schedule.open_if_due(project=spans)
+    assert run.family == "fast_spans"
 
 
-def test_vectors_are_made_without_choosing_a_batch(
+def test_a_lead_may_choose_the_strong_family_alone(spans: Project, lead: User, client: Client) -> None:
+    client.force_login(lead)
+    form = client.get(reverse("project-settings", args=["spans"])).context["form"]
+    assert form.initial["families"] == ["fast_spans"]
+    assert [key for key, _title in form.fields["families"].choices] == ["fast_spans", "token_classifier"]
+    spans.families = ["token_classifier"]
+    assert schedule.families(spans) == ["token_classifier"]
+
+
+def test_the_first_batch_covers_all_kinds_of_texts(
     spans: Project, add_documents: Callable[..., list[Document]]
 ) -> None:
     add_documents(spans, "the red sky")
-    encoder: Any = SimpleNamespace(embed=lambda texts: np.ones((len(texts), 2), np.float32))
+    encoder: Any = SimpleNamespace(
+        embed=lambda texts: np.ones((len(texts), 2), np.float32),
+        known=lambda texts: np.ones(len(texts), bool),
+    )
     assert first_batch.begin(project=spans, encoder=encoder, is_complete=True) == []
-    assert not spans.batches.exists()
+    assert spans.batches.get().strategy == "kmeans"

@@ -16,14 +16,14 @@ from training.bundles.bundle import BundleError, read_manifest
 from training.bundles.predictor import Predictor
 from training.bundles.span_predictor import SpanPredictor
 from training.families.build import build_span_model
-from training.families.shared.span_words import usual_way
 from training.protocol import SpanModel
 from training.registry import FAMILIES
 from training.runs.span_pipeline import train_spans, tune_decoder
 from training.spans import SpanDataset
 from training.tagging.figures import entity_f1
+from training.tagging.ways import usual_way
 from training.tasks import SPAN
-from training.types import RunSpec, Span, TrainingError
+from training.types import Pool, RunSpec, Span, TrainingError
 
 KEYS = sorted(key for key, family in FAMILIES.items() if family.suits(SPAN))
 every_family = pytest.mark.parametrize("family", KEYS)
@@ -81,8 +81,8 @@ def test_a_bundle_finds_what_its_model_does_and_offsets_are_of_the_text_as_it_ca
 ) -> None:
     data, test = span_data(90), span_data(40, seed=1)
     report = train_spans(
-        spec(family), data, tmp_path / "bundle",
-        tuning=data.rows([]), reporting=test, pool=test.texts, encoder=encoder(family),
+        spec(family), data.with_pool(Pool(test.texts)), tmp_path / "bundle",
+        tuning=data.rows([]), reporting=test, encoder=encoder(family),
     )  # fmt: skip
     assert report.evaluation.f1 is not None
     assert report.evaluation.f1 > 0.8

@@ -6,7 +6,7 @@ import pytest
 from training.figures.evaluate import evaluate
 from training.figures.evidence import FEWEST, Figure, wilson
 from training.reportcard.card import Candidate, Constraints
-from training.reportcard.recommend import recommend
+from training.reportcard.recommend import DecidedDocuments, recommend
 from training.tasks import SINGLE
 from training.types import Evaluation, FloatArray, LabelSchema, LabelSpec
 
@@ -58,6 +58,6 @@ def test_a_share_of_few_documents_has_the_score_interval() -> None:
 def test_nothing_is_recommended_on_four_documents() -> None:
     targets, evaluation = right(4)
     only = Candidate("one", "tfidf", evaluation=evaluation)
-    found = recommend([only], {"one": targets > 0}, targets, Constraints())
+    found = recommend([only], DecidedDocuments(targets, {"one": targets > 0}), Constraints())
     assert found.name is None
     assert "from 10 held-out documents on; there are 4" in found.reason

@@ -19,7 +19,7 @@ from training.preprocess.tokens import TokenPreprocessor, TokenSettings
 from training.reportcard import measurement
 from training.reportcard.card import Candidate, Comparison, Constraints, Recommendation, Speed
 from training.reportcard.measurement import measure
-from training.reportcard.recommend import caveats, quantised_pairs, recommend, violations
+from training.reportcard.recommend import DecidedDocuments, caveats, quantised_pairs, recommend, violations
 from training.runs.pipeline import train_and_package
 from training.tasks import SINGLE
 from training.types import Dataset, FloatArray, LabelSchema, LabelSpec, RunSpec, Task
@@ -51,7 +51,10 @@ def candidate(name: str, wrong: int, p50_ms: float, **more: object) -> Candidate
 def recommended(rows: Rows, constraints: Constraints | None = None, tolerance: float = 0.0) -> Recommendation:
     decisions = {row.name: decided(wrong) for row, wrong in rows}
     return recommend(
-        [row for row, _ in rows], decisions, TARGETS, constraints or Constraints(), tolerance=tolerance
+        [row for row, _ in rows],
+        DecidedDocuments(TARGETS, decisions),
+        constraints or Constraints(),
+        tolerance=tolerance,
     )
 
 
@@ -133,7 +136,7 @@ def test_when_nothing_fits_each_candidate_says_why() -> None:
 
 
 def test_without_any_candidate_there_is_a_sentence() -> None:
-    assert recommend([], {}, TARGETS, Constraints()).reason == "There is no candidate."
+    assert recommend([], DecidedDocuments(TARGETS, {}), Constraints()).reason == "There is no candidate."
 
 
 @pytest.mark.parametrize(
@@ -172,7 +175,9 @@ def test_a_failed_candidate_stands_beside_the_others() -> None:
     failed = Candidate("fasttext", "fasttext", problem="fastText needs a package.")
     rows = of(cheap=62, strong=60)
     decisions = {row.name: decided(wrong) for row, wrong in rows}
-    found = recommend([failed, *(row for row, _ in rows)], decisions, TARGETS, Constraints())
+    found = recommend(
+        [failed, *(row for row, _ in rows)], DecidedDocuments(TARGETS, decisions), Constraints()
+    )
     assert found.name == "cheap"
     assert found.ruled_out == {"fasttext": ("fastText needs a package.",)}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.tagging import decode
 from training.tagging.bio import runs_of, spans_of, tags_of
 from training.tagging.decode import Lattice, biased, log_softmax, span_probabilities, viterbi
 from training.types import Span
@@ -75,3 +77,23 @@ def test_a_span_tags_every_word_that_it_touches_and_a_word_has_one_tag() -> None
     assert tags_of(spans, PLACES, COLUMNS).tolist() == [1, 2, 3, 0]
     assert tags_of([Span(0, 9, "per"), Span(3, 5, "loc")], PLACES, COLUMNS).tolist() == [1, 2, 2, 2]
     assert tags_of([Span(2, 3, "per")], PLACES, COLUMNS).tolist() == [0, 0, 0, 0]
+
+
+def test_texts_of_any_length_are_decoded_as_alone_and_a_long_one_makes_no_other_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    together: list[list[int]] = []
+    decoded = decode._viterbi
+
+    def watched(texts: Sequence[decode.Logs]) -> list[np.ndarray]:
+        together.append([len(logs) for logs in texts])
+        return decoded(texts)
+
+    monkeypatch.setattr(decode, "_viterbi", watched)
+    monkeypatch.setattr(decode, "_WORDS_AT_ONCE", 8)
+    rng = np.random.default_rng(0)
+    texts = [np.log(rng.dirichlet(np.ones(5), words)) for words in (2, 30, 0, 2, 3, 2)]
+    found = decode.viterbi_of_all(texts)
+    assert together == [[2, 2, 2], [3], [30]]
+    for logs, tags in zip(texts, found, strict=True):
+        np.testing.assert_array_equal(tags, decode.viterbi_of_all([logs])[0])

@@ -15,7 +15,6 @@ from training.cli.inputs import parse_settings
 from training.cli.spans.encoders import word_encoder_for
 from training.cli.spans.inputs import read_span_datasets, word_count
 from training.families.build import build_span_model
-from training.families.shared.span_words import usual_way
 from training.figures.evidence import figure, is_enough, why_none
 from training.preprocess.word_encoder import WordEncoder
 from training.registry import CHOOSER, STRATEGIES, entry
@@ -23,6 +22,7 @@ from training.runs.span_pipeline import tune_decoder
 from training.spans import SpanDataset
 from training.tagging.figures import entity_f1
 from training.tagging.signs import signs
+from training.tagging.ways import usual_way
 from training.types import Json, PoolView, RunSpec, TrainingError
 
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, replace
 from training.cli.inputs import parse_settings
 from training.cli.spans.encoders import word_encoder_for
 from training.cli.spans.inputs import limited, read_span_datasets, word_count
-from training.families.shared.span_words import usual_way
 from training.figures.evidence import is_enough, why_none
 from training.preprocess.words import WAYS
 from training.runs.span_pipeline import SpanRunReport, train_spans
+from training.tagging.ways import usual_way
 from training.types import Json, RunSpec
 
 

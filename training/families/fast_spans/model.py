@@ -12,13 +12,13 @@ import numpy as np
 from training import tasks
 from training.families.fast_spans.head import TaggedWords, TagHead, averaged, fit_head, standardised
 from training.families.shared.span_graphs import read_tag_graph, write_tag_graph
-from training.families.shared.span_words import usual_way
 from training.preprocess.word_encoder import WordEncoder
 from training.preprocess.word_features import WordFeaturePreprocessor
 from training.spans import SpanDataset, WordScores
 from training.tagging.answers import USUAL_BIAS
 from training.tagging.bio import tag_count, tags_of
 from training.tagging.decode import log_softmax
+from training.tagging.ways import usual_way
 from training.types import Exported, IntArray, LabelSpec, Schema, TrainingError
 
 FILE = "fast_spans.json"

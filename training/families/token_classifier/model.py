@@ -16,7 +16,6 @@ from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import pad, sorted_batches
 from training.families.shared.devices import best_device
 from training.families.shared.network import ensure_tokenizer, longest_input, read_network
-from training.families.shared.span_words import usual_way
 from training.families.token_classifier.finetune import TaggedPieces, TaggerRecipe, tune_tagger, windows_of
 from training.families.token_classifier.network import (
     TokenTagger,
@@ -30,6 +29,7 @@ from training.preprocess.word_pieces import PieceSettings, WordPiecePreprocessor
 from training.spans import SpanDataset, WordScores
 from training.tagging.bio import tag_count, tags_of
 from training.tagging.decode import log_softmax
+from training.tagging.ways import usual_way
 from training.types import Exported, IntArray, LabelSpec, Schema, TrainingError
 
 _FILE = "token_classifier.json"

@@ -32,7 +32,9 @@ def learned(project: Project) -> dict[str, list[str]]:
     snapshot = snapshots.take(project=project)
     found = {}
     for text, row in zip(snapshot.dataset.texts, snapshot.dataset.targets, strict=True):
-        found[text] = [label.name for label, hit in zip(snapshot.schema.labels, row, strict=True) if hit]
+        found[text] = [
+            label.name for label, hit in zip(snapshot.dataset.schema.labels, row, strict=True) if hit
+        ]
     return found
 
 

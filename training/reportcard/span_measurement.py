@@ -1,0 +1,66 @@
+"""Measures a bundle of spans for the report card: figures, speed on this machine, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from training.bundles.bundle import bundle_bytes, encoder_folder
+from training.bundles.span_predictor import SpanPredictor
+from training.preprocess.word_encoder import WordEncoder
+from training.reportcard.card import Candidate
+from training.reportcard.measurement import SECONDS, timed
+from training.spans import SpanDataset
+from training.tagging.figures import calibration_error, evaluate_spans
+from training.types import Span
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredSpans:
+    """A candidate with the spans that it found in each text, from which models are compared."""
+
+    candidate: Candidate
+    found: tuple[tuple[Span, ...], ...]
+
+
+def measure_spans(
+    start: Candidate,
+    bundle: Path,
+    reporting: SpanDataset,
+    *,
+    encoder: WordEncoder | None = None,
+    encoder_root: Path | None = None,
+    seconds: float = SECONDS,
+    seed: int = 0,
+) -> MeasuredSpans:
+    """Return `start` with the figures of its bundle on `reporting`, measured with one thread.
+
+    A given `encoder` provides stored vectors for the figures. Speed is always that of the bundle's own
+    encoder; where `start` has a speed already, that one is kept. Raises `BundleError` for a bundle that
+    cannot be loaded.
+    """
+    predictor = SpanPredictor(bundle, encoder_root=encoder_root)
+    answers = predictor.answers(reporting.texts, encoder=encoder)
+    given = tuple(answer.spans for answer in answers)
+    keys = reporting.schema.keys
+    figures = evaluate_spans(keys, reporting.spans, given, np.random.default_rng(seed))
+    scores = np.array([score for answer in answers for _label, score in answer.scores], np.float64)
+    right = [span in {*ours} for ours, own in zip(reporting.spans, given, strict=True) for span in own]
+    wrong = calibration_error(scores, np.array(right, bool)) if figures.f1 is not None else None
+
+    def say(texts: Sequence[str]) -> object:
+        return predictor.answers(texts)
+
+    folder = encoder_folder(bundle, predictor.manifest, encoder_root)
+    found = replace(
+        start,
+        evaluation=figures.as_evaluation(predictor.manifest.thresholds, wrong),
+        speed=start.speed or timed(say, reporting.texts, seconds),
+        bundle_bytes=bundle_bytes(bundle),
+        encoder_bytes=sum(file.stat().st_size for file in folder.iterdir()) if folder else 0,
+        precision=predictor.manifest.precision,
+    )
+    return MeasuredSpans(found, given)
