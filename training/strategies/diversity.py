@@ -25,6 +25,8 @@ def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     if vectors is None or not len(vectors):
         raise TrainingError("The texts have no vectors yet to run k-means on. Wait for the encoder.")
     wanted = min(n, len(vectors))
+    if not wanted:  # all places of a small batch may be drawn at random
+        return Selection(np.zeros(0, np.int64), np.zeros(0, np.float32))
     sample = vectors if len(vectors) <= SAMPLE else vectors[rng.choice(len(vectors), SAMPLE, replace=False)]
     centres = np.asarray(_fitted(sample, wanted, rng).cluster_centers_, np.float32)
     similarity = vectors @ centres.T - 0.5 * (centres**2).sum(axis=1)  # (documents, centres)

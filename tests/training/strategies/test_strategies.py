@@ -146,3 +146,8 @@ def test_a_pool_smaller_than_the_batch_is_chosen_whole(scores: FloatArray, rng: 
     pool = a_pool(scores[:7], vectors=scores[:7])
     for key in ("margin", "kmeans", "random"):
         assert sorted(choose_batch(key, pool, 50, rng).indices) == list(range(7))
+
+
+def test_a_batch_whose_every_place_is_drawn_at_random_needs_no_cluster(rng: np.random.Generator) -> None:
+    pool = PoolView(1, None, np.ones((1, 2), np.float32), None, np.zeros(2, np.int64))
+    assert choose_batch("kmeans", pool, 1, rng, random_share=1.0).indices.tolist() == [0]
