@@ -30,15 +30,18 @@ class Abstention:
     high: Values
 
 
-def abstention(confidence: FloatArray, right: NDArray[np.bool_], *, most: int = POINTS) -> Abstention:
+def abstention(
+    confidence: FloatArray, right: NDArray[np.bool_], *, most: int = POINTS, fewest: int = 1
+) -> Abstention:
     """Return coverage and accuracy by confidence and whether the answer was right, (documents,) each.
 
-    Every distinct confidence is a threshold; of more than `most` some are left out, evenly by coverage, and
-    both ends stay (the risk-coverage curve of El-Yaniv and Wiener, 2010).
+    Every distinct confidence that answers at least `fewest` is a threshold; of more than `most` some are left
+    out, evenly by coverage, and both ends stay (the risk-coverage curve of El-Yaniv and Wiener, 2010).
     """
     order = np.argsort(-confidence, kind="stable")
     ordered = confidence[order]
     last = np.flatnonzero(np.append(np.diff(ordered) != 0, True)[: len(ordered)])
+    last = last[last + 1 >= fewest]
     if len(last) > most:
         last = last[np.unique(np.linspace(0, len(last) - 1, most).round().astype(np.int64))]
     last = last[::-1]
@@ -61,8 +64,10 @@ def abstention_at(confidence: FloatArray, right: NDArray[np.bool_], threshold: f
     return Abstention(np.array([threshold], np.float32), coverage, accuracy, low, high)
 
 
-def threshold_for_accuracy(confidence: FloatArray, right: NDArray[np.bool_], goal: float) -> float | None:
-    """Return the lowest threshold whose answers are right at least so often; None where none is."""
-    curve = abstention(confidence, right, most=max(len(confidence), 1))
+def threshold_for_accuracy(
+    confidence: FloatArray, right: NDArray[np.bool_], goal: float, *, fewest: int = 1
+) -> float | None:
+    """Return the lowest threshold with `fewest` answers that are right at least so often; None for none."""
+    curve = abstention(confidence, right, most=max(len(confidence), 1), fewest=fewest)
     enough = np.flatnonzero(curve.accuracy >= goal)
     return float(curve.threshold[enough[0]]) if len(enough) else None

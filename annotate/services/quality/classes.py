@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from annotate.models import ClassMetric, ModelVersion
 from annotate.services.pages import overview
+from training.figures.evidence import FEWEST_OF_A_LABEL
 
 NEWEST = 20  # versions of a trend
 FALLING = "-"  # before the name of a column: the greatest first
@@ -63,7 +64,8 @@ def _trends(version: ModelVersion) -> dict[int, tuple[float, ...]]:
         family=version.family, variant=version.variant, number__lte=version.number
     )
     newest = list(alike.order_by("-number").values_list("pk", flat=True)[:NEWEST])
-    metrics = ClassMetric.objects.filter(version__in=newest).exclude(f1=None).order_by("version__number")
+    measured = ClassMetric.objects.filter(version__in=newest, support__gte=FEWEST_OF_A_LABEL)
+    metrics = measured.exclude(f1=None).order_by("version__number")
     found: dict[int, list[float]] = defaultdict(list)
     for label, f1 in metrics.values_list("label", "f1"):
         found[label].append(f1 or 0.0)

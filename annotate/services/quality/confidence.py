@@ -29,8 +29,8 @@ COLUMNS = ("confidence", "coverage", "accuracy", "low", "high")
 class AbstentionAt:
     """What a least confidence comes to on the reporting half: shares of documents, with the interval.
 
-    `accuracy` is None where nothing is answered. `undecided` are documents of the project that the
-    published version would leave undecided; None where this version does not serve.
+    `accuracy` is None where too little is answered to measure it. `undecided` are documents of the project
+    that the published version would leave undecided; None where this version does not serve.
     """
 
     threshold: float
@@ -85,7 +85,7 @@ def shown(version: ModelVersion, least: float | None) -> ConfidencePage:
     raw = half.raw
     return ConfidencePage(
         documents=len(half.keys),
-        curve=abstain.abstention(sure, right),
+        curve=abstain.abstention(sure, right, fewest=FEWEST),
         now=_at(version, sure, right, version.abstain_below),
         wanted=_at(version, sure, right, wanted),
         overall=None if raw is None else reliability.of_task(half.task, raw, half.scores, half.targets),
@@ -95,7 +95,8 @@ def shown(version: ModelVersion, least: float | None) -> ConfidencePage:
 
 def least_for(version: ModelVersion, accuracy: float) -> float | None:
     """Return the least confidence whose answers are right so often on the tuning half; None where none is."""
-    return abstain.threshold_for_accuracy(*_judged(holdout.of_version(version).half(Half.TUNING)), accuracy)
+    sure, right = _judged(holdout.of_version(version).half(Half.TUNING))
+    return abstain.threshold_for_accuracy(sure, right, accuracy, fewest=FEWEST)
 
 
 def _judged(half: HoldoutScores) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -109,11 +110,11 @@ def _at(version: ModelVersion, sure: FloatArray, right: NDArray[np.bool_], thres
     if version.predictions.exists():
         below = filters.find(version.project, {"conf_to": 100 * threshold}) if threshold else None
         undecided = 0 if below is None else below.count()
-    accuracy = float(found.accuracy[0])
+    coverage = float(found.coverage[0])
     return AbstentionAt(
         threshold=threshold,
-        coverage=float(found.coverage[0]),
-        accuracy=None if np.isnan(accuracy) else accuracy,
+        coverage=coverage,
+        accuracy=float(found.accuracy[0]) if is_enough(round(coverage * len(sure))) else None,
         low=float(found.low[0]),
         high=float(found.high[0]),
         undecided=undecided,

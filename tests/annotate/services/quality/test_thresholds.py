@@ -195,21 +195,23 @@ def test_a_single_label_has_no_threshold_and_the_page_says_so(
 def test_the_confidence_page_tells_coverage_and_accuracy(
     version: ModelVersion, lead: User, sign_in: Callable[[User], Client]
 ) -> None:
-    shown = confidence.shown(version, 0.55)
+    shown = confidence.shown(version, 0.48)
     # Confidence of (p, 0.1, 0.1) is max(p, 1 - p) x 0.81: 0.567, 0.4455 three times, 0.486 and 0.729.
     assert shown.now.coverage == 1.0
     assert shown.now.accuracy == pytest.approx(12 / 24)
-    assert shown.wanted.coverage == pytest.approx(8 / 24)
+    assert shown.wanted.coverage == pytest.approx(12 / 24)
     assert shown.wanted.accuracy == 1.0
+    assert confidence.shown(version, 0.55).wanted.accuracy is None  # eight answers are no figure
     assert confidence.least_for(version, 1.0) == pytest.approx(0.486)
     client, where = sign_in(lead), reverse("version-confidence", args=[version.project.slug, 1])
     page = client.get(where, {"least": "0.99"}).content.decode()
     assert "nothing is answered" in page  # all abstained
+    assert "too few are answered" in client.get(where, {"least": "0.55"}).content.decode()
     assert "Accuracy over coverage" in page
     assert "before, error" in page
     file = client.get(reverse("version-confidence-csv", args=[version.project.slug, 1])).content.decode()
     assert file.splitlines()[0].endswith("confidence,coverage,accuracy,low,high")
-    assert len(file.splitlines()) == 1 + 4
+    assert len(file.splitlines()) == 1 + 2  # those that ten answers stand for
 
 
 def test_an_uncalibrated_version_has_no_confidence(version: ModelVersion) -> None:
