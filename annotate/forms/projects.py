@@ -393,10 +393,11 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             required=False,
             choices=strategy_choices(self.instance.task_type.task),
         )
+        task = self.instance.task
         self.fields["families"] = forms.MultipleChoiceField(
             label=self.fields["families"].label,
-            help_text=format_lazy("{} {}", self.fields["families"].help_text, slow_families_help()),
-            choices=family_choices(self.instance.task),
+            help_text=format_lazy("{} {}", self.fields["families"].help_text, slow_families_help(task)),
+            choices=family_choices(task),
             widget=forms.CheckboxSelectMultiple,
         )
         self.initial["families"] = schedule.families(self.instance)
@@ -458,9 +459,10 @@ def strategy_choices(task: Task) -> list[tuple[str, Any]]:
     return [("", _("The default of the task")), *fitting]
 
 
-def slow_families_help() -> Any:
-    """Return the sentence that says which families keep people waiting."""
-    titles = ", ".join(gettext(family.title) for family in families_in_order() if family.is_slow)
+def slow_families_help(task: str) -> Any:
+    """Return the sentence that says which families of a task keep people waiting."""
+    fitting = (family for family in families_in_order() if family.suits(TASK_TYPES[task].task))
+    titles = ", ".join(gettext(family.title) for family in fitting if family.is_slow)
     return _("These take minutes or longer: %(families)s.") % {"families": titles} if titles else ""
 
 

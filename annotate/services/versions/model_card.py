@@ -167,7 +167,7 @@ def _confused(version: ModelVersion, report: VersionReport) -> Iterator[str]:
     ]
     for number, i, j in sorted(cells, key=lambda cell: (-cell[0], cell[1], cell[2]))[:CONFUSED]:
         right, said = (plain(names.get(version.label_ids[at], "?")) for at in (i, j))
-        yield "- " + _("%(right)s decided as %(said)s: %(n)s documents") % {
+        yield "- " + _("%(right)s decided as %(said)s: %(n)s") % {
             "right": right,
             "said": said,
             "n": number,

@@ -46,12 +46,14 @@ def to_phrase(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _page(request: HttpRequest, project: Project, keys: list[int], context: dict[str, Any]) -> HttpResponse:
+    table = TableForm(request.GET, project=project)
     shown = {
         "project": project,
         "rows": pages.shown(keys[: pages.PAGE]),
         "compared": likeness.compared(project),
         "nearest": len(keys),
-        "table": TableForm(request.GET, project=project),
+        "table": table,
+        "heads": [(name, title, "", "") for name, title in table.columns],
         "search": search.parse(""),
         "labels": {label.pk: label.name for label in project.labels.all()},
         "tab": "documents",

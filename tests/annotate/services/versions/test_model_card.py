@@ -55,7 +55,7 @@ def test_it_tells_data_figures_mistakes_and_limits(
         "- **Holdout documents that report its figures:** 120",
         "| red | 40 | 0.90 | 0.80 | 0.85 | 0.80–0.90 |",
         "| blue | 9 | — | — | — | — |",
-        "- blue decided as green: 9 documents",
+        "- blue decided as green: 9",
         "The label with the best score is decided, whatever the score is.",
         "Its scores are calibrated; the calibration error is 0.041.",
     ):

@@ -8,9 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 
+from annotate.forms.documents import TableForm
 from annotate.models import Document, Embedding, Project, User
 from annotate.services.corpus import signs, vector_store
 
@@ -55,6 +57,8 @@ def test_the_texts_like_a_document_stand_with_the_nearest_first(
     page = client.get(address).content.decode()
     assert order(page, *VECTORS)[-2:] == ["evening", "noon"]
     assert "Compared with 3 texts" in page
+    assert page.count('<th scope="col" dir="auto"') == len(TableForm(QueryDict(), project=project).columns)
+    assert 'name="document"' not in page  # there is nothing to tick them for
     part = client.get(address, headers={"HX-Request": "true"}).content.decode()
     assert "<html" not in part
     assert order(part, *VECTORS) == ["evening", "noon"]
