@@ -51,6 +51,9 @@ def test_links_are_shown_once_each_with_whom_it_is_for(project: Project, lead: U
     assert not any(row.digest in link for row in Invitation.objects.all() for link in links)
     assert Event.objects.filter(kind="invited", by=lead, subject="Ada").count() == 1
     assert all(Client().get(link).status_code == 200 for link in links)
+    assert (
+        "Send the links" not in sign_in(lead).get(f"/projects/{project.slug}/members/").content.decode()
+    )  # where no mail is sent
 
 
 def test_a_guest_makes_an_account_and_labels(project: Project, link: str, client: Client) -> None:
