@@ -26,11 +26,13 @@ from annotate.models import (
     Restoration,
     Sweep,
     TrainingRun,
+    WebhookDelivery,
 )
 from annotate.models.jobs import JobKind
 from annotate.models.work import Work
 from annotate.queues import QUEUES
 from annotate.services.work import jobs, lease
+from tests.annotate.made.webhook_receiver import make_webhook
 
 pytestmark = pytest.mark.django_db
 Sent = list[tuple[str, str, int]]
@@ -74,6 +76,7 @@ def rows(project: Project, version: ModelVersion) -> dict[str, Work]:
         "export": Export.objects.create(project=project, format="csv"),
         "restore": Restoration.objects.create(project=project, source=project, name="a"),
         "mail": Mail.objects.create(kind="address", to="ada@example.org", language="en"),
+        "webhook": WebhookDelivery.objects.create(webhook=make_webhook(project), kind="test", payload={}),
         "sweep": Sweep.objects.create(),
         "remove": Removal.objects.create(project=project),
         **{job.kind: job for job in opened},
