@@ -21,6 +21,7 @@ from training.types import Dataset, Exported, FloatArray, NgramWeight, TrainingE
 MOST_DIMENSIONS = 300
 MOST_WORDS = 5  # in one n-gram
 MOST_CHARACTERS = 10  # in one subword
+_TRIALS = 3  # to learn from empty memory
 _NEVER = -15.0  # the bias of a label without any example
 
 
@@ -66,11 +67,19 @@ class FasttextModel:
         # every sigmoid what is not its label: where two fifths are such texts, macro-F1 rose from 0.556 to
         # 0.597.
         has_none = ~dataset.targets.any(axis=1)
-        learned = learn(dataset.texts, np.column_stack([dataset.targets, has_none]), recipe)
+        targets = np.column_stack([dataset.targets, has_none])
+        spoilt = []  # NB: held, so that the next trial gets other memory
+        while (compact := (learned := learn(dataset.texts, targets, recipe)).compact(dataset.texts)) is None:
+            spoilt.append(learned)
+            if len(spoilt) == _TRIALS:
+                raise TrainingError(
+                    "fastText started from memory that was not empty, so what it learned is worth nothing. "
+                    "Restart the training worker and train again."
+                )
         # Only the rows that training touched are kept, and one column for each label of the schema.
         labels = len(dataset.schema)
         output = learned.output[:, :labels]
-        self.subwords_, self.table_ = learned.compact(dataset.texts)  # table: (rows, dimension)
+        self.subwords_, self.table_ = compact  # table: (rows, dimension)
         self.output_: FloatArray | None = output  # (dimension, labels)
         if labels <= self.dimension:
             self.table_, self.output_ = self.table_ @ output, None  # table: (rows, labels)

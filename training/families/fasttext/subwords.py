@@ -47,10 +47,10 @@ class Learned:
     output: FloatArray
     learning_rate: float
 
-    def compact(self, texts: Sequence[str]) -> tuple[SubwordPreprocessor, FloatArray]:
+    def compact(self, texts: Sequence[str]) -> tuple[SubwordPreprocessor, FloatArray] | None:
         """Return the preprocessor and the rows that `texts` touch; the others are as they were drawn.
 
-        Raises `TrainingError` where they are not.
+        None where they are not: fastText started from memory that was not empty.
         """
         used = np.zeros(len(self.table), bool)
         used[: len(self.subwords.words)] = True
@@ -60,10 +60,7 @@ class Learned:
         # fastText draws no number that is larger than this. NB: the copy of the untouched rows has no name,
         # so its memory is free before the kept rows get theirs. Else a gap as large as the matrix would stay.
         if not (np.abs(np.delete(self.table, kept, axis=0)) <= 1 / self.table.shape[1]).all():
-            raise TrainingError(
-                "fastText started from memory that was not empty, so what it learned is worth nothing. "
-                "Restart the training worker and train again."
-            )
+            return None
         return self.subwords.keep(kept), self.table[kept]
 
 

@@ -158,11 +158,26 @@ def test_what_was_in_memory_before_does_not_change_the_model() -> None:
     assert len(last) == 2_000
 
 
-def test_memory_that_was_not_empty_is_found_out() -> None:
-    found = learned(SubwordSettings(buckets=BUCKETS))
-    found.table[-1] = 1e7
-    with pytest.raises(TrainingError, match="not empty"):
-        found.compact(TEXTS)
+@pytest.mark.parametrize("times", [2, 3])
+def test_memory_that_was_not_empty_is_found_out_and_other_memory_is_tried(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt: list[Learned] = []
+
+    def learn_from_junk(*of: Any) -> Learned:
+        found = learn(*of)
+        if len(spoilt) < times:
+            found.table[-1] = 1e7
+            spoilt.append(found)
+        return found
+
+    expected = fitted(small()).predict_proba(TEXTS)
+    monkeypatch.setattr("training.families.fasttext.model.learn", learn_from_junk)
+    if times == 2:
+        np.testing.assert_array_equal(fitted(small()).predict_proba(TEXTS), expected)
+    else:
+        with pytest.raises(TrainingError, match="not empty"):
+            fitted(small())
 
 
 def test_a_learning_rate_that_overflows_is_halved_and_the_report_says_so() -> None:
