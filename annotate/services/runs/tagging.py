@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +57,6 @@ class TaggingPlan(FitPlan):
 
     def prepare(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
         """Give the words of the texts their vectors, where the family reads them."""
-        begun = time.perf_counter()
         snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < POOL)
         if not entry(FAMILIES, run.family).reads_word_vectors:
             return Prepared(snapshot)
@@ -68,7 +66,7 @@ class TaggingPlan(FitPlan):
         snapshot = replace(snapshot, dataset=dataset).only(known | (np.cumsum(~known) <= FRESH))
         texts = [*_labelled(snapshot), *snapshot.pool_texts]
         words.prepare(texts, dataset.way, tell=lambda done: meter("vectors", 0.5 * done))
-        return Prepared(snapshot, seconds=time.perf_counter() - begun, words=words)
+        return Prepared(snapshot, words=words)
 
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
         """Train the family, and keep the figures of what its bundle finds."""

@@ -295,12 +295,35 @@ def answers(
 
 
 @pytest.fixture
+def watched(project: Project) -> dict[str, list[Any]]:
+    """Make an alarm and a webhook; return what stands in the addresses about them after the project."""
+    of_alarm = [f"{of}drift-alarm-{does}" for of in ("", "api-") for does in ("seen", "usual")]
+    of_webhook = ["webhook-remove", "webhook-try", "webhook-on"]
+    return {
+        **dict.fromkeys(of_alarm, [make_alarm(project).pk]),
+        **dict.fromkeys(of_webhook, [make_webhook(project).pk]),
+    }
+
+
+@pytest.fixture
+def saved_views(project: Project, lead: User) -> dict[str, list[Any]]:
+    """Save two views of the documents; return what stands in the addresses about them after the project."""
+    ours, old = (
+        SavedView.objects.create(project=project, owner=lead, name=name, is_shared=True)
+        for name in ("Ours", "Old")
+    )
+    return {"saved-view-rename": [ours.pk], "saved-view-delete": [old.pk]}
+
+
+@pytest.fixture
 def world(
     project: Project,
     lead: User,
     annotator: User,
     stranger: User,
     answers: dict[str, list[Any]],
+    watched: dict[str, list[Any]],
+    saved_views: dict[str, list[Any]],
     tmp_path: Path,
     settings: Any,
 ) -> dict[str, list[Any]]:
@@ -322,16 +345,12 @@ def world(
     for number, stage in ((1, Stage.RETIRED), (2, Stage.PUBLISHED)):
         keep(add_version(project, tmp_path, number=number, stage=stage), Sample.HOLDOUT, [], [])
     key, _secret = api_keys.issue(user=lead, name="old one", scopes=[Scope.PREDICT])
-    alarm = make_alarm(project)
     red, green, _blue = project.labels.all()
     type(green).objects.filter(pk=green.pk).update(archived_at=timezone.now())
-    ours, old = (
-        SavedView.objects.create(project=project, owner=lead, name=name, is_shared=True)
-        for name in ("Ours", "Old")
-    )
-    return answers | {
-        "saved-view-rename": [ours.pk],
-        "saved-view-delete": [old.pk],
+    return {
+        **answers,
+        **watched,
+        **saved_views,
         "project-label": [red.pk],
         **{f"{of}-label-{does}": [red.pk] for of in ("project", "api") for does in ("archive", "merge")},
         "api-label-split": [red.pk],
@@ -348,11 +367,6 @@ def world(
         "version-roll-back": [1],
         "version-score": [2],
         "version-revise": [2],
-        "drift-alarm-seen": [alarm.pk],
-        "drift-alarm-usual": [alarm.pk],
-        "api-drift-alarm-seen": [alarm.pk],
-        "api-drift-alarm-usual": [alarm.pk],
-        **dict.fromkeys(("webhook-remove", "webhook-try", "webhook-on"), [make_webhook(project).pk]),
         "run-cancel": [run.pk],
         "job-cancel": [vectors.pk],
         "api-key-revoke": [key.pk],
