@@ -16,11 +16,12 @@ import numpy as np
 
 from training.bundles.bundle import GRAPH, BundleDraft, bundle_bytes, label_schema, open_bundle, read_manifest
 from training.bundles.predictor import Predictor
-from training.cli.inputs import read_dataset, read_texts
+from training.cli.inputs import output_file, read_dataset, read_texts
 from training.cli.spans import bench as spans
 from training.export.onnx import compare_int8, export_model, quantize
 from training.families.build import read_original
 from training.figures.evidence import figure, is_enough, why_none
+from training.threads import machine
 from training.types import Json, LabelSchema, TrainingError
 
 _SINGLES = 2_000
@@ -108,7 +109,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--against", choices=["torch"], help="compare FP32 and INT8 with PyTorch, on the bundle's own weights"
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the figures there")
     parser.set_defaults(run=run)
 
 
@@ -140,6 +141,7 @@ def run(arguments: argparse.Namespace) -> None:
         "threads": arguments.threads,
         "bundle_bytes": bundle_bytes(arguments.bundle),
         "parity": predictor.manifest.figures.get("parity"),
+        "machine": machine(),
     }
     if arguments.against:
         figures |= against_torch(arguments)

@@ -12,7 +12,7 @@ from training.bundles.cascade import CascadePredictor
 from training.bundles.predictor import Predictor
 from training.cli.candidates import compare_measured
 from training.cli.card import show
-from training.cli.inputs import add_objective_arguments, read_dataset
+from training.cli.inputs import add_objective_arguments, output_file, output_folder, read_dataset
 from training.figures.evidence import figure, is_enough, why_none
 from training.reportcard.card import Candidate
 from training.reportcard.measurement import measure
@@ -32,8 +32,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, help="macro-F1 that may be lost")
     add_objective_arguments(parser)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the cascade")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    parser.add_argument(
+        "--out", type=output_folder, required=True, metavar="DIR", help="folder of the cascade"
+    )
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the figures there")
     parser.set_defaults(run=run)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from training.cli.candidates import Files, Vectors, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.inputs import add_file_arguments, parse_settings, read_datasets
+from training.cli.inputs import add_file_arguments, output_file, output_folder, parse_settings, read_datasets
 from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine
@@ -62,8 +62,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--tolerance", type=float, default=TOLERANCE, help="macro-F1 that is not worth paying"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--bundles", type=Path, metavar="DIR", help="keep the bundles there")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the card there")
+    parser.add_argument("--bundles", type=output_folder, metavar="DIR", help="keep the bundles there")
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the card there")
     add_encoder_arguments(parser)
     parser.set_defaults(run=run)
 

@@ -13,7 +13,7 @@ from training.bundles.cascade import Serving, open_predictor
 from training.cli.candidates import Files, Vectors, compare_measured, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.inputs import parse_settings, read_dataset, read_texts
+from training.cli.inputs import output_file, output_folder, parse_settings, read_dataset, read_texts
 from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.figures.evidence import is_enough, why_none
 from training.preprocess.encoder import OnnxEncoder
@@ -37,8 +37,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--family", required=True, choices=sorted(FAMILIES), help="of the student")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="its parameter")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of its bundle")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    parser.add_argument(
+        "--out", type=output_folder, required=True, metavar="DIR", help="folder of its bundle"
+    )
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the figures there")
     add_encoder_arguments(parser)
     parser.set_defaults(run=run)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.cli.inputs import output_file
 from training.drift.corridor import Counts, MixCorridor, MixReading
 from training.records import read
 from training.types import Json, TrainingError
@@ -26,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--window", default="window", metavar="COL", help="column of the window")
     parser.add_argument("--size", type=int, default=500, help="texts a window, where no column tells")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, metavar="OUT")
+    parser.add_argument("--json", type=output_file, metavar="OUT")
     parser.set_defaults(run=run)
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
-from training.cli.inputs import read_texts
+from training.cli.inputs import output_file, read_texts
 
 FORMATS = {"torchscript": "training.export.torchscript"}
 
@@ -18,7 +18,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser("export", help="write a bundle's model in another format")
     parser.add_argument("bundle", type=Path, metavar="DIR")
     parser.add_argument("--format", required=True, choices=sorted(FORMATS))
-    parser.add_argument("--out", type=Path, required=True, metavar="F", help="the file to write")
+    parser.add_argument("--out", type=output_file, required=True, metavar="F", help="the file to write")
     parser.add_argument("--texts", type=Path, metavar="F", help="compare with the bundle on these texts")
     parser.add_argument("--text", default="text", metavar="COL", help="column of the text")
     parser.set_defaults(run=run)

@@ -1,9 +1,13 @@
-"""Reads what commands are given: labelled files, files of labels, and settings."""
+"""Reads what commands are given: labelled files, files of labels, settings, and where to write.
+
+A place that could not be written is refused before any work is done.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -154,3 +158,26 @@ def add_objective_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--objective-value", type=float, default=1.0, metavar="X", help="beta, or the precision"
     )
+
+
+def output_file(text: str) -> Path:
+    """Return the path of a file to write; one that could not be written is an `ArgumentTypeError`."""
+    path = Path(text)
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {path.parent} for {path.name}; make it first.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be written; choose another place.")
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """Return the path of a folder to make or replace; an `ArgumentTypeError` where that could not be done."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{path} is a file; name a folder.")
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{path} cannot be made: {above} cannot be written to.")
+    return path

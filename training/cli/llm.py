@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from training.cli.embedders import add_encoder_arguments, open_embedder
-from training.cli.inputs import parse_settings, read_answers, read_labels, read_texts, task_of
+from training.cli.inputs import output_file, parse_settings, read_answers, read_labels, read_texts, task_of
 from training.figures.evaluate import macro_f1
 from training.figures.evidence import figure, is_enough, why_none
 from training.llm.asking import AT_ONCE, Question, ask_all, check_concurrency
@@ -69,7 +69,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a field of the request"
     )
     parser.add_argument("--answers", type=Path, metavar="F", help="keep answers there, and ask nothing twice")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write figures and answers there")
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write figures and answers there")
     add_encoder_arguments(parser)
     parser.set_defaults(run=run)
 

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,8 +19,10 @@ from training.cli.inputs import (
     add_file_arguments,
     check_columns,
     labels_spans,
+    output_file,
     parse_settings,
     read_datasets,
+    task_of,
 )
 from training.cli.spans import simulate as spans
 from training.encoders.neighbours import nearest
@@ -29,7 +32,9 @@ from training.figures.evidence import figure, is_enough, why_none
 from training.protocol import ScoresPool, TextModel
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry, families_in_order
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
+from training.splits import hold_out, split_key
 from training.tasks import find
+from training.threads import machine, threads_for
 from training.types import (
     Dataset,
     Embedder,
@@ -42,6 +47,15 @@ from training.types import (
     RunSpec,
     TrainingError,
 )
+
+# What a new project of the site starts with; a test compares the two.
+SITE_DEFAULTS: Mapping[str, Json] = {
+    "start": "kmeans",
+    "seed_labels": 50,
+    "batch": 50,
+    "random_share": 0.1,
+    "holdout_share": 0.1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +113,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="a family's parameter"
     )
-    parser.add_argument("--strategy", required=True, choices=sorted(STRATEGIES))
+    parser.add_argument("--strategy", choices=sorted(STRATEGIES))
+    parser.add_argument(
+        "--site-defaults",
+        action="store_true",
+        help="the strategy unless given, first batch, batches, random and holdout share of a new project",
+    )
     parser.add_argument(
         "--start", default="kmeans", choices=sorted(STRATEGIES), help="how the first are chosen"
     )
@@ -107,9 +126,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--batch", type=int, default=100, metavar="N", help="labels between two models")
     parser.add_argument("--budget", type=int, default=1000, metavar="N", help="labels in all")
     parser.add_argument("--random-share", type=float, default=0.0, metavar="X", help="of each batch, 0 to 1")
-    parser.add_argument("--seeds", type=_seeds, default=(0,), metavar="0,1,2", help="one curve for each")
-    parser.add_argument("--json", type=Path, required=True, metavar="OUT", help="write the curves there")
-    parser.add_argument("--plot", type=Path, metavar="OUT.svg", help="draw the mean curve")
+    parser.add_argument(
+        "--holdout-share", type=float, default=0.0, metavar="X", help="of the training file, nobody is asked"
+    )
+    parser.add_argument("--seeds", type=_seeds, default=(0,), metavar="0-9", help="one curve for each")
+    parser.add_argument(
+        "--json", type=output_file, required=True, metavar="OUT", help="write the curves there"
+    )
+    parser.add_argument("--plot", type=output_file, metavar="OUT.svg", help="draw the mean curve")
     parser.add_argument(
         "--beside", action="append", default=[], metavar="NAME=FILE", help="draw another JSON's curve beside"
     )
@@ -120,12 +144,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
     if labels_spans(arguments):
+        if arguments.site_defaults or not arguments.strategy:
+            raise TrainingError("For spans, name a --strategy; --site-defaults is for labelled documents.")
         arguments.family = arguments.family or families_in_order(find(arguments.task))[0].key
-        spans.run(arguments)
+        with threads_for(arguments.family):
+            spans.run(arguments)
         return
     check_columns(arguments)
     if not arguments.family:
         raise TrainingError("--family is needed: which model is to learn.")
+    if arguments.site_defaults:
+        vars(arguments).update(SITE_DEFAULTS)
+        arguments.strategy = arguments.strategy or task_of(arguments.multi).default_strategy
+    if not arguments.strategy:
+        raise TrainingError("--strategy is needed, or --site-defaults: how documents are chosen.")
+    if not 0 <= arguments.holdout_share < 1:
+        raise TrainingError("--holdout-share must be from 0 up to, but not, 1.")
     plan = Replay(
         spec=RunSpec(arguments.family, parse_settings(arguments.set)),
         strategy=arguments.strategy,
@@ -137,6 +171,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test = read_datasets(arguments.train, [arguments.test], **columns)
+    train = _without_holdout(train, arguments.holdout_share)
+    check_plan(plan, train)
     world = World(train, test, None, None, None)
     family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
     if family_reads_vectors or any(
@@ -149,16 +185,13 @@ def run(arguments: argparse.Namespace) -> None:
     reason = "" if is_enough(len(test)) else why_none(len(test))
     for seed in arguments.seeds:
         points = []
-        for point in simulate(plan, world, seed):
-            points.append(asdict(point))
-            print(
-                f"seed {seed}  {point.labels:6d} labels  macro-F1 {_shown(point.macro_f1)}  "
-                f"micro-F1 {_shown(point.micro_f1)}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+        with threads_for(plan.spec.family):
+            for point in simulate(plan, world, seed):
+                points.append(asdict(point))
+                _tell(seed, point)
         curves.append({"seed": seed, "points": points})
-        content = {"curves": curves, "mean": mean_points(curves), "reason": reason}
+        content: Json = {"curves": curves, "mean": mean_points(curves), "spread": spread_points(curves)}
+        content |= {"reason": reason, "machine": machine()}
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
     if reason:
         raise TrainingError(f"There is no curve: macro-F1 is {reason} in {arguments.test}.")
@@ -173,27 +206,33 @@ def run(arguments: argparse.Namespace) -> None:
             except (ValueError, KeyError, TypeError) as error:
                 raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
         arguments.plot.write_text(draw(pictured), encoding="utf-8")
-    print(json.dumps({"mean": mean_points(curves)}))
+    print(json.dumps({"mean": mean_points(curves), "spread": spread_points(curves), "machine": machine()}))
+
+
+def check_plan(plan: Replay, train: Dataset) -> None:
+    """Raise `TrainingError` for a plan that cannot be carried out on these documents."""
+    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
+        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
+    if plan.budget < plan.seed_labels or plan.budget > len(train):
+        raise TrainingError(
+            f"--budget must be at least --seed-labels and at most the {len(train)} documents there are."
+        )
+    task = train.schema.task
+    for key in (plan.start, plan.strategy):
+        if not entry(STRATEGIES, key).suits(task):
+            raise TrainingError(f"The strategy {key!r} does not suit the task {task.key!r}.")
 
 
 def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
     """Yield a point after the first labels and after each batch, by the functions that the site uses."""
     schema, targets = world.train.schema, world.train.targets
-    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
-        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
-    if plan.budget < plan.seed_labels or plan.budget > len(world.train):
-        raise TrainingError(
-            f"--budget must be at least --seed-labels and at most the {len(world.train)} documents there are."
-        )
-    for key in (plan.start, plan.strategy):
-        if not entry(STRATEGIES, key).suits(schema.task):
-            raise TrainingError(f"The strategy {key!r} does not suit the task {schema.task.key!r}.")
+    check_plan(plan, world.train)
     choose = CHOOSER.load()
     rng = np.random.default_rng(seed)
     labelled = np.zeros(0, np.int64)
     if plan.seed_labels:
         pool = PoolView(len(world.train), None, world.vectors, None, np.zeros(len(schema), np.int64))
-        labelled = choose(plan.start, pool, plan.seed_labels, rng).indices
+        labelled = choose(plan.start, pool, plan.seed_labels, rng, random_share=plan.random_share).indices
     with tempfile.TemporaryDirectory(prefix="winnow-simulate-") as folder:
         previous: Path | None = None
         while True:
@@ -230,6 +269,24 @@ def mean_points(curves: Sequence[Json]) -> list[dict[str, float | None]]:
     ]
 
 
+def spread_points(curves: Sequence[Json]) -> list[dict[str, float | None]]:
+    """Return the standard deviation between curves at each number of labels; None of a single curve."""
+    steps = [{point["labels"]: point for point in curve["points"]} for curve in curves]
+    shared = [int(point["labels"] or 0) for point in mean_points(curves)]
+    return [
+        {key: _deviation([step[labels][key] for step in steps]) for key in ("macro_f1", "micro_f1")}
+        | {"labels": labels}
+        for labels in shared
+    ]
+
+
+def _without_holdout(train: Dataset, share: float) -> Dataset:
+    """Return the documents of the pool lane, near duplicates on one side, as an import divides them."""
+    keys = [split_key(text) for text in train.texts]
+    held = hold_out(Counter(keys), share)
+    return rows_of(train, np.array([key not in held for key in keys], bool))
+
+
 def _learn(spec: RunSpec, world: World, labelled: IntArray, rest: IntArray) -> tuple[TextModel, Round]:
     """Return a model of the labelled documents, which may see the rest as its pool, and its figures."""
     near = world.neighbours
@@ -263,6 +320,20 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
+def _deviation(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.std(known, ddof=1)) if len(known) == len(values) > 1 else None
+
+
+def _tell(seed: int, point: CurvePoint) -> None:
+    print(
+        f"seed {seed}  {point.labels:6d} labels  macro-F1 {_shown(point.macro_f1)}  "
+        f"micro-F1 {_shown(point.micro_f1)}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
 def _measured(points: Sequence[Mapping[str, float | None]]) -> list[dict[str, float]]:
     """Return what can be drawn: the points that have figures."""
     found = [{key: value for key, value in point.items() if value is not None} for point in points]
@@ -274,4 +345,11 @@ def _shown(value: float | None) -> str:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
+    """Read "0,1,2", a range "0-9", or both."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+            raise argparse.ArgumentTypeError(f"{part!r} is no seed and no range of seeds, such as 0-9.")
+        found += range(int(first), int(last or first) + 1)
+    return tuple(found)

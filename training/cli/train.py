@@ -17,6 +17,8 @@ from training.cli.inputs import (
     add_objective_arguments,
     check_columns,
     labels_spans,
+    output_file,
+    output_folder,
     parse_settings,
     read_datasets,
     read_labels,
@@ -30,6 +32,7 @@ from training.figures.evidence import figure, is_enough, why_none
 from training.figures.thresholds import DEFAULT
 from training.registry import FAMILIES
 from training.runs.pipeline import rows_of, train_and_package
+from training.threads import machine
 from training.types import Dataset, Embedder, Json, Pool, RunReport, RunSpec
 
 
@@ -52,8 +55,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--limit", type=int, metavar="N", help="spans: the first texts of a shuffle by --seed"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the bundle")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    parser.add_argument(
+        "--out", type=output_folder, required=True, metavar="DIR", help="folder of the bundle"
+    )
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the figures there")
     add_encoder_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -130,6 +135,7 @@ def _figures(report: RunReport, test: Dataset, embedder: Embedder | None) -> dic
         "fit_s": report.fit_seconds,
         "bundle_bytes": report.bundle_bytes,
         "parity": asdict(report.parity),
+        "machine": machine(),
         "details": dict(report.details),
         "per_class": [asdict(label) for label in evaluation.per_class],
     }

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from training.cli.embedders import add_encoder_arguments
-from training.cli.inputs import read_datasets
+from training.cli.inputs import output_file, output_folder, read_datasets
 from training.registry import ENCODER_TUNER, Entry
 from training.types import Json
 
@@ -32,8 +32,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--text", required=True, metavar="COL", help="column of the text")
     parser.add_argument("--label", required=True, metavar="COL", help="column of the label or labels")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="what --encoder then takes")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures there")
+    parser.add_argument(
+        "--out", type=output_folder, required=True, metavar="DIR", help="what --encoder then takes"
+    )
+    parser.add_argument("--json", type=output_file, metavar="OUT", help="write the figures there")
     for name, kind in _SETTINGS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar="X")
     add_encoder_arguments(parser)

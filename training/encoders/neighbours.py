@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.threads import one_thread
 from training.types import FloatArray, Neighbours, TrainingError
 
 EXACT_ROWS = 100_000
@@ -37,6 +38,12 @@ def nearest_to(
         return Neighbours(np.zeros(shape, np.int64), np.zeros(shape, np.float32))
     if len(vectors) > exact_rows:
         return _approximate(queries, vectors, wanted)
+    with one_thread():
+        return _exact(queries, vectors, wanted)
+
+
+def _exact(queries: FloatArray, vectors: FloatArray, wanted: int) -> Neighbours:
+    """Compare each query with every row."""
     block = max(1, _BLOCK_CELLS // len(vectors))
     indices = np.empty((len(queries), wanted), np.int64)
     similarities = np.empty((len(queries), wanted), np.float32)
@@ -82,8 +89,9 @@ def _approximate(queries: FloatArray, vectors: FloatArray, k: int) -> Neighbours
         ) from error
     index = faiss.IndexHNSWFlat(vectors.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction, index.hnsw.efSearch = 80, max(64, 2 * k)
-    index.add(np.ascontiguousarray(vectors))
-    similarities, rows = index.search(np.ascontiguousarray(queries), k)
+    with one_thread():
+        index.add(np.ascontiguousarray(vectors))
+        similarities, rows = index.search(np.ascontiguousarray(queries), k)
     # NB: the search marks places that it could not fill with -1; they get a neighbour of weight 0.
     similarities[rows < 0] = 0.0
     return Neighbours(np.maximum(rows, 0).astype(np.int64), similarities.astype(np.float32))

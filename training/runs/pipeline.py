@@ -25,6 +25,7 @@ from training.protocol import ReportsProgress, ScoresHeldBack, ScoresOutOfFold, 
 from training.registry import FAMILIES, entry
 from training.runs.stages import Stages
 from training.splits import assign_folds
+from training.threads import steady
 from training.types import (
     Dataset,
     Embedder,
@@ -89,6 +90,7 @@ class Tuned:
         return calibration.apply(self.calibration, raw)
 
 
+@steady
 def train_and_package(
     spec: RunSpec,
     dataset: Dataset,
@@ -195,6 +197,7 @@ def export_decided(
     return manifest
 
 
+@steady
 def fit_model(
     spec: RunSpec,
     dataset: Dataset,
@@ -214,6 +217,7 @@ def fit_model(
     return Fitted(model, time.perf_counter() - started)
 
 
+@steady
 def calibrate_and_tune(
     spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None = None
 ) -> Tuned:

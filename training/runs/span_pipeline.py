@@ -21,6 +21,7 @@ from training.tagging.answers import FEWEST_SPANS, FEWEST_TO_TUNE, Decoder, fit_
 from training.tagging.answers import IDENTITY as UNCALIBRATED
 from training.tagging.figures import SpanEvaluation, calibration_error, evaluate_spans
 from training.tagging.signs import signs
+from training.threads import steady
 from training.types import FloatArray, Json, ProgressCallback, RunSpec, Span
 
 FIGURES = ("precision", "recall")  # what a manifest keeps of the evaluation besides F1
@@ -68,6 +69,7 @@ class TunedDecoder:
         return {"tuned_on": self.source, "tuned_documents": self.documents, "calibration": calibration}
 
 
+@steady
 def train_spans(
     spec: RunSpec,
     dataset: SpanDataset,

@@ -9,6 +9,7 @@ import numpy as np
 from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
 from training.strategies.diversity import diverse
+from training.threads import one_thread
 from training.types import PoolView, Selection
 
 
@@ -31,7 +32,8 @@ def choose_batch(
     wanted = min(n, pool.size)
     strays = int(rng.binomial(wanted, random_share))
     choose = partial(diverse, base) if strategy.reads_scores and strategy.spreads else base
-    chosen = choose(pool, wanted - strays, rng)
+    with one_thread():
+        chosen = choose(pool, wanted - strays, rng)
     rest = np.setdiff1d(np.arange(pool.size), chosen.indices)
     added = rng.permutation(rest)[:strays].astype(np.int64)
     indices = np.concatenate([chosen.indices, added])

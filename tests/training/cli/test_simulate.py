@@ -161,7 +161,8 @@ def test_texts_are_embedded_only_for_a_family_or_a_strategy_that_reads_vectors(
     file = str(write_csv(tmp_path / "data.csv", make_dataset(SINGLE, 30)))
     files = ["--train", file, "--test", file, "--text", "text", "--label", "label"]
     choice = ["--family", family, "--strategy", "margin", "--start", start]
-    assert main(["simulate", *files, *choice, "--json", str(tmp_path / "out.json")]) == 0
+    sizes = ["--seed-labels", "10", "--budget", "20", "--json", str(tmp_path / "out.json")]
+    assert main(["simulate", *files, *choice, *sizes]) == 0
     (found,) = worlds
     assert (found.vectors is not None) == has_vectors
     assert (found.neighbours is not None) == (family == "embedding")
@@ -182,3 +183,64 @@ def test_names_in_a_plot_are_text() -> None:
     picture = draw({"<b>&": [{"labels": 1, "macro_f1": 0.5}]})
     assert "&lt;b&gt;&amp;" in picture
     ElementTree.fromstring(picture)
+
+
+def command(folder: Path, *more: str) -> list[str]:
+    train = write_csv(folder / "train.csv", make_dataset(SINGLE, 200))
+    test = write_csv(folder / "test.csv", make_dataset(SINGLE, 60, seed=1))
+    files = ["--train", str(train), "--test", str(test), "--text", "text", "--label", "label"]
+    return ["simulate", *files, "--family", "tfidf", *more, "--json", str(folder / "out.json")]
+
+
+def test_the_defaults_of_the_site_hold_texts_out_and_draw_a_share_at_random(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "open_embedder", lambda arguments: (WordEmbedder(), tmp_path))
+    seen: list[tuple[Replay, World]] = []
+    original = simulation.simulate
+
+    def remember(plan: Replay, world: World, seed: int) -> Any:
+        seen.append((plan, world))
+        return original(plan, world, seed)
+
+    monkeypatch.setattr(simulation, "simulate", remember)
+    assert main(command(tmp_path, "--site-defaults", "--budget", "100", "--seeds", "1-3,7")) == 0
+    plan, here = seen[0]
+    assert (plan.strategy, plan.start, plan.batch, plan.random_share) == ("margin", "kmeans", 50, 0.1)
+    texts = set(make_dataset(SINGLE, 200).texts)
+    assert set(here.train.texts) < texts
+    assert 0.85 <= len(set(here.train.texts)) / len(texts) <= 0.95
+    content = json.loads((tmp_path / "out.json").read_text())
+    assert [curve["seed"] for curve in content["curves"]] == [1, 2, 3, 7]
+    reached = [curve["points"][-1]["macro_f1"] for curve in content["curves"]]
+    assert content["spread"][-1]["macro_f1"] == pytest.approx(np.std(reached, ddof=1))
+    assert content["machine"]["threads"]
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--strategy", "margin", "--seeds", "3-1"], "'3-1' is no seed and no range of seeds"),
+        (["--strategy", "margin", "--seeds", "one"], "'one' is no seed"),
+        (["--strategy", "margin", "--plot", "absent/plot.svg"], "there is no folder absent"),
+        (["--strategy", "margin", "--plot", "."], "is a folder"),
+        ([], "--strategy is needed, or --site-defaults"),
+        (["--strategy", "margin", "--budget", "900"], "at most the 200 documents there are"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(
+    more: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(simulation, "open_embedder", lambda arguments: pytest.fail("texts were embedded"))
+    monkeypatch.setattr(simulation, "fit_model", lambda *rest: pytest.fail("a model was fitted"))
+    try:
+        code: object = main(command(tmp_path, "--start", "kmeans", *more))
+    except SystemExit as ended:  # what argparse itself refuses
+        code = ended.code
+    assert code == 2
+    assert said in capsys.readouterr().err

@@ -11,6 +11,7 @@ import numpy as np
 from training.bundles.bundle import bundle_bytes
 from training.bundles.span_predictor import SpanPredictor
 from training.cli.spans.inputs import read_plain_texts, word_count
+from training.threads import machine
 from training.types import Json, TrainingError
 
 _SINGLES, _WARM = 500, 20
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
         "threads": arguments.threads,
         "bundle_bytes": bundle_bytes(arguments.bundle),
         "parity": predictor.manifest.figures.get("parity"),
+        "machine": machine(),
     }
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1), "utf-8")

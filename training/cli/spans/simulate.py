@@ -23,6 +23,7 @@ from training.spans import SpanDataset
 from training.tagging.figures import entity_f1
 from training.tagging.signs import signs
 from training.tagging.ways import usual_way
+from training.threads import machine
 from training.types import Json, PoolView, RunSpec, TrainingError
 
 
@@ -76,7 +77,13 @@ def run(arguments: argparse.Namespace) -> None:
                 flush=True,
             )
         curves.append({"seed": seed, "points": points})
-        content = {"strategy": plan.strategy, "curves": curves, "mean": mean_of(curves), "reason": reason}
+        content: Json = {
+            "strategy": plan.strategy,
+            "curves": curves,
+            "mean": mean_of(curves),
+            "reason": reason,
+        }
+        content["machine"] = machine()
         arguments.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
     if reason:
         raise TrainingError(f"There is no curve: entity F1 is {reason} in {arguments.test}.")

@@ -15,6 +15,7 @@ from training.figures.evidence import is_enough, why_none
 from training.preprocess.words import WAYS
 from training.runs.span_pipeline import SpanRunReport, train_spans
 from training.tagging.ways import usual_way
+from training.threads import machine
 from training.types import Json, RunSpec
 
 
@@ -73,6 +74,7 @@ def span_figures(report: SpanRunReport) -> dict[str, Json]:
         "bundle_bytes": report.bundle_bytes,
         "biases": list(report.biases),
         "parity": report.parity.to_json(),
+        "machine": machine(),
         "details": dict(report.details),
         "per_type": {one.key: asdict(one) for one in found.per_type},
         "confusions": [list(one) for one in found.confusions],

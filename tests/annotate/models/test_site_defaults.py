@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from annotate.models import Project
+from training.cli.simulate import SITE_DEFAULTS
+
+
+def test_a_simulation_with_the_defaults_of_the_site_has_those_of_a_new_project() -> None:
+    project = Project()
+    shares = (project.random_share, project.holdout_share)
+    assert (SITE_DEFAULTS["random_share"], SITE_DEFAULTS["holdout_share"]) == shares
+    assert (SITE_DEFAULTS["seed_labels"], SITE_DEFAULTS["batch"]) == (project.batch_size,) * 2
