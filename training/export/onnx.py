@@ -92,19 +92,18 @@ def prefer_int8(
     draft: BundleDraft,
     manifest: Manifest,
     parity: Parity,
-    held_out: Dataset,
-    learned: Dataset,
+    documents: Dataset,
     *,
+    held_out: bool,
     tell: Tell = lambda done: None,
 ) -> tuple[Manifest, Parity]:
-    """Replace the FP32 graph by an INT8 one where both decide alike on (at most 2,000) held-out texts.
+    """Replace the FP32 graph by an INT8 one where both decide alike on (at most 2,000) documents.
 
     The gate: at least 98 % of the decisions the same (`evaluate.agreement`), and macro-F1 at most one point
-    lower; where nothing is held out, on `learned` texts. A graph that does not pass is tried once more with
-    its narrowing matrices in FP32. The returned parity compares INT8 with FP32 if INT8 passed; its note
-    says how the gate ended, and its `twin` holds the figures of both graphs.
+    lower. `held_out`: whether the model has seen none of these documents. A graph that does not pass is tried
+    once more with its narrowing matrices in FP32. The returned parity compares INT8 with FP32 if INT8 passed;
+    its note says how the gate ended, and its `twin` holds the figures of both graphs.
     """
-    documents = held_out if len(held_out) else learned
     if not isinstance(model, OffersInt8) or not model.int8 or not len(documents):
         return manifest, parity
     failed: list[Parity] = []
@@ -112,7 +111,7 @@ def prefer_int8(
         with BundleDraft(draft.target) as trial:
             stored = quantize(draft, trial, manifest, exact=exact)
             found, twin = compare_int8(draft.folder, trial.folder, documents, tell)
-            found = replace(found, twin=replace(twin, held_out=bool(len(held_out))))
+            found = replace(found, twin=replace(twin, held_out=held_out))
             how = "INT8 but for narrowing matrices" if exact else "INT8"
             if found.same_decisions >= MIN_SAME_DECISIONS and twin.macro_f1_loss <= MAX_F1_LOSS:
                 os.replace(trial.folder / GRAPH, draft.folder / GRAPH)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -124,7 +124,7 @@ def train_and_package(
         manifest = export_decided(spec, dataset, model, tuned, draft, embedder)
         if self_contained:
             _add_encoder(draft, manifest, encoder_root)
-        manifest, parity = _prove(model, draft, manifest, dataset, [reporting, tuning], embedder, stages.tell)
+        manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, embedder, stages.tell)
 
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation = evaluate_bundle(
@@ -158,16 +158,25 @@ def _prove(
     draft: BundleDraft,
     manifest: Manifest,
     dataset: Dataset,
-    halves: Sequence[Dataset],
+    tuning: Dataset,
+    reporting: Dataset,
     embedder: Embedder | None,
     tell: Callable[[float], None],
 ) -> tuple[Manifest, Parity]:
-    """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good."""
-    targets = np.concatenate([half.targets for half in halves])
-    held = Dataset(dataset.schema, tuple(text for half in halves for text in half.texts), targets)
-    texts = held.texts or dataset.texts or dataset.schema.keys
+    """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good.
+
+    That is decided without the reporting documents, as whatever they choose they no longer report fairly.
+    """
+    texts = reporting.texts + tuning.texts or dataset.texts or dataset.schema.keys
     parity = check_parity(model, draft.folder, texts, embedder=embedder)
-    return prefer_int8(model, draft, manifest, parity, held, dataset, tell=tell)
+    is_enough = dataset.schema.task.is_enough_to_tune(tuning.targets) if len(tuning) else False
+    judged = tuning if is_enough else _joined(tuning, dataset)
+    return prefer_int8(model, draft, manifest, parity, judged, held_out=is_enough, tell=tell)
+
+
+def _joined(tuning: Dataset, dataset: Dataset) -> Dataset:
+    targets = np.concatenate([tuning.targets, dataset.targets])
+    return Dataset(dataset.schema, tuning.texts + dataset.texts, targets)
 
 
 def export_decided(

@@ -140,13 +140,12 @@ def _prove(
     encoder: WordEncoder | None,
 ) -> tuple[Manifest, SpanParity]:
     """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good."""
-    held = [half for half in (reporting, tuning) if len(half)]
-    texts = [text for half in held for text in half.texts] or list(dataset.texts)
+    texts = [*reporting.texts, *tuning.texts] or list(dataset.texts)
     parity = check_span_parity(model, draft.folder, texts, encoder=encoder)
     if not (isinstance(model, OffersInt8) and model.int8):
         return manifest, parity
-    # Judged on what the report does not measure, where there is enough of it.
-    judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else (held or [dataset])[0]
+    # Never judged on what the report measures, as what chooses by these texts no longer reports fairly.
+    judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else dataset
     return prefer_int8_spans(draft, manifest, parity, judged)
 
 

@@ -116,23 +116,45 @@ def test_a_teachers_scores_are_learned_and_never_held_back(
 def test_int8_is_published_where_it_decides_alike(params: Params, tmp_path: Path) -> None:
     data, unseen = make_dataset(SINGLE, 90), make_dataset(SINGLE, 60, seed=1)
     params |= {"epochs": 15}
-    exact = packaged(data, params, tmp_path / "fp32", reporting=unseen)
-    small = packaged(data, params | {"int8": True}, tmp_path / "int8", reporting=unseen)
+    halves = {"tuning": make_dataset(SINGLE, 120, seed=2), "reporting": unseen}
+    exact = packaged(data, params, tmp_path / "fp32", **halves)
+    small = packaged(data, params | {"int8": True}, tmp_path / "int8", **halves)
     manifest = Predictor(small.bundle).manifest
     assert (manifest.precision, small.parity.precision) == ("int8", "int8")
     assert 0 < small.parity.max_difference < 0.1
-    assert "INT8 against FP32: 100.0% of the decisions on 60 texts are the same" in small.parity.note
+    assert "INT8 against FP32: 100.0% of the decisions on 120 texts are the same" in small.parity.note
     assert manifest.figures["parity"]["note"] == small.parity.note
     assert Predictor(exact.bundle).manifest.precision == "fp32"
     graphs = [(report.bundle / "model.onnx").stat().st_size for report in (small, exact)]
     assert graphs[0] < graphs[1]
     twin = small.parity.twin
     assert twin is not None
-    assert (twin.documents, twin.held_out, exact.parity.twin) == (60, True, None)
+    assert (twin.documents, twin.held_out, exact.parity.twin) == (120, True, None)
     assert (twin.int8.graph_bytes, twin.fp32.graph_bytes) == tuple(graphs)
-    assert (twin.int8.macro_f1, twin.fp32.macro_f1) == (small.evaluation.macro_f1, exact.evaluation.macro_f1)
+    assert twin.macro_f1_loss == pytest.approx(0.0, abs=0.01)
     assert min(twin.int8.p50_ms, twin.fp32.p50_ms) > 0
     assert Int8Twin.from_json(manifest.figures["parity"]["twin"]) == twin
+
+
+@pytest.mark.parametrize("tuned", [0, 12, 120])
+def test_int8_is_not_chosen_by_what_reports(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tuned: int
+) -> None:
+    judged: list[Dataset] = []
+    real = onnx.compare_int8
+
+    def compare(exact: Path, small: Path, documents: Dataset, *rest: Any) -> Any:
+        judged.append(documents)
+        return real(exact, small, documents, *rest)
+
+    monkeypatch.setattr(onnx, "compare_int8", compare)
+    data, tuning = make_dataset(SINGLE, 30), make_dataset(SINGLE, tuned, seed=2)
+    packaged(
+        data, params | {"int8": True}, tmp_path, tuning=tuning, reporting=make_dataset(SINGLE, 60, seed=1)
+    )
+    assert {documents.texts for documents in judged} == {
+        tuning.texts if tuned == 120 else tuning.texts + data.texts
+    }
 
 
 @pytest.mark.parametrize(("decisions", "lost"), [(0.97, 0.0), (1.0, 0.02), (float("nan"), 0.0)])
