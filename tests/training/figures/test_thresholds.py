@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from training.figures.evaluate import macro_f1
-from training.figures.thresholds import DEFAULT, UNREACHABLE, tune
+from training.figures.thresholds import DEFAULT, UNREACHABLE, best_cut, expected_cut, tune
 from training.tasks import MULTI, SINGLE
 from training.types import FloatArray, Objective
 
@@ -30,7 +30,7 @@ def test_tuned_thresholds_beat_one_half_on_unseen_documents() -> None:
 def test_a_threshold_keeps_a_margin_below_the_last_document_it_takes() -> None:
     scores = np.array([[0.9], [0.8], [0.2], [0.1]], np.float32)
     targets = np.array([[1], [1], [0], [0]], np.float32)
-    assert tune(scores, targets)[0] == pytest.approx(0.5)
+    assert 0.4 < tune(scores, targets)[0] < 0.6
 
 
 def test_a_larger_beta_never_raises_a_threshold() -> None:
@@ -45,11 +45,48 @@ def test_beta_one_is_f1() -> None:
     np.testing.assert_array_equal(tune(scores, targets), tune(scores, targets, Objective.FBETA, 1.0))
 
 
-def test_the_smallest_threshold_that_reaches_the_precision_is_taken() -> None:
-    scores = np.array([[0.9], [0.8], [0.7], [0.6], [0.5]], np.float32)
-    targets = np.array([[1], [0], [1], [1], [0]], np.float32)
-    assert tune(scores, targets, Objective.PRECISION, 0.75)[0] == np.float32(0.6)
-    assert tune(scores, targets, Objective.PRECISION, 0.9)[0] == np.float32(0.9)
+def calibrated(rng: np.random.Generator, documents: int, *tops: float) -> tuple[FloatArray, FloatArray]:
+    """Scores of each label, evenly from 0 to its top, that are right as often as they say."""
+    scores = rng.uniform(0, tops, (documents, len(tops)))
+    return scores.astype(np.float32), (rng.random(scores.shape) < scores).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_precision_that_scores_promise_is_reached_on_unseen_documents(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, targets = calibrated(rng, 60, 1.0, 1.0, 1.0)
+    unseen, truth = calibrated(rng, 20_000, 1.0, 1.0, 1.0)
+    decided = MULTI.decide(unseen, tune(scores, targets, Objective.PRECISION, 0.8))
+    precision = (decided & (truth > 0)).sum(axis=0) / decided.sum(axis=0)
+    assert precision.mean() == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_precision_takes_more_documents_the_lower_it_is() -> None:
+    scores, targets = noisy_scores()
+    low, high = (tune(scores, targets, Objective.PRECISION, value) for value in (0.3, 0.95))
+    assert (low <= high).all()
+    assert (low < high).any()
+
+
+def test_a_precision_that_no_score_promises_still_takes_what_reached_it() -> None:
+    scores = np.array([[0.3], [0.2], [0.1]], np.float32)
+    targets = np.array([[1], [0], [0]], np.float32)
+    assert tune(scores, targets, Objective.PRECISION, 0.9)[0] == pytest.approx(0.3)
+
+
+def test_the_expected_cut_is_half_of_the_best_f1_that_scores_promise() -> None:
+    scores = np.array([0.9, 0.6, 0.1], np.float32)
+    best = 2 * (0.9 + 0.6) / (2 + 1.6)
+    assert expected_cut(scores) == pytest.approx(best / 2, abs=1e-6)
+    assert expected_cut(scores, beta=2.0) == pytest.approx(1.5 / (2 + 4 * 1.6), abs=1e-6)
+
+
+def test_a_label_without_a_positive_is_decided_where_its_scores_promise_it() -> None:
+    """Calibrated scores tell where a rare label has its cut; the pooled one of common labels does not."""
+    scores, targets = calibrated(np.random.default_rng(0), 400, 1.0, 1.0, 0.2)
+    targets[:, 2] = 0
+    pooled = best_cut(scores.ravel(), targets.ravel() > 0, 1.0)
+    assert tune(scores, targets)[2] < 0.2 < pooled
 
 
 def test_an_unreachable_precision_makes_a_label_rare_instead_of_wrong() -> None:
@@ -64,11 +101,11 @@ def test_equal_scores_are_decided_together() -> None:
     assert MULTI.decide(scores, tune(scores, targets)).all()
 
 
-def test_a_label_without_positives_gets_the_pooled_threshold() -> None:
+def test_a_label_that_is_never_scored_is_never_decided() -> None:
     scores, targets = noisy_scores()
     with_silent = np.concatenate([scores, np.zeros((len(scores), 1), np.float32)], axis=1)
     cut = tune(with_silent, np.concatenate([targets, np.zeros((len(scores), 1), np.float32)], axis=1))
-    assert 0.05 < cut[3] < 0.9
+    assert 0 < cut[3] < 0.9
 
 
 @pytest.mark.parametrize(("positives", "trusted"), [(1, False), (3, False), (40, True)])
