@@ -122,8 +122,19 @@ def reliability(
 
 
 def expected_calibration_error(task: DocumentTask, scores: FloatArray, targets: FloatArray) -> float | None:
-    """Return the mean gap between score and share right over ten bins, by count; None without documents."""
-    return error_of(*task.judged(scores, targets))
+    """Return the mean gap between score and share right over ten bins, by count; None without documents.
+
+    Of labels that are decided one by one it is the mean over labels, weighted by their documents: over all
+    cells together the many easy noes of rare labels would make almost any calibration look right.
+    """
+    if task.exclusive:
+        return error_of(*task.judged(scores, targets))
+    true = targets > 0
+    support = true.sum(axis=0)
+    errors = [error_of(*pair) for pair in zip(scores.T, true.T, strict=True)]
+    if not support.any():
+        return None
+    return float(np.average([error or 0.0 for error in errors], weights=support))
 
 
 def bins_of(scores: FloatArray, right: NDArray[np.bool_], bins: int = 10) -> tuple[Bin, ...]:

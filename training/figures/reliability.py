@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.figures.calibration import Bin, bins_of, error_of
+from training.figures.calibration import Bin, bins_of, error_of, expected_calibration_error
 from training.figures.evidence import FEWEST_OF_A_LABEL
 from training.types import DocumentTask, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityCurve:
-    """Filled bins of equal width, and the mean gap between score and share right; None without documents."""
+    """Filled bins of equal width, and the calibration error; None without documents."""
 
     bins: tuple[Bin, ...]
     error: float | None
@@ -28,7 +28,9 @@ class Reliability:
 def of_task(task: DocumentTask, raw: FloatArray, calibrated: FloatArray, targets: FloatArray) -> Reliability:
     """Return the curves of what decisions rest on; all arrays are (documents, labels)."""
     before, after = (
-        ReliabilityCurve(bins_of(*task.judged(scores, targets)), error_of(*task.judged(scores, targets)))
+        ReliabilityCurve(
+            bins_of(*task.judged(scores, targets)), expected_calibration_error(task, scores, targets)
+        )
         for scores in (raw, calibrated)
     )
     return Reliability(before, after)

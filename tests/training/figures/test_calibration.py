@@ -89,6 +89,17 @@ def skewed(documents: int, seed: int = 0) -> tuple[FloatArray, FloatArray]:
     return (1 / (1 + np.exp(-2 * (logits + 2.0)))).astype(np.float32), targets.astype(np.float32)
 
 
+def test_the_error_of_several_labels_is_that_of_each_by_its_documents() -> None:
+    """The third label is never said and never right; its easy noes do not count."""
+    scores = np.zeros((100, 3), np.float32)
+    targets = np.zeros((100, 3), np.float32)
+    scores[:, 0], targets[:30, 0] = 0.8, 1.0  # says 0.8 and is right in 0.3
+    scores[:, 1], targets[:10, 1] = 0.2, 1.0  # says 0.2 and is right in 0.1
+    error = calibration.expected_calibration_error(MULTI, scores, targets)
+    assert error == pytest.approx((30 * 0.5 + 10 * 0.1) / 40, abs=1e-6)
+    assert calibration.expected_calibration_error(MULTI, scores, np.zeros_like(targets)) is None
+
+
 @pytest.mark.parametrize("documents", [300, 3_000])
 def test_multi_label_calibration_lowers_the_error_on_unseen_documents(documents: int) -> None:
     found = MULTI.calibrate(*skewed(documents))
