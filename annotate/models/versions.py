@@ -36,9 +36,10 @@ class ModelVersion(models.Model):
     site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
     holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
     reads, where it does. Scores of a version that is not `calibrated` only rank labels. One that `is_refused`
-    was compared and lost too much; others that do not serve were never tried, or are left to a lead. One that
-    `revises` another scores as that one does and decides by thresholds that a lead has set; programs get no
-    label for a text whose confidence is under `abstain_below`.
+    was compared and lost too much; others that do not serve were never tried, or are left to a lead. `gain`
+    is by how much it was measured better than the best so far of its kind, where the two were compared. One
+    that `revises` another scores as that one does and decides by thresholds that a lead has set; programs get
+    no label for a text whose confidence is under `abstain_below`.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -54,6 +55,7 @@ class ModelVersion(models.Model):
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.CANDIDATE)
     verdict = models.TextField(_("why it was published or not"), blank=True)
     is_refused = models.BooleanField(default=False)
+    gain = models.FloatField(null=True)
     calibrated = models.BooleanField(default=False)
     label_ids = models.JSONField(default=list)
     labelled = models.PositiveIntegerField(_("labels learned from"))

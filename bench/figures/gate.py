@@ -29,7 +29,7 @@ from sklearn.linear_model import LogisticRegression
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from training.figures import gate, intervals
+from training.figures import gate
 from training.figures.evaluate import macro_f1, paired_bootstrap
 from training.figures.evidence import is_enough
 from training.figures.thresholds import Decisions
@@ -84,13 +84,11 @@ class Project:
         self.rest = np.arange(max(LABELLED), len(texts))
         self.said: list[Decisions] = []
         self.reporting: list[np.ndarray] = []
-        self.lows: list[float] = []
         for labelled in LABELLED:
             seen = np.arange(labelled)
             held = seen % 5 == 0
             self.reporting.append(seen[held][::2])
             self.said.append(decisions(texts, answers, seen[~held], labels))
-            self.lows.append(_low(self.truth[self.reporting[-1]], self.said[-1][self.reporting[-1]], rng))
         self.f1 = [_f1(self.truth[self.rest], said[self.rest]) for said in self.said]
         self.compared: dict[tuple[int, int], tuple[float, float]] = {}
         self.steps = list(self._slide(rng))
@@ -121,7 +119,7 @@ class Project:
 def judge(project: Project, rule: gate.Rule) -> tuple[list[Judged], bool]:
     """Return each judgement of one project by a rule, and whether it lets the slide pass."""
     judged: list[Judged] = []
-    best, refused = 0, 0
+    best, tries = 0, 0
     for new, reporting in enumerate(project.reporting):
         if not is_enough(len(reporting)):
             best = new
@@ -129,21 +127,21 @@ def judge(project: Project, rule: gate.Rule) -> tuple[list[Judged], bool]:
         if new == best:
             continue
         found = project.compare(new, best)
-        publish = passes(rule, found, refused)
+        publish = passes(rule, found, tries)
         gain = project.f1[new] - project.f1[best]
         judged.append(Judged(len(reporting), gain, publish, found[0] + 1.96 * found[1] >= 0))
-        refused = 0 if publish else refused + 1
-        if publish and project.lows[new] >= project.lows[best]:
-            best = new
-    refused, published = 0, False
+        tries += found[0] < 0
+        if publish and found[0] > 0:
+            best, tries = new, 0
+    tries, published = 0, False
     for difference, error, _before in project.steps:
-        published = passes(rule, (difference, error), refused)
-        refused = 0 if published else refused + 1
+        published = passes(rule, (difference, error), tries)
+        tries += difference < 0
     return judged, published
 
 
-def passes(rule: gate.Rule, found: tuple[float, float], refused: int) -> bool:
-    return rule.risk_of_loss(*found, has_learned_as_much=True) <= rule.allowed_risk(refused)
+def passes(rule: gate.Rule, found: tuple[float, float], tries: int) -> bool:
+    return rule.risk_of_loss(*found, has_learned_as_much=True) <= rule.allowed_risk(tries)
 
 
 def figures(projects: list[Project], rule: gate.Rule) -> dict[str, int]:
@@ -168,13 +166,6 @@ def figures(projects: list[Project], rule: gate.Rule) -> dict[str, int]:
 def _compare(truth: FloatArray, ours: Decisions, theirs: Decisions, seed: int) -> tuple[float, float]:
     found = paired_bootstrap(truth, ours, theirs, np.random.default_rng(seed), resamples=300)
     return found.difference, found.error
-
-
-def _low(truth: FloatArray, said: Decisions, rng: np.random.Generator) -> float:
-    true = truth > 0
-    counts = [rows.sum(axis=0).astype(np.float64) for rows in (true & said, said, true)]
-    ends = intervals.of_macro(*counts, rng, exclusive=True, resamples=300)
-    return ends[0] if ends else -1.0
 
 
 def _f1(truth: FloatArray, said: Decisions) -> float:

@@ -8,8 +8,9 @@ measured is not explained away by it: where the documents alone say that more th
 the confidence `alone`, the model is refused however few they are.
 
 Many versions are judged on one holdout. The reference is the best so far and not the last one, so that small
-losses do not add up; and a row of refused tries shares one risk (Bonferroni), so that trying again does not
-let a worse model through. Once a version is published a new row begins.
+losses do not add up; and all tries that were measured worse than one reference share one risk (Bonferroni),
+whether they passed or not, so that trying again does not let a worse model through. A version that passes and
+was measured better than the reference takes its place, and a new row begins.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ class Rule:
         trust = self.spread**2 / (self.spread**2 + error**2)
         return _below(-MARGIN, trust * difference + (1 - trust) * gain, math.sqrt(trust) * error)
 
-    def allowed_risk(self, refused: int) -> float:
-        """Return the risk that a version may have after so many were refused in a row."""
-        return self.risk / (1 + refused)
+    def allowed_risk(self, tries: int) -> float:
+        """Return the risk that a version may have after so many were measured worse than the same one."""
+        return self.risk / (1 + tries)
 
 
 RULE = Rule()

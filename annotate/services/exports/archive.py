@@ -37,9 +37,9 @@ ANNOTATION = (
 )  # fmt: skip
 DECISION = ("card", "outcome", "answer", "reason", "seconds", "created_at")
 VERSION = (
-    "number", "family", "variant", "encoder", "bundle_digest", "stage", "verdict", "is_refused", "calibrated",
-    "label_ids", "labelled", "holdout_documents", "macro_f1", "macro_f1_low", "macro_f1_high", "micro_f1",
-    "micro_f1_low", "micro_f1_high", "report", "created_at", "published_at",
+    "number", "family", "variant", "encoder", "bundle_digest", "stage", "verdict", "is_refused", "gain",
+    "calibrated", "label_ids", "labelled", "holdout_documents", "macro_f1", "macro_f1_low", "macro_f1_high",
+    "micro_f1", "micro_f1_low", "micro_f1_high", "report", "created_at", "published_at",
 )  # fmt: skip
 METRIC = (
     "label_id", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high", "hits", "decided",

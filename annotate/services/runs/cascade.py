@@ -109,7 +109,7 @@ class CascadePlan:
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         """Compare the cascade with the published version on the reporting documents."""
         reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, reporting=reporting, encoder=prepared.encoder)
+        return publication.judge(version=made.version, documents=reporting, encoder=prepared.encoder)
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Leave the queue as it is: a cascade learned nothing that would choose other documents."""

@@ -70,8 +70,9 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     if version.published_at is None:
         meter("judge", 1.0)
         verdict = plan.judge(made, prepared)
-        version.verdict, version.is_refused = verdict.reason, verdict.is_refused
-        version.save(update_fields=["verdict", "is_refused"])
+        version.verdict = verdict.reason
+        version.is_refused, version.gain = verdict.is_refused, verdict.gain
+        version.save(update_fields=["verdict", "is_refused", "gain"])
         model_card.keep(version)
         if verdict.publish:
             try:

@@ -139,9 +139,13 @@ class FitPlan:
         return Prepared(snapshot, encoder), Made(version, scores, thresholds)
 
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
-        """Compare the version with the published one on the reporting documents."""
-        reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, reporting=reporting, encoder=prepared.encoder)
+        """Compare the version with the best so far on the tuning half, as the other half reports."""
+        return publication.judge(
+            version=made.version,
+            documents=prepared.snapshot.tuning,
+            encoder=prepared.encoder,
+            were_tuned_on=True,
+        )
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Fill the queue by the new model; where it cannot choose, it serves all the same."""

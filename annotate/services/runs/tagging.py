@@ -111,7 +111,7 @@ class TaggingPlan(FitPlan):
 
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
         reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, reporting=reporting, encoder=prepared.words)
+        return publication.judge(version=made.version, documents=reporting, encoder=prepared.words)
 
 
 def signs_of(version: ModelVersion, texts: Sequence[str], words: ProjectWords | None = None) -> FloatArray:

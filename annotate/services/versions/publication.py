@@ -50,17 +50,28 @@ class TakenOver(NotPublished):
 class Verdict:
     """Whether to publish, and why, as a sentence.
 
-    `is_refused`: it was compared with the best so far and may lose too much, which makes the next try harder.
+    `is_refused`: it was compared with the best so far of its kind and may lose too much. `gain` is by how
+    much it was measured better than that one, None where the two were not compared.
     """
 
     publish: bool
     reason: str
     is_refused: bool = False
+    gain: float | None = None
 
 
-def judge(*, version: ModelVersion, reporting: Dataset | SpanDataset, encoder: Any = None) -> Verdict:
-    """Compare a candidate with the best so far of its kind, or another kind that is published, on the same
-    reporting documents; `encoder` gives vectors that are kept.
+def judge(
+    *,
+    version: ModelVersion,
+    documents: Dataset | SpanDataset,
+    encoder: Any = None,
+    were_tuned_on: bool = False,
+) -> Verdict:
+    """Compare a candidate with the best so far of its kind, or another kind that is published.
+
+    Both are measured on the same held-out documents; `encoder` gives vectors that are kept. Those are the
+    tuning half where a project makes one version after the other (`were_tuned_on`), so that what is chosen by
+    it does not make the figures of the reporting half look better than they are.
     """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):
@@ -75,47 +86,43 @@ def judge(*, version: ModelVersion, reporting: Dataset | SpanDataset, encoder: A
         )
     if project.publish_recommended and not version.follows(old):
         return Verdict(False, _("The report card decides which model is published."))
-    if version.follows(old) and is_enough(len(reporting)):
+    if version.follows(old) and is_enough(len(documents)):
         old = best_so_far(version=version, published=old)
-    by = comparison.on(reporting, encoder)
+    by = comparison.on(documents, encoder, were_tuned_on=were_tuned_on)
     try:
         theirs = by.said(old)
     except TrainingError as error:
         return Verdict(
             True, _("Version %(n)s can no longer be read: %(why)s") % {"n": old.number, "why": error}
         )
-    if not is_enough(len(reporting)):
+    if not is_enough(len(documents)):
         known = (
             _("Only %(documents)s holdout documents are labelled, too few to compare two models")
-            if len(reporting)
+            if len(documents)
             else _("No holdout document is labelled yet, so nothing is measured")
-        ) % {"documents": len(reporting)}
+        ) % {"documents": len(documents)}
         # The newer one of a kind has learned from more, so it serves; another kind has to be measured first.
         if version.follows(old):
             return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
         return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
-    return _compare(version, old, by, by.difference(by.said(version), theirs), len(reporting))
+    return _compare(version, old, by, by.difference(by.said(version), theirs), len(documents))
 
 
 def best_so_far(*, version: ModelVersion, published: ModelVersion) -> ModelVersion:
     """Return the best of the versions that `version` would follow; it is rescored on today's documents.
 
     Those are the versions of its family, variant and labels that were published, were not gone back from and
-    whose bundle is kept. The best has the highest lower end of its interval: one that was lucky on few
-    documents has a wide one.
+    whose bundle is kept. The best is the newest of them that was measured better than the best before it, or
+    could not be compared with it.
     """
     found = [one for one in _served(version.project, version.label_ids) if version.follows(one)]
-    return max(found, key=_surely_reached, default=published)
+    return next((one for one in found if one.gain is None or one.gain > 0), published)
 
 
 def _served(project: Project, label_ids: list[int]) -> list[ModelVersion]:
     standing = Publication.objects.standing().filter(project=project).values("version")
     rows = project.versions.filter(Q(pk__in=standing) | Q(stage=Stage.PUBLISHED)).exclude(bundle="")
     return [one for one in rows.order_by("-number") if one.label_ids == label_ids]
-
-
-def _surely_reached(version: ModelVersion) -> float:
-    return -1.0 if version.f1_low is None else version.f1_low
 
 
 def _compare(
@@ -129,10 +136,10 @@ def _compare(
         "high": f"{found.high:+.3f}",
     }
     if new.follows(old):
-        refused = _refused_since(new, old)
+        tries = _tries_against(new, old)
         has_learned_as_much = new.labelled >= old.labelled
         risk = gate.RULE.risk_of_loss(found.difference, found.error, has_learned_as_much=has_learned_as_much)
-        if risk > gate.RULE.allowed_risk(refused):
+        if risk > gate.RULE.allowed_risk(tries):
             return Verdict(
                 False,
                 _(
@@ -143,14 +150,16 @@ def _compare(
                     "measured": measured,
                     "margin": gate.MARGIN,
                     "risk": f"{100 * risk:.1f}",
-                    "allowed": f"{100 * gate.RULE.allowed_risk(refused):.1f}",
+                    "allowed": f"{100 * gate.RULE.allowed_risk(tries):.1f}",
                 },
                 is_refused=True,
+                gain=found.difference,
             )
         return Verdict(
             True,
             _("%(measured)s: it does not lose more than %(margin)s, published.")
             % {"measured": measured, "margin": gate.MARGIN},
+            gain=found.difference,
         )
     if found.probability_better >= SURE:
         return Verdict(True, _("%(measured)s: better, published.") % {"measured": measured})
@@ -160,16 +169,10 @@ def _compare(
     )
 
 
-def _refused_since(new: ModelVersion, best: ModelVersion) -> int:
-    """Count the versions that the gate refused since one was last published.
-
-    What a project leaves to a lead was not tried on the holdout, so it does not count.
-    """
+def _tries_against(new: ModelVersion, best: ModelVersion) -> int:
+    """Count the versions since the best so far that were measured worse, whether they passed or not."""
     rows = new.project.versions.filter(family=new.family, variant=new.variant, number__lt=new.number)
-    published = rows.exclude(published_at=None).order_by("-number").values_list("number", flat=True).first()
-    return rows.filter(
-        number__gt=max(published or 0, best.number), published_at=None, is_refused=True
-    ).count()
+    return rows.filter(gain__lt=0, number__gt=best.number).count()
 
 
 def served_before(*, project: Project) -> QuerySet[ModelVersion]:

@@ -207,6 +207,7 @@ def test_it_keeps_the_published_version_where_the_new_one_is_worse(
     colours: Project, annotator: User, label_colours: LabelColours
 ) -> None:
     label_colours(colours, annotator, lane="holdout", each=20, offset=50)
+    colours.documents.holdout().update(half="tuning")  # what chooses does not report
     first = train(colours)
     red, blue = (colours.labels.get(name=name) for name in ("red", "blue"))
     for annotation in colours.annotations.filter(document__lane="pool", labels=red):

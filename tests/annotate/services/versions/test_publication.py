@@ -14,10 +14,10 @@ from django.utils import timezone
 
 from annotate.models import Label, ModelVersion, Project, Publication, TrainingRun, User
 from annotate.models.versions import Stage
-from annotate.services.versions import publication
+from annotate.services.versions import comparison, publication
 from annotate.services.versions.publication import Verdict
 from tests.annotate.made.bundles import add_version, write_bundle
-from training.tasks import SINGLE
+from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +50,6 @@ def add(project: Project, family: str, *, is_better: bool, stage: str) -> ModelV
         label_ids=[int(key) for key in schema(project).keys],
         labelled=10 * number,
         holdout_documents=30,
-        macro_f1_low=0.8 if is_better else 0.6,
         published_at=timezone.now() if stage != Stage.CANDIDATE else None,
     )
 
@@ -69,7 +68,7 @@ def judge(project: Project, families: tuple[str, str], *, difference: int, easy:
     old, new = families
     add(project, old, is_better=difference < 0, stage=Stage.PUBLISHED)
     version = add(project, new, is_better=difference > 0, stage=Stage.CANDIDATE)
-    return publication.judge(version=version, reporting=reporting(project, abs(difference), easy))
+    return publication.judge(version=version, documents=reporting(project, abs(difference), easy))
 
 
 # Two documents of 32 that differ are one standard error: the newcomer is better with a probability of 0.84.
@@ -123,7 +122,7 @@ def test_a_family_that_was_surely_better_is_not_replaced_by_the_one_before_it(pr
     assert judge(project, ("tfidf", "embedding"), difference=8).publish
     publication.publish(version=project.versions.get(number=2))
     again = add(project, "tfidf", is_better=False, stage=Stage.CANDIDATE)
-    assert not publication.judge(version=again, reporting=reporting(project, 8)).publish
+    assert not publication.judge(version=again, documents=reporting(project, 8)).publish
 
 
 @pytest.fixture
@@ -131,6 +130,7 @@ def slid(project: Project) -> tuple[ModelVersion, ModelVersion]:
     """Return a good version that served, and a worse one that a lead let serve after it."""
     good = add(project, "embedding", is_better=True, stage=Stage.RETIRED)
     worse = add(project, "embedding", is_better=False, stage=Stage.PUBLISHED)
+    ModelVersion.objects.filter(pk=worse.pk).update(gain=-0.2)
     for version in (good, worse):
         Publication.objects.create(project=project, version=version, published_at=timezone.now())
     return good, worse
@@ -140,9 +140,52 @@ def test_a_newer_version_is_compared_with_the_best_so_far_and_not_with_the_last_
     project: Project, slid: tuple[ModelVersion, ModelVersion]
 ) -> None:
     new = add(project, "embedding", is_better=False, stage=Stage.CANDIDATE)
-    verdict = publication.judge(version=new, reporting=reporting(project, 10))
+    verdict = publication.judge(version=new, documents=reporting(project, 10))
     assert not verdict.publish
     assert "against version 1 " in verdict.reason
+
+
+def test_the_best_so_far_is_the_newest_that_was_measured_better_than_the_one_before(
+    project: Project, slid: tuple[ModelVersion, ModelVersion]
+) -> None:
+    good, worse = slid
+    new = add(project, "embedding", is_better=True, stage=Stage.CANDIDATE)
+    for gain, best in ((0.01, worse), (None, worse), (0.0, good), (-0.01, good)):
+        ModelVersion.objects.filter(pk=worse.pk).update(gain=gain)
+        assert publication.best_so_far(version=new, published=worse) == best
+    equal = publication.judge(version=new, documents=reporting(project, 10))
+    assert (equal.publish, equal.gain) == (True, 0.0)
+    ModelVersion.objects.filter(pk=worse.pk).update(gain=0.01)
+    better = publication.judge(version=new, documents=reporting(project, 10)).gain
+    assert better is not None
+    assert better > 0
+
+
+def test_what_cannot_be_compared_has_no_gain(project: Project) -> None:
+    first = add(project, "embedding", is_better=True, stage=Stage.CANDIDATE)
+    assert publication.judge(version=first, documents=reporting(project, 0)).gain is None
+    publication.publish(version=first)
+    newer = add(project, "embedding", is_better=True, stage=Stage.CANDIDATE)
+    assert publication.judge(version=newer, documents=reporting(project, 0, easy=0)).gain is None
+
+
+def test_thresholds_that_were_fitted_to_the_documents_give_no_lead_on_them(
+    multi_project: Project, tmp_path: Path
+) -> None:
+    labels = multi_project.labels.order_by("pk")
+    of_topics = LabelSchema(MULTI, tuple(LabelSpec(str(label.pk), label.name) for label in labels))
+    texts = tuple(f"{label.name} {n}" for label in labels for n in range(10))
+    answers = [[str(label.pk)] for label in labels for _ in range(10)]
+    documents = Dataset(of_topics, texts, of_topics.encode(answers))
+    said = []
+    for number, cut in ((1, 0.5), (2, 0.999)):  # the second would say nothing by its own thresholds
+        write_bundle(tmp_path / str(number), of_topics, thresholds=(cut,) * len(of_topics))
+        version = ModelVersion(project=multi_project, number=number, bundle=str(number))
+        said.append([comparison.on(documents, were_tuned_on=tuned).said(version) for tuned in (True, False)])
+    (anew, own), (anew_too, none) = said
+    assert (anew == anew_too).all()
+    assert own.any()
+    assert not none.any()
 
 
 def test_what_was_gone_back_from_or_cannot_be_read_is_not_the_best_so_far(
@@ -168,16 +211,19 @@ def test_the_bundle_of_the_best_so_far_is_kept(
     assert slid[0].pk not in publication.bundles_to_keep(project=project)
 
 
-def test_each_refused_try_makes_the_next_one_harder(project: Project) -> None:
+@pytest.mark.parametrize("stage", [Stage.CANDIDATE, Stage.RETIRED])
+def test_each_try_that_was_measured_worse_makes_the_next_one_harder(project: Project, stage: Stage) -> None:
+    """Whether it served or not: else versions that are each a little worse would pass one after the other."""
     add(project, "embedding", is_better=False, stage=Stage.PUBLISHED)
     first = add(project, "embedding", is_better=False, stage=Stage.CANDIDATE)
-    assert publication.judge(version=first, reporting=reporting(project, 0, easy=4)).publish
+    assert publication.judge(version=first, documents=reporting(project, 0, easy=4)).publish
     for _ in range(20):
-        last = add(project, "embedding", is_better=False, stage=Stage.CANDIDATE)
-    # They were left to a lead, who did not publish them: that is no try.
-    assert publication.judge(version=last, reporting=reporting(project, 0, easy=4)).publish
-    project.versions.exclude(pk=last.pk).filter(stage=Stage.CANDIDATE).update(is_refused=True)
-    verdict = publication.judge(version=last, reporting=reporting(project, 0, easy=4))
+        last = add(project, "embedding", is_better=False, stage=stage)
+    tried = project.versions.exclude(pk=last.pk).filter(stage=stage)
+    tried.update(gain=0.0)
+    assert publication.judge(version=last, documents=reporting(project, 0, easy=4)).publish
+    tried.update(gain=-0.001)
+    verdict = publication.judge(version=last, documents=reporting(project, 0, easy=4))
     assert (verdict.publish, verdict.is_refused) == (False, True)
 
 
@@ -185,7 +231,7 @@ def test_only_what_was_compared_and_lost_is_refused(project: Project) -> None:
     worse = judge(project, ("embedding", "embedding"), difference=-10)
     assert (worse.publish, worse.is_refused) == (False, True)
     other = add(project, "tfidf", is_better=False, stage=Stage.CANDIDATE)
-    verdict = publication.judge(version=other, reporting=reporting(project, 10))
+    verdict = publication.judge(version=other, documents=reporting(project, 10))
     assert (verdict.publish, verdict.is_refused) == (False, False)
 
 

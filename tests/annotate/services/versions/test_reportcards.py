@@ -198,15 +198,15 @@ def test_a_run_leaves_the_choice_of_the_family_to_the_card(held_out: Project) ->
     Project.objects.update(publish_recommended=True, publish_automatically=False)
     first = add(held_out, 1, "tfidf")
     snapshot = reportcards.snapshots.take(project=held_out)
-    assert publication.judge(version=first, reporting=snapshot.reporting).publish
+    assert publication.judge(version=first, documents=snapshot.reporting).publish
     publication.publish(version=first)
     other, newer = add(held_out, 2, "fasttext"), add(held_out, 3, "tfidf")
-    verdict = publication.judge(version=other, reporting=snapshot.reporting)
+    verdict = publication.judge(version=other, documents=snapshot.reporting)
     assert (verdict.publish, verdict.reason) == (
         False,
         "The report card decides which model is published.",
     )
-    assert publication.judge(version=newer, reporting=snapshot.reporting).publish
+    assert publication.judge(version=newer, documents=snapshot.reporting).publish
 
 
 def test_the_newest_bundle_of_a_family_is_kept(held_out: Project) -> None:
