@@ -1,12 +1,13 @@
-"""Moves documents to the holdout where labels come with a file, so that each label has enough there."""
+"""Draws more documents for the holdout where labels come with a file and some have too few there."""
 
 from __future__ import annotations
+
+from collections import Counter, defaultdict
 
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
 
 from annotate.models import (
-    Annotation,
     AnnotationLabel,
     AnnotationSpan,
     Document,
@@ -22,6 +23,7 @@ from annotate.services.corpus.snapshots import SnapshotSummary
 from training import splits
 
 ENOUGH = 20
+MOST_SHARE = 2  # times its share the holdout may come to
 MOST_MOVED = 20_000  # documents, in one transaction
 KEYS = 500  # in one statement
 
@@ -29,48 +31,81 @@ KEYS = 500  # in one statement
 def stock_holdout(*, project: Project) -> int:
     """Move pool documents to the holdout until each label has `ENOUGH` there; return how many were moved.
 
-    A label gives away at most half of its documents, because models have to learn it as well. Only
-    documents that no person has seen and no run has learned from are moved, in an order that never changes,
-    with their near duplicates. None is while a run may be reading the labels.
+    They are drawn from all documents, whatever their labels, so that the mix of labels in the holdout stays
+    that of the project: precision and F1 of documents picked by label would be those of another mix. So a
+    rare label may stay short of `ENOUGH`, as the holdout comes to twice its share at most, and the overview
+    says of which label that is true. Only documents that no person has seen and no run has learned from are
+    moved, in an order that never changes, with their near duplicates. None is while a run may be reading.
     """
     learned = _newest_learned(project)
-    if learned is None:
+    missing = _missing(project)
+    if learned is None or not missing:
         return 0
-    counts: dict[int, dict[str, int]] = {}
+    return _draw(project, missing, learned)
+
+
+def _missing(project: Project) -> dict[int, int]:
+    """Return how many documents each label is short of; half of its documents at most are held out."""
+    counts: dict[int, Counter[str]] = defaultdict(Counter)
     for kind in (AnnotationLabel, AnnotationSpan):
         known = kind.objects.filter(annotation__project=project, annotation__annotator__is_machine=True)
         lanes = known.values("label_id", lane=F("annotation__document__lane"))
         documents = lanes.annotate(count=Count("annotation", distinct=True))
         for label, lane, count in documents.values_list("label_id", "lane", "count"):
-            of_label = counts.setdefault(label, {})
-            of_label[lane] = of_label.get(lane, 0) + count
+            counts[label][lane] += count
     live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
-    moved = 0
-    for label, by_lane in counts.items():
-        missing = min(ENOUGH, sum(by_lane.values()) // 2) - by_lane.get(Lane.HOLDOUT, 0)
-        if missing > 0 and label in live:
-            moved += _move(project, label, missing, learned)
-    return moved
+    short = {
+        label: min(ENOUGH, by_lane.total() // 2) - by_lane[Lane.HOLDOUT]
+        for label, by_lane in counts.items()
+        if label in live
+    }
+    return {label: count for label, count in short.items() if count > 0}
 
 
 @transaction.atomic
-def _move(project: Project, label: int, count: int, learned: int) -> int:
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # as each chunk of an import does
-    said = Annotation.objects.filter(project=project).with_label(label)
-    of_label = _untouched(project, learned).filter(annotations__in=said)
-    keys = of_label.order_by("split_key").values("split_key").annotate(own=Count("pk", distinct=True))
-    moved, missing = 0, count
-    for key, own in keys.values_list("split_key", "own"):
-        if missing <= 0:
-            break
-        group = project.documents.filter(split_key=key, lane=Lane.POOL)
-        size = group.count()
-        # Near duplicates go together. Where there are many, the lane would be nearer to its aim without them;
-        # where one is in a queue or was decided on by a person, all of them stay.
-        if size < 2 * missing and size == _untouched(project, learned).filter(split_key=key).count():
-            moved += group.update(lane=Lane.HOLDOUT, half=splits.half(key))
-            missing -= own
+def _draw(project: Project, missing: dict[int, int], learned: int) -> int:
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)  # as each chunk of an import
+    most = int(MOST_SHARE * project.holdout_share * project.documents.count())
+    room = min(MOST_MOVED, most - project.documents.holdout().count())
+    if room <= 0:
+        return 0
+    untouched = _untouched(project, learned).order_by("split_key")
+    groups = list(untouched.values_list("split_key").annotate(size=Count("pk", distinct=True))[:room])
+    drawn: dict[str, list[str]] = {half: [] for half in Half.values}
+    moved = 0
+    for start in range(0, len(groups), KEYS):
+        some = dict(groups[start : start + KEYS])
+        pool = project.documents.filter(split_key__in=some, lane=Lane.POOL)
+        whole = dict(pool.order_by().values_list("split_key").annotate(size=Count("pk")))
+        labels = _labels_of(project, list(some))
+        for key, size in some.items():
+            if not any(count > 0 for count in missing.values()):
+                break
+            # Near duplicates go together: where one is in a queue or was decided on by a person, all stay.
+            if size == whole[key] and size <= min(ENOUGH, room - moved):
+                drawn[splits.half(key)].append(key)
+                moved += size
+                for label in labels[key]:
+                    missing[label] = missing.get(label, 0) - 1
+    for half, keys in drawn.items():
+        for start in range(0, len(keys), KEYS):
+            some_keys = keys[start : start + KEYS]
+            project.documents.filter(split_key__in=some_keys, lane=Lane.POOL).update(
+                lane=Lane.HOLDOUT, half=half
+            )
     return moved
+
+
+def _labels_of(project: Project, keys: list[str]) -> dict[str, list[int]]:
+    """Return the labels that files gave to the documents of each key, once for each document."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for kind in (AnnotationLabel, AnnotationSpan):
+        said = kind.objects.filter(annotation__project=project, annotation__annotator__is_machine=True)
+        of_keys = said.filter(annotation__document__split_key__in=keys)
+        pairs = of_keys.values_list("annotation__document__split_key", "annotation__document", "label_id")
+        for key, _document, label in pairs.distinct():
+            found[key].append(label)
+    return found
 
 
 def _untouched(project: Project, learned: int, lane: str = Lane.POOL) -> QuerySet[Document]:

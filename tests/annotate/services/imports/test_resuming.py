@@ -49,7 +49,8 @@ def test_the_holdout_is_stocked_by_the_worker_that_takes_over_after_the_last_row
         with pytest.raises(KeyboardInterrupt):
             job.run(import_id=queued.pk)
     job.run(import_id=queued.pk)
-    assert queued.project.documents.holdout().count() >= holdout.ENOUGH
+    documents, share = queued.project.documents, queued.project.holdout_share
+    assert documents.holdout().count() == int(holdout.MOST_SHARE * share * documents.count())
 
 
 def _killed_after(upload: Import, chunks: int, monkeypatch: pytest.MonkeyPatch) -> None:
