@@ -43,8 +43,8 @@ TERMS: dict[str, Term] = {
         _("half"),
         _(
             "The holdout has two halves. Labels of the tuning half set thresholds and calibration, together "
-            "with those of the pool as long as they are few; labels of the reporting half give the figures. "
-            "No document is in both."
+            "with those of the pool as long as they are few, and decide whether a newer model is published; "
+            "labels of the reporting half give the figures. No document is in both."
         ),
     ),
     "near-duplicate": Term(
