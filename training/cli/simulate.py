@@ -26,6 +26,7 @@ from training.cli.inputs import (
 )
 from training.cli.spans import simulate as spans
 from training.encoders.neighbours import nearest
+from training.families.build import check_parameters
 from training.figures.curves import draw
 from training.figures.evaluate import macro_f1, micro_f1
 from training.figures.evidence import figure, is_enough, why_none
@@ -173,6 +174,7 @@ def run(arguments: argparse.Namespace) -> None:
     train, test = read_datasets(arguments.train, [arguments.test], **columns)
     train = _without_holdout(train, arguments.holdout_share)
     check_plan(plan, train)
+    check_parameters(plan.spec)
     world = World(train, test, None, None, None)
     family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
     if family_reads_vectors or any(

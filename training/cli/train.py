@@ -26,6 +26,7 @@ from training.cli.inputs import (
 )
 from training.cli.spans import train as spans
 from training.encoders.neighbours import nearest
+from training.families.build import check_parameters
 from training.figures import calibration
 from training.figures.evaluate import macro_f1
 from training.figures.evidence import figure, is_enough, why_none
@@ -81,6 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
         objective_value=arguments.objective_value,
         seed=arguments.seed,
     )
+    check_parameters(spec)
     embedder, encoder_root = embedder_for(arguments.family, arguments)
     if arguments.pool is not None:
         texts = tuple(read_texts(arguments.pool, arguments.text))

@@ -49,11 +49,18 @@ def build_span_model(spec: RunSpec, encoder: WordEncoder | None = None) -> SpanM
 
 def _built(spec: RunSpec, given: dict[str, Any]) -> Any:
     """Return what the family's constructor makes of the run's parameters and of what it is given besides."""
+    check_parameters(spec)
     constructor = entry(FAMILIES, spec.family).load()
     known = inspect.signature(constructor).parameters
     given["seed"] = spec.seed
     given |= {name: getattr(spec, name) for name in ("previous", "scratch") if name in known}
-    choices = [name for name in known if name not in _GIVEN]
+    return constructor(**given, **spec.params)
+
+
+def check_parameters(spec: RunSpec) -> None:
+    """Raise `TrainingError` for parameters that are unknown or of another type, before anything is made."""
+    constructor = entry(FAMILIES, spec.family).load()
+    choices = [name for name in inspect.signature(constructor).parameters if name not in _GIVEN]
     hints = get_type_hints(constructor.__init__)
     for name, value in spec.params.items():
         if name not in choices:
@@ -62,7 +69,6 @@ def _built(spec: RunSpec, given: dict[str, Any]) -> Any:
             )
         if not _fits(value, hints.get(name)):
             raise TrainingError(f"The parameter {name!r} of {spec.family!r} cannot be {value!r}.")
-    return constructor(**given, **spec.params)
 
 
 def read_original(bundle: Path, manifest: Manifest) -> TextModel:
