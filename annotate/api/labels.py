@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -194,7 +193,9 @@ class ArchiveLabelView(APIView):
         responses=LabelRowSerializer,
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        return _offered_anew(labels.archive_label, request, slug, pk)
+        label = _label(request, slug, pk)
+        labels.archive_label(label=label, by=access.signed_in(request.user))
+        return _changed(label)
 
 
 class RestoreLabelView(APIView):
@@ -202,12 +203,16 @@ class RestoreLabelView(APIView):
 
     @extend_schema(
         operation_id="restore_label",
-        summary="Offer an archived label again; answers that a merge has changed stay changed",
+        summary="Offer an archived label again; a merged one gets its answers back, but those given anew",
         request=None,
         responses=LabelRowSerializer,
     )
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        return _offered_anew(labels.restore_label, request, slug, pk)
+        label, lead = _label(request, slug, pk), access.signed_in(request.user)
+        with transaction.atomic():
+            opened = labels.restore_label(label=label, by=lead)
+            transaction.on_commit(partial(tasks.wake, opened))
+        return _changed(label)
 
 
 class MergeLabelView(APIView):
@@ -228,7 +233,7 @@ class MergeLabelView(APIView):
 
     @extend_schema(
         operation_id="merge_label",
-        summary="Let a label be another one from now on; a worker changes its answers. It cannot be undone",
+        summary="Let a label be another one from now on; restoring it takes that back",
         request=MergeRequest,
         responses={HTTPStatus.ACCEPTED: MergeSerializer},
     )
@@ -283,12 +288,6 @@ class SplitLabelView(APIView):
 def _label(request: Request, slug: str, pk: int) -> Label:
     project = access.led_project_for(request.user, slug)
     return get_object_or_404(project.labels.select_related("project"), pk=pk)
-
-
-def _offered_anew(change: Callable[..., object], request: Request, slug: str, pk: int) -> Response:
-    label = _label(request, slug, pk)
-    change(label=label, by=access.signed_in(request.user))
-    return _changed(label)
 
 
 def _changed(label: Label) -> Response:

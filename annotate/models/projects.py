@@ -246,7 +246,8 @@ class LabelQuerySet(models.QuerySet["Label"]):
 class Label(models.Model):
     """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more.
 
-    A merged one is archived, and answers with it become answers with the label it was `merged_into`.
+    A merged one is archived, and answers with it become answers with the label it was `merged_into`. One
+    whose merge is taken back is `is_returning` until a worker has given it its answers again.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
@@ -258,6 +259,7 @@ class Label(models.Model):
     merged_into = models.ForeignKey(
         "self", models.SET_NULL, null=True, editable=False, related_name="predecessors"
     )
+    is_returning = models.BooleanField(default=False, editable=False)
 
     objects = LabelQuerySet.as_manager()
 

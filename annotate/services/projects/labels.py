@@ -15,10 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotate import hotkeys
-from annotate.models import Annotation, Label, Project, User
+from annotate.models import Annotation, Job, Label, Project, User
 from annotate.models.events import EventKind
+from annotate.models.jobs import JobKind
 from annotate.services import events
 from annotate.services.projects.refused import Refused
+from annotate.services.work import jobs
 from annotate.task_types import label_names
 from training.storable import is_blank
 
@@ -204,18 +206,20 @@ def archive_label(*, label: Label, by: User | None = None) -> int:
 
 
 @transaction.atomic
-def restore_label(*, label: Label, by: User | None = None) -> Label:
+def restore_label(*, label: Label, by: User | None = None) -> list[Job]:
     """Bring an archived label back, with a free key where its own was given away meanwhile.
 
-    Answers that a merge has changed stay with the label that it was merged into.
+    Where it was merged that is taken back: return the job that gives it the answers which history has of it.
     """
     _lock(label.project_id)
-    if Label.objects.live().filter(pk=label.pk).exists():
-        return label
+    label.refresh_from_db()
+    if label.archived_at is None:
+        return []
     taken = set(label.project.labels.live().exclude(pk=label.pk).values_list("hotkey", flat=True))
     if label.hotkey in taken:
         label.hotkey = next(hotkeys.free(taken), "")
+    label.is_returning = label.merged_into_id is not None
     label.archived_at = label.merged_into = None
-    label.save(update_fields=["archived_at", "hotkey", "merged_into"])
+    label.save(update_fields=["archived_at", "hotkey", "is_returning", "merged_into"])
     events.record(EventKind.LABEL_RESTORED, by=by, project=label.project, subject=label.name)
-    return label
+    return jobs.ask(kind=JobKind.MERGE, project=label.project) if label.is_returning else []

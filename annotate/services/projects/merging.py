@@ -3,6 +3,9 @@
 From the moment of the merge nobody can choose the label; what a page sends that still shows it counts as what
 it became. Answers are changed by a worker, which goes on where another stopped: what is left to do are the
 answers that still have a merged label.
+
+A merge is taken back by restoring the label. The last decision of each answer still names it where nobody has
+decided otherwise since: these get it again, and nothing but their history has to be remembered for that.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,14 +36,14 @@ from annotate.models import (
     Project,
     User,
 )
-from annotate.models.annotations import KeptAnswers
+from annotate.models.annotations import KeptAnswers, Outcome
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.services import events
 from annotate.services.labeling import write_lock
 from annotate.services.projects.refused import Refused
 from annotate.services.work import jobs
-from annotate.task_types.answers import labels_of
+from annotate.task_types.answers import labels_of, translated
 
 CHUNK = 200  # answers of one transaction, so that an annotator who waits gets the lock in between
 PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn
@@ -107,8 +111,30 @@ def consequences(label: Label, into: Label) -> list[str]:
             "A model of the labels as they are then is trained, and cannot be compared with them."
         )
         told.append(sentence % (names | {"versions": ", ".join(map(str, use.versions))}))
-    told.append(_("The history of each answer keeps the old name, but a merge cannot be undone as a whole."))
+    told.append(
+        _(
+            "The history of each answer keeps the old name. Restoring “%(name)s” takes the merge back, but "
+            "for answers that are decided anew in between."
+        )
+        % names
+    )
     return told
+
+
+def consequences_of_return(label: Label) -> list[str]:
+    """Say what taking back the merge of a label means before it is done."""
+    number = len(_to_give_back(label))
+    names = {"name": label.name, "n": f"{number:,}"}
+    answers = ngettext(
+        "%(n)s answer was given as “%(name)s” and is that again.",
+        "%(n)s answers were given as “%(name)s” and are that again.",
+        number,
+    )
+    return [
+        answers % names,
+        _("Answers that somebody has decided anew since the merge stay as they are."),
+        _("“%(name)s” is offered again, and a model of the labels as they are then is trained.") % names,
+    ]
 
 
 @transaction.atomic
@@ -121,7 +147,8 @@ def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
     kept = Annotation.objects.with_label(label.pk).count()
     Label.objects.filter(merged_into=label).update(merged_into=into)
     label.archived_at, label.merged_into = label.archived_at or timezone.now(), into
-    label.save(update_fields=["archived_at", "merged_into"])
+    label.is_returning = False
+    label.save(update_fields=["archived_at", "is_returning", "merged_into"])
     events.record(
         EventKind.LABEL_MERGED,
         by=by,
@@ -143,26 +170,37 @@ def _refuse_to_merge(label: Label, into: Label) -> None:
 
 
 def waiting() -> QuerySet[Project]:
-    """Return the projects with answers that still have a merged label, as one sent during a merge may."""
+    """Return the projects with answers that still have a merged label, as one sent during a merge may.
+
+    Those too whose labels wait for answers that were taken from them.
+    """
     chosen = Exists(AnnotationLabel.objects.filter(label=OuterRef("pk")))
     marked = Exists(AnnotationSpan.objects.filter(label=OuterRef("pk")))
     merged = Label.objects.filter(chosen | marked, merged_into__isnull=False)
-    return Project.objects.standing().filter(pk__in=merged.values("project"))
+    waiting = Q(pk__in=merged.values("project")) | Q(labels__is_returning=True)
+    return Project.objects.standing().filter(waiting).distinct()
 
 
 def move(*, project: Project, tell: Callable[[float], None] = lambda done: None) -> bool:
-    """Change answers with merged labels for a while; True where none is left."""
-    total = _left(project).count()
-    left, until = total, time.monotonic() + TURN_SECONDS
+    """Change answers with merged labels for a while, and give back others; True where none is left."""
+    until = time.monotonic() + TURN_SECONDS
+    total = left = _left(project).count()
     while left and time.monotonic() < until:
         tell(1 - left / total)
-        with write_lock.in_turn():
-            # NB: the lock of the project comes first, as in all that takes several.
-            Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        with _locked(project):
             _change(project, set(_left(project).values_list("pk", flat=True)[:CHUNK]))
         left = _left(project).count()
         time.sleep(PAUSE_SECONDS)
-    return not left
+    returning = project.labels.filter(is_returning=True)
+    return not left and all(_give_back(label, until) for label in returning)
+
+
+@contextmanager
+def _locked(project: Project) -> Iterator[None]:
+    """Let nobody else write to a project: its lock comes first, as in all that takes several."""
+    with write_lock.in_turn():
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        yield
 
 
 def _left(project: Project) -> QuerySet[Annotation]:
@@ -173,15 +211,19 @@ def _left(project: Project) -> QuerySet[Annotation]:
     return Annotation.objects.filter(Q(pk__in=chosen) | Q(pk__in=marked))
 
 
-def _change(project: Project, annotations: Collection[int]) -> None:
-    """Give answers what their merged labels became.
+def _lock(annotations: Collection[int]) -> QuerySet[Annotation]:
+    """Lock annotations in the order of their keys.
 
     NB: a decision locks its annotation before its labels, and so does this. One that somebody revises at this
     moment is left for later, never waited for: they may wait for the project.
     """
     rows = Annotation.objects.filter(pk__in=annotations).order_by("pk")
-    locked = rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    keys = list(locked.values_list("pk", flat=True))
+    return rows.select_for_update(no_key=True, skip_locked=True, of=("self",))
+
+
+def _change(project: Project, annotations: Collection[int]) -> None:
+    """Give answers what their merged labels became."""
+    keys = list(_lock(annotations).values_list("pk", flat=True))
     became = Label.objects.successors(project.pk)
     said = Annotation.objects.filter(pk__in=keys).answers()
     _keep_history(keys, said)
@@ -230,3 +272,42 @@ def _keep_history(keys: Collection[int], said_now: KeptAnswers) -> None:
         for row in rows
         if row.pk not in said or not said[row.pk].same_choice(said_now[row.pk])
     )
+
+
+def _to_give_back(label: Label) -> list[int]:
+    """Return the answers whose last decision names a label that they have no longer."""
+    naming = set[int]()
+    decisions = Decision.objects.filter(annotation__project=label.project_id).order_by("pk")
+    for annotation, answer in decisions.values_list("annotation", "answer").iterator():
+        (naming.add if label.pk in labels_of(answer) else naming.discard)(annotation)
+    naming -= set(Annotation.objects.with_label(label.pk).values_list("pk", flat=True))
+    answered = Annotation.objects.answered().filter(project=label.project_id).values_list("pk", flat=True)
+    return sorted(naming.intersection(answered))
+
+
+def _give_back(label: Label, until: float) -> bool:
+    """Give a label its answers again for a while; True where none is left."""
+    left, held = _to_give_back(label), set[int]()
+    while left and time.monotonic() < until:
+        with _locked(label.project):
+            became = Label.objects.successors(label.project_id)
+            rows = list(_lock(left[:CHUNK]).select_related("document", "project"))
+            for row in rows:
+                _say_again(row, label, became)
+        held |= set(left[:CHUNK]) - {row.pk for row in rows}
+        left = left[CHUNK:]
+        time.sleep(PAUSE_SECONDS)
+    if left or held:
+        return False
+    Label.objects.filter(pk=label.pk).update(is_returning=False)
+    return True
+
+
+def _say_again(row: Annotation, label: Label, became: Mapping[int, int]) -> None:
+    """Let an annotation say what its last decision says, unless that is about another text by now."""
+    newest = row.decisions.order_by("-pk").first()
+    if row.outcome != Outcome.ANSWERED or newest is None or label.pk not in labels_of(newest.answer):
+        return
+    answer = translated(newest.answer, became)
+    if not row.project.task_type.text_fault(answer, row.document.text):
+        row.say(answer)

@@ -204,9 +204,32 @@ def archive_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("project-labels", slug)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    label = get_object_or_404(led_project_for(request.user, slug).labels, pk=pk)
-    label_service.restore_label(label=label, by=signed_in(request.user))
-    messages.success(request, _("“%(name)s” is offered again.") % {"name": label.name})
+    """Offer an archived label again; one that was merged gets its answers back, which a GET tells of."""
+    project = led_project_for(request.user, slug)
+    label = get_object_or_404(project.labels.select_related("project", "merged_into"), pk=pk)
+    if request.method != "POST":
+        return _ask_to_restore(request, label) if label.merged_into else redirect("project-labels", slug)
+    with transaction.atomic():
+        opened = label_service.restore_label(label=label, by=signed_in(request.user))
+        transaction.on_commit(partial(tasks.wake, opened))
+    told = _("“%(name)s” is offered again.")
+    if label.is_returning:
+        told = _("“%(name)s” is offered again. A worker gives it its answers back.")
+    messages.success(request, told % {"name": label.name})
     return redirect("project-labels", slug)
+
+
+def _ask_to_restore(request: HttpRequest, label: Label) -> HttpResponse:
+    assert label.merged_into is not None
+    names = {"name": label.name, "into": label.merged_into.name}
+    return confirmation.ask(
+        request,
+        title=_("Take back that “%(name)s” was merged into “%(into)s”") % names,
+        told=merging.consequences_of_return(label),
+        button=_("Take the merge back"),
+        back=reverse("project-labels", args=[label.project.slug]),
+        project=label.project,
+        tab="labels",
+    )

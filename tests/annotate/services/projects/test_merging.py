@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from annotate.models import Annotation, Card, Decision, Document, Event, Project, User
+from annotate.models import Annotation, Card, Decision, Document, Event, Job, Label, Project, User
 from annotate.models.jobs import JobKind
 from annotate.models.work import WorkState
 from annotate.services.corpus import snapshots
@@ -92,8 +92,66 @@ def test_a_merge_that_makes_no_sense_is_refused(project: Project) -> None:
     assert job.state == WorkState.QUEUED
     with pytest.raises(Refused, match="“red” was merged already"):
         merging.merge(label=red, into=green)
-    red.refresh_from_db()
-    assert labels.restore_label(label=red).merged_into is None
+
+
+def test_a_merge_that_is_taken_back_gives_a_label_the_answers_that_nobody_has_decided_anew(
+    multi_project: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+    annotate: Annotate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(merging, "CHUNK", 2)
+    red, green, blue = multi_project.labels.all()
+    texts = add_documents(multi_project, "one", "two", "three", "four", "five")
+    for text, names in zip(
+        texts, (["red"], ["red", "green"], ["green"], ["blue", "red"], ["red"]), strict=True
+    ):
+        annotate(text, annotator, *names)
+    merging.merge(label=red, into=green)
+    assert merging.move(project=multi_project)
+    for text, label in ((texts[0], blue), (texts[4], green)):
+        card = Card.objects.create(document=text, annotator=annotator, key=uuid.uuid4())
+        decisions.submit(
+            project=multi_project,
+            annotator=annotator,
+            card=card.key,
+            outcome="answered",
+            answer=Answer((label.pk,)),
+        )
+    merging.merge(label=blue, into=green)
+    told = merging.consequences_of_return(Label.objects.get(pk=red.pk))
+    assert told[0] == "2 answers were given as “red” and are that again."
+    assert labels.restore_label(label=red) == []
+    assert Job.objects.get().is_asked_again, "the job of the first merge is still there"
+    assert list(merging.waiting()) == [multi_project]
+    while not merging.move(project=multi_project):
+        pass
+    assert _names(multi_project) == [["green"], ["green", "red"], ["green"], ["green", "red"], ["green"]]
+    assert not merging.waiting().exists()
+    assert labels.restore_label(label=red) == [], "it is offered already"
+
+
+def test_an_answer_that_somebody_holds_is_given_back_later(
+    project: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+    annotate: Annotate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    red, green, _blue = project.labels.all()
+    annotate(add_documents(project, "one")[0], annotator, "red")
+    merging.merge(label=red, into=green)
+    merging.move(project=project)
+    Job.objects.all().delete()
+    (job,) = labels.restore_label(label=red)
+    assert job.kind == JobKind.MERGE
+    with monkeypatch.context() as held:
+        held.setattr(merging, "_lock", lambda annotations: Annotation.objects.none())
+        assert not merging.move(project=project)
+    assert _names(project) == [["green"]]
+    assert merging.move(project=project)
+    assert _names(project) == [["red"]]
 
 
 def test_labels_stand_in_the_order_that_a_lead_gives_them(project: Project) -> None:

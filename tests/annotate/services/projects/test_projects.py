@@ -125,7 +125,9 @@ def test_a_restored_label_gets_a_free_key_where_its_own_is_taken(project: Projec
     label_service.archive_label(label=red)
     label_service.update_labels(project=project, edits=_edits(project, green="1"))
     red.refresh_from_db()
-    assert label_service.restore_label(label=red).hotkey == "2"
+    assert label_service.restore_label(label=red) == []
+    red.refresh_from_db()
+    assert red.hotkey == "2"
 
 
 def test_only_changed_guidelines_get_a_new_version(project: Project) -> None:
