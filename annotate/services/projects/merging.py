@@ -182,8 +182,13 @@ def waiting() -> QuerySet[Project]:
 
 
 def move(*, project: Project, tell: Callable[[float], None] = lambda done: None) -> bool:
-    """Change answers with merged labels for a while, and give back others; True where none is left."""
+    """Give answers back, and change those with merged labels, for a while; True where none is left.
+
+    NB: in this order, as a change looks at what history says, which has to be known under its old names.
+    """
     until = time.monotonic() + TURN_SECONDS
+    if not all(_give_back(label, until) for label in project.labels.filter(is_returning=True)):
+        return False
     total = left = _left(project).count()
     while left and time.monotonic() < until:
         tell(1 - left / total)
@@ -191,8 +196,7 @@ def move(*, project: Project, tell: Callable[[float], None] = lambda done: None)
             _change(project, set(_left(project).values_list("pk", flat=True)[:CHUNK]))
         left = _left(project).count()
         time.sleep(PAUSE_SECONDS)
-    returning = project.labels.filter(is_returning=True)
-    return not left and all(_give_back(label, until) for label in returning)
+    return not left
 
 
 @contextmanager
@@ -226,7 +230,7 @@ def _change(project: Project, annotations: Collection[int]) -> None:
     keys = list(_lock(annotations).values_list("pk", flat=True))
     became = Label.objects.successors(project.pk)
     said = Annotation.objects.filter(pk__in=keys).answers()
-    _keep_history(keys, said)
+    _keep_history(keys, said, became)
     for kind, known in (
         (AnnotationLabel, {(key, label) for key, labels in said.labels.items() for label in labels}),
         (AnnotationSpan, {(key, span) for key, spans in said.spans.items() for span in spans}),
@@ -255,8 +259,11 @@ def _rename(
         kind.objects.filter(pk__in=rows).update(label=into)
 
 
-def _keep_history(keys: Collection[int], said_now: KeptAnswers) -> None:
-    """Keep what answers say as a decision where none says it: an import keeps one only once it changes."""
+def _keep_history(keys: Collection[int], said_now: KeptAnswers, became: Mapping[int, int]) -> None:
+    """Keep what answers say as a decision where none says it: an import keeps one only once it changes.
+
+    One that says it but for names that were merged before is enough, and keeps these.
+    """
     newest = Decision.objects.filter(annotation__in=keys).values("annotation").annotate(newest=Max("pk"))
     said = dict(Decision.objects.filter(pk__in=newest.values("newest")).values_list("annotation", "answer"))
     rows = Annotation.objects.answered().filter(pk__in=keys).only("outcome", "reason", "seconds")
@@ -270,7 +277,8 @@ def _keep_history(keys: Collection[int], said_now: KeptAnswers) -> None:
             seconds=row.seconds,
         )
         for row in rows
-        if row.pk not in said or not said[row.pk].same_choice(said_now[row.pk])
+        if row.pk not in said
+        or not translated(said[row.pk], became).same_choice(translated(said_now[row.pk], became))
     )
 
 
