@@ -15,7 +15,7 @@ from annotate.models import Annotation, AnnotationLabel, Assignment, BulkChange,
 from annotate.models.annotations import Outcome, Source
 from annotate.models.bulk import BulkAction
 from annotate.models.queue import AssignmentQuerySet, AssignmentState
-from annotate.services.bulk.among import among
+from annotate.services.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places

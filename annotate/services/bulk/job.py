@@ -17,8 +17,8 @@ from annotate.models.bulk import PREVIEWED, BulkAction, BulkOptions, ItemState
 from annotate.models.events import EventKind
 from annotate.models.work import WorkState
 from annotate.services import events
+from annotate.services.among import among
 from annotate.services.bulk import lanes
-from annotate.services.bulk.among import among
 from annotate.services.bulk.answers import AnswerAction
 from annotate.services.bulk.found import Action, Why
 from annotate.services.bulk.lanes import MoveAction

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from annotate.models import BulkChange, BulkItem, Document, Project
 from annotate.models.documents import Lane
-from annotate.services.bulk.among import among
+from annotate.services.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from training import splits

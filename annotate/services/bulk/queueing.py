@@ -14,7 +14,7 @@ from django.utils import timezone
 from annotate.models import Annotation, Assignment, BulkChange, BulkItem
 from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
-from annotate.services.bulk.among import among
+from annotate.services.among import among
 from annotate.services.bulk.found import Found, Why
 from annotate.services.imports.bulk_insert import insert
 from annotate.services.labeling import places

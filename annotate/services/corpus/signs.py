@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Subquery
 from numpy.typing import NDArray
 
-from annotate.models import Embedding, Project
+from annotate.models import Document, Embedding, Project
 from annotate.services.corpus.vector_store import READ, STORED
 from training.types import FloatArray, ProgressCallback
 
@@ -25,6 +24,7 @@ HEAD = 2  # rows before the signs
 CANDIDATES = 1_000  # the nearest by signs, which are compared by their vectors
 NEAREST = 200  # of which so many are told
 BLOCK = 65_536  # columns that are compared at once
+CHUNK = 10_000  # rows that are read at once
 WORD = np.dtype("<u8")
 
 Columns = NDArray[np.uint64]
@@ -82,10 +82,7 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
     path = path_of(project, fingerprint)
     for other in set(path.parent.glob("signs-*.npy")) - {path}:
         other.unlink()  # of an encoder that was the site's before
-    stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256"))
-    rows = project.documents.filter(Exists(stored)).order_by("pk").values_list("pk", "sha256")
-    flat = chain.from_iterable((pk, _start(digest)) for pk, digest in rows.iterator(chunk_size=10_000))
-    heads: Columns = np.fromiter(flat, WORD).reshape(-1, HEAD).T  # (HEAD, documents)
+    heads = _heads(project, fingerprint)
     before = read(project, fingerprint)
     if before is None:
         before = np.empty((HEAD, 0), WORD)
@@ -108,6 +105,20 @@ def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> boo
     return not new
 
 
+def _heads(project: Project, fingerprint: str) -> Columns:
+    """Return the heads (HEAD, documents) of all documents of a project whose texts have a vector.
+
+    NB: both tables are read from end to end and compared here. To look a million digests up one by one took
+    SQLite minutes, each time that the job goes on.
+    """
+    digests = Embedding.objects.filter(encoder=fingerprint).values_list("sha256", flat=True)
+    stored = np.fromiter(map(_start, digests.iterator(chunk_size=CHUNK)), WORD)
+    rows = project.documents.order_by("pk").values_list("pk", "sha256").iterator(chunk_size=CHUNK)
+    flat = chain.from_iterable((pk, _start(digest)) for pk, digest in rows)
+    heads: Columns = np.fromiter(flat, WORD).reshape(-1, HEAD).T
+    return heads[:, np.isin(heads[1], stored)]
+
+
 def _start(digest: str) -> int:
     return int(digest[:16], 16)
 
@@ -122,15 +133,24 @@ def _is_among(columns: Columns, others: Columns) -> NDArray[np.bool_]:
 
 
 def _vectors(project: Project, fingerprint: str, keys: list[int]) -> list[tuple[int, str, FloatArray]]:
-    """Return key, digest and vector of those of the documents that are there and have a vector."""
-    stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256")).values("vector")
+    """Return key, digest and vector of those of the documents that are there and have a vector.
+
+    NB: by keys alone, as SQLite would rather walk through all documents of the project.
+    """
     found = []
     for start in range(0, len(keys), READ):
-        rows = project.documents.filter(pk__in=keys[start : start + READ]).annotate(vector=Subquery(stored))
+        documents = Document.objects.filter(pk__in=keys[start : start + READ])
+        there = {
+            pk: digest
+            for pk, digest, owner in documents.values_list("pk", "sha256", "project")
+            if owner == project.pk
+        }
+        stored = Embedding.objects.filter(encoder=fingerprint, sha256__in=set(there.values()))
+        vectors = dict(stored.values_list("sha256", "vector"))
         found += [
-            (pk, digest, np.frombuffer(vector, STORED))
-            for pk, digest, vector in rows.values_list("pk", "sha256", "vector")
-            if vector is not None
+            (pk, digest, np.frombuffer(vectors[digest], STORED))
+            for pk, digest in there.items()
+            if digest in vectors
         ]
     return found
 

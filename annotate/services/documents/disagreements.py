@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 from django.core.cache import cache
-from django.db.models import Count, Exists, F, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from annotate.models import (
     Annotation,
-    AnnotationLabel,
     OutOfFoldScore,
-    PredictedLabel,
     Project,
 )
 from annotate.models.annotations import AnnotationQuerySet
@@ -56,7 +55,31 @@ def with_model(project: Project) -> list[int]:
     before all others, and documents that the model is silent about are left out. Of the pool the model has
     learned what people said, so that it agrees there says nothing: what counts is what its folds say.
     """
-    return [*_in_holdout(project), *_out_of_fold(project, disagrees=True).values_list("document", flat=True)]
+    pool = _out_of_fold(project, disagrees=True).values_list("document", flat=True)
+    return _kept("with_model", project, lambda: [*_in_holdout(project), *pool])
+
+
+def among_annotators(project: Project) -> list[int]:
+    """Return the documents of either lane that were answered differently, and that no gold answer settles.
+
+    Answers that came with a file count as an annotator's.
+    """
+    return _kept("among_annotators", project, lambda: _differently_answered(project))
+
+
+def _kept(name: str, project: Project, find: Callable[[], list[int]]) -> list[int]:
+    """Return what was found since the newest decision and publication if that is fresh, else what is found now.
+
+    A lead turns the pages of such a list, and each of them would take a look at every answer.
+    """
+    newest = project.annotations.order_by("-updated_at").values_list("updated_at", flat=True).first()
+    published = project.versions.published().values_list("pk", flat=True)
+    key = f"disagreements:{name}:{project.pk}:{newest and newest.timestamp()}:{sorted(published)}"
+    found: list[int] | None = cache.get(key)
+    if found is None:
+        found = find()
+        cache.set(key, found, COUNTED_SECONDS)
+    return found
 
 
 def likely_errors(project: Project) -> QuerySet[OutOfFoldScore]:
@@ -81,11 +104,10 @@ def _in_holdout(project: Project) -> list[int]:
     answered = Annotation.objects.answered()
     # NB: asked from the answers, as there are fewer of them than predictions.
     asked = answered.filter(project=project, document__lane=Lane.HOLDOUT, document__prediction__isnull=False)
-    different = _with_other_spans(asked) if project.task_type.marks_text else _with_other_labels(asked)
-    of_documents = asked.filter(document__in=asked.filter(pk__in=different).values("document"))
-    given: dict[int, list[tuple[bool, bool]]] = {}
-    for document, annotation, is_gold in of_documents.values_list("document_id", "pk", "is_gold"):
-        given.setdefault(document, []).append((is_gold, annotation in different))
+    compare = _by_spans if project.task_type.marks_text else _by_labels
+    given: dict[int, list[tuple[bool, bool]]] = defaultdict(list)
+    for document, is_gold, is_different in compare(asked):
+        given[document].append((is_gold, is_different))
     found = []
     for document, answers in given.items():
         gold = [is_different for is_gold, is_different in answers if is_gold]
@@ -94,32 +116,29 @@ def _in_holdout(project: Project) -> list[int]:
     return found
 
 
-def _with_other_labels(asked: AnnotationQuerySet) -> set[int]:
-    """Return the annotations that have a label which the model did not say, or lack one that it said.
+def _by_labels(asked: AnnotationQuerySet) -> Iterator[tuple[int, bool, bool]]:
+    """Yield the document of each answer, whether it is gold, and whether the model says otherwise.
 
-    NB: by two joins. That one subquery looks at each annotation takes ten times as long.
+    NB: by two joins that are compared here. To look each answer up in the database takes far longer.
     """
-    said = PredictedLabel.objects.filter(prediction=OuterRef("annotation__document"), label=OuterRef("label"))
-    given = AnnotationLabel.objects.filter(annotation=OuterRef("pk"), label=OuterRef("said"))
-    beyond = AnnotationLabel.objects.filter(~Exists(said), annotation__in=asked).values_list(
-        "annotation", flat=True
-    )
-    predicted = asked.annotate(said=F("document__prediction__said__label")).filter(said__isnull=False)
-    return {*beyond, *predicted.filter(~Exists(given)).values_list("pk", flat=True)}
+    given = asked.answers("choices").labels
+    predicted: dict[tuple[int, int, bool], set[int]] = defaultdict(set)
+    columns = ("document_id", "pk", "is_gold", "document__prediction__said__label")
+    for document, annotation, is_gold, label in asked.values_list(*columns):
+        predicted[document, annotation, is_gold] |= set() if label is None else {label}
+    for (document, annotation, is_gold), labels in predicted.items():
+        yield document, is_gold, labels != set(given[annotation])
 
 
-def _with_other_spans(asked: AnnotationQuerySet) -> set[int]:
-    """Return the annotations whose spans are not those that the model found, of which there are no rows."""
+def _by_spans(asked: AnnotationQuerySet) -> Iterator[tuple[int, bool, bool]]:
+    """Yield the same where people mark spans, of which a prediction has no rows."""
     said = asked.answers("spans")
-    predicted = asked.values_list("pk", "document__prediction__answer")
-    return {key for key, answer in predicted if not answer.same_choice(said[key])}
+    columns = ("document_id", "pk", "is_gold", "document__prediction__answer")
+    for document, annotation, is_gold, answer in asked.values_list(*columns):
+        yield document, is_gold, not answer.same_choice(said[annotation])
 
 
-def among_annotators(project: Project) -> list[int]:
-    """Return the documents of either lane that were answered differently, and that no gold answer settles.
-
-    Answers that came with a file count as an annotator's.
-    """
+def _differently_answered(project: Project) -> list[int]:
     answered = Annotation.objects.answered().filter(project=project)
     several = answered.values("document").annotate(answers=Count("pk")).filter(answers__gt=1)
     compared = answered.filter(document__in=several.values("document"))

@@ -30,6 +30,7 @@ from annotate.models import (
 )
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
+from annotate.services.among import among
 from annotate.services.documents import disagreements, metadata, search, similar
 from annotate.services.documents.json_functions import HasLabel, LabelCount
 from training.types import Answer
@@ -243,7 +244,7 @@ FILTERS = {
     "disagree": Filter(
         _("Either lane: people and the model disagree"),
         Kind.SWITCH,
-        lambda project, _on: Q(pk__in=disagreements.with_model(project)),
+        lambda project, _on: Q(pk__in=among(disagreements.with_model(project))),
     ),
     "label_error": Filter(
         _("Pool only, where a document has one label: it is probably wrong"),
@@ -253,7 +254,7 @@ FILTERS = {
     "split": Filter(
         _("Either lane: annotators disagree with each other"),
         Kind.SWITCH,
-        lambda project, _on: Q(pk__in=disagreements.among_annotators(project)),
+        lambda project, _on: Q(pk__in=among(disagreements.among_annotators(project))),
     ),
     "late": Filter(
         _("Answered by more people than wanted: a late answer"),

@@ -7,7 +7,7 @@ import time
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from annotate.models import FoldedText, Import, Project, UnindexedText
+from annotate.models import Document, FoldedText, Import, Project, UnindexedText
 from training.types import ProgressCallback
 
 CHUNK = 500  # texts of one transaction
@@ -66,7 +66,8 @@ def _move(project: Project) -> int:
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     rows = project.unindexed_texts.select_for_update().order_by("document")
     texts = dict(rows.values_list("document", "text")[:CHUNK])
-    there = project.documents.filter(pk__in=texts).values_list("pk", flat=True)
+    # NB: by keys alone, as SQLite would rather walk through all documents of the project.
+    there = Document.objects.filter(pk__in=texts).values_list("pk", flat=True)
     FoldedText.objects.bulk_create(FoldedText(pk=pk, text=texts[pk]) for pk in there)
     UnindexedText.objects.filter(pk__in=texts).delete()
     return len(texts)

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from annotate.models import Document, Embedding, Project
+from annotate.services.among import among
 from annotate.services.corpus import signs, vector_store
 from annotate.services.corpus.vector_store import STORED
 from training.types import FloatArray
@@ -57,11 +58,11 @@ def to_phrase(project: Project, phrase: str) -> list[int]:
 def near_document(project: Project, pk: int) -> Q:
     """Return which documents are among those most like the one of a key."""
     document = project.documents.select_related("project").filter(pk=pk).first()
-    return Q(pk__in=to_document(document) if document else [])
+    return Q(pk__in=among(to_document(document) if document else []))
 
 
 def near_phrase(project: Project, phrase: str) -> Q:
-    return Q(pk__in=to_phrase(project, phrase))
+    return Q(pk__in=among(to_phrase(project, phrase)))
 
 
 def _stored(document: Document, fingerprint: str) -> FloatArray | None:

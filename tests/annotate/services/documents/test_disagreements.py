@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.core.cache import cache
 from django.utils import timezone
 
 from annotate.models import (
@@ -50,6 +51,7 @@ def test_of_the_pool_counts_what_folds_say_until_somebody_decides_anew(
     assert (found("disagree"), found("label_error")) == ([], [])
     folded.learned_at = timezone.now()
     folded.save()
+    cache.clear()  # which a publication, by which scores are made, would have passed by
     assert (found("disagree"), found("label_error")) == (["learned"], ["learned"])
     ModelVersion.objects.update(stage="retired")
     assert (found("disagree"), found("label_error")) == ([], [])
