@@ -68,7 +68,7 @@ def among_annotators(project: Project) -> list[int]:
 
 
 def _kept(name: str, project: Project, find: Callable[[], list[int]]) -> list[int]:
-    """Return what was found since the newest decision and publication if that is fresh, else what is found now.
+    """Return what was found since the newest decision and publication, or find it anew after a while.
 
     A lead turns the pages of such a list, and each of them would take a look at every answer.
     """
