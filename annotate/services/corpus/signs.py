@@ -13,9 +13,11 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
+from django.db.models import OuterRef, Subquery
 from numpy.typing import NDArray
 
 from annotate.models import Document, Embedding, Project
+from annotate.services.among import among
 from annotate.services.corpus.vector_store import READ, STORED
 from training.types import FloatArray, ProgressCallback
 
@@ -137,22 +139,13 @@ def _vectors(project: Project, fingerprint: str, keys: list[int]) -> list[tuple[
 
     NB: by keys alone, as SQLite would rather walk through all documents of the project.
     """
-    found = []
-    for start in range(0, len(keys), READ):
-        documents = Document.objects.filter(pk__in=keys[start : start + READ])
-        there = {
-            pk: digest
-            for pk, digest, owner in documents.values_list("pk", "sha256", "project")
-            if owner == project.pk
-        }
-        stored = Embedding.objects.filter(encoder=fingerprint, sha256__in=set(there.values()))
-        vectors = dict(stored.values_list("sha256", "vector"))
-        found += [
-            (pk, digest, np.frombuffer(vectors[digest], STORED))
-            for pk, digest in there.items()
-            if digest in vectors
-        ]
-    return found
+    stored = Embedding.objects.filter(encoder=fingerprint, sha256=OuterRef("sha256")).values("vector")
+    documents = Document.objects.filter(pk__in=among(keys)).annotate(vector=Subquery(stored))
+    return [
+        (pk, digest, np.frombuffer(vector, STORED))
+        for pk, digest, owner, vector in documents.values_list("pk", "sha256", "project", "vector")
+        if owner == project.pk and vector is not None
+    ]
 
 
 def _write(path: Path, parts: list[Columns]) -> None:
