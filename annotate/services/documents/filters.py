@@ -37,6 +37,7 @@ from training.types import Answer
 
 NOT_DECIDED = "none"
 TAKEN, CHANGED = "taken", "changed"
+MOST_SEARCHED = 10_000  # documents that fit other filters and whose texts are looked through one by one
 MOST_LISTED = 50_000  # rows that a page lists to find their documents
 
 
@@ -294,13 +295,25 @@ def find(project: Project, wanted: Mapping[str, Any]) -> QuerySet[Document]:
         narrow = FILTERS[name]
         if narrow.values == Kind.LABEL:
             value = became.get(value, value)  # a bookmark or a saved view may name a merged label
+        if name == "q" and len(wanted) > 1:
+            continue
         if not narrow.of_annotation:
             documents = documents.filter(narrow.meaning(project, value))
         elif value != NOT_DECIDED:
             annotations, asks_annotations = annotations.filter(narrow.meaning(project, value)), True
     if is_undecided:
-        return documents.filter(~Exists(annotations.filter(document=OuterRef("pk"))))
-    return documents.filter(_with(annotations, project=project)) if asks_annotations else documents
+        documents = documents.filter(~Exists(annotations.filter(document=OuterRef("pk"))))
+    elif asks_annotations:
+        documents = documents.filter(_with(annotations, project=project))
+    return _with_text(project, documents, wanted["q"]) if "q" in wanted and len(wanted) > 1 else documents
+
+
+def _with_text(project: Project, documents: QuerySet[Document], text: str) -> QuerySet[Document]:
+    """Return those of documents that fit other filters in whose texts something is found."""
+    keys = list(documents.order_by().values_list("pk", flat=True)[: MOST_SEARCHED + 1])
+    if len(keys) > MOST_SEARCHED:
+        return documents.filter(search.meaning(project, text))
+    return Document.objects.filter(search.meaning(project, text, within=keys), pk__in=among(keys))
 
 
 def query(**wanted: Any) -> str:

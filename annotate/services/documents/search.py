@@ -9,7 +9,7 @@ that are not in the index yet are looked through one by one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.db import connection
@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 
 from annotate.models import FoldedText, Project
 from annotate.models.documents import FOLDED, fold
+from annotate.services.among import among
 from annotate.services.documents import search_index
 
 LONGEST = 1000  # characters that are searched for
@@ -103,18 +104,23 @@ def note(project: Project, text: str) -> str:
     return ""
 
 
-def meaning(project: Project, text: str) -> Q:
-    """Return which documents fit: those that contain what is wanted, and the one whose id was typed."""
+def meaning(project: Project, text: str, within: Collection[int] | None = None) -> Q:
+    """Return which documents fit: those that contain what is wanted, and the one whose id was typed.
+
+    Where they are `within` few documents, by their keys, each of these is looked at, as an index would find
+    many others first.
+    """
     query = parse(text)
-    newest = Q()
+    looked_at = Q() if within is None else Q(pk__in=among(within))
     if (oldest := oldest_searched(project, query)) is not None:
-        newest = Q(pk__gte=oldest)
+        looked_at &= Q(pk__gte=oldest)
+    words = _by_index(query) if within is None and connection.vendor == "sqlite" else []
     if (edge := search_index.oldest_unindexed(project)) is None:
-        found = newest & _indexed(query, "folded__")
+        found = looked_at & _indexed(query, words, "folded__")
     else:
-        indexed = FoldedText.objects.filter(newest & _indexed(query, ""), document__project=project)
+        indexed = FoldedText.objects.filter(looked_at & _indexed(query, words, ""), document__project=project)
         others = project.unindexed_texts.filter(
-            newest & _contains(query.wanted, query.unwanted, ""), pk__gte=edge
+            looked_at & _contains(query.wanted, query.unwanted, ""), pk__gte=edge
         )
         found = Q(pk__in=indexed.values("pk").union(others.values("pk"), all=True))
     # NB: asked beforehand, as an OR would keep both databases from using an index.
@@ -122,9 +128,11 @@ def meaning(project: Project, text: str) -> Q:
     return found if named is None else found | Q(pk=named)
 
 
-def _indexed(query: SearchQuery, prefix: str) -> Q:
-    """Return what holds of a text that the index has; `prefix` leads from the rows to it."""
-    words = _by_index(query) if connection.vendor == "sqlite" else []
+def _indexed(query: SearchQuery, words: Collection[str], prefix: str) -> Q:
+    """Return what holds of a text that the index has, of whose `words` SQLite's is asked.
+
+    `prefix` leads from the rows to the text.
+    """
     found = _contains([term for term in query.wanted if term not in words], query.unwanted, prefix)
     if words:
         match = " AND ".join('"' + term.replace('"', '""') + '"' for term in words)
