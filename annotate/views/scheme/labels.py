@@ -210,7 +210,7 @@ def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = led_project_for(request.user, slug)
     label = get_object_or_404(project.labels.select_related("project", "merged_into"), pk=pk)
     if request.method != "POST":
-        return _ask_to_restore(request, label) if label.merged_into else redirect("project-labels", slug)
+        return _ask_to_restore(request, label)
     with transaction.atomic():
         opened = label_service.restore_label(label=label, by=signed_in(request.user))
         transaction.on_commit(partial(tasks.wake, opened))
@@ -222,13 +222,17 @@ def restore_label(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _ask_to_restore(request: HttpRequest, label: Label) -> HttpResponse:
-    assert label.merged_into is not None
-    names = {"name": label.name, "into": label.merged_into.name}
+    names = {"name": label.name, "into": label.merged_into.name if label.merged_into else ""}
+    title, button = _("Restore “%(name)s”"), _("Restore")
+    told = [_("“%(name)s” is offered again, and models learn it again.") % names]
+    if label.merged_into:
+        title, button = _("Take back that “%(name)s” was merged into “%(into)s”"), _("Take the merge back")
+        told = merging.consequences_of_return(label)
     return confirmation.ask(
         request,
-        title=_("Take back that “%(name)s” was merged into “%(into)s”") % names,
-        told=merging.consequences_of_return(label),
-        button=_("Take the merge back"),
+        title=title % names,
+        told=told,
+        button=button,
         back=reverse("project-labels", args=[label.project.slug]),
         project=label.project,
         tab="labels",
