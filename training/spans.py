@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import IntArray, Pool, Schema, Span, TrainingError
+from training.types import Answer, IntArray, Pool, Schema, Span, TrainingError
 
 
 def place(span: Span) -> tuple[int, int, str]:
@@ -131,3 +131,18 @@ class SpanDataset:
             texts=tuple(self.texts[i] for i in chosen),
             spans=tuple(self.spans[i] for i in chosen),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SpansOutOfFold:
+    """What was said of labelled texts by models that had not learned them.
+
+    For each of the `rows` (scored,) of the dataset there is an answer with calibrated confidences; `differs`
+    (scored,) tells whether it is another than people's, and `suspects` (scored,) whether theirs probably
+    lacks a span or has a wrong one.
+    """
+
+    rows: IntArray
+    answers: tuple[Answer, ...]
+    differs: NDArray[np.bool_]
+    suspects: NDArray[np.bool_]

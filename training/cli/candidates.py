@@ -1,19 +1,22 @@
-"""Trains, packages and measures one candidate of a report card."""
+"""The candidates of a report card: which there are, and how one is trained, packaged and measured."""
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from training.cli.inputs import parse_settings
+from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import DecidedDocuments, recommend
 from training.runs.pipeline import rows_of, train_and_package
-from training.types import Dataset, Embedder, Json, RunSpec
+from training.types import Dataset, Embedder, Json, RunSpec, TrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,43 @@ class Vectors:
 
     embedder: Embedder | None = None
     root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonPlan:
+    """One candidate before it is trained: `name` is its family, or `family:variant`."""
+
+    name: str
+    family: str
+    params: dict[str, Json]
+
+
+def plans_of(families: str, settings: Iterable[str]) -> list[ComparisonPlan]:
+    """Return the candidates that `--families` names, each with what `--set` says of it."""
+    names = [name.strip() for name in families.split(",") if name.strip()]
+    if len(set(names)) != len(names):
+        raise TrainingError("--families names a candidate twice; tell them apart as family:variant.")
+    params: dict[str, dict[str, Json]] = {name: {} for name in names}
+    for key, value in parse_settings(settings).items():
+        name, dot, parameter = key.partition(".")
+        if not dot or name not in params:
+            raise TrainingError(f"--set {key}: write NAME.KEY=VALUE, NAME being one of {', '.join(names)}.")
+        params[name][parameter] = value
+    for name in names:
+        entry(FAMILIES, name.partition(":")[0])
+    return [ComparisonPlan(name, name.partition(":")[0], params[name]) for name in names]
+
+
+def constraints_of(arguments: argparse.Namespace) -> Constraints:
+    """Return what the arguments require of a model."""
+    return Constraints(
+        latency_ms=arguments.latency_ms,
+        size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
+        explainable=arguments.explainable,
+        languages=tuple(code for part in arguments.languages for code in part.split(",")),
+        classes=arguments.classes,
+        labels=arguments.labels,
+    )
 
 
 def none_of(dataset: Dataset) -> Dataset:

@@ -8,7 +8,7 @@ from training.types import Evaluation
 
 _HEAD = (
     "candidate",
-    "macro-F1 (95 %)",
+    "{figure} (95 %)",
     "calibr.",
     "p50 ms",
     "p99 ms",
@@ -22,7 +22,8 @@ _HEAD = (
 
 def show(card: Comparison) -> str:
     """Return the table, its caveats, and the recommendation."""
-    rows = [_HEAD]
+    figure_name = next((c.evaluation.figure for c in card.candidates if c.evaluation), "macro-F1")
+    rows = [tuple(cell.format(figure=figure_name) for cell in _HEAD)]
     for candidate in card.candidates:
         if candidate.problem:
             continue
@@ -62,7 +63,7 @@ def show(card: Comparison) -> str:
             f"{int8.graph_bytes / 1e6:.1f} / {fp32.graph_bytes / 1e6:.1f} MB"
         )
     if not is_enough(card.documents):
-        lines.append(f"macro-F1 is {why_none(card.documents)}")
+        lines.append(f"{figure_name} is {why_none(card.documents)}")
     lines += [
         f"{pair.int8} against {pair.fp32}: {pair.speedup:.2f} times the speed, {pair.size_ratio:.2f} of the "
         f"size, {pair.macro_f1_loss:+.4f} macro-F1 lost"
@@ -80,9 +81,10 @@ def show(card: Comparison) -> str:
 
 
 def _figure(found: Evaluation) -> str:
-    if found.macro_f1 is None:
+    if found.judged is None:
         return "-"
-    return f"{_number(found.macro_f1)} ({_number(found.macro_f1_low)}-{_number(found.macro_f1_high)})"
+    low, high = (getattr(found, f"{found.judged_by}_{end}") for end in ("low", "high"))
+    return f"{_number(found.judged)} ({_number(low)}-{_number(high)})"
 
 
 def _number(value: float | None) -> str:

@@ -6,18 +6,33 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from training.cli.candidates import Files, Vectors, none_of, train_and_measure
+from training.cli.candidates import (
+    ComparisonPlan,
+    Files,
+    Vectors,
+    constraints_of,
+    none_of,
+    plans_of,
+    train_and_measure,
+)
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.inputs import add_file_arguments, output_file, output_folder, parse_settings, read_datasets
+from training.cli.inputs import (
+    add_file_arguments,
+    check_columns,
+    labels_spans,
+    output_file,
+    output_folder,
+    read_datasets,
+)
+from training.cli.spans import compare as spans
 from training.registry import FAMILIES, entry
-from training.reportcard.card import Candidate, Comparison, Constraints
+from training.reportcard.card import Candidate, Comparison
 from training.reportcard.measurement import Measured, machine
 from training.reportcard.recommend import (
     TOLERANCE,
@@ -27,18 +42,9 @@ from training.reportcard.recommend import (
     recommend,
 )
 from training.runs.pipeline import rows_of
-from training.types import Json, TrainingError
+from training.types import TrainingError
 
 _OF_THE_ENCODER = ("encoder", "precision")  # settings of a candidate that the encoder gets, not the family
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonPlan:
-    """One candidate before it is trained: `name` is its family, or `family:variant`."""
-
-    name: str
-    family: str
-    params: dict[str, Json]
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,7 +76,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and measure every candidate, then print the card."""
-    plans = _plans(arguments.families, arguments.set)
+    plans = plans_of(arguments.families, arguments.set)
+    if labels_spans(arguments):
+        spans.run(arguments, plans)
+        return
+    check_columns(arguments)
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     train, test, *rest = read_datasets(arguments.train, others, **columns)
@@ -87,14 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
         rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
     candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
-    constraints = Constraints(
-        latency_ms=arguments.latency_ms,
-        size_bytes=None if arguments.size_mb is None else round(arguments.size_mb * 1e6),
-        explainable=arguments.explainable,
-        languages=tuple(code for part in arguments.languages for code in part.split(",")),
-        classes=arguments.classes,
-        labels=arguments.labels,
-    )
+    constraints = constraints_of(arguments)
     card = Comparison(
         documents=len(test),
         classes=len(test.schema),
@@ -114,21 +117,6 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
     print(show(card))
-
-
-def _plans(families: str, settings: Iterable[str]) -> list[ComparisonPlan]:
-    names = [name.strip() for name in families.split(",") if name.strip()]
-    if len(set(names)) != len(names):
-        raise TrainingError("--families names a candidate twice; tell them apart as family:variant.")
-    params: dict[str, dict[str, Json]] = {name: {} for name in names}
-    for key, value in parse_settings(settings).items():
-        name, dot, parameter = key.partition(".")
-        if not dot or name not in params:
-            raise TrainingError(f"--set {key}: write NAME.KEY=VALUE, NAME being one of {', '.join(names)}.")
-        params[name][parameter] = value
-    for name in names:
-        entry(FAMILIES, name.partition(":")[0])
-    return [ComparisonPlan(name, name.partition(":")[0], params[name]) for name in names]
 
 
 def _row(

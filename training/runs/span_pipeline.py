@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -14,13 +14,25 @@ from training.bundles.span_predictor import SpanPredictor
 from training.export.spans import SpanParity, check_span_parity, prefer_int8_spans
 from training.families.build import build_span_model
 from training.preprocess.word_encoder import WordEncoder
+from training.preprocess.words import WAYS
 from training.protocol import OffersInt8, ReportsProgress, SpanModel
 from training.runs.stages import Stages
-from training.spans import SpanDataset, WordScores
-from training.tagging.answers import FEWEST_SPANS, FEWEST_TO_TUNE, Decoder, fit_platt, tune
+from training.spans import SpanDataset, SpansOutOfFold, WordScores
+from training.tagging.answers import (
+    FEWEST_SPANS,
+    FEWEST_TO_TUNE,
+    HELD_BACK_PRIOR,
+    PRIOR,
+    Decoder,
+    fit_platt,
+    tune,
+)
 from training.tagging.answers import IDENTITY as UNCALIBRATED
+from training.tagging.decode import biased
 from training.tagging.figures import SpanEvaluation, calibration_error, evaluate_spans
+from training.tagging.prior import prior_shift
 from training.tagging.signs import signs
+from training.tagging.ways import usual_way
 from training.threads import steady
 from training.types import FloatArray, Json, ProgressCallback, RunSpec, Span
 
@@ -33,7 +45,7 @@ class SpanRunReport:
 
     `pool_signs` (texts of the data's pool, 3) are `types.WORD_SIGNS`, by which the next batch is chosen.
     `biases` are of the labels, in schema order. `calibration_error` is of the spans that the bundle finds in
-    reporting texts.
+    reporting texts. `out_of_fold` is None where the model held nothing back.
     """
 
     bundle: Path
@@ -45,6 +57,7 @@ class SpanRunReport:
     fit_seconds: float
     bundle_bytes: int
     pool_signs: FloatArray | None = None
+    out_of_fold: SpansOutOfFold | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -97,7 +110,8 @@ def train_spans(
     started = time.perf_counter()
     model.fit(dataset, valid=tuning)
     stages.enter("tune", 0.6, until=0.7)
-    tuned = tune_decoder(model, dataset, tuning)
+    pool = [] if dataset.pool is None else model.word_scores(dataset.pool.texts)
+    tuned = tune_decoder(model, dataset, tuning, pool)
     fit_seconds = time.perf_counter() - started
 
     stages.enter("export", 0.7, until=0.8)
@@ -108,8 +122,6 @@ def train_spans(
         manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder)
         stages.enter("evaluate", 0.8, until=0.95)
         evaluation, error = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
-        pool = dataset.pool
-        signs_of_pool = None if pool is None else signs(model.word_scores(pool.texts))
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
         figures = {"entity_f1": evaluation.f1} | {name: getattr(evaluation, name) for name in FIGURES}
@@ -125,7 +137,8 @@ def train_spans(
         labelled=len(dataset),
         fit_seconds=fit_seconds,
         bundle_bytes=bundle_bytes(folder),
-        pool_signs=signs_of_pool,
+        pool_signs=None if dataset.pool is None else signs(pool),
+        out_of_fold=_said_out_of_fold(model, dataset, tuned.decoder),
         details=tuned.details | getattr(model, "details_", {}),
     )
 
@@ -149,26 +162,47 @@ def _prove(
     return prefer_int8_spans(draft, manifest, parity, judged)
 
 
-def tune_decoder(model: SpanModel, dataset: SpanDataset, tuning: SpanDataset) -> TunedDecoder:
+def tune_decoder(
+    model: SpanModel, dataset: SpanDataset, tuning: SpanDataset, pool: Sequence[WordScores] = ()
+) -> TunedDecoder:
     """Learn biases and calibration on texts that the model has not seen.
 
     Those are the tuning texts where they have spans enough, else the texts that the model held back as well.
+    What it held back was chosen as the dataset was, so by what it says of the `pool` its labels are raised by
+    as much as they are more frequent there; the bias that is learned suits the texts that are to come.
     """
     keys = dataset.schema.keys
     parts: dict[str, tuple[list[WordScores], list[tuple[Span, ...]]]] = {}
+    usual, prior = model.usual_bias, PRIOR
     if sum(map(len, tuning.spans)) < FEWEST_TO_TUNE:
+        shift = _shift_of(dataset, pool)
+        usual, prior = usual - shift, HELD_BACK_PRIOR
         rows, found = model.held_back()
         if len(rows):
-            parts["held back"] = (found, [dataset.spans[i] for i in rows])
+            raised = [replace(said, logs=biased(said.logs, shift)) for said in found]
+            parts["held back"] = (raised, [dataset.spans[i] for i in rows])
     if len(tuning):
         parts["tuning"] = (model.word_scores(tuning.texts), list(tuning.spans))
     found = [said for scores, _ in parts.values() for said in scores]
     gold = [spans for _, answers in parts.values() for spans in answers]
-    bias = tune(keys, found, gold, usual=model.usual_bias)
+    bias = tune(keys, found, gold, usual=usual, prior=prior)
     given, scores = Decoder(keys, bias, UNCALIBRATED).raw(found)
     right = [span in {*ours} for ours, theirs in zip(gold, given, strict=True) for span in theirs]
     learned = fit_platt(np.concatenate([np.zeros(0), *scores]), np.array(right, bool))
     return TunedDecoder(Decoder(keys, bias, learned), " and ".join(parts) or "none", len(found), len(right))
+
+
+def _said_out_of_fold(model: SpanModel, dataset: SpanDataset, decoder: Decoder) -> SpansOutOfFold | None:
+    rows, found = model.held_back()
+    return decoder.out_of_fold(rows, found, [dataset.spans[i] for i in rows]) if len(rows) else None
+
+
+def _shift_of(dataset: SpanDataset, pool: Sequence[WordScores]) -> float:
+    """Return by how much labels are more frequent in the dataset than in all texts; 0 without a pool."""
+    if not pool:
+        return 0.0
+    cut = WAYS[dataset.way or usual_way(dataset)]
+    return prior_shift(sum(map(len, dataset.spans)), sum(len(cut(text)) for text in dataset.texts), pool)
 
 
 def evaluate_span_bundle(

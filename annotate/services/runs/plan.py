@@ -11,6 +11,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.corpus.word_vectors import ProjectWords
 from annotate.services.versions.publication import Verdict
 from annotate.services.work.progress import ProgressMeter
+from training.spans import SpansOutOfFold
 from training.types import FloatArray, OutOfFold
 
 
@@ -39,7 +40,7 @@ class Made:
     version: ModelVersion
     pool_scores: FloatArray | None = None
     thresholds: tuple[float, ...] = ()
-    out_of_fold: OutOfFold | None = None
+    out_of_fold: OutOfFold | SpansOutOfFold | None = None
 
 
 class RunPlan(Protocol):

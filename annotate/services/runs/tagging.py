@@ -98,7 +98,7 @@ class TaggingPlan(FitPlan):
                 details=report.details,
             ),
         )
-        return Made(version, report.pool_signs)
+        return Made(version, report.pool_signs, out_of_fold=report.out_of_fold)
 
     def resume(
         self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter

@@ -12,12 +12,14 @@ from django.db import transaction
 from annotate.models import Document, ModelVersion, OutOfFoldScore
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.rescore import CHUNK, PAUSE_SECONDS, best_of
-from training.types import OutOfFold
+from annotate.task_types.answers import spans_translated
+from training.spans import SpansOutOfFold
+from training.types import Answer, OutOfFold
 
 FIELDS = ["project", "version", "answer", "disagrees", "is_suspect", "learned_at"]
 
 
-def store(*, version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold | None) -> int:
+def store(*, version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold | SpansOutOfFold | None) -> int:
     """Write a row for each document that was scored, and remove those of earlier versions; return how many.
 
     Stops where another version has been published meanwhile: that one writes its own.
@@ -37,28 +39,47 @@ def store(*, version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold | N
 
 
 def _rows(
-    version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold, positions: Sequence[int]
+    version: ModelVersion,
+    snapshot: Snapshot[Any],
+    said: OutOfFold | SpansOutOfFold,
+    positions: Sequence[int],
 ) -> list[OutOfFoldScore]:
     labels = [int(key) for key in snapshot.dataset.schema.keys]
-    differs = (said.decisions != (said.targets > 0)).any(axis=1)  # (scored,)
+    if isinstance(said, SpansOutOfFold):
+        differs, answers = said.differs, _span_answers(labels, said, positions)
+    else:
+        differs = (said.decisions != (said.targets > 0)).any(axis=1)  # (scored,)
+        answers = _document_answers(labels, said, positions)
     return [
         OutOfFoldScore(
             project_id=version.project_id,
             document_id=int(snapshot.document_ids[said.rows[i]]),
             version=version,
-            # What was answered keeps its score as well, where it is not among the best few.
-            answer=best_of(
-                labels,
-                said.scores[i],
-                decided=np.flatnonzero(said.decisions[i]).tolist(),
-                kept=np.flatnonzero(said.targets[i]).tolist(),
-            ).told(calibrated=version.calibrated),
+            answer=answer.told(calibrated=version.calibrated),
             disagrees=bool(differs[i]),
             is_suspect=bool(said.suspects[i]) and version.calibrated,
             learned_at=snapshot.taken_at,
         )
+        for i, answer in zip(positions, answers, strict=True)
+    ]
+
+
+def _document_answers(labels: Sequence[int], said: OutOfFold, positions: Sequence[int]) -> list[Answer]:
+    return [
+        # What was answered keeps its score as well, where it is not among the best few.
+        best_of(
+            labels,
+            said.scores[i],
+            decided=np.flatnonzero(said.decisions[i]).tolist(),
+            kept=np.flatnonzero(said.targets[i]).tolist(),
+        )
         for i in positions
     ]
+
+
+def _span_answers(labels: Sequence[int], said: SpansOutOfFold, positions: Sequence[int]) -> list[Answer]:
+    of_key = {str(label): label for label in labels}
+    return [spans_translated(said.answers[i], of_key) for i in positions]
 
 
 @transaction.atomic

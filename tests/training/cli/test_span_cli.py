@@ -96,3 +96,34 @@ def test_a_broken_file_is_a_sentence_with_its_line(folder: Path, capsys: pytest.
     said = capsys.readouterr().err
     assert "ends behind the text" in said
     assert "1" in said
+
+
+def test_families_stand_side_by_side_by_label_as_well(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tagger = {"checkpoint": folder / "checkpoint", "learning_rate": "1e-2", "epochs": "20"}
+    asked = [
+        *("compare", "--task", "span", "--families", "fast_spans,token_classifier,token_classifier:broken"),
+        *("--train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl")),
+        *("--encoder", str(folder / "checkpoint"), "--cache", str(folder / "cache")),
+        *("--set", "token_classifier:broken.checkpoint=nowhere/at-all", "--json", str(folder / "card.json")),
+        *(f"--set=token_classifier.{key}={value}" for key, value in tagger.items()),
+    ]
+    assert main(asked) == 0
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    assert (card["documents"], card["classes"]) == (40, 2)
+    fast, tuned, broken = card["candidates"]
+    assert tuned["evaluation"]["micro_f1"] > 0.7
+    assert fast["evaluation"]["judged_by"] == "micro_f1"
+    assert fast["encoder_bytes"] > 0
+    assert tuned["encoder_bytes"] == 0
+    assert any("128 word pieces take" in note for note in fast["notes"])
+    assert "nowhere/at-all" in broken["problem"]
+    assert card["recommendation"]["name"] in ("fast_spans", "token_classifier")
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split()[:3] == ["candidate", "entity", "F1"]
+    by_label = [line.split() for line in shown[-3:]]
+    assert by_label[0] == ["label", "spans", "fast_spans", "token_classifier"]
+    assert [line[0] for line in by_label[1:]] == ["loc", "per"]
+    reports = {one["key"]: one for one in tuned["evaluation"]["per_class"]}
+    assert by_label[1][3] == f"{reports['loc']['f1']:.3f}"

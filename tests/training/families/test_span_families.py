@@ -101,6 +101,32 @@ def test_a_bundle_finds_what_its_model_does_and_offsets_are_of_the_text_as_it_ca
         Predictor(tmp_path / "bundle")
 
 
+def test_spans_that_are_rarer_in_the_pool_than_where_it_learned_are_given_less_readily() -> None:
+    data, rich = span_data(90), span_data(60, seed=1)
+    sparse = replace(rich, texts=tuple("went to the old house and saw." for _ in rich.texts))
+    model = fitted("fast_spans", data)
+    usual, like, rarer = (
+        tune_decoder(model, data, data.rows([]), pool).decoder.bias
+        for pool in ([], model.word_scores(rich.texts), model.word_scores(sparse.texts))
+    )
+    np.testing.assert_allclose(like, usual, atol=0.3)
+    assert (rarer < usual - 0.2).all()
+
+
+def test_every_text_is_held_back_from_one_head_and_scored_by_it() -> None:
+    data = span_data(90)
+    model = fitted("fast_spans", data)
+    rows, found = model.held_back()
+    assert sorted(rows) == [*range(90)]
+    told = model.word_scores([data.texts[i] for i in rows])
+    for row, unseen, said in zip(rows, found, told, strict=True):
+        assert [data.texts[row][start:end] for start, end in unseen.places]
+        assert unseen.places == said.places
+        assert not np.allclose(unseen.logs, said.logs, atol=1e-6)
+    few = fitted("fast_spans", span_data(30))
+    assert len(few.held_back()[0]) == 0
+
+
 @every_family
 def test_without_a_span_there_is_nothing_to_learn(family: str) -> None:
     data = span_data(30)

@@ -104,23 +104,18 @@ def simulate_spans(
         started = time.perf_counter()
         model = build_span_model(replace(plan.spec, seed=seed), encoder)
         model.fit(known, valid=train.rows([]))
-        decoder = tune_decoder(model, known, train.rows([])).decoder
+        pool = model.word_scores([train.texts[i] for i in rest])
+        decoder = tune_decoder(model, known, train.rows([]), pool).decoder
         fit_s = time.perf_counter() - started
         given = decoder.spans(model.word_scores(test.texts))
         reached = figure(entity_f1(test.spans, given), len(test))
         wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
         started = time.perf_counter()
         if wanted > 0:
-            counts = np.array(
-                [
-                    sum(span.label == key for spans in known.spans for span in spans)
-                    for key in train.schema.keys
-                ]
-            )
+            counts = known.label_counts
             needs_scores = entry(STRATEGIES, plan.strategy).reads_scores
-            seen = signs(model.word_scores([train.texts[i] for i in rest])) if needs_scores else None
-            pool = PoolView(len(rest), seen, None, None, counts)
-            chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share).indices
+            view = PoolView(len(rest), signs(pool) if needs_scores else None, None, None, counts)
+            chosen = choose(plan.strategy, view, wanted, rng, random_share=plan.random_share).indices
         query_s = time.perf_counter() - started
         yield SpanPoint(len(labelled), word_count(known.texts), reached, fit_s, query_s)
         if wanted <= 0:

@@ -13,12 +13,14 @@ from annotate.models import (
     Annotation,
     Document,
     ModelVersion,
+    OutOfFoldScore,
     Prediction,
     Project,
     TrainingRun,
     User,
 )
 from annotate.services.corpus import snapshots, word_vectors
+from annotate.services.documents import disagreements
 from annotate.services.runs import execution, next_batch, rechoice, schedule, tagging
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.record import VersionReport
@@ -108,6 +110,31 @@ def test_it_publishes_a_version_with_entity_figures_and_fills_the_queue_by_it(en
     assert low < (version.macro_f1 or 0) <= high
     batch = entities.batches.get()
     assert (batch.version, batch.strategy) == (version, "token_margin")
+
+
+def test_spans_that_people_missed_are_found_by_heads_that_left_the_text_out(
+    entities: Project, annotator: User, add_documents: Any
+) -> None:
+    label(entities, annotator, add_documents, 90, seed=5)
+    label(entities, annotator, add_documents, 6, seed=3, empty=True)
+    missed = set(entities.documents.order_by("-pk").values_list("pk", flat=True)[:6])
+    with_spans = {
+        pk
+        for pk in missed
+        if any(name in entities.documents.get(pk=pk).text for some in NAMES_OF.values() for name in some)
+    }
+    version = train(entities)
+    assert version is not None
+    assert version.calibrated
+    rows = {row.document_id: row for row in OutOfFoldScore.objects.all()}
+    learned = entities.documents.filter(lane="pool", annotations__outcome="answered")
+    assert rows.keys() == {*learned.values_list("pk", flat=True)}
+    suspected = {*disagreements.likely_errors(entities).values_list("document", flat=True)}
+    assert suspected
+    assert suspected <= with_spans
+    for pk in suspected:
+        assert rows[pk].disagrees
+        assert {span.label for span in rows[pk].answer.spans} <= {*version.label_ids}
 
 
 def test_it_predicts_spans_of_every_document_for_the_cards(entities: Project) -> None:
