@@ -28,7 +28,12 @@ import numpy as np
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 HOME = tempfile.TemporaryDirectory(prefix="winnow-judging-")
-os.environ.update(WINNOW_HOME=HOME.name, DJANGO_SETTINGS_MODULE="annotate.settings", DATABASE_URL="")
+os.environ.update(
+    WINNOW_HOME=HOME.name,
+    DJANGO_SETTINGS_MODULE="annotate.settings",
+    DATABASE_URL="",
+    WINNOW_PROJECTS_PER_DAY="100000",
+)
 
 import django  # noqa: E402 (its database is named above)
 
