@@ -151,40 +151,10 @@ def run(arguments: argparse.Namespace) -> None:
         with threads_for(arguments.family):
             spans.run(arguments)
         return
-    check_columns(arguments)
-    if not arguments.family:
-        raise TrainingError("--family is needed: which model is to learn.")
-    if arguments.site_defaults:
-        vars(arguments).update(SITE_DEFAULTS)
-        arguments.strategy = arguments.strategy or task_of(arguments.multi).default_strategy
-    if not arguments.strategy:
-        raise TrainingError("--strategy is needed, or --site-defaults: how documents are chosen.")
-    if not 0 <= arguments.holdout_share < 1:
-        raise TrainingError("--holdout-share must be from 0 up to, but not, 1.")
-    plan = Replay(
-        spec=RunSpec(arguments.family, parse_settings(arguments.set)),
-        strategy=arguments.strategy,
-        start=arguments.start,
-        seed_labels=arguments.seed_labels,
-        batch=arguments.batch,
-        budget=arguments.budget,
-        random_share=arguments.random_share,
-    )
-    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
-    train, test = read_datasets(arguments.train, [arguments.test], **columns)
-    train = _without_holdout(train, arguments.holdout_share)
-    check_plan(plan, train)
-    check_parameters(plan.spec)
-    world = World(train, test, None, None, None)
-    family_reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
-    if family_reads_vectors or any(
-        entry(STRATEGIES, key).reads_vectors for key in (plan.start, plan.strategy)
-    ):
-        embedder, _ = open_embedder(arguments)
-        vectors = embedder.embed(train.texts)
-        world = World(train, test, embedder, vectors, nearest(vectors) if family_reads_vectors else None)
+    plan, beside = _plan(arguments), _beside(arguments.beside)
+    world = _world(arguments, plan)
     curves: list[Json] = []
-    reason = "" if is_enough(len(test)) else why_none(len(test))
+    reason = "" if is_enough(len(world.test)) else why_none(len(world.test))
     for seed in arguments.seeds:
         points = []
         with threads_for(plan.spec.family):
@@ -198,17 +168,66 @@ def run(arguments: argparse.Namespace) -> None:
     if reason:
         raise TrainingError(f"There is no curve: macro-F1 is {reason} in {arguments.test}.")
     if arguments.plot:
-        pictured = {f"{plan.spec.family}, {plan.strategy}": _measured(mean_points(curves))}
-        for pair in arguments.beside:
-            name, equals, path = pair.partition("=")
-            if not equals:
-                raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
-            try:
-                pictured[name] = _measured(json.loads(Path(path).read_text(encoding="utf-8"))["mean"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
-        arguments.plot.write_text(draw(pictured), encoding="utf-8")
+        name = f"{plan.spec.family}, {plan.strategy}"
+        pictured = {name: _measured(mean_points(curves))} | beside
+        spreads = {name: _measured(spread_points(curves))}
+        arguments.plot.write_text(draw(pictured, spreads=spreads), encoding="utf-8")
     print(json.dumps({"mean": mean_points(curves), "spread": spread_points(curves), "machine": machine()}))
+
+
+def _plan(arguments: argparse.Namespace) -> Replay:
+    """Return the plan that the arguments ask for, before a file is read."""
+    check_columns(arguments)
+    if not arguments.family:
+        raise TrainingError("--family is needed: which model is to learn.")
+    if arguments.site_defaults:
+        vars(arguments).update(SITE_DEFAULTS)
+        arguments.strategy = arguments.strategy or task_of(arguments.multi).default_strategy
+    if not arguments.strategy:
+        raise TrainingError("--strategy is needed, or --site-defaults: how documents are chosen.")
+    if not 0 <= arguments.holdout_share < 1:
+        raise TrainingError("--holdout-share must be from 0 up to, but not, 1.")
+    spec = RunSpec(arguments.family, parse_settings(arguments.set))
+    check_parameters(spec)
+    return Replay(
+        spec=spec,
+        strategy=arguments.strategy,
+        start=arguments.start,
+        seed_labels=arguments.seed_labels,
+        batch=arguments.batch,
+        budget=arguments.budget,
+        random_share=arguments.random_share,
+    )
+
+
+def _beside(pairs: Sequence[str]) -> dict[str, list[dict[str, float]]]:
+    """Return the mean curves of other simulations by the names that they are given."""
+    found = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals:
+            raise TrainingError(f"--beside needs NAME=FILE, not {pair!r}.")
+        try:
+            found[name] = _measured(json.loads(Path(path).read_text(encoding="utf-8"))["mean"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
+    return found
+
+
+def _world(arguments: argparse.Namespace, plan: Replay) -> World:
+    """Read the files, and embed the texts where the family or a strategy reads vectors."""
+    columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
+    train, test = read_datasets(arguments.train, [arguments.test], **columns)
+    train = _without_holdout(train, arguments.holdout_share)
+    check_plan(plan, train)
+    reads_vectors = entry(FAMILIES, plan.spec.family).reads_vectors
+    if not reads_vectors and not any(
+        entry(STRATEGIES, key).reads_vectors for key in (plan.start, plan.strategy)
+    ):
+        return World(train, test, None, None, None)
+    embedder, _ = open_embedder(arguments)
+    vectors = embedder.embed(train.texts)
+    return World(train, test, embedder, vectors, nearest(vectors) if reads_vectors else None)
 
 
 def check_plan(plan: Replay, train: Dataset) -> None:

@@ -14,8 +14,17 @@ _HUES_DARK = ("#6cb6ff", "#ff9d66", "#6bd38b", "#c99bff", "#e3c04a", "#ff8fc0")
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "4 2", "1 5")  # so that colour is not the only difference
 
 
-def draw(curves: Mapping[str, Points], *, figure: str = "macro_f1", title: str = "Macro-F1 by labels") -> str:
-    """Return the picture of named curves; each point has `labels` and the figure, which lies in [0, 1]."""
+def draw(
+    curves: Mapping[str, Points],
+    *,
+    spreads: Mapping[str, Points] | None = None,
+    figure: str = "macro_f1",
+    title: str = "Macro-F1 by labels",
+) -> str:
+    """Return the picture of named curves; each point has `labels` and the figure, which lies in [0, 1].
+
+    A curve of a name in `spreads` has a band of one standard deviation, which points there hold as `figure`.
+    """
     steps = [point["labels"] for points in curves.values() for point in points]
     values = [point[figure] for points in curves.values() for point in points]
     most = max(steps, default=1) or 1
@@ -41,6 +50,13 @@ def draw(curves: Mapping[str, Points], *, figure: str = "macro_f1", title: str =
         places = [place(point) for point in points]
         line = f'<polyline class="c{number}" stroke-dasharray="{_DASHES[number % 6]}" points='
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+        if spread := {point["labels"]: point[figure] for point in (spreads or {}).get(name, ())}:
+            edges = [
+                [place({**point, figure: point[figure] + sign * spread[point["labels"]]}) for point in points]
+                for sign in (1, -1)
+            ]
+            around = " ".join(f"{x:.1f},{y:.1f}" for x, y in [*edges[0], *reversed(edges[1])])
+            body.append(f'<polygon class="c{number}" points="{around}"/>')
         body.append(f'{line}"{path}"/>')
         body += [f'<circle class="c{number}" cx="{x:.1f}" cy="{y:.1f}" r="2.5"/>' for x, y in places]
         # The legend stands in the lower right corner, one line above the other.
@@ -58,6 +74,7 @@ def _head(title: str, curves: int) -> str:
         f"<title>{escape(title)}</title>\n"
         "<style>text{font:13px system-ui,sans-serif;fill:#1f2328}.grid{stroke:#d0d7de}.bg{fill:#fff}"
         f"polyline{{fill:none!important;stroke-width:2.25}}{light}"
+        "polygon{stroke:none;fill-opacity:.18}"
         "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.grid{stroke:#30363d}.bg{fill:#0d1117}"
         f"{dark}}}</style>\n"
         f'<rect class="bg" width="{WIDTH}" height="{HEIGHT}"/>\n'

@@ -12,7 +12,7 @@ import pytest
 from tests.training.conftest import WordEmbedder, make_dataset, write_csv
 from training.__main__ import main
 from training.cli import simulate as simulation
-from training.cli.simulate import Replay, World, mean_points, simulate
+from training.cli.simulate import Replay, World, mean_points, simulate, spread_points
 from training.encoders.neighbours import nearest
 from training.figures.curves import draw
 from training.tasks import MULTI, SINGLE
@@ -179,6 +179,24 @@ def test_the_mean_is_over_the_steps_that_all_curves_reached() -> None:
     ]
 
 
+def test_a_curve_of_several_seeds_has_a_band() -> None:
+    curves = [
+        {
+            "seed": seed,
+            "points": [{"labels": n, "macro_f1": 0.5 + 0.1 * seed, "micro_f1": 0.5} for n in (10, 20)],
+        }
+        for seed in (0, 2)
+    ]
+    points = {"ours": mean_points(curves)}
+    assert "<polygon" not in draw(points)
+    picture = ElementTree.fromstring(draw(points, spreads={"ours": spread_points(curves)}))
+    (band,) = picture.iter("{http://www.w3.org/2000/svg}polygon")
+    heights = [float(pair.split(",")[1]) for pair in band.attrib["points"].split()]
+    line = next(picture.iter("{http://www.w3.org/2000/svg}polyline")).attrib["points"].split()
+    middle = float(line[0].split(",")[1])
+    assert heights[0] < middle < heights[-1]
+
+
 def test_names_in_a_plot_are_text() -> None:
     picture = draw({"<b>&": [{"labels": 1, "macro_f1": 0.5}]})
     assert "&lt;b&gt;&amp;" in picture
@@ -226,6 +244,7 @@ def test_the_defaults_of_the_site_hold_texts_out_and_draw_a_share_at_random(
         (["--strategy", "margin", "--plot", "."], "is a folder"),
         ([], "--strategy is needed, or --site-defaults"),
         (["--strategy", "margin", "--budget", "900"], "at most the 200 documents there are"),
+        (["--strategy", "margin", "--beside", "nothing"], "--beside needs NAME=FILE"),
         (["--strategy", "margin", "--budget", "150", "--set", "colour=1"], "has no parameter 'colour'"),
     ],
 )
