@@ -263,6 +263,12 @@ def test_a_student_is_held_three_times_as_strongly_as_a_head_that_learns_from_la
     assert np.linalg.norm(student.weights) < 0.9 * np.linalg.norm(fit_plain(material, PLAIN).weights)
 
 
+def test_a_label_that_the_teacher_gives_seldom_weighs_more() -> None:
+    learned = student_of(beside_a_boundary([1.0] * 18 + [-1.01] * 2)).weights[1:]  # (pool, labels)
+    common, rare = np.abs(learned[:16]).mean(), np.abs(learned[18:]).mean()
+    assert rare > 1.5 * common
+
+
 def test_what_the_teacher_says_counts_less_than_what_a_person_says() -> None:
     """The pool contradicts the labels: each document that counts as label 0 lies where label 1 does."""
     material = beside_a_boundary([-1.0] * 40)
