@@ -64,5 +64,5 @@ $(VENV)/.install-stamp-demo: $(WHAT_IS_INSTALLED) | $(BIN)/python
 
 $(VENV)/.install-stamp-all: $(WHAT_IS_INSTALLED) | $(BIN)/python
 	@echo "Installing Winnow and its tools into $(VENV); the first time takes a few minutes."
-	@$(PIP_INSTALL) --editable ".[train,fasttext,dev]"
+	@$(PIP_INSTALL) --editable ".[train,fasttext,sentry,opentelemetry,dev]"
 	@touch $@ $(VENV)/.install-stamp-demo

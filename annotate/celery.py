@@ -10,8 +10,16 @@ from typing import Any
 from celery import Celery, bootsteps
 from celery.concurrency.prefork import TaskPool
 from celery.exceptions import CPendingDeprecationWarning
-from celery.signals import celeryd_after_setup, setup_logging, task_received, worker_shutting_down
+from celery.signals import (
+    before_task_publish,
+    celeryd_after_setup,
+    setup_logging,
+    task_prerun,
+    task_received,
+    worker_shutting_down,
+)
 
+from annotate import log_context
 from annotate.environment import keep_files_private, open_standard_streams
 from annotate.outages import messages
 
@@ -82,6 +90,16 @@ def log_as_the_web_process_does(loglevel: int, **_: Any) -> None:
 def say_less(**_: Any) -> None:
     """Leave out ten lines about a setting at each loss of the broker. NB: Celery has just asked for them."""
     warnings.filterwarnings("ignore", r"\s*In Celery 5\.1", CPendingDeprecationWarning)
+
+
+@before_task_publish.connect
+def send_request_id(headers: dict[str, Any], **_: Any) -> None:
+    headers.update(log_context.message_headers())
+
+
+@task_prerun.connect
+def know_request_id(task: Any, **_: Any) -> None:
+    log_context.begin(task.request.get(log_context.MESSAGE_HEADER) or "")
 
 
 @worker_shutting_down.connect

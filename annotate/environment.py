@@ -59,6 +59,15 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in env(name, default).split(",") if part.strip()]
 
 
+def env_choice(name: str, default: str, choices: set[str]) -> str:
+    value = env(name, default).strip().lower()
+    if value not in choices:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not known; use one of: {', '.join(sorted(choices))}."
+        )
+    return value
+
+
 def env_networks(name: str) -> list[str]:
     """Read networks as in `10.1.0.0/16,fd00::/8`."""
     found = env_list(name)

@@ -13,7 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from annotate import environment, queues
-from annotate.environment import env, env_bool, env_float, env_int, env_list, env_networks
+from annotate.environment import env, env_bool, env_choice, env_float, env_int, env_list, env_networks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = Path(env("WINNOW_HOME", str(BASE_DIR / "var"))).resolve()
@@ -46,6 +46,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "annotate.views.health.answer_probes",
     "annotate.views.metrics.measure_requests",
+    "annotate.views.middleware.know_request",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -329,11 +330,24 @@ TIME_ZONE = env("TIME_ZONE", "UTC")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "annotate.outages.log.FaultHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"()": "annotate.outages.lines.ReadableLine"},
+        "json": {"()": "annotate.outages.lines.json_line"},
+    },
+    "handlers": {
+        "console": {
+            "class": "annotate.outages.log.FaultHandler",
+            "formatter": env_choice("WINNOW_LOG_FORMAT", "line", {"line", "json"}),
+        }
+    },
     "root": {"handlers": ["console"], "level": env("LOG_LEVEL", "INFO")},
     "loggers": {
         "winnow.security": {"level": "INFO"},  # whatever LOG_LEVEL says
         "axes": {"level": "ERROR"},  # what it tells is in the security log, in a form that nobody can forge
     },
 }
+
+# Reports to programs elsewhere; off without an address. See annotate/telemetry/ for what they are told.
+SENTRY_DSN = env("SENTRY_DSN")
+OTLP_ENDPOINT = env("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTLP_SERVICE_NAME = env("OTEL_SERVICE_NAME", "winnow")

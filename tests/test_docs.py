@@ -24,7 +24,7 @@ PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-READERS = {"env", "env_bool", "env_float", "env_int", "env_list", "env_networks"}
+READERS = {"env", "env_bool", "env_choice", "env_float", "env_int", "env_list", "env_networks"}
 ROW = re.compile(r"^\| `([A-Z_]+)` \| (.+?) \|", re.MULTILINE)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 TARGET = re.compile(r"(?:`|\$ |^)make ([a-z]+)", re.MULTILINE)

@@ -32,7 +32,7 @@ SECRETS = re.compile(r"(/(?:invitations|password-link|address-link)/)[^/\s\"']+"
 class ToldFault:
     """What was logged about one fault since `began`, and how often it came back without a line."""
 
-    line: str
+    record: logging.LogRecord
     began: float
     unsaid: int = 0
 
@@ -55,7 +55,7 @@ class FaultHandler(logging.StreamHandler[TextIO]):
         try:
             lines = [*self._over(), *self._said(record)]
             if self._lost and lines:
-                lines.insert(0, f"{self._lost} lines of this log could not be written.")
+                lines.insert(0, self.format(_lost(self._lost)))
             for line in lines:
                 self.stream.write(SECRETS.sub(r"\1…", line) + self.terminator)
             self.flush()
@@ -74,7 +74,8 @@ class FaultHandler(logging.StreamHandler[TextIO]):
             if now - fault.began >= WINDOW_SECONDS:
                 del self._faults[key]
                 if fault.unsaid:
-                    yield f"{fault.line} [and {fault.unsaid} times more within {WINDOW_SECONDS:.0f} s]"
+                    again = f"[and {fault.unsaid} times more within {WINDOW_SECONDS:.0f} s]"
+                    yield self.format(_saying(fault.record, f"{fault.record.getMessage()} {again}"))
 
     def _said(self, record: logging.LogRecord) -> Iterator[str]:
         error = record.exc_info[1] if record.exc_info else None
@@ -87,15 +88,25 @@ class FaultHandler(logging.StreamHandler[TextIO]):
         if known is not None and is_outage:
             known.unsaid += 1
             return
-        # NB: a copy, as other handlers see the same record.
-        told = copy.copy(record)
+        told = record
         if error is not None and (is_outage or known is not None):
-            told.msg, told.args = f"{record.getMessage()}: {_in_a_line(error)}", ()
-            told.exc_info = told.exc_text = None
-        line = self.format(told)
+            told = _saying(record, f"{record.getMessage()}: {_in_a_line(error)}")
         if known is None:
-            self._faults[key] = ToldFault(line.partition("\n")[0], time.monotonic())
-        yield line
+            self._faults[key] = ToldFault(_saying(told, told.getMessage()), time.monotonic())
+        yield self.format(told)
+
+
+def _saying(record: logging.LogRecord, message: str) -> logging.LogRecord:
+    """Return a record that says something else, without a traceback; other handlers see the first one."""
+    told = copy.copy(record)
+    told.msg, told.args = message, ()
+    told.exc_info = told.exc_text = None
+    return told
+
+
+def _lost(number: int) -> logging.LogRecord:
+    message = f"{number} lines of this log could not be written."
+    return logging.LogRecord(__name__, logging.WARNING, "", 0, message, (), None)
 
 
 def _key(record: logging.LogRecord, error: BaseException | None) -> tuple[object, ...] | None:

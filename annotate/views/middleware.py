@@ -1,4 +1,4 @@
-"""What holds for every request, whichever view answers: how large it may be, and who may keep the answer."""
+"""What holds for every request, whichever view answers: its id, its size, and who may keep the answer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.signals import user_logged_out
+from django.core.signals import request_finished
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -17,7 +18,7 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from annotate import access
+from annotate import access, log_context
 from annotate.forms.unsent import Unsent
 from annotate.models import User
 from annotate.services.people import sessions
@@ -27,6 +28,31 @@ PAGE_BYTES = 2 * 1024 * 1024  # guidelines and a thousand labels with descriptio
 FORM_BYTES = 64 * 1024  # what a form with a file has around the file
 CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 WITH_FILES = {"imports"}  # names of the addresses that take files
+
+
+def know_request(
+    get_response: Callable[[HttpRequest], HttpResponseBase],
+) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Give each request an id, which its lines in the log tell, its answer, and the work that it begins.
+
+    A proxy that is believed may have given it one.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        named = request.headers.get("X-Request-ID", "") if settings.BEHIND_PROXY else ""
+        request_id = named if log_context.PLAIN_ID.fullmatch(named) else log_context.new_request_id()
+        log_context.begin(request_id)
+        response = get_response(request)
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+    return middleware
+
+
+@receiver(request_finished)
+def forget_request(**_: Any) -> None:
+    """NB: only now, as Django logs a refusal after all middleware, and an answer may be written in parts."""
+    log_context.begin("")
 
 
 class LimitBodies:

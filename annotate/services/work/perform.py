@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import partial
 from threading import Event, Thread
 from typing import TypeVar
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils.translation import gettext as _
 
+from annotate import log_context
 from annotate.models.work import W, Work
 from annotate.services.work import lease, workers
 from annotate.services.work.progress import Superseded
@@ -37,7 +39,8 @@ def perform(
     row = lease.claim(model, pk)
     if row is None:
         return None
-    with workers.busy(model.__name__, pk, row.token), _kept(row):
+    name = log_context.bound(work=f"{model.__name__}-{pk}")
+    with name, workers.busy(model.__name__, pk, row.token), _kept(row):
         try:
             result = work(row)
         except Superseded:
@@ -62,7 +65,7 @@ def perform(
 def _kept(row: Work) -> Iterator[None]:
     """Keep the lease through long stages, by a thread that needs no help of the work."""
     done = Event()
-    thread = Thread(target=_beat, args=(row, done), daemon=True)
+    thread = Thread(target=copy_context().run, args=(_beat, row, done), daemon=True)
     thread.start()
     try:
         yield

@@ -77,7 +77,8 @@ def test_a_log_that_cannot_be_written_costs_lines_and_says_how_many(
     disk.is_full = False
     logger.warning("three")
     logger.warning("four")
-    assert disk.lines == ["2 lines of this log could not be written.", "WARNING three", "WARNING four"]
+    lost = "WARNING 2 lines of this log could not be written."
+    assert disk.lines == [lost, "WARNING three", "WARNING four"]
 
 
 def test_a_closed_log_and_a_message_that_does_not_fit_raise_nothing(
