@@ -36,7 +36,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
 from annotate.services.documents import search_index
-from annotate.services.drift import alarms, windows
+from annotate.services.drift import alarms, counting, windows
 from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports
 from annotate.services.llm import answers
@@ -97,6 +97,8 @@ def import_file(import_id: int) -> Iterable[Work]:
     if upload is not None and not upload.dry_run and upload.created + upload.updated:
         yield from jobs.ask(kind=JobKind.SEARCH, project=upload.project)
         yield from jobs.ask(kind=JobKind.VECTORS, project=upload.project)
+        for version in ModelVersion.objects.published().filter(project=upload.project):
+            yield from jobs.ask(kind=JobKind.PREDICT_NEW, project=upload.project, version=version)
 
 
 def index_texts(job: Job, meter: ProgressMeter) -> Turn:
@@ -154,7 +156,9 @@ def vectors_due() -> Iterable[Work]:
 
 def predict_all(job: Job, meter: ProgressMeter) -> Turn:
     assert job.version is not None
-    rescore.prelabel(version=job.version, tell=partial(meter, "predict"))
+    is_new = job.kind == JobKind.PREDICT_NEW
+    tell = partial(meter, "predict")
+    rescore.prelabel(version=job.version, tell=tell, hear=counting.count_imported, only_new=is_new)
     return Turn()
 
 
@@ -256,6 +260,7 @@ KINDS = (
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),
     of_jobs(JobKind.RESCORE, INTERACTIVE, predict_all, predictions_due),
+    of_jobs(JobKind.PREDICT_NEW, INTERACTIVE, predict_all, nothing),
     of_jobs(JobKind.ASK_LLM, INTERACTIVE, ask_llm, answers_due),
     of_jobs(JobKind.REPORTCARD, INTERACTIVE, measure, measuring_due),
     of_jobs(JobKind.RECHOOSE, TRAINING, choose_anew, nothing),

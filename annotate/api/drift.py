@@ -33,6 +33,7 @@ class WindowSerializer(serializers.ModelSerializer[PredictionWindow]):
             "id",
             "version",
             "texts",
+            "imported",
             "began_at",
             "ended_at",
             "distance",

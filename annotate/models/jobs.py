@@ -19,6 +19,7 @@ from annotate.models.work import LIVE_STATES, Work, WorkQuerySet
 class JobKind(models.TextChoices):
     VECTORS = "vectors", _("Making vectors")
     RESCORE = "rescore", _("Predicting every document")
+    PREDICT_NEW = "predict_new", _("Predicting new documents")
     ASK_LLM = "ask_llm", _("Asking the LLM")
     REPORTCARD = "reportcard", _("Measuring the report card")
     RECHOOSE = "rechoose", _("Choosing anew what comes next")

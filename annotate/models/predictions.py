@@ -217,14 +217,15 @@ class Corridor(models.Model):
 
 
 class CountedTexts(models.Model):
-    """Texts that the model answered for programs, counted.
+    """Texts that the model answered for programs, and imported ones that it predicted first, counted.
 
     `classes` counts the labels by their keys, and texts without any as "". `moments` has the number, the sum
     and the sum of squares of what a text has as a number: `confidence`, `characters`, `similarity`,
-    `unknown_words`.
+    `unknown_words`. `imported` are those of the texts that came by an import.
     """
 
     texts = models.PositiveIntegerField()
+    imported = models.PositiveIntegerField(default=0)
     classes = models.JSONField(default=dict)
     moments = models.JSONField(default=dict)
     began_at = models.DateTimeField()
@@ -235,7 +236,7 @@ class CountedTexts(models.Model):
 
 
 class PredictionTally(CountedTexts):
-    """What one process of the site answered within seconds, until a window takes it up."""
+    """What one process of the site predicted within seconds, until a window takes it up."""
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="prediction_tallies", db_index=False)
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="+")

@@ -1,5 +1,7 @@
 """Counts what the model answers to programs, a few seconds at once, so that no answer waits for it.
 
+Imported texts are counted as well, when the model first predicts them.
+
 Each process of the site keeps its counts until a thread writes them; a process that is killed takes those of
 the last two seconds with it.
 """
@@ -22,7 +24,15 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from annotate.models import AskedText, Corridor, ModelVersion, PredictionTally, Project
+from annotate.models import (
+    AskedText,
+    Corridor,
+    Document,
+    ModelVersion,
+    Prediction,
+    PredictionTally,
+    Project,
+)
 from annotate.services.versions.predictions import Predictions
 from annotate.task_types import answers
 from training.storable import is_blank, printable
@@ -49,7 +59,8 @@ class RunningTally:
 
     def add(self, text: str, labels: Sequence[str | int], confidence: float | None) -> None:
         self.texts += 1
-        self.classes.update(map(str, labels) if labels else [NO_LABEL])
+        for label in labels or (NO_LABEL,):
+            self.classes[str(label)] += 1
         self._note("characters", len(text))
         if confidence is not None:
             self._note("confidence", confidence)
@@ -73,7 +84,9 @@ class PredictionCounter:
         key = (project.pk, said.version)
         with self._lock:
             for text, answer in zip(texts, said.texts, strict=True):
-                tally = self._open.setdefault(key, RunningTally(timezone.now()))
+                tally = self._open.get(key)
+                if tally is None:
+                    tally = self._open[key] = RunningTally(timezone.now())
                 tally.add(text, answers.labels_of(answer.answer), answers.confidence_of(answer.answer))
                 if tally.texts == WHOLE:
                     self._full.append((key, self._open.pop(key)))
@@ -115,8 +128,24 @@ class PredictionCounter:
 COUNTER = PredictionCounter()
 
 
+def count_imported(rows: Sequence[Prediction]) -> None:
+    """Count the first predictions of those documents of a project that came by an import.
+
+    Others are texts that programs asked about, and were counted then.
+    """
+    imported = Document.objects.filter(pk__in=[row.document_id for row in rows], source__isnull=False)
+    texts = dict(imported.values_list("pk", "text"))
+    rows = [row for row in rows if row.document_id in texts]
+    for start in range(0, len(rows), WHOLE):
+        some = rows[start : start + WHOLE]
+        tally = RunningTally(timezone.now())
+        for row in some:
+            tally.add(texts[row.document_id], answers.labels_of(row.answer), row.confidence)
+        _store(some[0].project_id, some[0].version.number, tally, imported=len(some))
+
+
 @transaction.atomic
-def _store(project_id: int, number: int, tally: RunningTally) -> None:
+def _store(project_id: int, number: int, tally: RunningTally, *, imported: int = 0) -> None:
     """Store a tally, unless its version is gone with its project meanwhile."""
     version = ModelVersion.objects.filter(project=project_id, number=number).select_related("project").first()
     if version is None:
@@ -125,6 +154,7 @@ def _store(project_id: int, number: int, tally: RunningTally) -> None:
         project=version.project,
         version=version,
         texts=tally.texts,
+        imported=imported,
         classes=dict(tally.classes),
         moments=tally.moments,
         began_at=tally.began_at,

@@ -25,8 +25,9 @@ from annotate.models import Project
 from annotate.services.versions.predictions import Predictions
 from training.types import Answer, Span
 
-# Project, version's number, seconds since 1970, the text's SHA-256, and what tells equal predictions apart.
-HEAD = struct.Struct(">IIQ32s6s")
+# Project, version's number, seconds since 1970, the text's SHA-256, and what tells equal predictions apart:
+# something random of their request, and the text's place in it.
+HEAD = struct.Struct(">IIQ32s4sH")
 SEAL = 16  # bytes of the HMAC
 MOST_SAID = 1_000  # bytes of an answer: one with hundreds of labels gets no id
 LONGEST = 2_000  # characters
@@ -49,18 +50,24 @@ class PredictionName:
 
 def issue(project: Project, texts: Sequence[str], said: Predictions) -> list[str | None]:
     """Return the id of each text's prediction; None for an answer too long to be part of one."""
-    key, now = _key(), int(timezone.now().timestamp())
+    key, now, of_request = _key(), int(timezone.now().timestamp()), secrets.token_bytes(4)
     found: list[str | None] = []
-    for text, one in zip(texts, said.texts, strict=True):
-        spans = [[span.start, span.end, span.label] for span in one.answer.spans]
-        answer = json.dumps([one.answer.labels, spans], separators=(",", ":")).encode()
+    for place, (text, one) in enumerate(zip(texts, said.texts, strict=True)):
+        answer = _written(one.answer.labels, one.answer.spans)
         if len(answer) > MOST_SAID:
             found.append(None)
             continue
         digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
-        body = HEAD.pack(project.pk, said.version, now, digest, secrets.token_bytes(6)) + answer
+        body = HEAD.pack(project.pk, said.version, now, digest, of_request, place) + answer
         found.append(b64_encode(body + _seal(key, body)).decode())
     return found
+
+
+@lru_cache(maxsize=1024)
+def _written(labels: tuple[int | str, ...], spans: tuple[Span, ...]) -> bytes:
+    """Return an answer as it stands in an id. Kept, as many texts get the same one."""
+    places = [[span.start, span.end, span.label] for span in spans]
+    return json.dumps([labels, places], separators=(",", ":")).encode()
 
 
 def read(project: Project, name: str) -> PredictionName:
@@ -72,7 +79,7 @@ def read(project: Project, name: str) -> PredictionName:
     body, seal = sealed[:-SEAL], sealed[-SEAL:]
     if len(body) < HEAD.size or not hmac.compare_digest(_seal(_key(), body), seal):
         raise UnknownPrediction
-    of_project, version, seconds, digest, _random = HEAD.unpack_from(body)
+    of_project, version, seconds, digest, *_apart = HEAD.unpack_from(body)
     if of_project != project.pk:
         raise UnknownPrediction
     labels, spans = json.loads(body[HEAD.size :])

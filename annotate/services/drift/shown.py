@@ -18,7 +18,7 @@ from annotate.services.drift.counting import NO_LABEL
 NEWEST = 60
 FIGURES = ("distance", "limit", "kl", "js", "psi")
 MEANS = ("confidence", "characters", "similarity", "unknown_words")
-COLUMNS = ("began_at", "ended_at", "version", "texts", *FIGURES, "outside", *MEANS, "moved")
+COLUMNS = ("began_at", "ended_at", "version", "texts", "imported", *FIGURES, "outside", *MEANS, "moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ def _csv_lines(project: Project, language: str) -> Iterator[bytes]:
                 window.ended_at.isoformat(),
                 window.version.number if window.version else "",
                 window.texts,
+                window.imported,
                 *(getattr(window, name) for name in FIGURES),
                 int(window.is_outside),
                 *(means.get(name, "") for name in MEANS),

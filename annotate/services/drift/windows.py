@@ -56,11 +56,12 @@ def close_next(project: Project) -> Sequence[Work] | None:
 def _fold(project: Project) -> PredictionWindow | None:
     """Make a window of the oldest tallies. It is no larger than needed, as tallies are not divided."""
     wanted, taken = Corridor.of(project).window, list[int]()
-    texts, classes, moments = 0, Counter[str](), dict[str, Moments]()
+    texts, imported, classes, moments = 0, 0, Counter[str](), dict[str, Moments]()
     became = Label.objects.successors(project.pk)
     for tally in project.prediction_tallies.order_by("pk").iterator():
         taken.append(tally.pk)
         texts += tally.texts
+        imported += tally.imported
         for key, number in tally.classes.items():
             classes[_label_today(key, became)] += number
         for name, sums in tally.moments.items():
@@ -75,6 +76,7 @@ def _fold(project: Project) -> PredictionWindow | None:
         project=project,
         version_id=rows.order_by("-pk").values_list("version", flat=True)[0],
         texts=texts,
+        imported=imported,
         classes=dict(classes),
         moments={name: _sums(found) for name, found in moments.items()},
         began_at=times["began"],

@@ -38,15 +38,35 @@ KEPT_WORDS = 10_000  # documents: of more, their words would drive those out of 
 FIELDS = ["project", "version", "answer", "confidence", "margin"]
 
 
-def prelabel(*, version: ModelVersion, tell: Callable[[float], None] = lambda done: None) -> int:
-    """Predict every document by a published version; return how many.
+Hear = Callable[[Sequence[Prediction]], None]
+
+
+def hears_nothing(rows: Sequence[Prediction]) -> None:
+    pass
+
+
+def prelabel(
+    *,
+    version: ModelVersion,
+    tell: Callable[[float], None] = lambda done: None,
+    hear: Hear = hears_nothing,
+    only_new: bool = False,
+) -> int:
+    """Predict documents by a published version as `rescore` does; return how many.
 
     Raises `TrainingError` where its bundle or its encoder is broken: the predictions of the version before
     stay, and the run says so.
     """
     try:
         embedder = embedder_of(version)
-        return rescore(project=version.project, version=version, embedder=embedder, tell=tell)
+        return rescore(
+            project=version.project,
+            version=version,
+            embedder=embedder,
+            tell=tell,
+            hear=hear,
+            only_new=only_new,
+        )
     except TrainingError as error:
         sentence = _(
             "Version %(number)s cannot predict, so suggestions stay those of the version before: %(why)s"
@@ -70,16 +90,24 @@ def rescore(
     version: ModelVersion,
     embedder: Embedder | None = None,
     tell: Callable[[float], None] = lambda done: None,
+    hear: Hear = hears_nothing,
+    only_new: bool = False,
 ) -> int:
     """Write the version's prediction of every document, those in the queue first; return how many.
 
+    With `only_new` those that have no prediction yet. `hear` is told of the first prediction of documents in
+    a project that had predictions before.
     A version that only guesses is silent about some texts (see `bundles.familiar`): they have no prediction.
     `tell` hears before each chunk which share is done, and may raise to end it. Stops where another version
     has been published meanwhile: that one writes its own.
     """
     waiting = project.assignments.waiting().order_by("rank").values_list("document", flat=True)
     documents = Document.objects.filter(project=project).order_by("-lane", "sha256")
-    keys = list(dict.fromkeys([*waiting, *documents.values_list("pk", flat=True)]))
+    if only_new:
+        documents = documents.filter(prediction=None)
+    wanted = documents.values_list("pk", flat=True)
+    keys = list(wanted if only_new else dict.fromkeys([*waiting, *wanted]))
+    is_first = not Prediction.objects.filter(project=project).exists()
     says: _Decisions | _SpanAnswers
     if version.tags_words:
         says = _SpanAnswers(version)
@@ -91,6 +119,7 @@ def rescore(
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             return written
         chunk = keys[start : start + CHUNK]
+        known = set(Prediction.objects.filter(document__in=chunk).values_list("document", flat=True))
         rows = says.predictions(chunk)
         _forget({*chunk} - {row.document_id for row in rows})
         with transaction.atomic():
@@ -99,8 +128,11 @@ def rescore(
             )
             PredictedLabel.keep(rows)
         written += len(rows)
+        if not is_first and (new := [row for row in rows if row.document_id not in known]):
+            hear(new)
         time.sleep(PAUSE_SECONDS)
-    says.keep_sample()
+    if not only_new:
+        says.keep_sample()
     return written
 
 
