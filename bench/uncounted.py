@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+# NB: first of all, as it loads the models that the others import.
+from annotate.wsgi import application  # isort: split
+
 from annotate.api import predict
 from annotate.services.drift import prediction_ids
-from annotate.wsgi import application
 
 __all__ = ["application"]
 
