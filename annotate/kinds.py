@@ -25,7 +25,7 @@ from annotate.models import (
     TrainingRun,
     WebhookDelivery,
 )
-from annotate.models.jobs import JobKind
+from annotate.models.jobs import JobKind, MailKind
 from annotate.models.versions import Stage
 from annotate.models.work import Work, WorkQuerySet, WorkState
 from annotate.queues import FINETUNING, INTERACTIVE, TRAINING
@@ -238,6 +238,12 @@ def windows_due() -> Iterable[Work]:
         yield from jobs.ask_if_rested(kind=JobKind.WATCH, project=project)
 
 
+def deliver(delivery_id: int) -> Iterable[Work]:
+    """Send a message to a webhook; have leads told where that switched it off."""
+    webhook = webhooks.run(delivery_id)
+    return () if webhook is None else outbox.tell_leads(webhook.project, MailKind.WEBHOOK_OFF)
+
+
 def measuring_due() -> Iterable[Work]:
     for project in reportcards.outdated():
         yield from jobs.ask_if_rested(kind=JobKind.REPORTCARD, project=project)
@@ -255,7 +261,7 @@ KINDS = (
     WorkKind("export", INTERACTIVE, Export, exports.run),
     WorkKind("restore", INTERACTIVE, Restoration, archives.run),
     WorkKind("mail", INTERACTIVE, Mail, outbox.run),
-    WorkKind("webhook", INTERACTIVE, WebhookDelivery, webhooks.run),
+    WorkKind("webhook", INTERACTIVE, WebhookDelivery, deliver),
     WorkKind("sweep", INTERACTIVE, Sweep, sweep.run, due=sweep.due, every=MINUTE),
     WorkKind("remove", INTERACTIVE, Removal, deletion.run, due=deletion.due, every=MINUTE),
     of_jobs(JobKind.VECTORS, TRAINING, make_vectors, vectors_due),

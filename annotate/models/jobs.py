@@ -107,6 +107,7 @@ class MailKind(models.TextChoices):
     ADDRESS = "address", _("A link that confirms an e-mail address")
     ADDRESS_CHANGED = "address-changed", _("E-mail address changed")
     DRIFT = "drift", _("Alarm of drift")
+    WEBHOOK_OFF = "webhook-off", _("Webhook switched off")
     FACTOR_ADDED = "factor-added", _("Second factor added")
     FACTOR_REMOVED = "factor-removed", _("Second factor removed")
     CODES_MADE = "codes-made", _("New recovery codes made")

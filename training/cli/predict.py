@@ -28,7 +28,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> None:
     """Print labels and calibrated scores in the order of the file.
 
-    Scores that only rank are null. A bundle that guesses from label names gives nothing for a strange text.
+    Scores that only rank are null. A bundle that guesses from label names gives nothing for a strange text,
+    and one with a least confidence no label for a text that it is less sure of.
     """
     if not isinstance(read_manifest(arguments.bundle).schema, LabelSchema):
         spans.run(arguments)
@@ -39,8 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
     for start in range(0, len(texts), _ROWS):
         rows = texts[start : start + _ROWS]
         scores, known = predictor.predict_proba(rows), predictor.knows(rows)  # (texts, labels), (texts,)
-        decided = predictor.decide(scores)
-        for text, row, chosen, is_known in zip(rows, scores.tolist(), decided, known, strict=True):
+        decided, unsure = predictor.decide(scores), predictor.abstains(scores).tolist()
+        for text, row, chosen, is_known, is_unsure in zip(
+            rows, scores.tolist(), decided, known, unsure, strict=True
+        ):
             scored = sorted(zip(keys, row, strict=True), key=lambda pair: -pair[1])
             answer = Answer(tuple(keys[j] for j in chosen), scores=tuple(scored)).told(
                 calibrated=predictor.manifest.calibrated
@@ -48,4 +51,6 @@ def run(arguments: argparse.Namespace) -> None:
             if not is_known:
                 answer = Answer()
             by_key = {key: score if score is None else round(score, 6) for key, score in answer.scores}
-            print(json.dumps({"text": text, "labels": answer.labels, "scores": by_key}, ensure_ascii=False))
+            labels = () if is_unsure else answer.labels
+            told = {"text": text, "labels": labels, "scores": by_key, "abstained": is_unsure}
+            print(json.dumps(told, ensure_ascii=False))

@@ -50,7 +50,8 @@ from training.storable import json_fault, text_fault
 from training.types import Answer
 
 CHUNK = 1000
-LATER_FIGURES = {"micro_f1_low": None, "micro_f1_high": None}  # which archives of an earlier site do not have
+# Which archives of an earlier site do not have.
+LATER_FIGURES = {"micro_f1_low": None, "micro_f1_high": None, "abstain_below": 0.0}
 Row = dict[str, Any]
 BAD = (KeyError, TypeError, ValueError, AttributeError, DatabaseError, ValidationError, OverflowError)
 
@@ -212,7 +213,14 @@ class _Filling:
             known["label_ids"] = [self.labels[int(label)] for label in row["label_ids"]]
             made, published = _time(row["created_at"]), _time_or_none(row["published_at"])
             folder = f"{self.project.pk}/restored-{int(row['number'])}" if row["bundle"] else ""
-            version = ModelVersion(project=self.project, bundle=folder, published_at=published, **known)
+            revised = row.get("revises")
+            version = ModelVersion(
+                project=self.project,
+                bundle=folder,
+                published_at=published,
+                revises_id=None if revised is None else self.versions[int(revised)],
+                **known,
+            )
             version.clean_fields(
                 exclude=[
                     "project",

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from annotate.models import Assignment, Corridor, DriftAlarm, PredictionWindow, Project, User
 from annotate.models.events import EventKind
-from annotate.models.jobs import WebhookEvent
+from annotate.models.jobs import MailKind, WebhookEvent
 from annotate.models.queue import AssignmentState
 from annotate.models.work import Work
 from annotate.services import events
@@ -58,7 +58,7 @@ def raise_alarm(window: PredictionWindow) -> Sequence[Work]:
     with transaction.atomic():
         alarm.save(update_fields=["batch", "queued", "run"])
         webhooks.announce(project, WebhookEvent.ALARM_OPENED, **_announced(alarm), queued=alarm.queued)
-    return [*opened, *outbox.tell_of_drift(project)]
+    return [*opened, *outbox.tell_leads(project, MailKind.DRIFT)]
 
 
 def end_answered() -> int:

@@ -38,8 +38,8 @@ ANNOTATION = (
 DECISION = ("card", "outcome", "answer", "reason", "seconds", "created_at")
 VERSION = (
     "number", "family", "variant", "encoder", "bundle_digest", "stage", "verdict", "is_refused", "gain",
-    "calibrated", "label_ids", "labelled", "holdout_documents", "macro_f1", "macro_f1_low", "macro_f1_high",
-    "micro_f1", "micro_f1_low", "micro_f1_high", "report", "created_at", "published_at",
+    "calibrated", "abstain_below", "label_ids", "labelled", "holdout_documents", "macro_f1", "macro_f1_low",
+    "macro_f1_high", "micro_f1", "micro_f1_low", "micro_f1_high", "report", "created_at", "published_at",
 )  # fmt: skip
 METRIC = (
     "label_id", "threshold", "support", "precision", "recall", "f1", "f1_low", "f1_high", "hits", "decided",
@@ -186,9 +186,10 @@ def _comments(project: Project) -> Iterator[Row]:
 
 def _versions(project: Project) -> Iterator[Row]:
     """Yield the versions; a bundle that is gone already is not missed, as its version keeps its figures."""
-    for version in project.versions.order_by("number"):
+    for version in project.versions.select_related("revises").order_by("number"):
         yield {
             **{name: getattr(version, name) for name in VERSION},
+            "revises": version.revises.number if version.revises else None,
             "class_metrics": list(version.class_metrics.values(*METRIC)),
             "publications": list(version.publications.order_by("pk").values("published_at", "withdrawn_at")),
             "bundle": [name for name, _path in bundle_files(version)],

@@ -158,21 +158,42 @@ def _login_changed(row: Mail) -> list[Letter]:
     return [Letter(row.to, subject, text)]
 
 
-def _drift(row: Mail) -> list[Letter]:
+def _of_project(row: Mail, address: str) -> dict[str, str]:
+    """Return the name of a mail's project, and the link to one of its pages."""
     if row.project is None or row.project.deleted_at is not None:
         with translation.override(settings.LANGUAGE_CODE):
             raise Unsendable(_("The project was deleted before the mail was sent."))
     name = " ".join(row.project.name.split())
-    link = settings.SITE_URL + reverse("drift", args=[row.project.slug])
+    return {"project": name, "link": settings.SITE_URL + reverse(address, args=[row.project.slug])}
+
+
+def _drift(row: Mail) -> list[Letter]:
+    about = _of_project(row, "drift")
     return [
         Letter(
             row.to,
-            _("Drift in “%(project)s”") % {"project": name},
+            _("Drift in “%(project)s”") % about,
             _(
                 "Programs ask the model of the project “%(project)s” about other texts than usual.\n\n"
                 "What has moved, and what to do:\n%(link)s"
             )
-            % {"project": name, "link": link},
+            % about,
+        )
+    ]
+
+
+def _webhook_off(row: Mail) -> list[Letter]:
+    about = _of_project(row, "webhooks")
+    return [
+        Letter(
+            row.to,
+            _("A webhook of “%(project)s” was switched off") % about,
+            _(
+                "A webhook of the project “%(project)s” took nothing for a day, or said that it wants no "
+                "more, and is told nothing since.\n\n"
+                "What it answered last, and how it is switched on again:\n%(link)s"
+            )
+            % about,
         )
     ]
 
@@ -183,6 +204,7 @@ WRITERS: Mapping[MailKind, Callable[[Mail], list[Letter]]] = {
     MailKind.ADDRESS: _address,
     MailKind.ADDRESS_CHANGED: _address_changed,
     MailKind.DRIFT: _drift,
+    MailKind.WEBHOOK_OFF: _webhook_off,
     MailKind.FACTOR_ADDED: _login_changed,
     MailKind.FACTOR_REMOVED: _login_changed,
     MailKind.CODES_MADE: _login_changed,

@@ -90,15 +90,13 @@ def change_address(link: AddressLink) -> list[Mail]:
 
 
 @transaction.atomic
-def tell_of_drift(project: Project) -> list[Mail]:
-    """Have the leads of a project told of an alarm, each in their language, where they have an address."""
+def tell_leads(project: Project, kind: MailKind) -> list[Mail]:
+    """Have a project's leads told of what happened, each in their language, where they have an address."""
     if not is_configured():
         return []
     leads = User.objects.filter(memberships__project=project, memberships__role=Role.LEAD, is_active=True)
     with_address = leads.exclude(email="").order_by("pk")
-    return [
-        _ask(MailKind.DRIFT, lead.email, project=project, language=lead.language) for lead in with_address
-    ]
+    return [_ask(kind, lead.email, project=project, language=lead.language) for lead in with_address]
 
 
 def _ask(kind: MailKind, to: str, *, language: str = "", **about: Any) -> Mail:

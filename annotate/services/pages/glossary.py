@@ -170,6 +170,22 @@ TERMS: dict[str, Term] = {
             "set on the tuning half."
         ),
     ),
+    "least-confidence": Term(
+        _("least confidence"),
+        _(
+            "How sure a version has to be of a text to decide on a label. Of others programs are told that "
+            "it abstained, and its scores. A lead sets it by how often the version would then be right; "
+            "newer versions keep it."
+        ),
+    ),
+    "revision": Term(
+        _("revision"),
+        _(
+            "A version that scores as another one does and decides otherwise: by thresholds or a least "
+            "confidence that a lead has set. It has a number of its own, and is published and gone back from "
+            "like any version."
+        ),
+    ),
     "calibration": Term(
         _("calibration"),
         _(

@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from annotate.models import Document, Job, KeptScores, Label, ModelVersion, User
-from annotate.models.documents import Half
+from annotate.models import Annotation, Document, Job, KeptScores, Label, ModelVersion, User
+from annotate.models.documents import Half, Lane
 from annotate.models.events import EventKind
 from annotate.models.jobs import JobKind
 from annotate.models.versions import Sample, Stage
@@ -31,6 +31,7 @@ from training.bundles.predictor import Predictor
 from training.types import DocumentTask, FloatArray, IntArray
 
 CHUNK = 250  # texts between two signs of life
+FEWEST_NEW, NEW_SHARE = 20, 0.1  # of the holdout, answered since, so that it is scored again
 NEWEST = 3  # versions of a project whose holdout is scored without being asked
 
 
@@ -158,7 +159,8 @@ def score(job: Job, meter: ProgressMeter) -> jobs.Turn:
 def due() -> Iterable[Work]:
     """Open jobs for the newest versions and the published ones that have not scored the holdout yet.
 
-    One that failed once is left to people: its bundle or its encoder is broken.
+    Published ones do so again once enough of it has been answered since. One that failed once is left to
+    people: its bundle or its encoder is broken.
     """
     failed = Job.objects.filter(version=OuterRef("pk"), kind=JobKind.HOLDOUT, state=WorkState.FAILED)
     kept = KeptScores.objects.filter(version=OuterRef("pk"), sample=Sample.HOLDOUT)
@@ -169,3 +171,17 @@ def due() -> Iterable[Work]:
     for version in waiting.select_related("project"):
         if isinstance(version.project.task_type.task, DocumentTask):
             yield from jobs.ask_if_rested(kind=JobKind.HOLDOUT, project=version.project, version=version)
+    served = bundles.filter(~Exists(failed), stage=Stage.PUBLISHED).select_related("project")
+    for version in served:
+        if _has_grown(version):
+            yield from jobs.ask_if_rested(kind=JobKind.HOLDOUT, project=version.project, version=version)
+
+
+def _has_grown(version: ModelVersion) -> bool:
+    """Tell whether people have answered a share of the holdout since the version's scores of it were kept."""
+    rows = version.kept_scores.filter(sample=Sample.HOLDOUT).values_list("population", "scored_at")
+    for scored, scored_at in rows:
+        enough = max(FEWEST_NEW, round(NEW_SHARE * scored))
+        answered = Annotation.objects.answered().filter(project=version.project, created_at__gt=scored_at)
+        return answered.filter(document__lane=Lane.HOLDOUT)[:enough].count() == enough
+    return False

@@ -52,11 +52,13 @@ def write_down(
     )
 
 
-def run(delivery_id: int) -> list[WebhookDelivery]:
-    """Send a message, unless it was put off until later."""
+def run(delivery_id: int) -> Webhook | None:
+    """Send a message, unless it was put off until later; return the webhook where that switched it off."""
+    was_on = Webhook.objects.filter(deliveries=delivery_id, off_at=None).select_related("project").first()
     if WebhookDelivery.objects.filter(pk=delivery_id, queued_at__lte=timezone.now()).exists():
         perform(WebhookDelivery, delivery_id, _send, refusals=(Undeliverable,))
-    return []  # nothing follows
+    is_off = was_on is not None and Webhook.objects.filter(pk=was_on.pk, off_at__isnull=False).exists()
+    return was_on if is_off else None
 
 
 def _send(row: WebhookDelivery) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.training.conftest import make_dataset, write_csv
 from training.__main__ import main
+from training.bundles.bundle import read_manifest, revise
 from training.tasks import MULTI, SINGLE
 from training.types import Task
 
@@ -46,11 +47,29 @@ def test_train_predict_and_bench_work_on_files_alone(
     assert main(["predict", *files]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(lines) == 30
-    assert lines[0].keys() == {"text", "labels", "scores"}
+    assert lines[0].keys() == {"text", "labels", "scores", "abstained"}
+    assert not any(line["abstained"] for line in lines)
 
     assert main(["bench", *files, "--json", str(tmp_path / "bench.json")]) == 0
     measured = json.loads((tmp_path / "bench.json").read_text("utf-8"))
     assert measured.keys() >= {"single_p50_ms", "single_p99_ms", "texts_per_s", "bundle_bytes", "parity"}
+
+
+def test_a_text_that_a_bundle_is_not_sure_enough_of_gets_no_label(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(train_arguments(tmp_path, SINGLE)) == 0
+    manifest = read_manifest(tmp_path / "bundle")
+    revise(tmp_path / "bundle", tmp_path / "shy", thresholds=manifest.thresholds, abstain_below=1.0)
+    told = {}
+    for folder in ("bundle", "shy"):
+        capsys.readouterr()
+        assert main(["predict", str(tmp_path / folder), str(tmp_path / "test.csv"), "--text", "text"]) == 0
+        told[folder] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    shy = [line for line in told["shy"] if line["abstained"]]
+    assert shy
+    assert [line["labels"] for line in shy] == [[]] * len(shy)
+    assert [line["scores"] for line in told["shy"]] == [line["scores"] for line in told["bundle"]]
 
 
 def test_training_again_replaces_the_bundle(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from annotate.models import (
     DictionaryEntry,
     Document,
     Event,
+    ModelVersion,
     Project,
     Publication,
     Restoration,
@@ -48,12 +49,14 @@ def _home(settings: Any, tmp_path: Path) -> None:
 def filled(
     project: Project, annotator: User, lead: User, add_documents: Callable[..., list[Document]], settings: Any
 ) -> Project:
-    """A project with all that an archive holds: lanes, history, an archived label, a bundle, a comment."""
+    """A project with all that an archive holds: lanes, history, an archived label, bundles, a comment."""
     one, two = add_documents(project, "=1 «red»", "\U0001f600 blue")
     add_documents(project, "held out", lane="holdout", half=Half.TUNING)
     Document.objects.filter(pk=one.pk).update(meta={"deep": [1, {"a": None}]}, external_id="x/1")
     red, green, blue = project.labels.order_by("position", "pk")
-    version = add_version(project, settings.BUNDLE_ROOT, number=3)
+    version = add_version(project, settings.BUNDLE_ROOT, number=3, stage="candidate")
+    revision = add_version(project, settings.BUNDLE_ROOT, number=4)
+    ModelVersion.objects.filter(pk=revision.pk).update(revises=version, abstain_below=0.4)
     for document, user, label in ((one, annotator, red), (two, lead, blue)):
         made = Annotation.objects.create(
             project=project,
@@ -169,7 +172,9 @@ def test_answers_and_histories_are_of_the_labels_of_the_new_project(
     assert said == ["green", "red"]
     assert annotation.shown is not None
     assert [names[int(label)] for label, _score in annotation.shown.scores] == ["red", "green"]
-    version = fresh.versions.get()
+    version = fresh.versions.get(number=3)
+    revision = fresh.versions.get(number=4)
+    assert (revision.revises, revision.abstain_below) == (version, 0.4)
     assert annotation.shown_version == version
     assert [names[label] for label in version.label_ids] == [
         label.name for label in filled.labels.order_by("position", "pk")
@@ -380,7 +385,7 @@ def test_the_command_restores_a_file_and_tells_what_is_wrong_with_another(
 ) -> None:
     packed(filled, tmp_path)
     call_command("restore_project", str(tmp_path / "archive.zip"), lead="lena")
-    assert "colours-2: 3 documents, 2 annotations, 1 versions" in capsys.readouterr().out
+    assert "colours-2: 3 documents, 2 annotations, 2 versions" in capsys.readouterr().out
     (tmp_path / "no.zip").write_bytes(b"no")
     with pytest.raises(CommandError, match="no archive of a project"):
         call_command("restore_project", str(tmp_path / "no.zip"))

@@ -305,6 +305,7 @@ def test_the_file_holds_every_window(traffic: Traffic, project: Project) -> None
     traffic(*[USUAL] * 6, MOVED)
     lines = b"".join(shown.csv_lines(project)).decode("utf-8-sig").splitlines()
     assert len(lines) == 8
-    assert lines[0].startswith("began_at,ended_at,version,texts,distance,limit,kl")
+    assert lines[0].startswith("began_at,ended_at,version,texts,imported,distance,limit,kl")
     cells: dict[str, Any] = dict(zip(lines[0].split(","), lines[-1].split(","), strict=False))
-    assert (cells["outside"], cells["texts"], cells["characters"]) == ("1", "100", "10.0")
+    assert (cells["outside"], cells["texts"], cells["imported"]) == ("1", "100", "0")
+    assert cells["characters"] == "10.0"

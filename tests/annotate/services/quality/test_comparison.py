@@ -158,6 +158,23 @@ def test_the_job_keeps_what_the_bundle_says(
     assert list(holdout.due()) == []
 
 
+def test_the_holdout_is_scored_again_once_it_has_grown(
+    project: Project, annotator: User, settings: Any, tmp_path: Path
+) -> None:
+    settings.BUNDLE_ROOT = tmp_path
+    version = add_version(project, tmp_path)
+    hold_out(project, annotator, [("red",)])
+    (job,) = holdout.due()
+    jobs.do(job.pk, holdout.score)
+    hold_out(project, annotator, [("blue",)] * (holdout.FEWEST_NEW - 1))
+    assert list(holdout.due()) == []
+    hold_out(project, annotator, [("blue",)])
+    (job,) = holdout.due()
+    jobs.do(job.pk, holdout.score)
+    assert holdout.of_version(version).unscored == 0
+    assert list(holdout.due()) == []
+
+
 def test_a_bundle_that_is_gone_is_asked_once_and_never_again_by_itself(
     project: Project, settings: Any, tmp_path: Path
 ) -> None:

@@ -18,10 +18,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotate import kinds, tasks
-from annotate.models import Event, Project, User, Webhook, WebhookDelivery
+from annotate.models import Event, Mail, Project, User, Webhook, WebhookDelivery
 from annotate.models.events import EventKind
 from annotate.models.jobs import WebhookEvent
 from annotate.services.drift import alarms
+from annotate.services.mail import outbox as mails
 from annotate.services.pages.next_steps import todo
 from annotate.services.projects.refused import Refused
 from annotate.services.upkeep import rows
@@ -145,8 +146,16 @@ def test_an_address_that_never_answers_costs_one_trial_for_all_that_waits(
 
 
 def test_after_a_day_it_is_switched_off_and_a_lead_is_told(
-    project: Project, lead: User, secret: str, receiver: WebhookReceiver, sign_in: Callable[[User], Client]
+    project: Project,
+    lead: User,
+    secret: str,
+    receiver: WebhookReceiver,
+    sign_in: Callable[[User], Client],
+    settings: Any,
+    mailoutbox: list[Any],
 ) -> None:
+    settings.EMAIL_HOST, settings.SITE_URL = "mail.example", "https://winnow.example"
+    User.objects.filter(pk=lead.pk).update(email="lena@example.org")
     receiver.status = 503
     outbox.announce(project, WebhookEvent.VERSION_PUBLISHED, version=4)
     outbox.announce(project, WebhookEvent.VERSION_PUBLISHED, version=5)
@@ -156,6 +165,9 @@ def test_after_a_day_it_is_switched_off_and_a_lead_is_told(
     assert webhook.off_at is not None
     assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"failed"}
     assert Event.objects.get(kind=EventKind.WEBHOOK_OFF).subject == "127.0.0.1"
+    mails.run(Mail.objects.get().pk)
+    assert [letter.to for letter in mailoutbox] == [["lena@example.org"]]
+    assert "https://winnow.example/projects/colours/webhooks/" in mailoutbox[0].body
     assert [step.key for step in todo.steps(project, published=None, is_lead=True)] == ["silenced-webhook"]
     shown = sign_in(lead).get(reverse("webhooks", args=[project.slug])).content.decode()
     assert "as it took nothing for long. It answered 503." in " ".join(shown.replace("</p>", "").split())
