@@ -213,6 +213,11 @@ class SharePoint:
         """The upper left corner of the square that marks it."""
         return round(self.x - 5, 1), round(self.y - 5, 1)
 
+    @property
+    def typed(self) -> str:
+        """The threshold as a form holds it."""
+        return str(np.float32(self.threshold))
+
 
 @register.inclusion_tag("versions/_precision_recall.html")
 def precision_recall_curve(found: PrecisionRecall, row: ThresholdRow) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from annotate.models import Document, Label, ModelVersion
 from annotate.models.documents import Half
 from annotate.models.versions import Sample
 from annotate.services.documents.spreadsheet import marked
+from annotate.services.quality import traffic
+from annotate.services.quality.traffic import NoTraffic, Traffic
 from annotate.services.versions import holdout, samples
 from annotate.services.versions.holdout import HoldoutScores, NotScored
 from annotate.services.versions.samples import ScoredDocuments
@@ -37,6 +39,15 @@ class PoolChange:
     number: int
     about: int
     listed: tuple[Document, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficChange:
+    """Of `asked` texts of programs those whose labels would be others; `listed` are the first of them."""
+
+    asked: int
+    number: int
+    listed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,8 @@ class ThresholdRow:
 class ThresholdTable:
     """All labels of a version; `documents` of the tuning half, and of the pool `sampled` out of `population`.
 
-    `otherwise` are the documents of the sample whose labels would not be the same.
+    `otherwise` are the documents of the sample whose labels would not be the same. `traffic` tells it of last
+    week's texts of programs, once a threshold differs; `no_traffic` says why it cannot be told.
     """
 
     rows: tuple[ThresholdRow, ...]
@@ -78,6 +90,8 @@ class ThresholdTable:
     sampled: int
     population: int
     otherwise: PoolChange | None
+    traffic: TrafficChange | None = None
+    no_traffic: str = ""
 
     @property
     def changed(self) -> tuple[ThresholdRow, ...]:
@@ -122,13 +136,19 @@ def table(version: ModelVersion, wanted: Mapping[int, float]) -> ThresholdTable:
         new[column] = wanted.get(label.pk, new[column])
     pool = samples.read(version=version, sample=Sample.POOL)
     rows = tuple(_row(half, pool, column, label, new) for column, label in named.items())
-    return ThresholdTable(
+    found = ThresholdTable(
         rows=tuple(sorted(rows, key=lambda row: row.label.position)),
         documents=len(half.keys),
         sampled=0 if pool is None else len(pool.keys),
         population=0 if pool is None else pool.population,
         otherwise=None if pool is None else _otherwise(half, pool, list(named), new),
     )
+    if not found.changed:
+        return found
+    try:
+        return replace(found, traffic=_traffic_change(traffic.last_week(version), half, list(named), new))
+    except NoTraffic as reason:
+        return replace(found, no_traffic=str(reason))
 
 
 def _row(
@@ -146,10 +166,23 @@ def _row(
 def _otherwise(
     half: HoldoutScores, pool: ScoredDocuments, kept: Sequence[int], new: FloatArray
 ) -> PoolChange:
-    before, after = (
-        half.task.decide(pool.scores, thresholds)[:, kept] for thresholds in (half.thresholds, new)
-    )
-    return _change(pool, np.flatnonzero((before != after).any(axis=1)))
+    return _change(pool, _decided_otherwise(pool.scores, half, kept, new))
+
+
+def _traffic_change(
+    asked: Traffic, half: HoldoutScores, kept: Sequence[int], new: FloatArray
+) -> TrafficChange:
+    rows = _decided_otherwise(asked.scores, half, kept, new)
+    listed = tuple(asked.texts[row][:START] for row in rows[:MOST_LISTED])
+    return TrafficChange(len(asked.texts), len(rows), listed)
+
+
+def _decided_otherwise(
+    scores: FloatArray, half: HoldoutScores, kept: Sequence[int], new: FloatArray
+) -> IntArray:
+    """Return the rows of scores whose labels, of the columns kept, are other ones by the new thresholds."""
+    before, after = (half.task.decide(scores, thresholds)[:, kept] for thresholds in (half.thresholds, new))
+    return np.flatnonzero((before != after).any(axis=1))
 
 
 def _change(pool: ScoredDocuments, rows: IntArray) -> PoolChange:

@@ -49,9 +49,9 @@ def test_a_threshold_is_seen_saved_and_published(
     page.get_by_label("For").select_option(label="red")
     page.get_by_label("take").select_option(label="a precision of at least")
     page.get_by_label("share or beta").fill("1")
-    page.get_by_role("button", name="Show what it changes").click()
+    page.get_by_role("button", name="Show what it changes").first.click()
     expect(page.get_by_text("1 threshold differs")).to_be_visible()
-    expect(page.get_by_label("Threshold of red")).to_have_value("0.8")
+    expect(page.get_by_label("Threshold of red", exact=True)).to_have_value("0.8")
     page.get_by_text("lose it: 1").click()
     expect(page.get_by_role("link", name="red at least a little").first).to_be_visible()
     assert violations(page) == []
@@ -64,6 +64,30 @@ def test_a_threshold_is_seen_saved_and_published(
     assert predictions.predict(project=scored, texts=["red"]).version == 2
     page.get_by_role("button", name="Roll back to version 1").click()
     expect(page.get_by_text("Version 1 is published.")).to_be_visible()
+
+
+def test_a_threshold_is_moved_on_its_curve_by_keyboard_and_pointer(
+    open_as: Callable[[User, str], Page], lead: User, scored: Project
+) -> None:
+    page = open_as(lead, reverse("version-thresholds", args=[scored.slug, 1]))
+    field, cut = page.get_by_label("Threshold of red", exact=True), page.locator(".cut")
+    cut.get_by_role("slider").press("End")
+    expect(field).to_have_value("0.9")
+    cut.get_by_role("slider").press("ArrowLeft")
+    expect(field).to_have_value("0.8")
+    expect(cut.get_by_role("status")).to_have_text("threshold 0.800, precision 1.00, recall 1.00")
+    page.locator("circle[data-threshold='0.3']").click(force=True)
+    expect(field).to_have_value("0.3")
+    box = page.locator("circle[data-threshold='0.6']").bounding_box()
+    assert box is not None
+    page.mouse.down()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.up()
+    expect(field).to_have_value("0.6")
+    cut.get_by_role("button", name="Show what it changes").click()
+    expect(page.get_by_text("1 threshold differs")).to_be_visible()
+    expect(page.get_by_text("no text of the last 7 days is kept")).to_be_visible()
+    assert violations(page) == []
 
 
 def test_a_least_confidence_is_found_by_the_share_that_is_to_be_right(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from annotate.models import Event, ModelVersion, Project, User
+from annotate.models import AskedText, Event, ModelVersion, Project, User
 from annotate.models.documents import Document, Half
 from annotate.models.events import EventKind
 from annotate.models.versions import Sample
 from annotate.services.pages import events as event_log
 from annotate.services.quality import confidence, thresholds
+from annotate.services.quality.thresholds import TrafficChange
 from annotate.services.versions import predictions, publication, revisions, samples
 from annotate.services.versions.holdout import NotScored
 from annotate.services.versions.revisions import NotRevised
@@ -71,6 +74,29 @@ def test_a_threshold_is_shown_with_what_it_changes_before_it_is_saved(version: M
     assert found.otherwise is not None
     assert found.otherwise.number == 2
     assert version.project.versions.count() == 1
+
+
+def test_last_weeks_texts_of_programs_are_decided_anew_where_some_are_kept(
+    version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = thresholds.table(version, {red(version): 0.6})
+    assert (found.traffic, "no text of the last 7 days is kept" in found.no_traffic) == (None, True)
+    for text, days in (("red now", 1), ("blue now", 2), ("red of long ago", 8)):
+        row = AskedText.objects.create(project=version.project, text=text)
+        AskedText.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(days=days))
+    shy = float(np.float32(_score_of("red now", version)))
+    found = thresholds.table(version, {red(version): np.nextafter(np.float32(shy), np.float32(2))})
+    assert found.traffic == TrafficChange(asked=2, number=1, listed=("red now",))
+    assert thresholds.table(version, {}).traffic is None  # nothing differs
+    version.bundle_folder.joinpath("model.onnx").unlink()
+    predictions.CACHE.clear()
+    gone = thresholds.table(version, {red(version): 0.6})
+    assert "What changes for programs cannot be told: The bundle at" in gone.no_traffic
+
+
+def _score_of(text: str, version: ModelVersion) -> float:
+    said = predictions.predict(project=version.project, texts=[text]).texts[0]
+    return float(dict(said.answer.scores)[red(version)] or 0)
 
 
 @pytest.mark.parametrize(
