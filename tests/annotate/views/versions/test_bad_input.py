@@ -52,7 +52,7 @@ def test_a_label_without_holdout_documents_is_told_as_such(
         hold_out(multi_project, annotator, [["red"]] * 15, half) for half in (Half.TUNING, Half.REPORTING)
     ]
     scores = [(0.8, 0.1, 0.1)] * 30
-    version = add_scored(multi_project, [*half[0], *half[1]], scores, raw=scores, stage="published")
+    version = add_scored(multi_project, documents, scores, raw=scores, stage="published")
     client = sign_in(lead)
     read(client, version)
     blue = multi_project.labels.get(name="blue").pk
