@@ -48,9 +48,8 @@ def test_a_project_of_one_label_has_all_its_pages(
 def test_a_label_without_holdout_documents_is_told_as_such(
     multi_project: Project, annotator: User, lead: User, sign_in: Callable[[User], Client]
 ) -> None:
-    half = [
-        hold_out(multi_project, annotator, [["red"]] * 15, half) for half in (Half.TUNING, Half.REPORTING)
-    ]
+    halves = (Half.TUNING, Half.REPORTING)
+    documents = [row for half in halves for row in hold_out(multi_project, annotator, [["red"]] * 15, half)]
     scores = [(0.8, 0.1, 0.1)] * 30
     version = add_scored(multi_project, documents, scores, raw=scores, stage="published")
     client = sign_in(lead)
