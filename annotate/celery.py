@@ -19,8 +19,8 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from annotate import log_context
 from annotate.environment import keep_files_private, open_standard_streams
+from annotate.logs import context as log_context
 from annotate.outages import messages
 
 open_standard_streams()

@@ -331,8 +331,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"()": "annotate.outages.lines.ReadableLine"},
-        "json": {"()": "annotate.outages.lines.json_line"},
+        "line": {"()": "annotate.logs.lines.ReadableLine"},
+        "json": {"()": "annotate.logs.lines.json_line"},
     },
     "handlers": {
         "console": {

@@ -52,11 +52,21 @@ print(api_keys.issue(user=user, name="bench", scopes=["predict"])[1])
 """
 
 
+# A site that neither counts nor names its predictions. NB: the site comes first, as it loads the models.
+UNCOUNTED = """
+from annotate.wsgi import application
+from annotate.api import predict
+from annotate.services.drift import prediction_ids
+predict.COUNTER.add = lambda *_: None
+prediction_ids.issue = lambda project, texts, said: [None] * len(texts)
+"""
+
+
 def main() -> None:
     options = _arguments()
     texts = [line for line in options.texts.read_text("utf-8").splitlines() if line.strip()]
     if options.cost_of_counting:
-        with own_site(options) as counting, own_site(options, "bench.uncounted") as bare:
+        with own_site(options) as counting, own_site(options, "uncounted") as bare:
             report = compare(counting, bare, texts, options)
     elif options.url:
         report = measure(options.url, options.project, options.token, texts, options.requests)
@@ -93,6 +103,7 @@ def _arguments() -> argparse.Namespace:
 def own_site(options: argparse.Namespace, module: str = "annotate.wsgi") -> Iterator[tuple[str, str]]:
     """Serve the bundle from a site in a temporary folder, and yield its address and a token."""
     with tempfile.TemporaryDirectory(prefix="winnow-bench-") as home:
+        (Path(home) / "uncounted.py").write_text(UNCOUNTED, "utf-8")
         shutil.copytree(options.bundle, Path(home) / "bundles" / "bench")
         if options.encoders:
             (Path(home) / "encoders").symlink_to(options.encoders.resolve())
@@ -109,6 +120,8 @@ def own_site(options: argparse.Namespace, module: str = "annotate.wsgi") -> Iter
             "-m",
             "gunicorn",
             module,
+            "--pythonpath",
+            home,
             "-b",
             f"127.0.0.1:{port}",
             "-k",

@@ -18,8 +18,9 @@ from django.shortcuts import render
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from annotate import access, log_context
+from annotate import access
 from annotate.forms.unsent import Unsent
+from annotate.logs import context as log_context
 from annotate.models import User
 from annotate.services.people import sessions
 from annotate.views.people import entry

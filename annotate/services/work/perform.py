@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils.translation import gettext as _
 
-from annotate import log_context
+from annotate.logs import context as log_context
 from annotate.models.work import W, Work
 from annotate.services.work import lease, workers
 from annotate.services.work.progress import Superseded

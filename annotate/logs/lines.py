@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 from structlog.typing import EventDict
 
-from annotate import log_context
+from annotate.logs import context
 
 
 class ReadableLine(logging.Formatter):
@@ -18,7 +18,7 @@ class ReadableLine(logging.Formatter):
         super().__init__("{asctime} {levelname} {name}: {message}", style="{")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        told = " ".join(f"{name}={value}" for name, value in log_context.told().items())
+        told = " ".join(f"{name}={value}" for name, value in context.told().items())
         return super().formatMessage(record) + (f" [{told}]" if told else "")
 
 

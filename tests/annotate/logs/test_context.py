@@ -11,8 +11,9 @@ import pytest
 from celery.signals import before_task_publish
 from django.test import Client
 
-from annotate import kinds, log_context, tasks
+from annotate import kinds, tasks
 from annotate.celery import app, know_request_id
+from annotate.logs import context as log_context
 from annotate.models import Project, TrainingRun
 from annotate.services.work import perform
 

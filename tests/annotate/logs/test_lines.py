@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from redis.exceptions import ConnectionError as RedisAway
 
-from annotate import log_context
+from annotate.logs import context as log_context
+from annotate.logs.lines import ReadableLine, json_line
 from annotate.outages import log
-from annotate.outages.lines import ReadableLine, json_line
 from annotate.outages.log import FaultHandler
 
 
