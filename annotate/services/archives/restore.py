@@ -51,7 +51,7 @@ from training.types import Answer
 
 CHUNK = 1000
 # Which archives of an earlier site do not have.
-LATER_FIGURES = {"micro_f1_low": None, "micro_f1_high": None, "abstain_below": 0.0}
+LATER_FIGURES = {"micro_f1_low": None, "micro_f1_high": None, "gain": None, "abstain_below": 0.0}
 Row = dict[str, Any]
 BAD = (KeyError, TypeError, ValueError, AttributeError, DatabaseError, ValidationError, OverflowError)
 

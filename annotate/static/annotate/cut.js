@@ -21,11 +21,11 @@ function bind(cut) {
 
   function show(point) {
     const [x, y] = where(point);
-    const { threshold, up, across } = point.dataset;
+    const { up, across } = point.dataset;
     mark ??= marked(plot);
     mark.setAttribute("x", x - 5);
     mark.setAttribute("y", y - 5);
-    [Number(threshold).toFixed(3), up, across].forEach((text, i) => (told[i].textContent = text));
+    [Number(field.value).toFixed(3), up, across].forEach((text, i) => (told[i].textContent = text));
     range.setAttribute("aria-valuetext", cut.querySelector("output").textContent.trim());
   }
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0075_entity_figures'),
+        ('annotate', '0076_gain'),
     ]
 
     operations = [
