@@ -94,9 +94,9 @@ def test_too_few_documents_are_a_sentence(project: Project, annotator: User, few
 def test_a_version_is_compared_with_the_best_so_far_and_not_with_the_last_one(
     project: Project, versions: tuple[ModelVersion, ModelVersion]
 ) -> None:
-    for number, low in ((1, 0.6), (2, 0.4)):
+    for number, gain in ((1, 0.02), (2, -0.01)):
         version = project.versions.get(number=number)
-        ModelVersion.objects.filter(pk=version.pk).update(macro_f1=0.7, macro_f1_low=low, macro_f1_high=0.9)
+        ModelVersion.objects.filter(pk=version.pk).update(gain=gain)
         publication.Publication.objects.create(
             project=project, version=version, published_at="2026-01-01T00:00Z"
         )
