@@ -20,12 +20,6 @@ from annotate.services.work import perform
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def _no_context_is_left() -> Iterator[None]:
-    yield
-    log_context.begin("")
-
-
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Iterator[list[dict[str, str]]]:
     """What each line of the log was told beside its message."""
