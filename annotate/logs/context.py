@@ -33,8 +33,8 @@ def begin(request_id: str) -> None:
 
 
 def told() -> dict[str, str]:
-    """Return the values of the lines that are logged here."""
-    return contextvars.get_contextvars()
+    """Return the values of the lines that are logged here, in the order of their names."""
+    return dict(sorted(contextvars.get_contextvars().items()))
 
 
 def message_headers() -> dict[str, str]:
