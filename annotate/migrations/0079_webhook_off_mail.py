@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0077_imported_in_windows'),
+        ('annotate', '0078_imported_in_windows'),
     ]
 
     operations = [
