@@ -19,6 +19,8 @@ from annotate.services import sentences
 from annotate.services.work.limits import SILENT_SECONDS
 from bench.source import messages
 
+pytestmark = pytest.mark.one_database
+
 CATALOGUES = list(messages.catalogues())
 PLACE = re.compile(r"%\(\w+\)[sd]|\{\w*\}|%[sd]\b|</?[a-z]+\b[^>]*>")
 each_catalogue = pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parent.parent.name)

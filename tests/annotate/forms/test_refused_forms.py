@@ -15,6 +15,8 @@ from annotate.services.people.api_keys import Scope
 from annotate.services.projects import projects
 from annotate.services.projects.refused import Refused
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 NEW = {
     "name": "Bank cards",

@@ -46,6 +46,8 @@ from tests.annotate.made.scored import keep
 from tests.annotate.made.webhook_receiver import make_webhook
 from training.types import Answer
 
+pytestmark = pytest.mark.one_database
+
 
 @dataclass(frozen=True)
 class Change:

@@ -20,6 +20,8 @@ from annotate.outages.log import FaultHandler
 from annotate.services.people import accounts, api_keys, password_links
 from annotate.services.projects.refused import Refused
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 NEW = {"new_password1": "a long enough sentence", "new_password2": "a long enough sentence"}
 

@@ -21,6 +21,8 @@ from annotate.services.people import invitations
 from annotate.services.projects import members
 from annotate.services.projects.refused import Refused
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 NEW = {"username": "ada", "password1": "a long enough sentence", "password2": "a long enough sentence"}
 

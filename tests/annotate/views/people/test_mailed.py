@@ -14,6 +14,8 @@ from annotate.models import AddressLink, Event, Invitation, Mail, Membership, Pa
 from annotate.services.mail import outbox
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 SITE = "https://label.example.org"
 NEW = "another long sentence"

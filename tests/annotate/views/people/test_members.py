@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
 from annotate.models import Annotation, Assignment, Document, Project, RemovedMember, User
 from annotate.models.queue import AssignmentState
 from annotate.services.people import api_keys
+
+pytestmark = pytest.mark.one_database
 
 SignIn = Callable[[User], Client]
 

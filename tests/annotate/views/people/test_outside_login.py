@@ -16,6 +16,8 @@ from annotate.services.people import invitations
 from tests.annotate.made.identity_provider import ANOTHER_KEY, CLIENT, SECRET, IdentityProvider
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 
 

@@ -16,6 +16,8 @@ from annotate.services.logins import passkeys, second_factors
 from tests.annotate.made.authenticator import USER_PRESENT, Authenticator
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 NEW, ALONE, SECOND_STEP = "/account/second-factor/passkey/", "/login/passkey/", "/login/second-step/"
 

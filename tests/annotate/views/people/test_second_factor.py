@@ -21,6 +21,8 @@ from annotate.services.people import invitations, password_links
 from annotate.views.people import entry
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.one_database
+
 SignIn = Callable[[User], Client]
 SECOND_STEP = "/login/second-step/"
 NOW = 1_800_000_000

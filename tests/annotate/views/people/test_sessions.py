@@ -14,6 +14,8 @@ from annotate.models import OpenSession, User
 from annotate.services.people import sessions
 from annotate.services.upkeep import rows
 
+pytestmark = pytest.mark.one_database
+
 PASSWORD = "correct horse battery"
 
 
