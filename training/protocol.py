@@ -8,8 +8,9 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
+from training.selection import PoolView, Selection
 from training.spans import SpanDataset, WordScores
-from training.types import Dataset, Exported, FloatArray, IntArray, NgramWeight, PoolView, Selection
+from training.types import Dataset, Exported, FloatArray, IntArray, NgramWeight
 
 
 class TextModel(Protocol):

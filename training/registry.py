@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from training.types import ScoreKind, Task, TrainingError
 
 OF_DOCUMENTS = (ScoreKind.EXCLUSIVE, ScoreKind.INDEPENDENT)
+OF_WORDS = (ScoreKind.WORDS, ScoreKind.BOTH)
 _LAST = 100  # the place of a family whose order among the runs does not matter
 
 
@@ -272,7 +273,7 @@ FAMILIES: dict[str, Family] = table(
         "Word vectors",
         "training.families.fast_spans.model:FastSpansModel",
         help="A small head over several layers of an encoder; it learns spans within seconds.",
-        score_kinds=(ScoreKind.WORDS,),
+        score_kinds=OF_WORDS,
         place=1,
         is_automatic=True,
         reads_word_vectors=True,
@@ -282,7 +283,7 @@ FAMILIES: dict[str, Family] = table(
         "Fine-tuned tagger",
         "training.families.token_classifier.model:TokenClassifierModel",
         help="Trains a whole language model to tag words; with many labels it finds most spans.",
-        score_kinds=(ScoreKind.WORDS,),
+        score_kinds=OF_WORDS,
         place=5,
         is_slow=True,
         takes_checkpoint=True,
@@ -335,7 +336,7 @@ STRATEGIES: dict[str, Strategy] = table(
         "token_margin",
         "The least sure word",
         "training.strategies.words:token_margin",
-        score_kinds=(ScoreKind.WORDS,),
+        score_kinds=OF_WORDS,
         reads_scores=True,
         spreads=False,
     ),
@@ -343,16 +344,24 @@ STRATEGIES: dict[str, Strategy] = table(
         "entity_mass",
         "Most expected spans",
         "training.strategies.words:entity_mass",
-        score_kinds=(ScoreKind.WORDS,),
+        score_kinds=OF_WORDS,
         reads_scores=True,
         spreads=False,
         expects_spans=True,
     ),
     Strategy(
+        "both_margins",
+        "The least sure word and label",
+        "training.strategies.words:both_margins",
+        score_kinds=(ScoreKind.BOTH,),
+        reads_scores=True,
+        spreads=False,
+    ),
+    Strategy(
         "mnlp",
         "The least likely tags",
         "training.strategies.words:mnlp",
-        score_kinds=(ScoreKind.WORDS,),
+        score_kinds=OF_WORDS,
         reads_scores=True,
         spreads=False,
     ),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.types import Answer, IntArray, Pool, Schema, Span, TrainingError
+from training.types import Answer, Dataset, FloatArray, IntArray, Pool, Schema, Span, TrainingError
 
 
 def place(span: Span) -> tuple[int, int, str]:
@@ -80,11 +80,13 @@ def shown(span: Span) -> str:
 class WordScores:
     """What a model says of one text: log probabilities (words, tags) of the words at these places.
 
-    Tags are those of `training.tagging.bio`, in the order of the schema's labels.
+    Tags are those of `training.tagging.bio`, in the order of the schema's labels. `whole` are uncalibrated
+    probabilities (labels,) of the labels of the whole text, where the task has some.
     """
 
     places: Sequence[tuple[int, int]]
     logs: NDArray[np.float64]
+    whole: FloatArray = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ class SpanDataset:
     """Texts with their spans, whose labels are keys of the schema; a text without any has nothing in it.
 
     `way` is how texts are cut into words: a key of `training.preprocess.words.WAYS`, or "" to find out.
+    `labels` are those of the same texts as a whole, where the task has them too; `schema` is of spans alone.
     """
 
     schema: Schema
@@ -99,6 +102,7 @@ class SpanDataset:
     spans: tuple[tuple[Span, ...], ...]
     way: str = ""
     pool: Pool | None = None
+    labels: Dataset | None = None
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.spans):
@@ -114,10 +118,11 @@ class SpanDataset:
 
     @property
     def label_counts(self) -> IntArray:
-        """How many spans (labels,) have each label."""
-        return np.array(
-            [sum(span.label == key for said in self.spans for span in said) for key in self.schema.keys]
-        )
+        """How many spans have each label (labels,), and before them how many texts where there are both."""
+        given = [span.label for said in self.spans for span in said]
+        of_spans = [given.count(key) for key in self.schema.keys]
+        of_texts = [] if self.labels is None else self.labels.label_counts.tolist()
+        return np.array([*of_texts, *of_spans], np.int64)
 
     def with_pool(self, pool: Pool) -> Self:
         """Return the same texts beside another pool."""
@@ -130,6 +135,7 @@ class SpanDataset:
             self,
             texts=tuple(self.texts[i] for i in chosen),
             spans=tuple(self.spans[i] for i in chosen),
+            labels=None if self.labels is None else _rows_of(self.labels, chosen),
         )
 
 
@@ -146,3 +152,7 @@ class SpansOutOfFold:
     answers: tuple[Answer, ...]
     differs: NDArray[np.bool_]
     suspects: NDArray[np.bool_]
+
+
+def _rows_of(dataset: Dataset, rows: list[int]) -> Dataset:
+    return replace(dataset, texts=tuple(dataset.texts[i] for i in rows), targets=dataset.targets[rows])

@@ -35,6 +35,7 @@ class ScoreKind(StrEnum):
     EXCLUSIVE = "exclusive"  # one label is right, so the scores add up to 1
     INDEPENDENT = "independent"  # each label is a yes or no of its own
     WORDS = "words"  # each word of it has scores of its own, from which stretches of text follow
+    BOTH = "both"  # labels that are each a yes or no of their own, and scores of its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,26 @@ class Answer:
     """What somebody says of one document: a person's decision, a model's prediction, an LLM's reply.
 
     `labels` are keys of labels: strings in a schema, integers in the site's database. `scores` gives a
-    model's (label, score) pairs, best first, or one for each of `spans` in their order, and is empty where
-    people answer; a score is None where the model's scores only rank (see `told`). No label and no span is an
-    answer as well: nothing applies. This is the one form that decisions, predictions, suggestions, cards, the
-    API and exports share; `dump` and `load` are its JSON, from which empty parts but `labels` are left out.
+    model's (label, score) pairs: first one for each of `spans` in their order, then those of labels of the
+    whole document, best first. It is empty where people answer; a score is None where the model's scores only
+    rank (see `told`). No label and no span is an answer as well: nothing applies. This is the one form that
+    decisions, predictions, suggestions, cards, the API and exports share; `dump` and `load` are its JSON,
+    from which empty parts but `labels` are left out.
     """
 
     labels: tuple[str | int, ...] = ()
     spans: tuple[Span, ...] = ()
     scores: tuple[tuple[str | int, float | None], ...] = ()
+
+    @property
+    def span_scores(self) -> tuple[tuple[str | int, float | None], ...]:
+        """A model's score of each of the spans, in their order."""
+        return self.scores[: len(self.spans)]
+
+    @property
+    def label_scores(self) -> tuple[tuple[str | int, float | None], ...]:
+        """A model's scores of labels of the whole document, the best first."""
+        return self.scores[len(self.spans) :]
 
     def told(self, *, calibrated: bool) -> Self:
         """Return what people and programs may be told of it: scores that were not calibrated only rank.
@@ -220,11 +232,15 @@ class DocumentTask(Task):
 
 @dataclass(frozen=True, slots=True)
 class LabelSpec:
-    """One label: a key that never changes, the name that people see, and a description that models read."""
+    """One label: a key that never changes, the name that people see, and a description that models read.
+
+    `of_spans` is told where a task has labels of both kinds: whether this one stands for pieces of a text.
+    """
 
     key: str
     name: str
     description: str = ""
+    of_spans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +264,11 @@ class Schema:
 
     def dump(self) -> dict[str, Json]:
         """Return the schema as bundles store it."""
-        return {"task": self.task.key, "labels": [asdict(label) for label in self.labels]}
+        kept = [
+            {name: value for name, value in asdict(label).items() if name != "of_spans" or value}
+            for label in self.labels
+        ]
+        return {"task": self.task.key, "labels": kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,17 +461,26 @@ class Evaluation:
     micro_f1_low: float | None = None
     micro_f1_high: float | None = None
     judged_by: str = "macro_f1"
-    """Which of the two models are compared by."""
+    """Which of the two models are compared by, or "both"."""
 
     @property
     def judged(self) -> float | None:
-        """The figure that models are compared by."""
+        """The figure that models are compared by; of both it is the mean, None where one is missing."""
+        if self.judged_by == "both":
+            return mean_of_both(self.macro_f1, self.micro_f1)
         return self.micro_f1 if self.judged_by == "micro_f1" else self.macro_f1
 
     @property
     def figure(self) -> str:
         """What that figure is called."""
+        if self.judged_by == "both":
+            return "mean of macro-F1 and entity F1"
         return "entity F1" if self.judged_by == "micro_f1" else "macro-F1"
+
+
+def mean_of_both(labels: float | None, spans: float | None) -> float | None:
+    """Return the figure that a model of labels and spans is judged by; None where a half has none."""
+    return None if labels is None or spans is None else (labels + spans) / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -567,31 +596,3 @@ class RunReport:
     pool_scores: FloatArray | None = None
     out_of_fold: OutOfFold | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
-
-
-WORD_SIGNS = ("token_margin", "entity_mass", "mnlp")
-"""The columns of a pool's scores where a task's scores are of words: see `training.tagging.signs`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolView:
-    """What a query strategy may look at; row i of every array is the same unlabelled document.
-
-    `scores` (documents, labels) and `thresholds` (labels,) are None before the first model, `vectors`
-    (documents, dimension) is None before texts are embedded. `label_counts` (labels,) are the positives
-    labelled so far.
-    """
-
-    size: int
-    scores: FloatArray | None
-    vectors: FloatArray | None
-    thresholds: FloatArray | None
-    label_counts: IntArray
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The chosen rows of a pool, the most wanted first, with the score each was chosen for."""
-
-    indices: IntArray  # (chosen,)
-    scores: FloatArray  # (chosen,)

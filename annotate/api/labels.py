@@ -41,12 +41,21 @@ class LabelRowSerializer(serializers.ModelSerializer[Label]):
 
     class Meta:
         model = Label
-        fields = ["id", "name", "description", "hotkey", "position", "archived_at", "merged_into"]
+        fields = [
+            "id", "name", "description", "hotkey", "position", "of_spans", "archived_at", "merged_into",
+        ]  # fmt: skip
 
 
 class NewLabelRequest(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=LONGEST_NAME)
     description = serializers.CharField(max_length=10_000, default="", allow_blank=True)
+
+
+class MadeLabelRequest(NewLabelRequest):
+    of_spans = serializers.BooleanField(
+        default=False,
+        help_text="In a project of labels and spans: it is given to pieces of the text. It stays so.",
+    )
 
 
 class LabelRequest(serializers.Serializer[Any]):
@@ -125,15 +134,15 @@ class LabelsView(APIView):
     @extend_schema(
         operation_id="create_label",
         summary="Make a label; it gets the next free key",
-        request=NewLabelRequest,
+        request=MadeLabelRequest,
         responses={HTTPStatus.CREATED: LabelRowSerializer},
     )
     def post(self, request: Request, slug: str) -> Response:
         project, lead = access.led_project_for(request.user, slug), access.signed_in(request.user)
-        asked = checked(NewLabelRequest, request.data)
-        wanted = [(asked["name"], asked["description"])]
+        asked = checked(MadeLabelRequest, request.data)
+        wanted, of_spans = [(asked["name"], asked["description"])], asked["of_spans"]
         try:
-            (label,) = labels.add_labels(project=project, labels=wanted, by=lead)
+            (label,) = labels.add_labels(project=project, labels=wanted, by=lead, of_spans=of_spans)
         except Refused as refusal:
             raise _problem(refusal) from refusal
         return Response(LabelRowSerializer(label).data, status=HTTPStatus.CREATED)

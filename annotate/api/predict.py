@@ -103,11 +103,11 @@ class PredictedText(serializers.Serializer[Any]):
         help_text="Names this prediction in feedback; null for an answer with hundreds of labels.",
     )
     labels = serializers.ListField(
-        child=serializers.CharField(), required=False, help_text="Not of a project of spans."
+        child=serializers.CharField(), required=False, help_text="Not of a project of spans alone."
     )
-    scores = LabelScore(many=True, required=False, help_text="Best first. Not of a project of spans.")
+    scores = LabelScore(many=True, required=False, help_text="Best first. Not of a project of spans alone.")
     spans = PredictedSpan(
-        many=True, required=False, help_text="Only of a project of spans: what was found, in order."
+        many=True, required=False, help_text="Only of a project with spans: what was found, in order."
     )
     silent = serializers.BooleanField(
         help_text="The version only guesses, and the text is in a language or about things that it does not "
@@ -193,9 +193,10 @@ def _found(
     project: Project, answer: Predictions, said: TextPrediction, text: str, top: int
 ) -> dict[str, Any]:
     """Write what was found in a text. A decided label keeps its score even where it is not among the best."""
+    found: dict[str, Any] = {}
     if project.task_type.marks_text:
-        pairs = zip(said.answer.spans, said.answer.scores, strict=True)
-        return {
+        pairs = zip(said.answer.spans, said.answer.span_scores, strict=True)
+        found = {
             "spans": [
                 {
                     "start": span.start,
@@ -207,11 +208,13 @@ def _found(
                 for span, (_label, score) in pairs
             ]
         }
+    if "labels" not in project.task_type.answer_columns:
+        return found
     decided = set(said.answer.labels)
     given = set() if said.is_abstained else decided
-    scores = enumerate(said.answer.scores)
+    scores = enumerate(said.answer.label_scores)
     kept = [(int(pk), score) for place, (pk, score) in scores if place < top or pk in decided]
-    return {
+    return found | {
         "labels": [answer.labels[pk] for pk, _score in kept if pk in given],
         "scores": [{"label": answer.labels[pk], "score": score} for pk, score in kept],
     }

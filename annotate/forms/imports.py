@@ -18,7 +18,7 @@ from annotate.models import Import, Project
 from annotate.services.imports.columns import ColumnMapping
 from annotate.services.imports.labels import CREATE, LEAVE, Choice
 from annotate.services.imports.missing import MissingLabel
-from annotate.task_types import TaskType
+from annotate.task_types import TASK_TYPES, TaskType
 from training.records import Findings, Row
 from training.storable import text_fault
 
@@ -37,6 +37,7 @@ ENCODINGS = [
     "gb18030",
 ]
 DELIMITERS = {",": gettext_lazy("Comma"), ";": gettext_lazy("Semicolon"), "\t": gettext_lazy("Tab"), "|": "|"}
+_OWN_COLUMNS = ("text", "id", "label", "spans")  # no column is two of them
 HEADERS = {"yes": True, "no": False}
 SHOWN = 8
 LONGEST_SHEET = 100  # Excel's own limit is 31 characters
@@ -67,6 +68,7 @@ class MappingForm(forms.Form):
         help_text=gettext_lazy("A document that comes again with the same id is updated."),
     )
     label = forms.ChoiceField(label=gettext_lazy("Label"), required=False)
+    spans = forms.ChoiceField(label=gettext_lazy("Spans"), required=False)
     separator = forms.CharField(
         label=gettext_lazy("Labels are separated by"), max_length=5, required=False, strip=False
     )
@@ -98,10 +100,18 @@ class MappingForm(forms.Form):
         names = list(dict.fromkeys(name for row in rows for name in row.cells))
         columns = [(name, name) for name in names]
         optional = [("", _("None")), *columns]
-        for field, choices in (("text", columns), ("id", optional), ("label", optional), ("meta", columns)):
+        for field, choices in (
+            ("text", columns),
+            ("id", optional),
+            ("label", optional),
+            ("spans", optional),
+            ("meta", columns),
+        ):
             choice = self.fields[field]
             assert isinstance(choice, forms.ChoiceField)
             choice.choices = choices
+        if not task_type.has_kinds:
+            del self.fields["spans"]
         if not task_type.separators:
             del self.fields["separator"]
         if not task_type.may_be_empty:
@@ -109,7 +119,7 @@ class MappingForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        chosen = [values.get(field) for field in ("text", "id", "label") if values.get(field)]
+        chosen = [values.get(field) for field in _OWN_COLUMNS if values.get(field)]
         if len(set(chosen)) < len(chosen):
             raise forms.ValidationError(_("Choose a different column for the text, the id and the label."))
         return values
@@ -117,7 +127,7 @@ class MappingForm(forms.Form):
     def mapping(self) -> ColumnMapping:
         chosen = self.cleaned_data
         # A column that the guess kept beside the text may have become the id or the label since.
-        used = {chosen.get(field) for field in ("text", "id", "label")}
+        used = {chosen.get(field) for field in _OWN_COLUMNS}
         meta = [name for name in chosen["meta"] if name not in used]
         return ColumnMapping.load({**self.declared.dump(), **chosen, "meta": meta})
 
@@ -136,6 +146,11 @@ class ProjectFileForm(forms.Form):
         label=gettext_lazy("Column of the labels"),
         required=False,
         help_text=gettext_lazy("The labels that stand in it become those of the project."),
+    )
+    spans = forms.ChoiceField(
+        label=gettext_lazy("Column of the spans"),
+        required=False,
+        help_text=gettext_lazy("Only where documents have labels and pieces of their texts have others."),
     )
     task = forms.ChoiceField(
         label=gettext_lazy("Task"),
@@ -166,6 +181,7 @@ class ProjectFileForm(forms.Form):
         for field, choices in (
             ("text", columns),
             ("label", [("", _("None: the labels are added later")), *columns]),
+            ("spans", [("", _("None")), *columns]),
             ("task", task_types.choices()),
         ):
             choice = self.fields[field]
@@ -176,16 +192,23 @@ class ProjectFileForm(forms.Form):
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if values.get("text") and values.get("text") == values.get("label"):
             raise forms.ValidationError(_("Choose different columns for the texts and the labels."))
+        if values.get("spans") and values["spans"] in (values.get("text"), values.get("label")):
+            raise forms.ValidationError(_("Choose another column for the spans."))
+        task_type = TASK_TYPES.get(values.get("task", ""))
+        if values.get("spans") and task_type and not task_type.has_kinds:
+            self.add_error("spans", _("This task has labels of one kind; choose their column above."))
         return values
 
     def mapping(self) -> ColumnMapping:
         chosen, declared = self.cleaned_data, self.declared
-        used = {chosen["text"], chosen["label"]}
+        used = {chosen["text"], chosen["label"], chosen["spans"]}
         freed = [name for name in (declared.text, declared.label) if name and name not in used]
         return replace(
             declared,
             text=chosen["text"],
             label=chosen["label"],
+            spans=chosen["spans"],
+            empty_is_answer=declared.empty_is_answer or bool(chosen["spans"]),
             id="" if declared.id in used else declared.id,
             separator=chosen["separator"] or declared.separator,
             # A column that was guessed to be the text or the label stays beside the text.

@@ -83,9 +83,19 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text=LABELS_HELP,
     )
 
+    span_labels = forms.CharField(
+        label=_("Labels of pieces of the text"),
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+        help_text=_(
+            "Only where documents have labels and pieces of their texts have others: those of the pieces, "
+            "one per line. A label stays with one of the two."
+        ),
+        required=False,
+    )
+
     class Meta:
         model = Project
-        fields = ["name", "slug", "task", "labels", "guidelines"]
+        fields = ["name", "slug", "task", "labels", "span_labels", "guidelines"]
         widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
         error_messages = {
             "slug": {
@@ -100,7 +110,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
             "guidelines": _("What annotators open beside the text with the key “g”, in Markdown."),
         }
 
-    field_order = ["name", "slug", "task", "labels", "guidelines"]
+    field_order = ["name", "slug", "task", "labels", "span_labels", "guidelines"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -112,8 +122,25 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_labels(self) -> list[tuple[str, str]]:
         labels = checked_labels(self.cleaned_data["labels"])
         task_type = TASK_TYPES.get(self.cleaned_data.get("task", ""))
-        if task_type and len(labels) < task_type.task.least_labels:
+        if task_type and not task_type.has_kinds and len(labels) < task_type.task.least_labels:
             raise forms.ValidationError(str(task_type.too_few_labels))
+        return labels
+
+    def clean_span_labels(self) -> list[tuple[str, str]]:
+        labels = checked_labels(self.cleaned_data["span_labels"])
+        task_type = TASK_TYPES.get(self.cleaned_data.get("task", ""))
+        if task_type and task_type.has_kinds != bool(labels):
+            raise forms.ValidationError(
+                str(task_type.too_few_labels)
+                if task_type.has_kinds
+                else gettext("Labels of this task are of one kind; write all of them above.")
+            )
+        names = {name for name, _description in self.cleaned_data.get("labels", ())}
+        if both := next((name for name, _description in labels if name in names), None):
+            raise forms.ValidationError(
+                gettext("“%(name)s” cannot be a label of documents and of pieces of their texts.")
+                % {"name": both}
+            )
         return labels
 
 
@@ -124,6 +151,17 @@ class LabelsForm(forms.Form):
 
     def clean_labels(self) -> list[tuple[str, str]]:
         return checked_labels(self.cleaned_data["labels"])
+
+
+class NewLabelsForm(LabelsForm):
+    """Further labels of a project; of one with labels of both kinds, it asks which they are."""
+
+    of_spans = forms.BooleanField(label=_("They are labels of pieces of the text"), required=False)
+
+    def __init__(self, *args: Any, project: Project, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if not project.task_type.has_kinds:
+            del self.fields["of_spans"]
 
 
 class ListPeopleForm(forms.Form):

@@ -247,13 +247,15 @@ class Label(models.Model):
     """One label. Deleting archives it: annotations stay, it is neither offered nor learned any more.
 
     A merged one is archived, and answers with it become answers with the label it was `merged_into`. One
-    whose merge is taken back is `is_returning` until a worker has given it its answers again.
+    whose merge is taken back is `is_returning` until a worker has given it its answers again. Where a project
+    has labels of whole documents and of pieces of their texts, `of_spans` says which it is, for good.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="labels")
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
     hotkey = models.CharField(_("key"), max_length=1, blank=True)
+    of_spans = models.BooleanField(_("of pieces of the text"), default=False)
     position = models.PositiveIntegerField(default=0)
     archived_at = models.DateTimeField(null=True, blank=True)
     merged_into = models.ForeignKey(

@@ -16,6 +16,7 @@ from annotate.models.runs import RunKind, TrainingRun
 from training.bundles.bundle import MANIFEST, BundleError, file_checksum
 from training.figures.evidence import FEWEST, FEWEST_OF_A_LABEL, wilson
 from training.registry import FAMILIES
+from training.types import mean_of_both
 
 
 class Stage(models.TextChoices):
@@ -100,8 +101,8 @@ class ModelVersion(models.Model):
 
     @property
     def f1(self) -> float | None:
-        """The figure that versions are judged by: micro-F1 of spans, macro-F1 of documents."""
-        return self.micro_f1 if self.tags_words else self.macro_f1
+        """The figure that versions are judged by: micro-F1 of spans, macro-F1 of documents, or their mean."""
+        return self._judged(self.macro_f1, self.micro_f1)
 
     @property
     def other_f1(self) -> float | None:
@@ -110,11 +111,17 @@ class ModelVersion(models.Model):
 
     @property
     def f1_low(self) -> float | None:
-        return self.micro_f1_low if self.tags_words else self.macro_f1_low
+        return self._judged(self.macro_f1_low, self.micro_f1_low)
 
     @property
     def f1_high(self) -> float | None:
-        return self.micro_f1_high if self.tags_words else self.macro_f1_high
+        return self._judged(self.macro_f1_high, self.micro_f1_high)
+
+    def _judged(self, macro: float | None, micro: float | None) -> float | None:
+        """Return one figure of the two. NB: the mean of two ends is an end of the mean if both err alike."""
+        if self.project.task_type.has_kinds:
+            return mean_of_both(macro, micro)
+        return micro if self.tags_words else macro
 
     @property
     def why_not_measured(self) -> str:

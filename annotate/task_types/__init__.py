@@ -7,6 +7,7 @@ registry; a check at start looks that none here lacks its other half.
 from __future__ import annotations
 
 from annotate.task_types.base import TaskType
+from annotate.task_types.joint import JOINT
 from annotate.task_types.multi import MULTI
 from annotate.task_types.single import SINGLE
 from annotate.task_types.span import FLAT_SPAN, OVERLAPPING_SPAN
@@ -15,7 +16,7 @@ __all__ = ["TASK_TYPES", "TaskType", "choices", "find", "first"]
 
 # In the order in which a new project offers them.
 TASK_TYPES: dict[str, TaskType] = {
-    kind.task.key: kind for kind in (SINGLE, MULTI, FLAT_SPAN, OVERLAPPING_SPAN)
+    kind.task.key: kind for kind in (SINGLE, MULTI, FLAT_SPAN, OVERLAPPING_SPAN, JOINT)
 }
 
 

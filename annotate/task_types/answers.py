@@ -30,21 +30,35 @@ def translated(answer: Answer, into: Mapping[Any, str | int]) -> Answer:
     )
 
 
-def spans_translated(answer: Answer, into: Mapping[Any, str | int | None]) -> Answer:
-    """Return a model's spans, each with its score, in other labels; one whose label has none is left out."""
+def told_in(answer: Answer, into: Mapping[Any, str | int | None]) -> Answer:
+    """Return what a tagger says, with its scores, in other labels; a label that has none is left out."""
     kept: dict[Span, float | None] = {}
-    for span, (_label, score) in zip(answer.spans, answer.scores, strict=True):
+    for span, (_label, score) in zip(answer.spans, answer.span_scores, strict=True):
         if (label := into.get(span.label)) is not None:
             kept.setdefault(replace(span, label=label), score)
-    return Answer(spans=tuple(kept), scores=tuple((span.label, score) for span, score in kept.items()))
+    best: dict[str | int, float | None] = {}
+    for old, score in answer.label_scores:
+        if (label := into.get(old)) is not None:
+            best.setdefault(label, score)
+    labels = dict.fromkeys(label for old in answer.labels if (label := into.get(old)) is not None)
+    scores = [(span.label, score) for span, score in kept.items()]
+    return Answer(tuple(labels), tuple(kept), (*scores, *best.items()))
+
+
+def with_best(answer: Answer, most: int) -> Answer:
+    """Return the answer with the best few scores of labels of the whole text, and those of its own labels."""
+    ranked = enumerate(answer.label_scores)
+    best = [pair for place, pair in ranked if place < most or pair[0] in answer.labels]
+    return replace(answer, scores=(*answer.span_scores, *best))
 
 
 def confidence_of(answer: Answer) -> float | None:
-    """Return how sure a model is of its answer: of the best label, or of the least sure of its spans.
+    """Return how sure a model is of its answer: of the best label, or of the least sure part with a span.
 
     None where it gave nothing, and where its scores only rank.
     """
-    told = [score for _label, score in (answer.scores if answer.spans else answer.scores[:1])]
+    given = [pair for pair in answer.label_scores if pair[0] in answer.labels]
+    told = [score for _label, score in ([*answer.span_scores, *given] or answer.label_scores[:1])]
     return min((score for score in told if score is not None), default=None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.http import QueryDict
@@ -35,6 +35,8 @@ class TaskType(ABC):
     """What is told in place of a label's figure that rests on too little."""
     marks_text: ClassVar[bool] = False
     """Whether labels belong to pieces of the text, which people mark, and not to the whole."""
+    has_kinds: ClassVar[bool] = False
+    """Whether some labels belong to pieces of the text and others to the whole (see `Label.of_spans`)."""
     text_part: ClassVar[str] = "labeling/_text.html"
     choices_part: ClassVar[str] = "labeling/_choices.html"
     suggestion_part: ClassVar[str] = "labeling/_suggestion.html"
@@ -60,9 +62,11 @@ class TaskType(ABC):
         return "toggle" if self.toggles else "submit"
 
     @property
-    def answer_rows(self) -> str:
+    def answer_rows(self) -> tuple[str, ...]:
         """The rows of an annotation that its labels stand in."""
-        return "spans" if self.marks_text else "choices"
+        if self.has_kinds:
+            return ("choices", "spans")
+        return ("spans",) if self.marks_text else ("choices",)
 
     @property
     def overlaps(self) -> bool:
@@ -70,9 +74,17 @@ class TaskType(ABC):
         return False
 
     @property
-    def answer_column(self) -> str:
-        """The column of a file that says what was answered."""
-        return "spans" if self.marks_text else "labels"
+    def answer_columns(self) -> tuple[str, ...]:
+        """The columns of a file that say what was answered."""
+        return ("spans",) if self.marks_text else ("labels",)
+
+    def in_columns(self, answer: Answer) -> dict[str, Json]:
+        """Return an answer, in names, by its columns as JSON has them."""
+        return {name: self.write(answer) for name in self.answer_columns}
+
+    def cells(self, answer: Answer) -> dict[str, str]:
+        """Return an answer, in names, by its columns as a table has them."""
+        return {name: self.write_cell(answer) for name in self.answer_columns}
 
     def parsed(self, written: Json) -> Answer:
         """Return the answer that `write` wrote."""
@@ -89,6 +101,10 @@ class TaskType(ABC):
 
     def text_fault(self, answer: Answer, text: str) -> str:
         """Return why an answer cannot be one to this very text, for the person who gave it."""
+        return ""
+
+    def kind_fault(self, answer: Answer, of_spans: Collection[str | int]) -> str:
+        """Return why a label is given to what it is not of; `of_spans` are the labels of pieces."""
         return ""
 
     def read_form(self, sent: QueryDict) -> Answer:
@@ -136,6 +152,11 @@ class TaskType(ABC):
             parts = [part.strip(" ") for part in value.split(separator)]  # blanks around it are no spelling
         names = map(label_names.read, [value] if parts is None else parts)
         return Answer(tuple(name for name in names if name))
+
+    def read_columns(self, cells: Mapping[str, Any], separator: str) -> Answer:
+        """Return the answer that the columns of our own files give; `ValueError` as `read_cell` does."""
+        (name,) = self.answer_columns
+        return self.read_cell(cells.get(name), separator)
 
     def write(self, answer: Answer) -> Json:
         """Return an answer, in names, as JSON has it."""

@@ -46,8 +46,8 @@ def said(context: Context, annotation: Annotation, text: str = "") -> dict[str, 
 @register.inclusion_tag("documents/_predicted_spans.html")
 def predicted_spans(answer: Answer, text: str, labels: Mapping[int, str]) -> dict[str, Any]:
     """Write what a model would mark, in the order of the text, each with its score where it has one."""
-    scores = [score for _label, score in answer.scores]
-    scored = sorted(zip_longest(answer.spans, scores[: len(answer.spans)]), key=lambda pair: place(pair[0]))
+    scores = [score for _label, score in answer.span_scores]
+    scored = sorted(zip_longest(answer.spans, scores), key=lambda pair: place(pair[0]))
     told = [(labels.get(int(span.label), ""), text[span.start : span.end], score) for span, score in scored]
     return {"spans": told}
 

@@ -230,8 +230,8 @@ def told(sentence: str) -> str:
 def named_scores(
     prediction: Prediction | OutOfFoldScore, labels: Mapping[int, str]
 ) -> list[tuple[int, str, float | None]]:
-    """Return (label id, name, score) of a prediction, without labels that are gone; None for a mere rank."""
-    scores = prediction.answer.told(calibrated=prediction.version.calibrated).scores
+    """Return (label id, name, score) of the whole text, without labels that are gone; None only ranks."""
+    scores = prediction.answer.told(calibrated=prediction.version.calibrated).label_scores
     return [(int(pk), labels[int(pk)], score) for pk, score in scores if pk in labels]
 
 

@@ -10,16 +10,8 @@ import numpy as np
 from training.protocol import ScoresPool
 from training.registry import CHOOSER
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
-from training.types import (
-    Dataset,
-    Embedder,
-    FloatArray,
-    IntArray,
-    Neighbours,
-    Pool,
-    PoolView,
-    RunSpec,
-)
+from training.selection import PoolView
+from training.types import Dataset, Embedder, FloatArray, IntArray, Neighbours, Pool, RunSpec
 
 CHOSEN = 50  # documents of a batch, as a new project has them
 RANDOM_SHARE = 0.1

@@ -1,4 +1,4 @@
-"""Turns texts into spans with confidences by a published bundle. Web processes import this."""
+"""Turns texts into spans with confidences, and labels beside them, by a bundle. Web processes import this."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from training.preprocess import load_word_preprocessor
 from training.preprocess.word_encoder import WordEncoder
 from training.preprocess.word_features import WordFeed
 from training.spans import WordScores
-from training.tagging.answers import Decoder
 from training.tagging.bio import tag_count
 from training.tagging.decode import log_softmax
+from training.tasks.joint import decoder_of
 from training.types import Answer, LabelSchema, Schema
 
 _SURELY_NOTHING = -30.0  # the log probability of a span where the model reads no word
 
 
 class SpanPredictor:
-    """A loaded bundle of a task of spans. Safe to share between threads."""
+    """A loaded bundle of a task with spans. Safe to share between threads."""
 
     def __init__(self, bundle: Path, *, encoder_root: Path | None = None, threads: int = 1) -> None:
         """Verify and load the bundle; raises `BundleError` with the reason where that fails."""
@@ -32,11 +32,9 @@ class SpanPredictor:
         self.schema: Schema = self.manifest.schema
         if isinstance(self.schema, LabelSchema):
             raise BundleError(f"The bundle at {bundle} labels whole documents, not stretches of text.")
-        self.decoder = Decoder(
-            self.schema.keys, np.array(self.manifest.thresholds, np.float32), self.manifest.calibration
-        )
         encoder = encoder_folder(bundle, self.manifest, encoder_root)
         try:
+            self.decoder = decoder_of(self.schema, self.manifest.thresholds, self.manifest.calibration)
             self._preprocessor = load_word_preprocessor(
                 self.manifest.preprocessing, bundle, encoder=encoder, threads=threads
             )
@@ -47,27 +45,28 @@ class SpanPredictor:
             raise BundleError(f"The bundle at {bundle} cannot be loaded: {error}.") from error
 
     def answers(self, texts: Sequence[str], *, encoder: WordEncoder | None = None) -> list[Answer]:
-        """Return the spans of each text; offsets are code points of the text as it is given.
+        """Return the spans of each text, and its labels where the task has some of whole texts.
 
-        An answer's scores are those of its spans, in their order; `Answer.told` says who may see them. A
-        given `encoder` replaces the bundle's own, so that stored vectors can be used.
+        Offsets are code points of the text as it is given. `Answer.told` says who may see the scores. A given
+        `encoder` replaces the bundle's own, so that stored vectors can be used.
         """
         return self.decoder.answers(self.word_scores(texts, encoder=encoder))
 
     def word_scores(self, texts: Sequence[str], *, encoder: WordEncoder | None = None) -> list[WordScores]:
-        """Return the graph's own log probabilities of each text's words, before any bias."""
+        """Return what the graph says of each text, before any bias and uncalibrated."""
         return [self._scored(feed) for feed in self._preprocessor.feeds(texts, encoder=encoder)]
 
     def _scored(self, feed: WordFeed) -> WordScores:
-        tags = tag_count(len(self.schema))
+        tags = tag_count(len(self.decoder.keys))
+        nothing = np.zeros(0 if self.decoder.whole is None else len(self.decoder.whole.schema), np.float32)
         logs = np.full((len(feed.places), tags), _SURELY_NOTHING)
         logs[:, 0] = 0.0
         if not len(feed.places):
-            return WordScores(feed.places, logs)
+            return WordScores(feed.places, logs, nothing)
         try:
-            logits = np.asarray(self._session.run(None, feed.feed)[0], np.float32)
+            logits, *whole = (np.asarray(given, np.float32) for given in self._session.run(None, feed.feed))
         except UNRUNNABLE as error:
             raise BundleError(f"The bundle at {self.bundle} cannot predict: {error}.") from error
         read = feed.rows >= 0
         logs[read] = log_softmax(logits.reshape(-1, logits.shape[-1])[feed.rows[read]])
-        return WordScores(feed.places, logs)
+        return WordScores(feed.places, logs, whole[0].reshape(-1) if whole else nothing)

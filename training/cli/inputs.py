@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from training.records import Row, read
-from training.tasks import MULTI, SINGLE, SPAN
+from training.tasks import JOINT, MULTI, SINGLE, SPAN
 from training.types import Dataset, DocumentTask, Json, LabelSchema, LabelSpec, Objective, TrainingError
 
 Answers = list[tuple[str, ...]]
@@ -26,7 +26,10 @@ def add_file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", default="", metavar="COL", help="column of the label or labels")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
     parser.add_argument(
-        "--task", choices=["documents", SPAN.key], default="documents", help="what labels stand for"
+        "--task",
+        choices=["documents", SPAN.key, JOINT.key],
+        default="documents",
+        help="what labels stand for",
     )
 
 
@@ -38,8 +41,8 @@ def check_columns(arguments: argparse.Namespace) -> None:
 
 
 def labels_spans(arguments: argparse.Namespace) -> bool:
-    """Tell whether the files hold texts with spans."""
-    return bool(arguments.task == SPAN.key)
+    """Tell whether the files hold texts with spans, labels of whole texts beside them or not."""
+    return arguments.task in (SPAN.key, JOINT.key)
 
 
 def read_texts(path: Path, text: str) -> list[str]:

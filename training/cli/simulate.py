@@ -33,6 +33,7 @@ from training.figures.evidence import figure, is_enough, why_none
 from training.protocol import ScoresPool, TextModel
 from training.registry import CHOOSER, FAMILIES, STRATEGIES, entry, families_in_order
 from training.runs.pipeline import calibrate_and_tune, fit_model, rows_of
+from training.selection import PoolView
 from training.splits import hold_out, split_key
 from training.tasks import find
 from training.threads import machine, threads_for
@@ -44,7 +45,6 @@ from training.types import (
     Json,
     Neighbours,
     Pool,
-    PoolView,
     RunSpec,
     TrainingError,
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from training.types import FloatArray, Selection
+from training.selection import Selection
+from training.types import FloatArray
 
 AMONG = 5  # texts of the window that a text of a new topic should be like; 3 and 10 found fewer or as many
 _CELLS = 10_000_000  # similarities held in memory at once; they take 40 MB

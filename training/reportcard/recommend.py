@@ -13,7 +13,9 @@ from training.figures import evidence
 from training.figures.evaluate import PairedDifference, paired_bootstrap
 from training.figures.thresholds import Decisions
 from training.reportcard.card import Candidate, Constraints, Gap, Quantised, Recommendation
+from training.spans import SpanDataset
 from training.tagging.figures import Spans, paired_difference
+from training.tagging.whole import Said, joint_difference
 from training.types import FloatArray, Json
 
 TOLERANCE = 0.005  # of F1; half a point is not worth a costlier model, even if it is surely there
@@ -62,6 +64,21 @@ class FoundSpans:
 
     def difference(self, one: str, other: str, rng: np.random.Generator) -> PairedDifference:
         return paired_difference(self.true, self.found[one], self.found[other], rng)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBoth:
+    """Spans and decisions by candidate's name beside the `true` ones, compared by joint F1."""
+
+    true: SpanDataset
+    found: Mapping[str, Said]
+
+    @property
+    def documents(self) -> int:
+        return len(self.true)
+
+    def difference(self, one: str, other: str, rng: np.random.Generator) -> PairedDifference:
+        return joint_difference(self.true, self.found[one], self.found[other], rng)
 
 
 def recommend(

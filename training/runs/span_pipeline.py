@@ -13,6 +13,8 @@ from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_b
 from training.bundles.span_predictor import SpanPredictor
 from training.export.spans import SpanParity, check_span_parity, prefer_int8_spans
 from training.families.build import build_span_model
+from training.figures import calibration
+from training.figures.evaluate import evaluate
 from training.preprocess.word_encoder import WordEncoder
 from training.preprocess.words import WAYS
 from training.protocol import OffersInt8, ReportsProgress, SpanModel
@@ -20,11 +22,11 @@ from training.runs.stages import Stages
 from training.spans import SpanDataset, SpansOutOfFold, WordScores
 from training.tagging.answers import (
     FEWEST_SPANS,
-    FEWEST_TO_TUNE,
     HELD_BACK_PRIOR,
     PRIOR,
     Decoder,
     fit_platt,
+    is_enough_to_tune,
     tune,
 )
 from training.tagging.answers import IDENTITY as UNCALIBRATED
@@ -33,8 +35,19 @@ from training.tagging.figures import SpanEvaluation, calibration_error, evaluate
 from training.tagging.prior import prior_shift
 from training.tagging.signs import signs
 from training.tagging.ways import usual_way
+from training.tagging.whole import LabelDecoder, together
+from training.tasks.joint import calibration_of, schema_of, thresholds_of
 from training.threads import steady
-from training.types import FloatArray, Json, ProgressCallback, RunSpec, Span
+from training.types import (
+    Answer,
+    Evaluation,
+    FloatArray,
+    Json,
+    LabelSchema,
+    Objective,
+    ProgressCallback,
+    RunSpec,
+)
 
 FIGURES = ("precision", "recall")  # what a manifest keeps of the evaluation besides F1
 
@@ -45,7 +58,8 @@ class SpanRunReport:
 
     `pool_signs` (texts of the data's pool, 3) are `types.WORD_SIGNS`, by which the next batch is chosen.
     `biases` are of the labels, in schema order. `calibration_error` is of the spans that the bundle finds in
-    reporting texts. `out_of_fold` is None where the model held nothing back.
+    reporting texts. `out_of_fold` is None where the model held nothing back. `labels` are the figures of
+    labels of whole texts, where the task has some.
     """
 
     bundle: Path
@@ -58,7 +72,23 @@ class SpanRunReport:
     bundle_bytes: int
     pool_signs: FloatArray | None = None
     out_of_fold: SpansOutOfFold | None = None
+    labels: Evaluation | None = None
     details: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def figures(self) -> Evaluation:
+        """The figures as they are told beside those of models of documents."""
+        spans = self.evaluation.as_evaluation(self.biases, self.calibration_error)
+        return spans if self.labels is None else together(self.labels, spans)
+
+
+@dataclass(frozen=True, slots=True)
+class BundleFigures:
+    """What a bundle reaches on texts: its spans, their calibration error, and labels of whole texts."""
+
+    spans: SpanEvaluation
+    calibration_error: float | None
+    labels: Evaluation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +102,17 @@ class TunedDecoder:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether scores may be told as confidences."""
-        return self.spans >= FEWEST_SPANS
+        """Whether scores may be told as confidences, which those of both halves have to be."""
+        whole = self.decoder.whole
+        return self.spans >= FEWEST_SPANS and (
+            whole is None or calibration.holds(whole.schema.task, self.documents)
+        )
 
     @property
     def details(self) -> dict[str, Json]:
         """What a report tells of it."""
-        calibration = dict(self.decoder.calibration)
-        return {"tuned_on": self.source, "tuned_documents": self.documents, "calibration": calibration}
+        learned = dict(calibration_of(self.decoder))
+        return {"tuned_on": self.source, "tuned_documents": self.documents, "calibration": learned}
 
 
 @steady
@@ -121,23 +154,26 @@ def train_spans(
             _add_word_encoder(draft, manifest, encoder_root)
         manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder)
         stages.enter("evaluate", 0.8, until=0.95)
-        evaluation, error = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
+        found = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
-        figures = {"entity_f1": evaluation.f1} | {name: getattr(evaluation, name) for name in FIGURES}
+        figures = {"entity_f1": found.spans.f1} | {name: getattr(found.spans, name) for name in FIGURES}
+        if found.labels is not None:
+            figures |= {"macro_f1": found.labels.macro_f1, "micro_f1": found.labels.micro_f1}
         draft.write_manifest(replace(manifest, figures=figures | about | {"parity": asdict(parity)}))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return SpanRunReport(
         bundle=folder,
-        evaluation=evaluation,
-        calibration_error=error,
+        evaluation=found.spans,
+        calibration_error=found.calibration_error,
+        labels=found.labels,
         parity=parity,
         biases=tuple(tuned.decoder.bias.tolist()),
         labelled=len(dataset),
         fit_seconds=fit_seconds,
         bundle_bytes=bundle_bytes(folder),
-        pool_signs=None if dataset.pool is None else signs(pool),
+        pool_signs=None if dataset.pool is None else signs(pool, tuned.decoder.whole),
         out_of_fold=_said_out_of_fold(model, dataset, tuned.decoder),
         details=tuned.details | getattr(model, "details_", {}),
     )
@@ -158,43 +194,72 @@ def _prove(
     if not (isinstance(model, OffersInt8) and model.int8):
         return manifest, parity
     # Never judged on what the report measures, as what chooses by these texts no longer reports fairly.
-    judged = tuning if sum(map(len, tuning.spans)) >= FEWEST_TO_TUNE else dataset
+    judged = tuning if is_enough_to_tune(tuning) else dataset
     return prefer_int8_spans(draft, manifest, parity, judged)
 
 
 def tune_decoder(
     model: SpanModel, dataset: SpanDataset, tuning: SpanDataset, pool: Sequence[WordScores] = ()
 ) -> TunedDecoder:
-    """Learn biases and calibration on texts that the model has not seen.
+    """Learn biases, thresholds and calibration on texts that the model has not seen.
 
-    Those are the tuning texts where they have spans enough, else the texts that the model held back as well.
+    Those are the tuning texts where they are enough, else the texts that the model held back as well.
     What it held back was chosen as the dataset was, so by what it says of the `pool` its labels are raised by
     as much as they are more frequent there; the bias that is learned suits the texts that are to come.
     """
     keys = dataset.schema.keys
-    parts: dict[str, tuple[list[WordScores], list[tuple[Span, ...]]]] = {}
+    parts: dict[str, tuple[list[WordScores], SpanDataset]] = {}
     usual, prior = model.usual_bias, PRIOR
-    if sum(map(len, tuning.spans)) < FEWEST_TO_TUNE:
+    if not is_enough_to_tune(tuning):
         shift = _shift_of(dataset, pool)
         usual, prior = usual - shift, HELD_BACK_PRIOR
         rows, found = model.held_back()
         if len(rows):
             raised = [replace(said, logs=biased(said.logs, shift)) for said in found]
-            parts["held back"] = (raised, [dataset.spans[i] for i in rows])
+            parts["held back"] = (raised, dataset.rows(rows.tolist()))
     if len(tuning):
-        parts["tuning"] = (model.word_scores(tuning.texts), list(tuning.spans))
+        parts["tuning"] = (model.word_scores(tuning.texts), tuning)
     found = [said for scores, _ in parts.values() for said in scores]
-    gold = [spans for _, answers in parts.values() for spans in answers]
+    gold = [spans for _, texts in parts.values() for spans in texts.spans]
     bias = tune(keys, found, gold, usual=usual, prior=prior)
     given, scores = Decoder(keys, bias, UNCALIBRATED).raw(found)
     right = [span in {*ours} for ours, theirs in zip(gold, given, strict=True) for span in theirs]
     learned = fit_platt(np.concatenate([np.zeros(0), *scores]), np.array(right, bool))
-    return TunedDecoder(Decoder(keys, bias, learned), " and ".join(parts) or "none", len(found), len(right))
+    whole = None
+    if dataset.labels is not None:
+        targets = [texts.labels.targets for _, texts in parts.values() if texts.labels is not None]
+        whole = _tuned_labels(dataset.labels.schema, found, targets)
+    decoder = Decoder(keys, bias, learned, whole)
+    return TunedDecoder(decoder, " and ".join(parts) or "none", len(found), len(right))
+
+
+def _tuned_labels(
+    schema: LabelSchema, found: Sequence[WordScores], targets: Sequence[FloatArray]
+) -> LabelDecoder:
+    """Learn calibration and thresholds of labels of whole texts, as `pipeline.calibrate_and_tune` does."""
+    true = np.concatenate([np.zeros((0, len(schema)), np.float32), *targets])
+    raw = LabelDecoder(schema, np.zeros(len(schema), np.float32), UNCALIBRATED).scores(found)
+    learned = schema.task.calibrate(raw, true)
+    cuts = schema.task.tune(calibration.apply(learned, raw), true, Objective.F1)
+    return LabelDecoder(schema, cuts, learned)
 
 
 def _said_out_of_fold(model: SpanModel, dataset: SpanDataset, decoder: Decoder) -> SpansOutOfFold | None:
     rows, found = model.held_back()
-    return decoder.out_of_fold(rows, found, [dataset.spans[i] for i in rows]) if len(rows) else None
+    if not len(rows):
+        return None
+    held = dataset.rows(rows.tolist())
+    chosen = _given(held)
+    gold = [Answer(labels, spans) for labels, spans in zip(chosen, held.spans, strict=True)]
+    return decoder.out_of_fold(rows, found, gold)
+
+
+def _given(dataset: SpanDataset) -> list[tuple[str, ...]]:
+    """Return the keys of the labels of each whole text; none where the task has none of them."""
+    if dataset.labels is None:
+        return [()] * len(dataset)
+    keys = dataset.labels.schema.keys
+    return [tuple(keys[j] for j in np.flatnonzero(row)) for row in dataset.labels.targets]
 
 
 def _shift_of(dataset: SpanDataset, pool: Sequence[WordScores]) -> float:
@@ -212,17 +277,22 @@ def evaluate_span_bundle(
     seed: int = 0,
     encoder: WordEncoder | None = None,
     encoder_root: Path | None = None,
-) -> tuple[SpanEvaluation, float | None]:
-    """Return the figures of a bundle on texts with spans of its own schema, and its calibration error."""
+) -> BundleFigures:
+    """Return the figures of a bundle on texts with answers of its own schema."""
     predictor = SpanPredictor(bundle, encoder_root=encoder_root)
-    answers = predictor.answers(dataset.texts, encoder=encoder)
+    said = predictor.word_scores(dataset.texts, encoder=encoder)
+    answers = predictor.decoder.answers(said)
     given = [answer.spans for answer in answers]
     rng = np.random.default_rng(seed)
     evaluation = evaluate_spans(dataset.schema.keys, dataset.spans, given, rng)
-    scores = np.array([score for answer in answers for _label, score in answer.scores], np.float64)
+    scores = np.array([score for answer in answers for _label, score in answer.span_scores], np.float64)
     right = [span in {*ours} for ours, theirs in zip(dataset.spans, given, strict=True) for span in theirs]
     error = calibration_error(scores, np.array(right, bool)) if evaluation.f1 is not None else None
-    return evaluation, error
+    whole, labels = predictor.decoder.whole, dataset.labels
+    if whole is None or labels is None:
+        return BundleFigures(evaluation, error, None)
+    of_texts = evaluate(labels.schema, labels.targets, whole.scores(said), whole.thresholds, rng)
+    return BundleFigures(evaluation, error, of_texts)
 
 
 def _exported(
@@ -232,9 +302,9 @@ def _exported(
     return draft.write_manifest(
         Manifest(
             family=spec.family,
-            schema=dataset.schema,
-            thresholds=tuple(tuned.decoder.bias.tolist()),
-            calibration=tuned.decoder.calibration,
+            schema=schema_of(dataset),
+            thresholds=thresholds_of(tuned.decoder),
+            calibration=calibration_of(tuned.decoder),
             calibrated=tuned.is_calibrated,
             preprocessing=exported.preprocessing,
             precision=exported.precision,

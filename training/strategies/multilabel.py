@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.selection import PoolView, Selection
 from training.strategies.uncertainty import checked_scores
-from training.types import IntArray, PoolView, Selection
+from training.types import IntArray
 
 
 def label_turns(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from modAL.uncertainty import entropy_sampling, margin_sampling, uncertainty_sampling
 
-from training.types import FloatArray, IntArray, PoolView, Selection, TrainingError
+from training.selection import PoolView, Selection
+from training.types import FloatArray, IntArray, TrainingError
 
 
 class StoredScores:

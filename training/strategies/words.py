@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from training.selection import LABEL_MARGIN, WORD_SIGNS, PoolView, Selection
 from training.strategies.uncertainty import checked_scores
-from training.types import WORD_SIGNS, FloatArray, PoolView, Selection
+from training.types import FloatArray
 
 
 def token_margin(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
@@ -28,6 +29,16 @@ def entity_mass(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
 def mnlp(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     """Choose where the best tags are least likely for each word (Shen et al., 2018)."""
     return _lowest(_sign(pool, "mnlp"), n)
+
+
+def both_margins(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
+    """Choose where the least sure word and the least sure label of the whole text are unsure together.
+
+    The two margins are of different kinds, so each text's places in the two orders are added up.
+    """
+    margins = checked_scores(pool)[:, [WORD_SIGNS.index("token_margin"), LABEL_MARGIN]]  # (texts, 2)
+    places = margins.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
+    return _lowest(np.asarray(places.mean(axis=1) / max(1, len(places)), np.float32), n)
 
 
 def _sign(pool: PoolView, name: str) -> FloatArray:

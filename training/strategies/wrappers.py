@@ -8,9 +8,9 @@ import numpy as np
 
 from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
+from training.selection import PoolView, Selection
 from training.strategies.diversity import diverse
 from training.threads import one_thread
-from training.types import PoolView, Selection
 
 
 def random_order(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.spans import SpansOutOfFold, WordScores
+from training.spans import SpanDataset, SpansOutOfFold, WordScores
 from training.tagging.bio import spans_of
 from training.tagging.decode import biased, span_probabilities, viterbi_of_all
+from training.tagging.whole import LabelDecoder
 from training.types import Answer, FloatArray, IntArray, Json, Span
 
 IDENTITY: Mapping[str, Json] = {"method": "none"}
@@ -36,16 +37,20 @@ SURE = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How a model's scores become spans: a bias of each label (labels,), and a calibration."""
+    """How a model's scores become spans: a bias of each label (labels,), and a calibration.
+
+    `whole` does the same for the labels of whole texts, where the model gives some.
+    """
 
     keys: tuple[str, ...]
     bias: FloatArray
     calibration: Mapping[str, Json]
+    whole: LabelDecoder | None = None
 
     def answers(self, found: Sequence[WordScores]) -> list[Answer]:
-        """Return an answer for each text; its scores are those of its spans, in their order."""
+        """Return an answer for each text; its scores are as `Answer` says."""
         spans, scores = self.raw(found)
-        return [
+        answers = [
             Answer(
                 spans=own,
                 scores=tuple(
@@ -55,6 +60,7 @@ class Decoder:
             )
             for own, given in zip(spans, scores, strict=True)
         ]
+        return answers if self.whole is None else self.whole.added(answers, found)
 
     def raw(self, found: Sequence[WordScores]) -> tuple[list[tuple[Span, ...]], list[NDArray[np.float64]]]:
         """Return each text's spans, and the marginal probability of exactly each of them."""
@@ -65,27 +71,42 @@ class Decoder:
         return spans, scores
 
     def out_of_fold(
-        self, rows: IntArray, found: Sequence[WordScores], gold: Sequence[Sequence[Span]]
+        self, rows: IntArray, found: Sequence[WordScores], gold: Sequence[Answer]
     ) -> SpansOutOfFold:
-        """Return what follows from what was said of these rows of a dataset, whose spans are `gold`.
+        """Return what follows from what was said of these rows of a dataset, whose answers are `gold`.
 
         Spans that are given and that a model doubts tell nothing: most of them are right and rare.
         """
         answers = self.answers(found)
-        differs = [{*answer.spans} != {*given} for answer, given in zip(answers, gold, strict=True)]
+        differs = [not answer.same_choice(given) for answer, given in zip(answers, gold, strict=True)]
         suspects = [
             any(
-                score is not None and score >= SURE and span not in given
-                for span, (_label, score) in zip(answer.spans, answer.scores, strict=True)
+                score is not None and score >= SURE and span not in given.spans
+                for span, (_label, score) in zip(answer.spans, answer.span_scores, strict=True)
             )
             for answer, given in zip(answers, gold, strict=True)
         ]
         return SpansOutOfFold(rows, tuple(answers), np.array(differs, bool), np.array(suspects, bool))
 
+    def choices(self, found: Sequence[WordScores]) -> list[Answer]:
+        """Return an answer for each text without scores, which is quicker."""
+        answers = [Answer(spans=own) for own in self.spans(found)]
+        if self.whole is None:
+            return answers
+        return [replace(answer, scores=()) for answer in self.whole.added(answers, found)]
+
     def spans(self, found: Sequence[WordScores]) -> list[tuple[Span, ...]]:
         """Return each text's spans alone, which is quicker."""
         tags = viterbi_of_all([biased(said.logs, self.bias) for said in found])
         return [spans_of(own, said.places, self.keys) for own, said in zip(tags, found, strict=True)]
+
+
+def is_enough_to_tune(dataset: SpanDataset) -> bool:
+    """Tell whether so many texts tune a decoder without others beside them, in each half of their task."""
+    whole = dataset.labels
+    return sum(map(len, dataset.spans)) >= FEWEST_TO_TUNE and (
+        whole is None or whole.schema.task.is_enough_to_tune(whole.targets)
+    )
 
 
 def tune(

@@ -5,14 +5,15 @@ A further task is one more file here, its twin in `annotate.task_types`, and a l
 
 from __future__ import annotations
 
+from training.tasks.joint import JOINT
 from training.tasks.multi import MULTI
 from training.tasks.single import SINGLE
 from training.tasks.span import OVERLAPPING_SPAN, SPAN
 from training.types import DocumentTask, Task, TrainingError
 
-__all__ = ["MULTI", "OVERLAPPING_SPAN", "SINGLE", "SPAN", "TASKS", "find", "find_for_documents"]
+__all__ = ["JOINT", "MULTI", "OVERLAPPING_SPAN", "SINGLE", "SPAN", "TASKS", "find", "find_for_documents"]
 
-TASKS: dict[str, Task] = {task.key: task for task in (SINGLE, MULTI, SPAN, OVERLAPPING_SPAN)}
+TASKS: dict[str, Task] = {task.key: task for task in (SINGLE, MULTI, SPAN, OVERLAPPING_SPAN, JOINT)}
 
 
 def find(key: str) -> Task:

@@ -17,20 +17,20 @@ class NamedAnswers:
     """Reads answers in the names of a project's labels; a merged one may still be called by its old name."""
 
     def __init__(self, project: Project) -> None:
-        self.part = project.task_type.answer_column
+        self.parts = project.task_type.answer_columns
         merged = Label.objects.filter(project=project, merged_into__isnull=False)
         self._known = {name: into for name, into in merged.values_list("name", "merged_into") if into}
         self._known |= dict(Label.objects.live().filter(project=project).values_list("name", "pk"))
 
     def read(self, asked: Mapping[str, Any], *, is_needed: bool = True) -> Answer:
         """Return the answer of a request; raises where it has none though `is_needed`, or unknown labels."""
-        if is_needed and self.part not in asked:
-            sentence = _("An answer in this project needs `%(part)s`.") % {"part": self.part}
-            raise serializers.ValidationError({self.part: sentence})
+        if is_needed and (missing := [part for part in self.parts if part not in asked]):
+            sentence = _("An answer in this project needs `%(part)s`.") % {"part": missing[0]}
+            raise serializers.ValidationError({missing[0]: sentence})
         spans = tuple(Span(one["start"], one["end"], one["label"]) for one in asked.get("spans", ()))
         named = Answer(tuple(asked.get("labels", ())), spans)
         unknown = [name for name in answers.labels_of(named) if name not in self._known]
         if unknown:
             sentence = _("The project has no label %(name)r.") % {"name": unknown[0]}
-            raise serializers.ValidationError({self.part: sentence})
+            raise serializers.ValidationError({self.parts[0]: sentence})
         return answers.translated(named, self._known)

@@ -79,7 +79,8 @@ def duplicate(
         name=name,
         slug=slug,
         task=project.task,
-        labels=[(label.name, label.description) for label in labels],
+        labels=[(label.name, label.description) for label in labels if not label.of_spans],
+        span_labels=[(label.name, label.description) for label in labels if label.of_spans],
         guidelines=project.guidelines,
         constraints=project.constraints,
     )

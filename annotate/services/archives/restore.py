@@ -170,7 +170,12 @@ class _Filling:
         made = {}
         for row in rows:
             archived = _time_or_none(row["archived_at"])
-            label = Label(project=self.project, archived_at=archived, **_only(row, written.LABEL[1:5]))
+            label = Label(
+                project=self.project,
+                archived_at=archived,
+                of_spans=bool(row.get("of_spans")),  # archives of earlier versions of the site know one kind
+                **_only(row, written.LABEL[1:5]),
+            )
             label.full_clean(exclude=["project"])
             label.save()
             made[int(row["id"])] = label.pk

@@ -45,7 +45,7 @@ def split(
     with transaction.atomic():
         known = set(project.labels.live().values_list("name", flat=True))
         fresh = [part for part in parts if part[0] not in known]
-        labels.add_labels(project=project, labels=fresh, by=by)
+        labels.add_labels(project=project, labels=fresh, by=by, of_spans=label.of_spans)
         labels.archive_label(label=label, by=by)
         events.record(
             EventKind.LABEL_SPLIT,

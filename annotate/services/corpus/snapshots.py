@@ -107,7 +107,7 @@ def take(*, project: Project, until: int | None = None) -> Snapshot[Any]:
     """
     taken_at = timezone.now()
     # In the order of their keys: how a lead orders them on pages makes no model another one.
-    labels = list(project.labels.live().order_by("pk"))
+    labels = list(project.labels.live().order_by("of_spans", "pk"))
     of: dict[str, Any] = {"project": project} | ({} if until is None else {"pk__lte": until})
     newest, cast = votes(project, labels={label.pk for label in labels}, **of)
     answers = {document: resolve(project, of_one) for document, of_one in cast.items()}
@@ -118,7 +118,9 @@ def take(*, project: Project, until: int | None = None) -> Snapshot[Any]:
             lanes[half or Lane.POOL].append((key, text))
         elif lane == Lane.POOL and len(lanes["unlabelled"]) < POOL_LIMIT:
             lanes["unlabelled"].append((key, text))
-    learned = tuple(LabelSpec(str(label.pk), label.name, label.description) for label in labels)
+    learned = tuple(
+        LabelSpec(str(label.pk), label.name, label.description, label.of_spans) for label in labels
+    )
 
     def texts(lane: str, pool: Pool | None = None) -> LabelledTexts:
         rows = lanes[lane]
@@ -154,7 +156,7 @@ def votes(project: Project, /, *, labels: set[int], **of: Any) -> tuple[int, dic
     """
     answered = Annotation.objects.answered().filter(**of)
     rows = list(answered.order_by("updated_at", "pk").values_list("pk", "document", "is_gold"))
-    said = answered.answers(project.task_type.answer_rows)
+    said = answered.answers(*project.task_type.answer_rows)
     became = Label.objects.successors(project.pk)
     found: dict[int, list[Vote]] = defaultdict(list)
     for key, document, is_gold in rows:

@@ -132,7 +132,7 @@ def _by_labels(asked: AnnotationQuerySet) -> Iterator[tuple[int, bool, bool]]:
 
 def _by_spans(asked: AnnotationQuerySet) -> Iterator[tuple[int, bool, bool]]:
     """Yield the same where people mark spans, of which a prediction has no rows."""
-    said = asked.answers("spans")
+    said = asked.answers()
     columns = ("document_id", "pk", "is_gold", "document__prediction__answer")
     for document, annotation, is_gold, answer in asked.values_list(*columns):
         yield document, is_gold, not answer.same_choice(said[annotation])
@@ -155,7 +155,7 @@ def _given(project: Project, annotations: AnnotationQuerySet) -> dict[int, list[
 
     NB: in rows of plain values, as a project may have 100,000 answers.
     """
-    said = annotations.answers(project.task_type.answer_rows)
+    said = annotations.answers(*project.task_type.answer_rows)
     given: dict[int, list[tuple[bool, Choice]]] = {}
     for document, annotation, is_gold in annotations.values_list("document_id", "pk", "is_gold"):
         given.setdefault(document, []).append((is_gold, said[annotation].choice))

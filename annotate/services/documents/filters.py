@@ -33,7 +33,6 @@ from annotate.models.documents import Half, Lane
 from annotate.services.among import among
 from annotate.services.documents import disagreements, metadata, search, similar
 from annotate.services.documents.json_functions import HasLabel, LabelCount
-from training.types import Answer
 
 NOT_DECIDED = "none"
 TAKEN, CHANGED = "taken", "changed"
@@ -138,7 +137,7 @@ def _with_spans_taken(project: Project, *, is_taken: bool) -> list[int]:
     return [
         key
         for key, shown in compared.values_list("pk", "shown")
-        if shown is not None and (said[key].choice == Answer(spans=shown.spans).choice) == is_taken
+        if shown is not None and said[key].same_choice(shown) == is_taken
     ]
 
 
@@ -161,7 +160,11 @@ FILTERS = {
     "label": Filter(
         _("Annotated as"),
         Kind.LABEL,
-        lambda project, label: Q(**{f"{project.task_type.answer_rows}__label": label}),
+        lambda project, label: (
+            Q(pk__in=Annotation.objects.with_label(label).values("pk"))
+            if project.task_type.has_kinds
+            else Q(**{f"{project.task_type.answer_rows[0]}__label": label})
+        ),
         of_annotation=True,
         is_first=True,
     ),

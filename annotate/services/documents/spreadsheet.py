@@ -13,7 +13,7 @@ from training.types import Json
 
 # The columns of an export, by which one that comes back is known: those of the document, those of what one
 # row is about, and those that whoever exports may leave out.
-LABELS, SPANS = "labels", "spans"  # of the whole text, or of pieces of it: a project has one of them
+LABELS, SPANS = "labels", "spans"  # of the whole text, or of pieces of it: a project has one of them or both
 DOCUMENT = ("document", "external_id", "text", "lane")
 ROWS = {
     "document": ("labels", "outcome", "is_gold", "answers"),
@@ -65,21 +65,23 @@ def read_back(cells: Mapping[str, Json]) -> Mapping[str, Json]:
 
     NB: our own JSONL has these columns too, with labels or spans as a list and without marks.
     """
-    if not is_own(cells) or isinstance(cells.get(LABELS, cells.get(SPANS, [])), list):
+    is_json = any(isinstance(cells.get(name, []), list) for name in (LABELS, SPANS) if name in cells)
+    if not is_own(cells) or is_json or not {LABELS, SPANS} & {*cells}:
         return cells
     return {name: unmarked(cell) if isinstance(cell, str) else cell for name, cell in cells.items()}
 
 
-def columns(per: str, parts: Collection[str], answer: str = LABELS) -> tuple[str, ...]:
+def columns(per: str, parts: Collection[str], answer: Collection[str] = (LABELS,)) -> tuple[str, ...]:
     """Return the columns of an export whose rows are about this, with these parts.
 
-    `answer` is the column that says what was answered.
+    `answer` are the columns that say what was answered.
     """
     left_out = {name for part in PARTS if part not in parts for name in PARTS[part]}
     # What an annotation was suggested belongs to it; a document's answer may be made of several.
     asked = [part for part in PARTS if part != "origin" and (part != "suggestions" or per != "document")]
     chosen = (*DOCUMENT, *ROWS[per], *(name for part in asked for name in PARTS[part]))
-    return tuple(answer if name == LABELS else name for name in chosen if name not in left_out)
+    kept = (answer if name == LABELS else (name,) for name in chosen if name not in left_out)
+    return tuple(name for names in kept for name in names)
 
 
 def undecided(parts: Collection[str]) -> tuple[str, ...]:
@@ -111,7 +113,10 @@ USUAL = ("origin", "meta")
 COLUMNS = columns("annotation", USUAL)
 _CHOICES = [parts for size in range(len(PARTS) + 1) for parts in combinations(PARTS, size)]
 _OWN = {
-    frozenset(columns(per, parts, answer)) for per in ROWS for parts in _CHOICES for answer in (LABELS, SPANS)
+    frozenset(columns(per, parts, answer))
+    for per in ROWS
+    for parts in _CHOICES
+    for answer in ((LABELS,), (SPANS,), (LABELS, SPANS))
 }
 _OWN |= {frozenset(undecided(parts)) for parts in _CHOICES}
 _SIZES = set(map(len, _OWN))

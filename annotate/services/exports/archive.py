@@ -46,7 +46,7 @@ METRIC = (
 )  # fmt: skip
 EVENT = ("at", "kind", "by_name", "document_id", "subject", "details")
 GUIDELINES = ("number", "text", "created_at")
-LABEL = ("id", "name", "description", "hotkey", "position", "archived_at", "merged_into")
+LABEL = ("id", "name", "description", "hotkey", "position", "archived_at", "merged_into", "of_spans")
 Row = dict[str, Any]
 M = TypeVar("M", bound=Model)
 

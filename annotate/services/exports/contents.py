@@ -50,7 +50,7 @@ class Contents:
         return spreadsheet.columns(self.per, self.parts)
 
     def columns_for(self, task_type: TaskType) -> tuple[str, ...]:
-        return spreadsheet.columns(self.per, self.parts, task_type.answer_column)
+        return spreadsheet.columns(self.per, self.parts, task_type.answer_columns)
 
     def documents(self, project: Project) -> QuerySet[Document]:
         """Return the documents that have at least one row."""
@@ -108,14 +108,17 @@ class _InNames:
     task_type: TaskType
     names: Mapping[int, str]
 
-    @property
-    def column(self) -> str:
-        return self.task_type.answer_column
-
     def __call__(self, answer: Answer) -> Any:
         """Return an answer in names; a label that was never the project's is left out."""
+        return self.task_type.write(self._named(answer))
+
+    def in_columns(self, answer: Answer) -> Row:
+        """Return it by the columns that say what was answered."""
+        return self.task_type.in_columns(self._named(answer))
+
+    def _named(self, answer: Answer) -> Answer:
         known = answers.without(answer, set(self.names))
-        return self.task_type.write(answers.translated(known, self.names))
+        return answers.translated(known, self.names)
 
 
 def _resolved(
@@ -126,7 +129,7 @@ def _resolved(
     return {
         document: [
             {
-                told.column: told(snapshots.resolve(project, votes)),
+                **told.in_columns(snapshots.resolve(project, votes)),
                 "outcome": "answered",
                 "is_gold": any(vote.is_gold for vote in votes),
                 "answers": len(votes),
@@ -138,7 +141,7 @@ def _resolved(
 
 def _annotations(documents: Sequence[int], told: _InNames, contents: Contents) -> dict[int, list[Row]]:
     """Return the annotations by document. NB: as plain columns; a model object each takes twice as long."""
-    said = Annotation.objects.filter(document__in=documents).answers(told.task_type.answer_rows)
+    said = Annotation.objects.filter(document__in=documents).answers(*told.task_type.answer_rows)
     columns = [
         "pk", "document_id", "annotator__username", "outcome", "is_gold", "source",
         "reason", "seconds", "created_at", "updated_at",
@@ -150,7 +153,7 @@ def _annotations(documents: Sequence[int], told: _InNames, contents: Contents) -
     annotations = Annotation.objects.filter(document__in=documents).order_by("pk").values_list(*columns)
     for pk, document, annotator, outcome, gold, source, reason, seconds, made, updated, *shown in annotations:
         row: Row = {
-            told.column: told(said[pk]),
+            **told.in_columns(said[pk]),
             "annotator": annotator,
             "outcome": outcome,
             "is_gold": gold,
@@ -192,7 +195,7 @@ def _history(annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], to
     found = [
         {
             **row,
-            told.column: told(answer),
+            **told.in_columns(answer),
             "outcome": outcome,
             "reason": reason,
             "seconds": seconds,
@@ -202,7 +205,8 @@ def _history(annotation: int, row: Row, decisions: Sequence[tuple[Any, ...]], to
         for outcome, answer, reason, seconds, made in decisions
     ]
     last = found[-1] if found else None
-    if last and last["outcome"] == row["outcome"] and _is_same(last[told.column], row[told.column]):
+    said = told.task_type.answer_columns
+    if last and last["outcome"] == row["outcome"] and all(_is_same(last[name], row[name]) for name in said):
         last["is_current"] = True
         return found
     return [*found, row]

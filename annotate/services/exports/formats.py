@@ -53,7 +53,8 @@ def csv_lines(rows: Iterable[Row], task_type: TaskType, columns: Sequence[str] =
     yield b"\xef\xbb\xbf" + writer.writerow(columns).encode()
     for row in rows:
         told = dict(row)
-        for name in (task_type.answer_column, "predicted", "suggested"):
+        told |= task_type.cells(task_type.read_columns(row, ""))
+        for name in ("predicted", "suggested"):
             told[name] = task_type.write_cell(task_type.parsed(row.get(name)))
         yield printable(writer.writerow([_cell(told.get(name)) for name in columns])).encode()
 
@@ -157,10 +158,15 @@ class Format:
     answers: tuple[str, ...] = (LABELS, SPANS)
     """What it can hold, by the column that says so."""
     overlaps: bool = True
+    holds_both: bool = False
+    """Whether it has a place for labels of whole texts beside their spans."""
 
     def holds(self, task_type: TaskType) -> bool:
         """Tell whether it has a way to write every answer of a task."""
-        return task_type.answer_column in self.answers and (self.overlaps or not task_type.overlaps)
+        holds_all = {*task_type.answer_columns} <= {*self.answers}
+        if task_type.has_kinds and not self.holds_both:
+            return False
+        return holds_all and (self.overlaps or not task_type.overlaps)
 
     @property
     def is_streamed(self) -> bool:
@@ -169,13 +175,20 @@ class Format:
 
 ARCHIVE = "archive"  # the whole project, as `exports.archive` writes it
 KNOWN: dict[str, Format] = {
-    "jsonl": Format("JSONL", "jsonl", "application/x-ndjson", lambda rows, task_type, columns: jsonl(rows)),
+    "jsonl": Format(
+        "JSONL",
+        "jsonl",
+        "application/x-ndjson",
+        lambda rows, task_type, columns: jsonl(rows),
+        holds_both=True,
+    ),
     "csv": Format(
         "CSV",
         "csv",
         "text/csv; charset=utf-8",
         csv_lines,
         _("Cells that a spreadsheet would run begin with an apostrophe; an import takes it away again."),
+        holds_both=True,
     ),
     "fasttext": Format(
         "fastText",
@@ -223,6 +236,7 @@ KNOWN: dict[str, Format] = {
         "parquet",
         "application/vnd.apache.parquet",
         note=_("What is nested is JSON. A worker writes it."),
+        holds_both=True,
     ),
     "datasets": Format(
         "Hugging Face datasets",
@@ -234,7 +248,7 @@ KNOWN: dict[str, Format] = {
         ),
         answers=(LABELS,),
     ),
-    ARCHIVE: Format(_("Project archive"), "zip", "application/zip"),
+    ARCHIVE: Format(_("Project archive"), "zip", "application/zip", holds_both=True),
 }
 
 

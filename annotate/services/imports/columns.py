@@ -14,6 +14,7 @@ from annotate.services.documents import spreadsheet
 from annotate.services.imports.labels import Choice
 from annotate.services.imports.upsert import ROW_FAULTS, IncomingDocument
 from annotate.task_types import TaskType
+from annotate.task_types.span import FLAT_SPAN
 from training import records
 from training.records import label_studio
 from training.records.header import ID, LABEL, TEXT
@@ -27,7 +28,8 @@ logger = logging.getLogger(__name__)
 class ColumnMapping:
     """Stored as JSON with the import. Columns are names; an empty name means "there is none".
 
-    `label_choices` says what becomes of labels that the project does not offer, as `ImportedLabels` takes it.
+    `spans` is the column of spans where `label` has labels of the whole text beside them. `label_choices`
+    says what becomes of labels that the project does not offer, as `ImportedLabels` takes it.
     `separator` cuts a cell into several labels. `empty_is_answer`: an empty label cell says that no label
     applies, instead of nothing. `encoding` is what somebody says, `found_encoding` what the file looked like.
     `tool` names the program whose export the file is, where that was found out.
@@ -36,6 +38,7 @@ class ColumnMapping:
     text: str = ""
     id: str = ""
     label: str = ""
+    spans: str = ""
     separator: str = ""
     meta: tuple[str, ...] = ()
     gold: bool = False
@@ -122,8 +125,9 @@ class ColumnMapping:
         self, row: records.Row, cells: Mapping[str, Any], task_type: TaskType, *, own: bool
     ) -> tuple[Answer | None, str]:
         """Return what a row answers, or None and why it cannot be read, which does not cost the text."""
-        if self.label in row.faults:
-            return None, _cell_fault(self.label, row.faults[self.label])
+        for name in (self.label, self.spans):
+            if name in row.faults:
+                return None, _cell_fault(name, row.faults[name])
         if self.tool == label_studio.TOOL and (reason := row.faults.get(label_studio.OTHERS)):
             return None, _("The annotation %(reason)s.") % {"reason": reason}
         try:
@@ -145,11 +149,15 @@ class ColumnMapping:
         told = cells.values() if self.tool == label_studio.TOOL and not cell else [cell]
         if not task_type.marks_text and any(map(_marks_spans, told)):
             raise ValueError(_("It labels pieces of the text (spans); only labels of texts come in."))
-        if self.label not in cells:
+        if self.label not in cells and self.spans not in cells:
             return None
-        is_own = own and self.label == task_type.answer_column
+        is_own = own and self.label in task_type.answer_columns
         separator = next(iter(task_type.separators), "") if is_own else self.separator
-        said = task_type.read_cell(cells[self.label], separator)
+        if task_type.has_kinds:
+            read = {"labels": cells.get(self.label), "spans": cells.get(self.spans)}
+            said = task_type.read_columns(read, separator)
+        else:
+            said = task_type.read_cell(cells[self.label], separator)
         if said != Answer():
             return said
         if is_own:
@@ -182,14 +190,18 @@ def guess(
     identity = _named(names, ID)
     rest = [name for name in names if name != identity]
     # A column of lists of names is one of labels, whatever it is called.
-    if task_type.marks_text:
+    spans = ""
+    if task_type.has_kinds:
+        spans = next((name for name in rest if _lists_spans(whole, name)), "")
+        rest = [name for name in rest if name != spans]
+    if task_type.marks_text and not task_type.has_kinds:
         label = next((name for name in rest if _is_of_answers(whole, name, task_type)), "")
     else:
         label = _named(rest, LABEL) or next((name for name in rest if _is_of_lists(whole, name)), "")
-    text = _named([name for name in names if name != label], TEXT)
+    text = _named([name for name in names if name not in (label, spans)], TEXT)
     if not text:
         # The column with the most characters.
-        free = [name for name in names if name not in {identity, label}]
+        free = [name for name in names if name not in {identity, label, spans}]
         text = max(free, key=lambda name: sum(len(_flat(row.cells.get(name))) for row in whole), default="")
     if not label and len(whole) >= 4 and not task_type.marks_text:
         # In a file without names, labels are the only other column, if its values are short and recur.
@@ -203,13 +215,15 @@ def guess(
         text=text,
         id=identity,
         label=label,
+        spans=spans,
         separator=next(iter([*marks, *task_type.separators]), ""),
         # Of our own export, what is kept beside the texts comes back; the other columns are for reading.
         meta=("meta",)
         if spreadsheet.is_own(names)
-        else tuple(name for name in names if name not in {text, identity, label}),
+        else tuple(name for name in names if name not in {text, identity, label, spans}),
         create_labels=not has_labels,
-        empty_is_answer=task_type.marks_text and bool(label),  # most texts of such a file have no span
+        # Most texts of such a file have no span.
+        empty_is_answer=task_type.marks_text and bool(label or spans),
         tool=tool,
     )
 
@@ -222,6 +236,11 @@ def _is_of_answers(rows: Sequence[records.Row], name: str, task_type: TaskType) 
     except ValueError:
         return False
     return len(said) == len(cells) and any(answer != Answer() for answer in said)
+
+
+def _lists_spans(rows: Sequence[records.Row], name: str) -> bool:
+    """Tell whether a column lists pieces of the texts, or their JSON, and some of them are there."""
+    return _is_of_answers(rows, name, FLAT_SPAN)
 
 
 def _is_of_lists(rows: Sequence[records.Row], name: str) -> bool:

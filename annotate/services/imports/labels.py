@@ -96,9 +96,15 @@ class ImportedLabels:
         entry.missing = [name for name in wanted if not self._is_offered(name)]
         if entry.missing:
             return
+        marking = {str(span.label) for span in entry.named.spans}
+        known = {name for name, label in self.labels.items() if label.of_spans}
+        new = {name for name in marking if name not in self.labels and name not in entry.named.labels}
+        entry.unfit = self.project.task_type.kind_fault(entry.named, known | new)
+        if entry.unfit:
+            return
         for name in wanted:
             if name not in self.labels:
-                self._create(name)
+                self._create(name, of_spans=self.project.task_type.has_kinds and name in marking)
         entry.answer = answers.translated(entry.named, {name: self.labels[name].pk for name in wanted})
         self.resolved[named] = entry.named, entry.answer, entry.spellings
 
@@ -143,7 +149,7 @@ class ImportedLabels:
         wanted = self.choices.get(name, CREATE if self.create and looks_new else LEAVE)
         return wanted == CREATE and 0 < len(name) <= LONGEST_NAME and len(self.labels) < MOST_LABELS
 
-    def _create(self, name: str) -> None:
+    def _create(self, name: str, *, of_spans: bool) -> None:
         taken = [label.hotkey for label in self.labels.values() if not label.archived_at]
         last = self.project.labels.aggregate(last=Max("position"))["last"]
         self.labels[name] = Label.objects.create(
@@ -151,6 +157,7 @@ class ImportedLabels:
             name=name,
             position=0 if last is None else last + 1,
             hotkey=next(hotkeys.free(taken), ""),
+            of_spans=of_spans,
         )
         self.made.append(self.labels[name].pk)
         self.folded.setdefault(label_names.folded(name), name)

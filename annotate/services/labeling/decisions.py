@@ -198,13 +198,25 @@ def _checked(project: Project, sent: Submission, offered: Collection[int] | None
     if offered is None:
         offered = Label.objects.live().filter(project=project, pk__in=chosen).values_list("pk", flat=True)
     if chosen <= set(offered):
+        _check_kinds(project, answer)
         return answer, answer
     became = Label.objects.successors(project.pk)
     # NB: a page may send any number, which no database need be able to hold.
     live = set(Label.objects.live().filter(project=project).values_list("pk", flat=True))
     if {became.get(label, label) for label in chosen} <= live:
-        return answer, answers.translated(answer, became)
+        meant = answers.translated(answer, became)
+        _check_kinds(project, meant)
+        return answer, meant
     raise Rejected(_("A chosen label is not, or no longer, one of this project's labels. Reload the page."))
+
+
+def _check_kinds(project: Project, meant: Answer) -> None:
+    """Refuse a label of whole documents on a piece of the text, and the other way round."""
+    if not project.task_type.has_kinds:
+        return
+    of_spans = set(project.labels.filter(of_spans=True).values_list("pk", flat=True))
+    if fault := project.task_type.kind_fault(meant, of_spans):
+        raise Rejected(fault)
 
 
 def _check_text(project: Project, document: int, sent: Submission, meant: Answer) -> None:

@@ -208,6 +208,13 @@ TERMS: dict[str, Term] = {
             "together."
         ),
     ),
+    "joint-f1": Term(
+        _("joint F1"),
+        _(
+            "The mean of the labels' macro-F1 and of the spans' entity F1, by which versions are judged "
+            "where documents have labels and pieces of their texts have others."
+        ),
+    ),
     "micro-f1": Term(
         _("micro-F1"),
         _("F1 over all decisions together, in which a common label counts more than a rare one."),

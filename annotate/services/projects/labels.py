@@ -41,7 +41,14 @@ class LabelEdit:
 
 
 @transaction.atomic
-def add_labels(*, project: Project, labels: Iterable[tuple[str, str]], by: User | None = None) -> list[Label]:
+def add_labels(
+    *,
+    project: Project,
+    labels: Iterable[tuple[str, str]],
+    by: User | None = None,
+    of_spans: bool = False,
+) -> list[Label]:
+    """Add labels by (name, description); `of_spans` counts where a project has labels of both kinds."""
     _lock(project.pk)
     wanted = [(label_names.tidy(name), description.strip()) for name, description in labels]
     existing = list(project.labels.all())
@@ -49,7 +56,14 @@ def add_labels(*, project: Project, labels: Iterable[tuple[str, str]], by: User 
     free = hotkeys.free(label.hotkey for label in existing if label.archived_at is None)
     first = max((label.position for label in existing), default=-1) + 1
     added = Label.objects.bulk_create(
-        Label(project=project, name=name, description=text, hotkey=next(free, ""), position=first + position)
+        Label(
+            project=project,
+            name=name,
+            description=text,
+            hotkey=next(free, ""),
+            of_spans=of_spans and project.task_type.has_kinds,
+            position=first + position,
+        )
         for position, (name, text) in enumerate(wanted)
     )
     for label in added:

@@ -163,6 +163,8 @@ def merge(*, label: Label, into: Label, by: User | None = None) -> list[Job]:
 def _refuse_to_merge(label: Label, into: Label) -> None:
     if label.pk == into.pk or label.project_id != into.project_id:
         raise Refused(_("Choose another label of this project to merge “%(name)s” into.") % {"name": label})
+    if label.of_spans != into.of_spans:
+        raise Refused(_("A label of documents and one of pieces of the text cannot become one label."))
     if label.merged_into_id:
         raise Refused(_("“%(name)s” was merged already.") % {"name": label.name})
     if into.archived_at:

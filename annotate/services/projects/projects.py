@@ -28,10 +28,14 @@ def create_project(
     slug: str,
     task: str,
     labels: Iterable[tuple[str, str]],
+    span_labels: Iterable[tuple[str, str]] = (),
     guidelines: str = "",
     constraints: Mapping[str, object] | None = None,
 ) -> Project:
-    """Create a project led by `by`; `labels` are (name, description) in the order people see them."""
+    """Create a project led by `by`; `labels` are (name, description) in the order people see them.
+
+    `span_labels` are those of pieces of the text, in a project that has labels of both kinds.
+    """
     quotas.check_projects(by)
     try:
         with transaction.atomic():
@@ -52,6 +56,7 @@ def create_project(
     Membership.objects.create(project=project, user=by, role=Role.LEAD)
     events.record(EventKind.PROJECT_CREATED, by=by, project=project, subject=slug, task=task)
     add_labels(project=project, labels=labels, by=by)
+    add_labels(project=project, labels=span_labels, by=by, of_spans=True)
     return project
 
 

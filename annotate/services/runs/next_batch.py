@@ -11,7 +11,8 @@ from annotate.models import Batch, ModelVersion, Project
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.labeling import queue
 from training.registry import CHOOSER, STRATEGIES, entry
-from training.types import FloatArray, PoolView
+from training.selection import PoolView
+from training.types import FloatArray
 
 
 def choose(

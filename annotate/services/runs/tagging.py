@@ -86,13 +86,13 @@ class TaggingPlan(FitPlan):
             run=run,
             bundle=bundle_of(run),
             snapshot=snapshot,
-            evaluation=report.evaluation.as_evaluation(report.biases, report.calibration_error),
+            evaluation=report.figures,
             labelled=report.labelled,
             report=VersionReport(
                 span_parity=report.parity,
                 entities=report.evaluation.entities,
                 mistakes=report.evaluation.confusions[:MISTAKES],
-                thresholds=report.biases,
+                thresholds=tuple(one.threshold for one in report.figures.per_class),
                 fit_seconds=report.fit_seconds,
                 bundle_bytes=report.bundle_bytes,
                 details=report.details,
@@ -115,7 +115,7 @@ class TaggingPlan(FitPlan):
 
 
 def signs_of(version: ModelVersion, texts: Sequence[str], words: ProjectWords | None = None) -> FloatArray:
-    """Return what strategies look at in each text (texts, 3), by a version's bundle.
+    """Return what strategies look at in each text (texts, signs), by a version's bundle.
 
     The vectors of words are those that are kept, where the version reads some.
     """
@@ -123,4 +123,4 @@ def signs_of(version: ModelVersion, texts: Sequence[str], words: ProjectWords | 
         words = word_vectors.of(version.project, version.encoder)
     predictor = SpanPredictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
     reads = words if words is not None and words.fingerprint == version.encoder else None
-    return signs(predictor.word_scores(texts, encoder=reads))
+    return signs(predictor.word_scores(texts, encoder=reads), predictor.decoder.whole)

@@ -18,6 +18,7 @@ from training.bundles.span_predictor import SpanPredictor
 from training.figures.evaluate import PairedDifference, paired_bootstrap
 from training.spans import SpanDataset
 from training.tagging.figures import paired_difference
+from training.tagging.whole import joint_difference
 from training.types import Dataset, FloatArray, Objective
 
 
@@ -84,18 +85,41 @@ class SpanComparison(GateComparison):
         self._documents, self._words = documents, words
 
     def said(self, version: ModelVersion) -> Any:
+        decoder, found = self._found(version)
+        return decoder.spans(found)
+
+    def _found(self, version: ModelVersion) -> tuple[Any, Any]:
+        """Return a version's decoder, and what its bundle says of the words of each document."""
         predictor = SpanPredictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
         reads = self._words if self._words and self._words.fingerprint == version.encoder else None
-        return predictor.decoder.spans(predictor.word_scores(self._documents.texts, encoder=reads))
+        return predictor.decoder, predictor.word_scores(self._documents.texts, encoder=reads)
 
     def difference(self, ours: Any, theirs: Any) -> PairedDifference:
         return paired_difference(self._documents.spans, ours, theirs, np.random.default_rng(0))
+
+
+class JointComparison(SpanComparison):
+    """By the mean of the labels' macro-F1 and of the spans' micro-F1."""
+
+    sentence = gettext_lazy(
+        "Joint F1 %(difference)s against version %(n)s on %(documents)s holdout documents "
+        "(95 %% interval %(low)s to %(high)s)"
+    )
+
+    def said(self, version: ModelVersion) -> Any:
+        decoder, found = self._found(version)
+        return decoder.spans(found), decoder.whole.decide(decoder.whole.scores(found))
+
+    def difference(self, ours: Any, theirs: Any) -> PairedDifference:
+        return joint_difference(self._documents, ours, theirs, np.random.default_rng(0))
 
 
 def on(
     documents: Dataset | SpanDataset, encoder: Any = None, *, were_tuned_on: bool = False
 ) -> GateComparison:
     """Return how versions are compared on these documents; `encoder` gives vectors that are kept."""
+    if isinstance(documents, SpanDataset) and documents.labels is not None:
+        return JointComparison(documents, encoder)
     if isinstance(documents, SpanDataset):
         return SpanComparison(documents, encoder)
     return DocumentComparison(documents, encoder, were_tuned_on=were_tuned_on)

@@ -12,7 +12,7 @@ from django.db import transaction
 from annotate.models import Document, ModelVersion, OutOfFoldScore
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.rescore import CHUNK, PAUSE_SECONDS, best_of
-from annotate.task_types.answers import spans_translated
+from annotate.task_types.answers import told_in
 from training.spans import SpansOutOfFold
 from training.types import Answer, OutOfFold
 
@@ -79,7 +79,7 @@ def _document_answers(labels: Sequence[int], said: OutOfFold, positions: Sequenc
 
 def _span_answers(labels: Sequence[int], said: SpansOutOfFold, positions: Sequence[int]) -> list[Answer]:
     of_key = {str(label): label for label in labels}
-    return [spans_translated(said.answers[i], of_key) for i in positions]
+    return [told_in(said.answers[i], of_key) for i in positions]
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from annotate.services.sentences import translated
 from annotate.services.versions import explanations, guesses, publication
 from annotate.services.versions.explanations import LabelReason, reasons
 from annotate.services.versions.loaded_bundles import PredictorCache
-from annotate.task_types.answers import spans_translated
+from annotate.task_types.answers import told_in
 from training.bundles.bundle import BundleError
 from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, Serving
 from training.bundles.serving import Served
@@ -205,9 +205,9 @@ def _with_labels(
 def _with_spans(
     predictor: SpanPredictor, texts: Sequence[str], columns: Sequence[int | None]
 ) -> list[TextPrediction]:
-    """Return the spans in labels of today; one whose label is archived or deleted is not told."""
+    """Return what is found in labels of today; nothing is told of one that is archived or deleted."""
     today = dict(zip(predictor.schema.keys, columns, strict=True))
-    return [TextPrediction(spans_translated(answer, today)) for answer in predictor.answers(texts)]
+    return [TextPrediction(told_in(answer, today)) for answer in predictor.answers(texts)]
 
 
 def _read(predictor: Serving, scores: FloatArray, columns: Sequence[int | None]) -> list[TextPrediction]:

@@ -27,6 +27,7 @@ from training.reportcard.measurement import Measured, machine, measure
 from training.reportcard.recommend import (
     Compared,
     DecidedDocuments,
+    FoundBoth,
     FoundSpans,
     caveats,
     quantised_pairs,
@@ -88,7 +89,7 @@ def make(
     ) % {"documents": documents, "enough": ENOUGH}
     comparison = Comparison(
         documents=documents,
-        classes=len(snapshot.dataset.schema),
+        classes=len(snapshot.label_ids),
         machine=machine(),
         constraints=asked,
         candidates=candidates,
@@ -96,7 +97,7 @@ def make(
         quantised=quantised_pairs(candidates),
         caveats=(
             *([too_few] if documents < ENOUGH else []),
-            *caveats(candidates, len(snapshot.dataset.schema), asked),
+            *caveats(candidates, len(snapshot.label_ids), asked),
         ),
     )
     content = comparison.to_json()
@@ -112,6 +113,13 @@ def make(
 
 def _compared(snapshot: Snapshot[Any], rows: Sequence[Row]) -> Compared:
     """Return what the versions said of the reporting documents."""
+    if isinstance(snapshot.reporting, SpanDataset) and snapshot.reporting.labels is not None:
+        said = {
+            row.candidate.name: (row.found, row.decisions)
+            for row in rows
+            if isinstance(row, MeasuredSpans) and row.decisions is not None
+        }
+        return FoundBoth(snapshot.reporting, said)
     if isinstance(snapshot.reporting, SpanDataset):
         found = {row.candidate.name: row.found for row in rows if isinstance(row, MeasuredSpans)}
         return FoundSpans(snapshot.reporting.spans, found)

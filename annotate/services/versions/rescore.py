@@ -25,7 +25,7 @@ from annotate.services.corpus import vector_store, word_vectors
 from annotate.services.versions import samples
 from annotate.services.versions.loaded_bundles import suited
 from annotate.services.versions.samples import DrawnScores
-from annotate.task_types.answers import confidence_of, spans_translated
+from annotate.task_types.answers import confidence_of, told_in, with_best
 from training.bundles.cascade import open_predictor
 from training.bundles.span_predictor import SpanPredictor
 from training.registry import FAMILIES
@@ -189,7 +189,8 @@ class _SpanAnswers:
         became = Label.objects.successors(version.project_id)
         today = {key: became.get(int(key), int(key)) for key in self._predictor.schema.keys}
         answers = self._predictor.answers(list(texts.values()), encoder=self._words)
-        said = [spans_translated(answer, today).told(calibrated=version.calibrated) for answer in answers]
+        named = (with_best(told_in(answer, today), KEPT_SCORES) for answer in answers)
+        said = [answer.told(calibrated=version.calibrated) for answer in named]
         return [
             Prediction(
                 project_id=version.project_id,

@@ -29,6 +29,7 @@ from annotate.services.pages import events as event_log
 from annotate.services.runs import schedule
 from annotate.services.versions import guesses, predictions
 from annotate.views.labeling.card import CardView
+from training.types import Answer
 
 LONGEST_NAME = 150  # of an account
 
@@ -213,7 +214,9 @@ def _desk(
         name = _("version %(number)s") % {"number": said.version.number}
         model = marked.ModelMarks(name, guesses.told(said.answer, said.version_id))
     rows = marked.together(shown, told, labels, model)
-    desk = CardView(project, document=shown, marked=form.answer.spans if form.answer else ())
+    given = form.answer or Answer()
+    chosen = frozenset(map(int, given.labels))
+    desk = CardView(project, document=shown, chosen=chosen, marked=given.spans)
     taken = {choice.key for choice in desk.choices}
     takers = [(row.pk, row.annotator.get_username()) for row in told if row.outcome == Outcome.ANSWERED]
     if model is not None:

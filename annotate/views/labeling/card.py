@@ -29,7 +29,7 @@ from annotate.services.versions import explanations, guesses
 from annotate.task_types import TaskType
 from training.types import Answer, Span
 
-ShownLabels = tuple[tuple[int, str, str, str], ...]  # id, name, description, key
+ShownLabels = tuple[tuple[int, str, str, str, bool], ...]  # id, name, description, key, of spans
 LETTERS_OF_WORD = 6
 LONGEST_METADATA = 200  # characters of a key or a value beside the text
 
@@ -117,6 +117,7 @@ class CardView:
     @cached_property
     def choices(self) -> list[Choice]:
         labels = self.project.labels.live() if self.labels is None else self.labels
+        labels = sorted(labels, key=lambda label: label.of_spans)  # those of the whole text first
         return [
             Choice(label, key, label.pk in self.chosen)
             for label, key in hotkeys.assign(labels, self.task_type)
@@ -151,7 +152,9 @@ class CardView:
 
     @cached_property
     def _shown_labels(self) -> ShownLabels:
-        return tuple((x.label.pk, x.label.name, x.label.description, x.key) for x in self.choices)
+        return tuple(
+            (x.label.pk, x.label.name, x.label.description, x.key, x.label.of_spans) for x in self.choices
+        )
 
     @property
     def metadata(self) -> list[tuple[str, str]]:
@@ -206,7 +209,7 @@ class CardView:
             return []
         known = {choice.label.pk for choice in self.choices}
         told = self._told(self.card.shown)
-        scores = dict(zip(told.spans, (score for _label, score in told.scores), strict=False))
+        scores = dict(zip(told.spans, (score for _label, score in told.span_scores), strict=False))
         return [
             (span.start, span.end, int(span.label), _percent(scores.get(span)))
             for span in sorted(told.spans, key=lambda span: (span.start, span.end))
@@ -264,7 +267,7 @@ class CardView:
         if not self.has_suggestion or self.project.hides_suggestions_at_first or self.guess:
             return []
         known = {choice.label.pk: choice.label.name for choice in self.choices}
-        scores = self.card.shown.scores if self.card and self.card.shown else ()
+        scores = self.card.shown.label_scores if self.card and self.card.shown else ()
         best = sorted(((score, pk) for pk, score in scores if score is not None), reverse=True)[:2]
         is_close = len(best) == 2 and best[0][0] - best[1][0] < why_chosen.CLOSE
         names = [known[int(pk)] for _score, pk in best if pk in known]
@@ -415,7 +418,8 @@ def _mark(shown: ShownLabels, drawn: Drawn, metadata: tuple[str, ...]) -> str:
 @lru_cache(maxsize=64)
 def _fresh_buttons(shown: ShownLabels, task_type: TaskType, drawn: Drawn, language: str | None) -> str:
     choices = [
-        Choice(Label(pk=pk, name=name, description=description), key) for pk, name, description, key in shown
+        Choice(Label(pk=pk, name=name, description=description, of_spans=of_spans), key)
+        for pk, name, description, key, of_spans in shown
     ]
     return _buttons(choices, task_type, None, drawn)
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from annotate import tasks
 from annotate.access import led_project_for, signed_in
 from annotate.forms.keys import as_key
-from annotate.forms.projects import LabelForm, LabelsForm, SplitForm
+from annotate.forms.projects import LabelForm, NewLabelsForm, SplitForm
 from annotate.models import Label, Project, User
 from annotate.services.bulk import splitting
 from annotate.services.projects import labels as label_service
@@ -40,17 +40,16 @@ def labels(request: HttpRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, _("The labels are saved."))
             return redirect("project-labels", slug)
-    return _labels_page(request, project, rows, LabelsForm())
+    return _labels_page(request, project, rows, NewLabelsForm(project=project))
 
 
 @require_POST
 def add_labels(request: HttpRequest, slug: str) -> HttpResponse:
     project = led_project_for(request.user, slug)
-    form = LabelsForm(request.POST)
+    form = NewLabelsForm(request.POST, project=project)
     if form.is_valid():
         try:
-            wanted = form.cleaned_data["labels"]
-            label_service.add_labels(project=project, labels=wanted, by=signed_in(request.user))
+            label_service.add_labels(project=project, by=signed_in(request.user), **form.cleaned_data)
         except Refused as refusal:
             form.add_error("labels", str(refusal))
         else:
@@ -71,7 +70,9 @@ def _label_forms(request: HttpRequest | None, project: Project) -> LabelForms:
     return rows
 
 
-def _labels_page(request: HttpRequest, project: Project, rows: LabelForms, new: LabelsForm) -> HttpResponse:
+def _labels_page(
+    request: HttpRequest, project: Project, rows: LabelForms, new: NewLabelsForm
+) -> HttpResponse:
     forms = [form for _label, form in rows]
     context = {
         "project": project,

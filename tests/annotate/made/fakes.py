@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from training.types import FloatArray, PoolView, Selection
+from training.selection import PoolView, Selection
+from training.types import FloatArray
 
 
 def most_unsure(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:

@@ -83,6 +83,30 @@ def test_train_predict_and_bench_work_on_files_alone(
     assert measured.keys() >= {"single_p50_ms", "bundle_bytes"}
 
 
+def test_a_joint_task_learns_and_tells_labels_of_the_whole_text_too(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train", "test"):
+        rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
+        rows = [row | {"labels": ["home"] if "house" in row["text"] else []} for row in rows]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    slowly = ("--set", "learning_rate=3e-3", "--set", "epochs=30")
+    assert train(folder, "--task", "joint", *slowly) == 0
+    figures = json.loads((folder / "out.json").read_text("utf-8"))
+    assert figures["labels"].keys() >= {"macro_f1", "micro_f1"}
+    assert figures["labels"]["macro_f1"] > 0.7
+    assert figures["entity_f1"] > 0.5
+    capsys.readouterr()
+    assert main(["predict", str(folder / "bundle"), str(folder / "test.jsonl")]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {label for line in lines for label in line["labels"]} == {"home"}
+    assert set(lines[0]["scores"]) == {"home"}
+
+    (folder / "test.jsonl").write_text('{"text": "Anna", "labels": ["per"], "spans": []}\n', "utf-8")
+    assert train(folder, "--task", "joint", *slowly) == 2
+    assert "a label has one kind" in capsys.readouterr().err
+
+
 def test_a_limit_takes_the_first_texts_of_a_shuffle(folder: Path) -> None:
     assert train(folder, "--limit", "30", "--seed", "3") == 0
     assert json.loads((folder / "out.json").read_text("utf-8"))["labelled"] == 30

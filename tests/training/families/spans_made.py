@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from training.preprocess.word_encoder import Halves
 from training.preprocess.words import Places
 from training.spans import SpanDataset
-from training.tasks import SPAN
-from training.types import LabelSpec, Schema, Span
+from training.tasks import JOINT, SPAN
+from training.types import Answer, LabelSpec, Schema, Span
 
 SCHEMA = Schema(SPAN, (LabelSpec("per", "Person"), LabelSpec("loc", "Place")))
 NAMES = {"per": ("Anna", "Bob", "Zoë Bell", "Cleo"), "loc": ("Rome", "New York", "Köln", "Oslo")}
@@ -53,3 +54,15 @@ def span_data(documents: int, seed: int = 0) -> SpanDataset:
         texts.append(text + " ".join(rng.choice(FILLER, 3)) + ".")
         answers.append(tuple(spans))
     return SpanDataset(SCHEMA, tuple(texts), tuple(answers))
+
+
+def joint_data(documents: int, seed: int = 0) -> SpanDataset:
+    """Return the same texts with labels of the whole: what they are about, by words that spans have not."""
+    data = span_data(documents, seed)
+    labels = (LabelSpec("home", "About a house"), LabelSpec("moves", "Somebody goes"))
+    answers = [
+        Answer(tuple(key for key, word in (("home", "house"), ("moves", "went")) if word in text), spans)
+        for text, spans in zip(data.texts, data.spans, strict=True)
+    ]
+    of_spans = (replace(label, of_spans=True) for label in SCHEMA.labels)
+    return JOINT.dataset((*labels, *of_spans), data.texts, answers)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.training.families.checkpoints import write_tiny_checkpoint
-from tests.training.families.spans_made import FILLER, NAMES, LetterEncoder, span_data
+from tests.training.families.spans_made import FILLER, NAMES, LetterEncoder, joint_data, span_data
 from training.bundles.bundle import BundleError, read_manifest
 from training.bundles.predictor import Predictor
 from training.bundles.span_predictor import SpanPredictor
@@ -40,8 +40,8 @@ def known_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> None:
     }  # fmt: skip
 
 
-def spec(family: str) -> RunSpec:
-    return RunSpec(family, PARAMS.get(family, {}))
+def spec(family: str, **params: Any) -> RunSpec:
+    return RunSpec(family, PARAMS.get(family, {}) | (params if family in PARAMS else {}))
 
 
 def encoder(family: str) -> LetterEncoder | None:
@@ -125,6 +125,45 @@ def test_every_text_is_held_back_from_one_head_and_scored_by_it() -> None:
         assert not np.allclose(unseen.logs, said.logs, atol=1e-6)
     few = fitted("fast_spans", span_data(30))
     assert len(few.held_back()[0]) == 0
+
+
+@every_family
+def test_labels_of_whole_texts_come_of_the_same_pass_and_the_same_graph(family: str, tmp_path: Path) -> None:
+    data, test = joint_data(150), joint_data(60, seed=1)
+    report = train_spans(
+        spec(family, learning_rate=3e-3, epochs=40), data.with_pool(Pool(test.texts)), tmp_path / "bundle",
+        tuning=data.rows([]), reporting=test, encoder=encoder(family),
+    )  # fmt: skip
+    assert report.labels is not None
+    assert report.labels.macro_f1 is not None
+    assert report.labels.macro_f1 > 0.7
+    assert report.evaluation.f1 is not None
+    assert report.evaluation.f1 > 0.5
+    assert report.figures.judged == pytest.approx((report.labels.macro_f1 + report.evaluation.f1) / 2)
+    assert [one.key for one in report.figures.per_class] == ["home", "moves", "per", "loc"]
+    assert report.parity.max_difference < 1e-3
+    assert report.pool_signs is not None
+    assert report.pool_signs.shape == (60, 4)
+    predictor = SpanPredictor(tmp_path / "bundle")
+    text = "Anna went to the old house."
+    answer, nothing = predictor.answers([text, ""], encoder=encoder(family))
+    assert "moves" in answer.labels
+    assert len(answer.span_scores) == len(answer.spans)
+    assert {label for label, _score in answer.label_scores} == {"home", "moves"}
+    assert (nothing.labels, nothing.spans) == ((), ())
+
+
+@every_family
+def test_a_saved_model_of_both_says_the_same(family: str, tmp_path: Path) -> None:
+    data = joint_data(60)
+    model = fitted(family, data)
+    model.save(tmp_path)
+    given = {"encoder": encoder(family)} if FAMILIES[family].reads_word_vectors else {}
+    loaded = FAMILIES[family].load().load(tmp_path, **given)
+    for one, other in zip(model.word_scores(data.texts), loaded.word_scores(data.texts), strict=True):
+        np.testing.assert_allclose(one.logs, other.logs, atol=1e-5)
+        np.testing.assert_allclose(one.whole, other.whole, atol=1e-5)
+        assert one.whole.any()
 
 
 @every_family

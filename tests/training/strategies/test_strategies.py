@@ -5,12 +5,13 @@ import pytest
 
 from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
+from training.selection import PoolView
 from training.strategies.diversity import diverse, kmeans
 from training.strategies.multilabel import label_turns
 from training.strategies.uncertainty import entropy, least_confidence, margin
-from training.strategies.words import entity_mass, mnlp, token_margin
+from training.strategies.words import both_margins, entity_mass, mnlp, token_margin
 from training.strategies.wrappers import choose_batch
-from training.types import FloatArray, PoolView, TrainingError
+from training.types import FloatArray, TrainingError
 
 BROKEN = {
     "missing": None,
@@ -69,6 +70,14 @@ def test_each_strategy_of_spans_follows_its_own_sign(
     signs = np.array([[0.5, 0.2, -3.0], [0.9, 0.7, -0.1], [0.1, 0.0, -0.5]], np.float32)
     assert choose(a_pool(signs), 3, rng).indices.tolist() == expected
     assert choose(a_pool(signs), 1, rng).indices.tolist() == expected[:1]
+
+
+def test_words_and_labels_of_whole_texts_choose_together(rng: np.random.Generator) -> None:
+    # Text 0 has the least sure word, text 2 the least sure label, and text 1 is unsure of both.
+    signs = np.zeros((4, 4), np.float32)
+    signs[:, 0], signs[:, 3] = (0.10, 0.11, 0.90, 0.95), (0.49, 0.02, 0.01, 0.48)
+    assert both_margins(a_pool(signs), 4, rng).indices.tolist() == [1, 2, 0, 3]
+    assert both_margins(a_pool(signs), 1, rng).indices.tolist() == [1]
 
 
 @pytest.mark.parametrize("key", [key for key, strategy in STRATEGIES.items() if strategy.reads_scores])

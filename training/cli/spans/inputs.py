@@ -15,8 +15,8 @@ from training.records.spans.labelled import LabelledText, checked
 from training.records.spans.objects import from_object
 from training.records.spans.studio import from_task
 from training.spans import SpanDataset
-from training.tasks import find
-from training.types import LabelSpec, Schema, TrainingError
+from training.tasks import JOINT, SPAN
+from training.types import Answer, LabelSpec, TrainingError
 
 CONLL = (".conll", ".bio", ".iob", ".iob2", ".bioes", ".conllu", ".txt", ".tsv")
 _MOST_TOLD = 20  # faults of a file; the others are counted
@@ -79,17 +79,34 @@ def _objects(path: Path, text: str) -> list[LabelledText]:
     return found
 
 
-def read_span_datasets(paths: Sequence[Path], text: str = "text") -> tuple[SpanDataset, ...]:
-    """Return the datasets of files under one schema: all labels that occur in any, sorted."""
+def read_span_datasets(
+    paths: Sequence[Path], text: str = "text", task: str = SPAN.key
+) -> tuple[SpanDataset, ...]:
+    """Return the datasets of files under one schema: all labels that occur in any, sorted.
+
+    Labels of whole texts count where the task has both; a name that is used in both ways is refused.
+    """
     files = [read_span_texts(path, text) for path in paths]
     keys = sorted({str(span.label) for file in files for one in file for span in one.spans})
     if not keys:
         raise TrainingError(f"{', '.join(map(str, paths))}: no text has a span.")
-    schema = Schema(find("span"), tuple(LabelSpec(key, key) for key in keys))
-    return tuple(
-        SpanDataset(schema, tuple(one.text for one in file), tuple(one.spans for one in file))
-        for file in files
-    )
+    whole = sorted({label for file in files for one in file for label in one.labels})
+    if task != JOINT.key:
+        labels = tuple(LabelSpec(key, key) for key in keys)
+    elif both := set(whole) & set(keys):
+        name = min(both)
+        raise TrainingError(f"{name!r} labels texts and pieces of them; a label has one kind. Rename one.")
+    else:
+        of_spans = (LabelSpec(key, key, of_spans=True) for key in keys)
+        labels = (*(LabelSpec(key, key) for key in whole), *of_spans)
+    return tuple(_dataset(task, labels, file) for file in files)
+
+
+def _dataset(task: str, labels: tuple[LabelSpec, ...], file: Sequence[LabelledText]) -> SpanDataset:
+    texts = [one.text for one in file]
+    if task == JOINT.key:
+        return JOINT.dataset(labels, texts, [Answer(one.labels, one.spans) for one in file])
+    return SPAN.dataset(labels, texts, [Answer(spans=one.spans) for one in file])
 
 
 def limited(dataset: SpanDataset, limit: int | None, seed: int) -> SpanDataset:

@@ -28,6 +28,10 @@ def run(arguments: argparse.Namespace) -> None:
                     "text": text[span.start : span.end],
                     "confidence": score if score is None else round(score, 6),
                 }
-                for span, (_label, score) in zip(told.spans, told.scores, strict=True)
+                for span, (_label, score) in zip(told.spans, told.span_scores, strict=True)
             ]
-            print(json.dumps({"text": text, "spans": spans}, ensure_ascii=False))
+            whole: dict[str, Json] = {}
+            if predictor.decoder.whole is not None:
+                scores = {label: s if s is None else round(s, 6) for label, s in told.label_scores}
+                whole = {"labels": told.labels, "scores": scores}
+            print(json.dumps({"text": text, "spans": spans} | whole, ensure_ascii=False))

@@ -19,12 +19,14 @@ from training.figures.evidence import figure, is_enough, why_none
 from training.preprocess.word_encoder import WordEncoder
 from training.registry import CHOOSER, STRATEGIES, entry
 from training.runs.span_pipeline import tune_decoder
+from training.selection import PoolView
 from training.spans import SpanDataset
 from training.tagging.figures import entity_f1
 from training.tagging.signs import signs
 from training.tagging.ways import usual_way
+from training.tasks import JOINT
 from training.threads import machine
-from training.types import Json, PoolView, RunSpec, TrainingError
+from training.types import Json, RunSpec, TrainingError
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class SpanPoint:
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
+    if arguments.task == JOINT.key:
+        raise TrainingError("Labels of whole texts are not simulated beside spans; take --task span.")
     train, test = read_span_datasets([arguments.train, arguments.test], arguments.text or "text")
     train = replace(train, way=usual_way(train))
     encoder, _root = word_encoder_for(arguments.family, arguments)

@@ -1,4 +1,4 @@
-"""`python -m training train --task span`: learn spans from one file, measure the bundle on another."""
+"""`python -m training train --task span` or `joint`: learn from one file, measure the bundle on another."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from training.preprocess.words import WAYS
 from training.runs.span_pipeline import SpanRunReport, train_spans
 from training.tagging.ways import usual_way
 from training.threads import machine
-from training.types import Json, RunSpec
+from training.types import Evaluation, Json, RunSpec
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, write the bundle, and write the figures that the bundle reaches on the test file."""
     tuning_file = arguments.dev or arguments.tuning
     paths = [arguments.train, arguments.test, *([tuning_file] if tuning_file else [])]
-    train, test, *rest = read_span_datasets(paths, arguments.text or "text")
+    train, test, *rest = read_span_datasets(paths, arguments.text or "text", arguments.task)
     train = limited(train, arguments.limit, arguments.seed)
     tuning = rest[0] if rest else train.rows([])
     spec = RunSpec(family=arguments.family, params=parse_settings(arguments.set), seed=arguments.seed)
@@ -50,14 +50,17 @@ def run(arguments: argparse.Namespace) -> None:
     figures = span_figures(report) | {"words": word_count(train.texts), "encode_s": encode_s}
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1), "utf-8")
-    shown = {key: value for key, value in figures.items() if key not in ("per_type", "confusions")}
+    shown = {key: value for key, value in figures.items() if key not in ("per_type", "confusions", "labels")}
+    if report.labels is not None:
+        shown |= {"macro_f1_labels": report.labels.macro_f1, "micro_f1_labels": report.labels.micro_f1}
     print(json.dumps(shown, ensure_ascii=False))
 
 
 def span_figures(report: SpanRunReport) -> dict[str, Json]:
     """Return the figures for people and programs; entity F1 is micro-F1 of exact spans."""
     found = report.evaluation
-    return {
+    whole = {} if report.labels is None else {"labels": _label_figures(report.labels)}
+    return whole | {
         "documents": found.documents,
         "labelled": report.labelled,
         "reason": "" if is_enough(found.documents) else why_none(found.documents),
@@ -78,4 +81,16 @@ def span_figures(report: SpanRunReport) -> dict[str, Json]:
         "details": dict(report.details),
         "per_type": {one.key: asdict(one) for one in found.per_type},
         "confusions": [list(one) for one in found.confusions],
+    }
+
+
+def _label_figures(found: Evaluation) -> dict[str, Json]:
+    """Return the figures of labels of whole texts, by the thresholds of the bundle."""
+    return {
+        "macro_f1": found.macro_f1,
+        "macro_f1_low": found.macro_f1_low,
+        "macro_f1_high": found.macro_f1_high,
+        "micro_f1": found.micro_f1,
+        "calibration_error": found.calibration_error,
+        "per_class": [asdict(label) for label in found.per_class],
     }

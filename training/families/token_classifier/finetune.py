@@ -22,16 +22,21 @@ _LAYER_SHARE = 0.9  # of the learning rate of the layer above
 _HEAD_FASTER = 5.0
 _DECAY, _CLIP, _WARMUP = 0.01, 1.0, 0.1
 _MOST_AVERAGED = 0.99
+_WHOLE = 10.0  # the weight of the labels of whole texts beside the tags of words
 _IGNORED = -100  # the tag of a piece that speaks for no word
 
 
 @dataclass(frozen=True, slots=True)
 class TaggedPieces:
-    """A window as it is learned from: pieces, their shapes, and the tag of each that speaks for a word."""
+    """A window as it is learned from: pieces, their shapes, and the tag of each that speaks for a word.
+
+    `labels` are 0/1 targets (labels,) of the whole text, where the task has some.
+    """
 
     ids: tuple[int, ...]
     shapes: tuple[int, ...]
     tags: tuple[int, ...]
+    labels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class TaggerRecipe:
     seed: int
 
 
-def windows_of(feed: WordFeed, tags: IntArray) -> list[TaggedPieces]:
+def windows_of(feed: WordFeed, tags: IntArray, labels: Sequence[float] = ()) -> list[TaggedPieces]:
     """Return a text's windows. A word in two of them is learned in the one that speaks for it alone."""
     ids, shapes = feed.feed["input_ids"], feed.feed["shapes"]
     targets = np.full(ids.size, _IGNORED, np.int64)
@@ -52,7 +57,7 @@ def windows_of(feed: WordFeed, tags: IntArray) -> list[TaggedPieces]:
     targets[feed.rows[read]] = tags[read]
     rows = targets.reshape(ids.shape)
     return [
-        TaggedPieces(tuple(map(int, one)), tuple(map(int, shaped)), tuple(map(int, given)))
+        TaggedPieces(tuple(map(int, one)), tuple(map(int, shaped)), tuple(map(int, given)), tuple(labels))
         for one, shaped, given in zip(ids, shapes, rows, strict=True)
         if (given != _IGNORED).any()
     ]
@@ -114,16 +119,23 @@ def tune_tagger(
 
 
 def _loss(network: TokenTagger, windows: Sequence[TaggedPieces]) -> Any:
-    """Return the mean cross-entropy of the pieces that speak for a word, as a tensor of no dimension."""
+    """Return the mean cross-entropy of the pieces that speak for a word, as a tensor of no dimension.
+
+    To it comes that of the labels of whole texts, where there are some.
+    """
     device = network.head.weight.device
     ids, mask = pad([window.ids for window in windows], 0)
     shapes, _ = pad([window.shapes for window in windows], 0)
     tags, _ = pad([window.tags for window in windows], _IGNORED)
     with half_precision(device):
         arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
-        logits = network(*arrays)  # (windows, pieces, tags)
+        logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
     given = torch.from_numpy(tags).to(device).flatten()
-    return nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED)
+    loss = nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED)
+    for said in whole:
+        wanted = torch.tensor([window.labels for window in windows], device=device)
+        loss = loss + _WHOLE * nn.functional.binary_cross_entropy_with_logits(said, wanted)
+    return loss
 
 
 def _swap(learned: Sequence[nn.Parameter], average: list[torch.Tensor]) -> None:

@@ -27,15 +27,17 @@ from training.preprocess.tokens import read_tokenizer
 from training.preprocess.word_features import WordFeed
 from training.preprocess.word_pieces import PieceSettings, WordPiecePreprocessor
 from training.spans import SpanDataset, WordScores
+from training.tagging.answers import is_enough_to_tune
 from training.tagging.bio import tag_count, tags_of
 from training.tagging.decode import log_softmax
 from training.tagging.ways import usual_way
-from training.types import Exported, IntArray, LabelSpec, Schema, TrainingError
+from training.tasks.joint import halves, schema_of
+from training.types import Exported, FloatArray, IntArray, LabelSpec, Schema, TrainingError
 
 _FILE = "token_classifier.json"
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 800, 4, 20
 _RATE, _TEXTS, _FASTEST = 2e-4, 3_400, 2.5  # few texts need a higher rate, up to so many times
-_HELD_BACK, _FEWEST_HELD, _ENOUGH_SPANS = 10, 30, 100
+_HELD_BACK, _FEWEST_HELD = 10, 30
 _AT_ONCE = 16
 _SURELY_NOTHING = -30.0
 
@@ -43,7 +45,8 @@ _SURELY_NOTHING = -30.0
 class TokenClassifierModel:
     """Fine-tunes a checkpoint on BIO tags; the first piece of a word carries its tag.
 
-    Where `valid` has too few spans to tune a decoder on, a tenth of the texts is learned in the last epoch
+    Labels of whole texts, where the task has some, are learned by a second head in the same passes. Where
+    `valid` has too few spans to tune a decoder on, a tenth of the texts is learned in the last epoch
     alone, and scored before. Zero lets the family choose `epochs` and `learning_rate` by the number of texts.
     """
 
@@ -76,11 +79,11 @@ class TokenClassifierModel:
         """Tune the network; `valid` only decides whether texts have to be held back."""
         if not any(dataset.spans):
             raise TrainingError("No text has a span, so there is nothing to learn from; label some.")
-        self.schema_ = dataset.schema
+        self._take_labels(schema_of(dataset))
         self._read_checkpoint(self.way or dataset.way or usual_way(dataset))
         rows = np.random.default_rng(self.seed).permutation(len(dataset))
         held = rows[: len(rows) // _HELD_BACK]
-        if len(held) < _FEWEST_HELD or sum(map(len, valid.spans)) >= _ENOUGH_SPANS:
+        if len(held) < _FEWEST_HELD or is_enough_to_tune(valid):
             held = rows[:0]
         learn = dataset.rows(np.setdiff1d(rows, held).tolist())
         windows, late = self._windows(learn), self._windows(dataset.rows(held.tolist()))
@@ -109,10 +112,16 @@ class TokenClassifierModel:
         }  # fmt: skip
         return self
 
+    def _take_labels(self, labels: Schema) -> None:
+        """Keep the labels of all answers, and apart from each other those of whole texts and of spans."""
+        self.labels_ = labels
+        self.whole_, self.schema_ = halves(labels)
+
     def _windows(self, dataset: SpanDataset) -> list[TaggedPieces]:
         columns: dict[str | int, int] = {key: j for j, key in enumerate(dataset.schema.keys)}
-        feeds = zip(self.pieces_.feeds(dataset.texts), dataset.spans, strict=True)
-        found = (windows_of(feed, tags_of(spans, feed.places, columns)) for feed, spans in feeds)
+        whole = [()] * len(dataset) if dataset.labels is None else dataset.labels.targets.tolist()
+        feeds = zip(self.pieces_.feeds(dataset.texts), dataset.spans, whole, strict=True)
+        found = (windows_of(feed, tags_of(spans, feed.places, columns), of) for feed, spans, of in feeds)
         return [window for windows in found for window in windows]
 
     def _read_checkpoint(self, way: str) -> None:
@@ -123,17 +132,19 @@ class TokenClassifierModel:
             tokenizer = read_tokenizer(ensure_tokenizer(found, Path(scratch)))
         length = min(self.max_length, longest_input(read))
         self.pieces_ = WordPiecePreprocessor(tokenizer, PieceSettings(way, length, length // 4))
-        self.network_ = TokenTagger(read.encoder, tag_count(len(self.schema_))).to(best_device())
+        network = TokenTagger(read.encoder, tag_count(len(self.schema_)), len(self.whole_))
+        self.network_ = network.to(best_device())
 
     def held_back(self) -> tuple[IntArray, list[WordScores]]:
         """Return rows of the texts that were held back, and what is said of them."""
         return self._held
 
     def word_scores(self, texts: Sequence[str]) -> list[WordScores]:
-        """Return log probabilities of each text's words."""
+        """Return log probabilities of each text's words, and probabilities of its labels."""
         feeds = list(self.pieces_.feeds(texts))
         windows = [window for feed in feeds for window in zip(*self._arrays(feed), strict=True)]
         logits = [np.zeros(0, np.float32)] * len(windows)
+        whole = np.zeros((len(windows), len(self.whole_)), np.float32)
         device = self.network_.head.weight.device
         lengths = np.array([len(ids) for ids, _shapes in windows], np.int64)
         self.network_.eval()
@@ -142,13 +153,15 @@ class TokenClassifierModel:
             shapes, _ = pad([windows[i][1] for i in rows], 0)
             with torch.no_grad():
                 arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
-                found = self.network_(*arrays).cpu().numpy()
-            for i, row in zip(rows, found, strict=True):
+                found, *labels = (given.cpu() for given in self.network_(*arrays))
+            for i, row in zip(rows, found.numpy(), strict=True):
                 logits[i] = row[: lengths[i]]
+            for said in labels:
+                whole[rows] = torch.sigmoid(said).numpy()
         scores, at = [], 0
         for feed in feeds:
             count = len(feed.feed["input_ids"])
-            scores.append(self._scored(feed, logits[at : at + count]))
+            scores.append(self._scored(feed, logits[at : at + count], whole[at : at + count]))
             at += count
         return scores
 
@@ -156,19 +169,20 @@ class TokenClassifierModel:
         ids, shapes = ([tuple(map(int, row)) for row in feed.feed[name]] for name in ("input_ids", "shapes"))
         return ids, shapes
 
-    def _scored(self, feed: WordFeed, logits: Sequence[np.ndarray]) -> WordScores:
+    def _scored(self, feed: WordFeed, logits: Sequence[FloatArray], whole: FloatArray) -> WordScores:
         logs = np.full((len(feed.places), tag_count(len(self.schema_))), _SURELY_NOTHING)
         logs[:, 0] = 0.0
         read = feed.rows >= 0
         if read.any():
             logs[read] = log_softmax(np.concatenate(logits)[feed.rows[read]])
-        return WordScores(feed.places, logs)
+        said = whole.mean(axis=0) if len(feed.places) else np.zeros(len(self.whole_), np.float32)
+        return WordScores(feed.places, logs, said)
 
     def save(self, folder: Path) -> None:
         """Write weights, tokenizer and settings."""
         save_tagger(self.network_, folder)
         self.pieces_.save(folder)
-        content = {"schema": self.schema_.dump(), "int8": self.int8}
+        content = {"schema": self.labels_.dump(), "int8": self.int8}
         (folder / _FILE).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
@@ -177,9 +191,10 @@ class TokenClassifierModel:
         content = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         model = cls(int8=content["int8"])
         labels = tuple(LabelSpec(**label) for label in content["schema"]["labels"])
-        model.schema_ = Schema(tasks.find(content["schema"]["task"]), labels)
+        model._take_labels(Schema(tasks.find(content["schema"]["task"]), labels))
         model.pieces_ = WordPiecePreprocessor.load(folder)
-        model.network_ = load_tagger(folder, tag_count(len(labels))).to(best_device())
+        network = load_tagger(folder, tag_count(len(model.schema_)), len(model.whole_))
+        model.network_ = network.to(best_device())
         return model
 
     def export(self, folder: Path) -> Exported:

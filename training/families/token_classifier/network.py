@@ -20,9 +20,12 @@ _OPSET = 17
 
 
 class TokenTagger(nn.Module):
-    """Piece ids and shapes (windows, pieces) to logits (windows, pieces, tags)."""
+    """Piece ids and shapes (windows, pieces) to logits (windows, pieces, tags).
 
-    def __init__(self, encoder: Any, tags: int, dropout: float = 0.1) -> None:
+    With `labels` of whole texts their logits (windows, labels) are given as well, by the mean of the pieces.
+    """
+
+    def __init__(self, encoder: Any, tags: int, labels: int = 0, dropout: float = 0.1) -> None:
         super().__init__()
         self.encoder: Any = encoder
         width = int(encoder.config.hidden_size)
@@ -32,15 +35,31 @@ class TokenTagger(nn.Module):
         self.head = nn.Linear(width, tags)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.whole = nn.Linear(width, labels) if labels else None
 
     def forward(
         self, input_ids: torch.Tensor, shapes: torch.Tensor, attention_mask: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    ) -> tuple[torch.Tensor, ...]:
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         read = self.encoder.get_input_embeddings()(input_ids) + self.shape(shapes)  # (windows, pieces, d)
         hidden = self.encoder(inputs_embeds=read, attention_mask=mask)[0]
-        logits: torch.Tensor = self.head(self.dropout(hidden)).float()
-        return logits
+        logits = self.head(self.dropout(hidden)).float()
+        if self.whole is None:
+            return (logits,)
+        shares = (mask / mask.sum(dim=1, keepdim=True)).to(hidden.dtype)[..., None]  # (windows, pieces, 1)
+        return logits, self.whole(self.dropout((hidden * shares).sum(dim=1))).float()
+
+
+class OneTextTagger(nn.Module):
+    """The windows of one text to logits of its pieces, and to probabilities (1, labels) if it has labels."""
+
+    def __init__(self, network: TokenTagger) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids: torch.Tensor, shapes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        logits, *whole = self.network(input_ids, shapes)
+        return logits, *(torch.sigmoid(said).mean(dim=0, keepdim=True) for said in whole)
 
 
 def save_tagger(network: TokenTagger, folder: Path) -> None:
@@ -50,7 +69,7 @@ def save_tagger(network: TokenTagger, folder: Path) -> None:
     save_file(weights, folder / _WEIGHTS)
 
 
-def load_tagger(folder: Path, tags: int) -> TokenTagger:
+def load_tagger(folder: Path, tags: int, labels: int = 0) -> TokenTagger:
     """Read what `save_tagger` wrote; weights that cannot be read are a `ValueError`."""
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
@@ -58,7 +77,7 @@ def load_tagger(folder: Path, tags: int) -> TokenTagger:
     )
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None
-    network = TokenTagger(encoder, tags)
+    network = TokenTagger(encoder, tags, labels)
     try:
         network.load_state_dict(load_file(folder / _WEIGHTS))
     except (SafetensorError, RuntimeError) as error:
@@ -67,18 +86,18 @@ def load_tagger(folder: Path, tags: int) -> TokenTagger:
 
 
 def write_tagger_graph(network: TokenTagger, folder: Path) -> None:
-    """Write `model.onnx`: `input_ids` and `shapes` (windows, pieces) of one text to `logits`."""
+    """Write `model.onnx`: `input_ids` and `shapes` (windows, pieces) of one text to `logits` and `labels`."""
     example = torch.ones((2, 9), dtype=torch.int64)
     axes = {0: "windows", 1: "pieces"}
     with torch.no_grad(), warnings.catch_warnings():
         # The tracer warns of every shape that it reads; parity with the model is checked on real texts.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            network.cpu().eval(),
+            OneTextTagger(network.cpu()).eval(),
             (example, example),
             str(folder / GRAPH),
             input_names=["input_ids", "shapes"],
-            output_names=["logits"],
+            output_names=["logits"] if network.whole is None else ["logits", "labels"],
             dynamic_axes={"input_ids": axes, "shapes": axes, "logits": axes},
             opset_version=_OPSET,
             dynamo=False,

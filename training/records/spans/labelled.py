@@ -18,7 +18,8 @@ class LabelledText:
 
     `line` is where it starts in its file. `problem` says why it could not be read at all, `faults` what of it
     could not be taken as it stands, each with its line where the file has lines; `left_out` names what is no
-    span. `tokens` are the places of the file's own tokens, () where it has none.
+    span. `tokens` are the places of the file's own tokens, () where it has none. `labels` are of the whole
+    text.
     """
 
     text: str = ""
@@ -29,6 +30,7 @@ class LabelledText:
     faults: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     tokens: tuple[tuple[int, int], ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 def checked(found: LabelledText, *, overlaps: bool = True) -> LabelledText:

@@ -33,8 +33,17 @@ def from_object(content: Json, line: int = 0) -> LabelledText:
         else:
             spans.append(span)
     id = content.get("id")
+    labels = () if name == "labels" else content.get("labels", ())
+    if not isinstance(labels, list | tuple) or not all(isinstance(one, str) and one for one in labels):
+        faults.append("The “labels” beside the spans are no list of names.")
+        labels = ()
     return LabelledText(
-        content["text"], tuple(spans), line, "" if id is None else str(id), faults=tuple(faults)
+        content["text"],
+        tuple(spans),
+        line,
+        "" if id is None else str(id),
+        faults=tuple(faults),
+        labels=tuple(dict.fromkeys(labels)),
     )
 
 

@@ -64,7 +64,7 @@ def together(
             row.by.append(name)
             row.keys.append(key)
     if model is not None:
-        for span, (_label, score) in zip(model.answer.spans, model.answer.scores, strict=False):
+        for span, (_label, score) in zip(model.answer.spans, model.answer.span_scores, strict=False):
             if span in found:
                 found[span].score = score
     return sorted(found.values(), key=lambda row: place(row.span))

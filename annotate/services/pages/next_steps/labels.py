@@ -28,17 +28,19 @@ def small_holdout_labels(at: Situation) -> NextStep | None:
     """
     if at.published is None:
         return None
-    rows = AnnotationSpan if at.project.task_type.marks_text else AnnotationLabel
-    counted = rows.objects.filter(
-        annotation__project=at.project,
-        annotation__outcome=Outcome.ANSWERED,
-        annotation__document__lane=Lane.HOLDOUT,
-    )
-    found = counted.order_by().values_list("label").annotate(n=Count("annotation__document", distinct=True))
+    found: dict[int, int] = {}
+    for name in at.project.task_type.answer_rows:
+        rows = AnnotationSpan if name == "spans" else AnnotationLabel
+        counted = rows.objects.filter(
+            annotation__project=at.project,
+            annotation__outcome=Outcome.ANSWERED,
+            annotation__document__lane=Lane.HOLDOUT,
+        ).order_by()
+        found |= dict(counted.values_list("label").annotate(n=Count("annotation__document", distinct=True)))
     small = [
         (documents, name)
         for pk, name in at.project.labels.live().values_list("pk", "name")
-        if 0 < (documents := dict(found).get(pk, 0)) < HOLDOUT_OF_A_LABEL
+        if 0 < (documents := found.get(pk, 0)) < HOLDOUT_OF_A_LABEL
     ]
     if not small:
         return None

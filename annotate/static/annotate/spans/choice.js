@@ -1,6 +1,7 @@
 // The answer of a card on which people mark pieces of the text: the same questions as `choice.js` answers where labels
-// belong to the whole text.
+// belong to the whole text. Where a project has labels of both kinds, those of the whole text are switches beside.
 
+import { chosenLabels } from "../choice.js";
 import { TextPlaces } from "./codepoints.js";
 import * as dictionary from "./dictionary.js";
 import { Drawing } from "./draw.js";
@@ -86,35 +87,45 @@ export function redraw(card, { follows = true } = {}) {
   is("#span-redo", marking.canRedo);
   for (const edge of card.querySelectorAll(".span-edges button")) edge.disabled = !marking.selection;
   const accept = card.querySelector("#accept");
-  if (accept) accept.disabled = !marking.suggestions.length;
+  if (accept) accept.disabled = !marking.suggestions.length && !missingLabels(card).length;
 }
 
-export function remember() {} // what was there is part of the marking
+// What was marked when the card was shown is part of the marking; the switches are told by their labels.
+export function remember(card) {
+  card.dataset.began = chosenLabels(card).join(" ");
+}
 
 export function isAsItBegan(card) {
   const reason = card.querySelector("#reason");
-  return opened(card).marking.isAsItBegan && reason?.value === reason?.defaultValue;
+  const isSame = chosenLabels(card).join(" ") === (card.dataset.began ?? "") && opened(card).marking.isAsItBegan;
+  return isSame && reason?.value === reason?.defaultValue;
 }
 
-// How many spans there are, beside the button that saves.
+// The labels of the whole text and how many spans there are, beside the button that saves.
 export function markChosen(card) {
   const output = card.querySelector("#chosen");
   const { length } = opened(card).marking.spans;
-  output.value = length ? output.dataset.count.replace("{n}", String(length)) : output.dataset.nothing;
+  const chosen = [...card.querySelectorAll('.choice[aria-pressed="true"] .choice-name')];
+  const told = chosen.map((name) => name.textContent);
+  if (length) told.push(output.dataset.count.replace("{n}", String(length)));
+  output.value = told.join(" · ") || output.dataset.nothing;
 }
+
+export const isEmpty = (card) => !opened(card).marking.spans.length && !chosenLabels(card).length;
 
 // The fields of the answer as it stands; null where there is none yet.
 export function answerFields(card, submitter) {
   const { spans } = opened(card).marking;
   const isNone = submitter?.id === "none";
-  if (isNone !== (spans.length === 0)) return null;
-  return [["spans", JSON.stringify(spans.map(({ start, end, label }) => [start, end, label]))]];
+  if (isNone !== isEmpty(card)) return null;
+  const labels = chosenLabels(card).map((label) => ["labels", label]);
+  return [...labels, ["spans", JSON.stringify(spans.map(({ start, end, label }) => [start, end, label]))]];
 }
 
 // An answer is never empty by leaving something out, and never lost by a key: say which key means it.
 export function askForChoice(card) {
   const output = card.querySelector("#chosen");
-  output.value = opened(card).marking.spans.length ? output.dataset.marked : output.dataset.hint;
+  output.value = isEmpty(card) ? output.dataset.hint : output.dataset.marked;
 }
 
 // Show what is suggested where it had to wait for the answer; true where it differs, once.
@@ -125,7 +136,7 @@ export function askAfter(card) {
   suggestion.hidden = false;
   for (const field of card.querySelectorAll("[name=revealed]")) field.value = "1";
   marking.suggest(marking.suggestions);
-  if (!marking.suggestions.length) return false;
+  if (!marking.suggestions.length && !missingLabels(card).length) return false;
   suggestion.querySelector(".after-hint").hidden = false;
   redraw(card, { follows: false });
   return true;
@@ -135,8 +146,19 @@ export function tell(card, sentence) {
   card.querySelector("#chosen").value = sentence;
 }
 
-// A label's button gives what is selected that label.
+// The switches of labels that are suggested for the whole text, and not on.
+function missingLabels(card) {
+  const suggested = card.querySelector("#suggestion")?.dataset.labels?.split(" ") ?? [];
+  return [...card.querySelectorAll('.choice[aria-pressed="false"]')].filter(({ value }) => suggested.includes(value));
+}
+
+// A label's button gives what is selected that label; one of the whole text is switched on or off.
 export function toggle(card, button) {
+  if (button.hasAttribute("aria-pressed")) {
+    button.setAttribute("aria-pressed", String(button.getAttribute("aria-pressed") !== "true"));
+    markChosen(card);
+    return;
+  }
   const { marking } = opened(card);
   const { dataset } = card.querySelector("#chosen");
   const gaveWay = marking.mark(Number(button.value));
@@ -149,6 +171,7 @@ export function toggle(card, button) {
 // Accept all that is suggested.
 export function takeOver(card) {
   const { marking } = opened(card);
+  for (const button of missingLabels(card)) button.setAttribute("aria-pressed", "true");
   marking.accept(marking.suggestions);
   redraw(card);
   markChosen(card);

@@ -34,20 +34,30 @@ function clicked(event) {
   if (button.matches(".choice")) choice.toggle(desk, button);
   else if (button.matches(".take")) choice.takeAllOf(desk, Number(button.dataset.take));
   else choice.press(desk, button);
-  const isEmpty = marking().spans.length === 0;
+  const isEmpty = choice.isEmpty(desk);
   if (button.matches(".take")) none.checked = isEmpty;
   else if (!isEmpty) none.checked = false;
 }
 
+function hidden(name, value) {
+  const input = document.createElement("input");
+  Object.assign(input, { type: "hidden", name, value });
+  return input;
+}
+
 // "Nothing here" is never said over a mark, and an answer never empty by leaving something out.
 function sending(event) {
-  const { spans } = marking();
-  if (none.checked !== (spans.length === 0)) {
+  const answer = choice.answerFields(desk, none.checked ? none : null);
+  if (!answer) {
     event.preventDefault();
     choice.askForChoice(desk);
     return;
   }
-  form.elements.spans.value = JSON.stringify(spans.map(({ start, end, label }) => [start, end, label]));
+  form.querySelectorAll("input[name=labels][type=hidden]").forEach((input) => input.remove());
+  for (const [name, value] of answer) {
+    if (name === "spans") form.elements.spans.value = value;
+    else form.append(hidden(name, value));
+  }
   isSent = true;
 }
 
@@ -55,6 +65,7 @@ if (form) {
   desk.querySelector("#desk-tools").hidden = false;
   none.disabled = false;
   choice.preselect(desk);
+  choice.remember(desk);
   choice.markChosen(desk);
   document.addEventListener("keydown", typed);
   form.addEventListener("click", clicked);
@@ -64,6 +75,6 @@ if (form) {
   form.addEventListener("submit", sending);
   bindPointer(() => true);
   addEventListener("beforeunload", (event) => {
-    if (!isSent && !marking().isAsItBegan) event.preventDefault();
+    if (!isSent && !choice.isAsItBegan(desk)) event.preventDefault();
   });
 }

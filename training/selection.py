@@ -1,0 +1,36 @@
+"""What a query strategy may look at, and what it chooses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.types import FloatArray, IntArray
+
+WORD_SIGNS = ("token_margin", "entity_mass", "mnlp")
+"""The columns of a pool's scores where a task's scores are of words: see `training.tagging.signs`."""
+LABEL_MARGIN = len(WORD_SIGNS)
+"""The column behind them where a task has labels of whole documents too: how sure the least sure one is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """What a query strategy may look at; row i of every array is the same unlabelled document.
+
+    `scores` (documents, labels) and `thresholds` (labels,) are None before the first model, `vectors`
+    (documents, dimension) is None before texts are embedded. `label_counts` (labels,) are the positives
+    labelled so far.
+    """
+
+    size: int
+    scores: FloatArray | None
+    vectors: FloatArray | None
+    thresholds: FloatArray | None
+    label_counts: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The chosen rows of a pool, the most wanted first, with the score each was chosen for."""
+
+    indices: IntArray  # (chosen,)
+    scores: FloatArray  # (chosen,)
