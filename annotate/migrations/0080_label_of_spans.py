@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0077_returning_labels'),
+        ('annotate', '0079_webhook_off_mail'),
     ]
 
     operations = [
