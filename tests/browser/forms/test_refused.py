@@ -18,7 +18,7 @@ Open = Callable[[User, str], Page]
 def fill(page: Page, slug: str) -> None:
     page.get_by_label("Name", exact=True).fill("Bank cards")
     page.get_by_label("Short name").fill(slug)
-    page.get_by_label("Labels").fill("card\nloan")
+    page.get_by_label("Labels", exact=True).fill("card\nloan")
 
 
 def test_the_summary_has_the_focus_and_leads_to_the_field(
@@ -34,7 +34,7 @@ def test_the_summary_has_the_focus_and_leads_to_the_field(
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.get_by_label("Short name")).to_be_focused()
-    expect(page.get_by_label("Labels")).to_have_value("card\nloan")
+    expect(page.get_by_label("Labels", exact=True)).to_have_value("card\nloan")
 
 
 def test_what_was_typed_survives_a_logout_elsewhere(open_as: Open, lead: User) -> None:
