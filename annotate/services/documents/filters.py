@@ -251,7 +251,7 @@ FILTERS = {
         lambda project, _on: Q(pk__in=among(disagreements.with_model(project))),
     ),
     "label_error": Filter(
-        _("Pool only, where a document has one label: it is probably wrong"),
+        _("Pool only, where a document has one label or spans: they are probably wrong"),
         Kind.SWITCH,
         lambda project, _on: Q(pk__in=disagreements.likely_errors(project).values("document")),
     ),
