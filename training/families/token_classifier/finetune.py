@@ -22,7 +22,7 @@ _LAYER_SHARE = 0.9  # of the learning rate of the layer above
 _HEAD_FASTER = 5.0
 _DECAY, _CLIP, _WARMUP = 0.01, 1.0, 0.1
 _MOST_AVERAGED = 0.99
-# The weight of the labels of whole texts beside the tags of words: of 1, 10 and 30, on NLU++ hotels with one seed.
+# The weight of labels of whole texts beside the tags of words: of 1, 10 and 30 on NLU++ hotels, one seed.
 _WHOLE = 10.0
 _IGNORED = -100  # the tag of a piece that speaks for no word
 
