@@ -139,7 +139,7 @@ def with_errors(data: Dataset) -> Dataset:
 
 
 def test_thresholds_of_a_cascade_suit_the_objective(tmp_path: Path) -> None:
-    parts = [trained(MULTI, tmp_path / str(n), "tfidf", n) for n in (FEW[MULTI], 200)]
+    parts = [trained(MULTI, tmp_path / str(n), "tfidf", n) for n in (150, 200)]
     tuning, wanted = with_errors(make_dataset(MULTI, 150, seed=5)), 0.6
     cuts = []
     for objective in (Objective.F1, Objective.PRECISION):

@@ -115,8 +115,9 @@ def test_ctrl_c_writes_what_was_asked(
 def test_a_folder_that_is_not_there_is_named_before_anything_is_asked(
     server: Server, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command(server, folder, "--json", str(folder / "none" / "out.json")) == 2
-    assert "There is no folder" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command(server, folder, "--json", str(folder / "none" / "out.json"))
+    assert "there is no folder" in capsys.readouterr().err
     assert not server.requests
 
 

@@ -117,6 +117,7 @@ def test_people_who_marked_otherwise_disagree(
     other = mark(document, lead, ada)
     assert not filters.find(entities, {"split": True}).exists()
     other.say(Answer(spans=(span(document, "Ada met", "person"),)))
+    other.save()  # as a decision does, which tells when it was
     assert [*filters.find(entities, {"split": True})] == [document]
 
 

@@ -52,8 +52,8 @@ def test_a_file_becomes_a_project_with_its_labels(client: Client, stranger: User
     source = upload(client)
     fields = shown(client, source)
     assert fields == {
-        "name": "My reviews", "slug": "my-reviews", "text": "review", "label": "sentiment", "task": "single",
-        "separator": "",
+        "name": "My reviews", "slug": "my-reviews", "text": "review", "label": "sentiment", "spans": "",
+        "task": "single", "separator": "",
     }  # fmt: skip
     found = client.get(address(source)).context["found"]
     assert (found.rows, found.labelled, found.labels, found.is_whole) == (
