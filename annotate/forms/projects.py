@@ -75,6 +75,16 @@ def checked_labels(text: str) -> list[tuple[str, str]]:
     return labels
 
 
+class TaskSelect(forms.Select):
+    """Tells the style sheet which tasks have labels of two kinds, so that both are asked for there alone."""
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
+        if value and TASK_TYPES[str(value)].has_kinds:
+            option["attrs"]["data-has-kinds"] = ""
+        return option
+
+
 class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     name = NameField(label=_("Name"), max_length=LONGEST_NAME)
     labels = forms.CharField(
@@ -96,7 +106,7 @@ class ProjectForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Project
         fields = ["name", "slug", "task", "labels", "span_labels", "guidelines"]
-        widgets = {"guidelines": forms.Textarea(attrs={"rows": 5})}
+        widgets = {"guidelines": forms.Textarea(attrs={"rows": 5}), "task": TaskSelect}
         error_messages = {
             "slug": {
                 "unique": _("Another project has this short name already; choose another."),

@@ -90,3 +90,11 @@ def test_one_key_takes_over_all_that_is_suggested(
     page.keyboard.press("Enter")
     wait_until_sent(page)
     assert said(Annotation.objects.get()) == (["block"], [("Ada Lovelace", "person")])
+
+
+def test_labels_of_pieces_are_asked_for_where_a_task_has_them(open_as: Open, lead: User) -> None:
+    page = open_as(lead, "/projects/new/")
+    pieces = page.get_by_label("Labels of pieces of the text")
+    expect(pieces).to_be_hidden()
+    page.get_by_label("Task").select_option("joint")
+    expect(pieces).to_be_visible()
