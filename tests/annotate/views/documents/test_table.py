@@ -238,7 +238,7 @@ def test_answers_and_predictions_cost_no_query_per_document(
         answer(document, annotator, "red")
         predict(document, "red")
     client = sign_in(lead)
-    with django_assert_max_num_queries(29):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(32):  # type: ignore[attr-defined]
         client.get(reverse("documents", args=[project.slug]))
 
 
