@@ -13,26 +13,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
-HOME = tempfile.TemporaryDirectory(prefix="winnow-held-out-")
-os.environ.update(
-    WINNOW_HOME=HOME.name,
-    DJANGO_SETTINGS_MODULE="annotate.settings",
-    DATABASE_URL="",
-    WINNOW_PROJECTS_PER_DAY="100000",
-)
 
-import django  # noqa: E402 (its database is named above)
+from bench.figures import database
 
-django.setup()
+HOME = database.prepare("held-out")
 
 from django.core.management import call_command  # noqa: E402
 

@@ -14,7 +14,7 @@ from training.cli.inputs import parse_settings
 from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Comparison, Constraints
 from training.reportcard.measurement import Measured, machine, measure
-from training.reportcard.recommend import DecidedDocuments, recommend
+from training.reportcard.recommend import Compared, DecidedDocuments, caveats, quantised_pairs, recommend
 from training.runs.pipeline import rows_of, train_and_package
 from training.types import Dataset, Embedder, Json, RunSpec, TrainingError
 
@@ -119,6 +119,28 @@ def train_and_measure(
         f"{candidate.labelled / speed.texts_per_s:.0f} s at the measured texts a second"
     )
     return replace(found, candidate=replace(candidate, notes=(*candidate.notes, note)))
+
+
+def card_of(
+    candidates: Sequence[Candidate], compared: Compared, classes: int, arguments: argparse.Namespace
+) -> Comparison:
+    """Return the card of candidates, with a recommendation within what the arguments require of a model.
+
+    `compared` is what those that were measured said of the test documents, in so many `classes`.
+    """
+    constraints = constraints_of(arguments)
+    return Comparison(
+        documents=compared.documents,
+        classes=classes,
+        machine=machine(),
+        constraints=constraints,
+        candidates=tuple(candidates),
+        recommendation=recommend(
+            candidates, compared, constraints, tolerance=arguments.tolerance, seed=arguments.seed
+        ),
+        quantised=quantised_pairs(candidates),
+        caveats=caveats(candidates, classes, constraints),
+    )
 
 
 def compare_measured(rows: Sequence[Measured], test: Dataset, *, seed: int) -> Comparison:

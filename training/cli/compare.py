@@ -15,7 +15,7 @@ from training.cli.candidates import (
     ComparisonPlan,
     Files,
     Vectors,
-    constraints_of,
+    card_of,
     none_of,
     plans_of,
     train_and_measure,
@@ -32,15 +32,9 @@ from training.cli.inputs import (
 )
 from training.cli.spans import compare as spans
 from training.registry import FAMILIES, entry
-from training.reportcard.card import Candidate, Comparison
-from training.reportcard.measurement import Measured, machine
-from training.reportcard.recommend import (
-    TOLERANCE,
-    DecidedDocuments,
-    caveats,
-    quantised_pairs,
-    recommend,
-)
+from training.reportcard.card import Candidate
+from training.reportcard.measurement import Measured
+from training.reportcard.recommend import TOLERANCE, DecidedDocuments
 from training.runs.pipeline import rows_of
 from training.types import TrainingError
 
@@ -95,25 +89,9 @@ def run(arguments: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
         folder = arguments.bundles or Path(scratch)
         rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
-    candidates = tuple(row.candidate if isinstance(row, Measured) else row for row in rows)
+    candidates = [row.candidate if isinstance(row, Measured) else row for row in rows]
     decisions = {row.candidate.name: row.decisions for row in rows if isinstance(row, Measured)}
-    constraints = constraints_of(arguments)
-    card = Comparison(
-        documents=len(test),
-        classes=len(test.schema),
-        machine=machine(),
-        constraints=constraints,
-        candidates=candidates,
-        recommendation=recommend(
-            candidates,
-            DecidedDocuments(test.targets, decisions),
-            constraints,
-            tolerance=arguments.tolerance,
-            seed=arguments.seed,
-        ),
-        quantised=quantised_pairs(candidates),
-        caveats=caveats(candidates, len(test.schema), constraints),
-    )
+    card = card_of(candidates, DecidedDocuments(test.targets, decisions), len(test.schema), arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
     print(show(card))

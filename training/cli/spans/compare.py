@@ -12,15 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from training.bundles.span_predictor import SpanPredictor
-from training.cli.candidates import ComparisonPlan, constraints_of
+from training.cli.candidates import ComparisonPlan, card_of
 from training.cli.card import show
 from training.cli.spans.bench import PIECES, seconds_of_pieces
 from training.cli.spans.encoders import word_encoder_for
 from training.cli.spans.inputs import limited, read_span_datasets
 from training.preprocess.words import WAYS
-from training.reportcard.card import Candidate, Comparison
-from training.reportcard.measurement import machine
-from training.reportcard.recommend import FoundSpans, caveats, quantised_pairs, recommend
+from training.reportcard.card import Candidate
+from training.reportcard.recommend import FoundSpans
 from training.reportcard.span_measurement import MeasuredSpans, measure_spans
 from training.runs.span_pipeline import train_spans
 from training.spans import SpanDataset
@@ -46,7 +45,9 @@ def run(arguments: argparse.Namespace, plans: Sequence[ComparisonPlan]) -> None:
     with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
         folder = arguments.bundles or Path(scratch)
         rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
-    card = _card(rows, test, arguments)
+    candidates = [row.candidate if isinstance(row, MeasuredSpans) else row for row in rows]
+    found = {row.candidate.name: row.found for row in rows if isinstance(row, MeasuredSpans)}
+    card = card_of(candidates, FoundSpans(test.spans, found), len(test.schema), arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
     print("\n".join([show(card), "", *_by_label(card.candidates)]))
@@ -83,31 +84,6 @@ def _row(
         return measure_spans(start, bundle, files.test, encoder=encoder, seed=arguments.seed)
     except (TrainingError, OSError, MemoryError) as error:
         return replace(start, problem=str(error) or type(error).__name__)
-
-
-def _card(
-    rows: Sequence[Candidate | MeasuredSpans], test: SpanDataset, arguments: argparse.Namespace
-) -> Comparison:
-    candidates = tuple(row.candidate if isinstance(row, MeasuredSpans) else row for row in rows)
-    found = {row.candidate.name: row.found for row in rows if isinstance(row, MeasuredSpans)}
-    constraints = constraints_of(arguments)
-    chosen = recommend(
-        candidates,
-        FoundSpans(test.spans, found),
-        constraints,
-        tolerance=arguments.tolerance,
-        seed=arguments.seed,
-    )
-    return Comparison(
-        documents=len(test),
-        classes=len(test.schema),
-        machine=machine(),
-        constraints=constraints,
-        candidates=candidates,
-        recommendation=chosen,
-        quantised=quantised_pairs(candidates),
-        caveats=caveats(candidates, len(test.schema), constraints),
-    )
 
 
 def _by_label(candidates: Sequence[Candidate]) -> list[str]:

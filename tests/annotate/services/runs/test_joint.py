@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from annotate.models import Annotation, Document, ModelVersion, Prediction, Project, User
+from annotate.models import Annotation, ModelVersion, Prediction, Project, User
 from annotate.services.corpus import snapshots, word_vectors
 from annotate.services.exports import formats
 from annotate.services.labeling import api_decisions, decisions
@@ -18,6 +18,7 @@ from annotate.services.projects import merging
 from annotate.services.projects.refused import Refused
 from annotate.services.runs import execution, schedule, tagging
 from annotate.services.versions import predictions, publication, reportcards, rescore
+from tests.annotate.made.marked import mark
 from tests.training.families.spans_made import LetterEncoder, joint_data
 from training.bundles.span_predictor import SpanPredictor
 from training.reportcard import span_measurement
@@ -39,33 +40,10 @@ def joint(make_project: Callable[..., Project], annotator: User, add_documents: 
     """Ninety labelled texts, sixty in the holdout lane, and thirty that nobody has labelled."""
     project = make_project(slug="joint", labels=("home", "moves"), task="joint")
     label_service.add_labels(project=project, labels=[("per", ""), ("loc", "")], of_spans=True)
-    answer_texts(project, annotator, add_documents, 90)
-    answer_texts(project, annotator, add_documents, 60, seed=1, lane="holdout")
+    mark(project, annotator, add_documents, joint_data(90))
+    mark(project, annotator, add_documents, joint_data(60, seed=1), tag="1", lane="holdout")
     add_documents(project, *(f"{text} {i}" for i, text in enumerate(joint_data(30, seed=2).texts)))
     return project
-
-
-def answer_texts(
-    project: Project,
-    annotator: User,
-    add_documents: Callable[..., list[Document]],
-    count: int,
-    *,
-    seed: int = 0,
-    lane: str = "pool",
-) -> None:
-    keys = dict(project.labels.values_list("name", "pk"))
-    data = joint_data(count, seed=seed)
-    assert data.labels is not None
-    for i, (text, spans) in enumerate(zip(data.texts, data.spans, strict=True)):
-        half = ("tuning", "reporting")[i % 2] if lane == "holdout" else ""
-        (document,) = add_documents(project, f"{text} {lane} {seed} {i}", lane=lane, half=half)
-        given = tuple(Span(one.start, one.end, keys[str(one.label)]) for one in spans)
-        row = data.labels.targets[i]
-        labels = tuple(keys[key] for key, has in zip(data.labels.schema.keys, row, strict=True) if has)
-        Annotation.objects.create(
-            project=project, document=document, annotator=annotator, outcome="answered"
-        ).say(Answer(labels, given), is_new=True)
 
 
 def train(project: Project) -> ModelVersion:

@@ -11,7 +11,6 @@ import pytest
 
 from annotate.models import (
     Annotation,
-    Document,
     ModelVersion,
     OutOfFoldScore,
     Prediction,
@@ -25,6 +24,7 @@ from annotate.services.runs import execution, next_batch, rechoice, schedule, ta
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.record import VersionReport
 from annotate.services.versions.variants import RunConfig
+from tests.annotate.made.marked import mark
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from tests.training.families.spans_made import FILLER, LetterEncoder, span_data
 from tests.training.families.spans_made import NAMES as NAMES_OF
@@ -44,31 +44,10 @@ def places(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def entities(make_project: Callable[..., Project], annotator: User, add_documents: Any) -> Project:
     """Sixty labelled texts, forty in the holdout lane, and thirty that nobody has labelled."""
     project = make_project(slug="entities", labels=NAMES, task="span")
-    label(project, annotator, add_documents, 60)
-    label(project, annotator, add_documents, 40, seed=1, lane="holdout")
+    mark(project, annotator, add_documents, span_data(60))
+    mark(project, annotator, add_documents, span_data(40, seed=1), tag="1", lane="holdout")
     add_documents(project, *(f"{text} {i}" for i, text in enumerate(span_data(30, seed=2).texts)))
     return project
-
-
-def label(
-    project: Project,
-    annotator: User,
-    add_documents: Callable[..., list[Document]],
-    count: int,
-    *,
-    seed: int = 0,
-    lane: str = "pool",
-    empty: bool = False,
-) -> None:
-    keys = dict(project.labels.values_list("name", "pk"))
-    data = span_data(count, seed=seed)
-    for i, (text, spans) in enumerate(zip(data.texts, data.spans, strict=True)):
-        half = ("tuning", "reporting")[i % 2] if lane == "holdout" else ""
-        (document,) = add_documents(project, f"{text} {lane} {seed} {i}", lane=lane, half=half)
-        given = () if empty else tuple(Span(one.start, one.end, keys[str(one.label)]) for one in spans)
-        Annotation.objects.create(
-            project=project, document=document, annotator=annotator, outcome="answered"
-        ).say(Answer(spans=given), is_new=True)
 
 
 def train(project: Project, family: str = "") -> ModelVersion | None:
@@ -115,8 +94,8 @@ def test_it_publishes_a_version_with_entity_figures_and_fills_the_queue_by_it(en
 def test_spans_that_people_missed_are_found_by_heads_that_left_the_text_out(
     entities: Project, annotator: User, add_documents: Any
 ) -> None:
-    label(entities, annotator, add_documents, 90, seed=5)
-    label(entities, annotator, add_documents, 6, seed=3, empty=True)
+    mark(entities, annotator, add_documents, span_data(90, seed=5), tag="5")
+    mark(entities, annotator, add_documents, span_data(6, seed=3), tag="3", empty=True)
     missed = set(entities.documents.order_by("-pk").values_list("pk", flat=True)[:6])
     with_spans = {
         pk
@@ -172,7 +151,7 @@ def test_a_lead_starts_the_fine_tuned_tagger_beside_the_quick_family(
 def test_a_worse_version_is_refused_by_the_same_documents(
     entities: Project, annotator: User, add_documents: Any
 ) -> None:
-    label(entities, annotator, add_documents, 120, seed=5, lane="holdout")
+    mark(entities, annotator, add_documents, span_data(120, seed=5), tag="5", lane="holdout")
     first = train(entities)
     per, loc = (entities.labels.get(name=name) for name in NAMES)
     for annotation in entities.annotations.filter(document__lane="pool"):
@@ -192,8 +171,8 @@ def test_a_sparse_project_first_seeks_spans(
     labelled: int, empty: bool, strategy: str, entities: Project, annotator: User, add_documents: Any
 ) -> None:
     """What is sparse is told by the holdout lane, which no strategy has chosen."""
-    label(entities, annotator, add_documents, labelled - 60, seed=6)
-    label(entities, annotator, add_documents, 60, seed=7, lane="holdout", empty=empty)
+    mark(entities, annotator, add_documents, span_data(labelled - 60, seed=6), tag="6")
+    mark(entities, annotator, add_documents, span_data(60, seed=7), tag="7", lane="holdout", empty=empty)
     assert train(entities) is not None
     assert entities.batches.get().strategy == strategy
 
@@ -202,7 +181,7 @@ def test_without_a_single_span_the_run_says_what_is_missing(
     make_project: Callable[..., Project], annotator: User, add_documents: Any
 ) -> None:
     project = make_project(slug="nothing", labels=NAMES, task="span")
-    label(project, annotator, add_documents, 12, empty=True)
+    mark(project, annotator, add_documents, span_data(12), empty=True)
     assert train(project) is None
     assert TrainingRun.objects.get().error == (
         "No text has a span, so there is nothing to learn from; label some."
