@@ -37,7 +37,7 @@ MIN_SAME_DECISIONS = 0.98
 MAX_F1_LOSS = 0.01
 _NARROWS = 2  # a matrix narrows if it has so many times as many inputs as outputs
 _FLOAT = 1  # ONNX's number for its type FLOAT
-_TEXTS_AT_ONCE = 64  # texts scored between two reports of progress
+TEXTS_AT_ONCE = 64  # texts scored between two reports of progress
 _TIMED_TEXTS = 50
 Tell = Callable[[float], None]
 
@@ -160,9 +160,9 @@ def scored_in_parts(
 ) -> FloatArray:
     """Return a bundle's uncalibrated scores (texts, labels), and report progress every few texts."""
     scores = [np.zeros((0, len(predictor.schema)), np.float32)]
-    for start in range(0, len(texts), _TEXTS_AT_ONCE):
-        scores.append(predictor.predict_raw(texts[start : start + _TEXTS_AT_ONCE], embedder=embedder))
-        tell(min(1.0, (start + _TEXTS_AT_ONCE) / len(texts)))
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        scores.append(predictor.predict_raw(texts[start : start + TEXTS_AT_ONCE], embedder=embedder))
+        tell(min(1.0, (start + TEXTS_AT_ONCE) / len(texts)))
     return np.concatenate(scores)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from training.bundles.bundle import GRAPH, BundleDraft, Manifest
 from training.bundles.span_predictor import SpanPredictor
-from training.export.onnx import MAX_DIFFERENCE, MAX_PARITY_TEXTS, quantize
+from training.export.onnx import MAX_DIFFERENCE, MAX_PARITY_TEXTS, TEXTS_AT_ONCE, Tell, quantize
 from training.figures.evaluate import paired_bootstrap
 from training.preprocess.word_encoder import WordEncoder
 from training.protocol import SpanModel
@@ -50,14 +50,31 @@ class SpanParityError(TrainingError):
     """A bundle that does not find what its model does; it must not be published."""
 
 
+def said_in_parts(
+    predictor: SpanPredictor, texts: Sequence[str], *, encoder: WordEncoder | None = None, tell: Tell
+) -> list[WordScores]:
+    """Return what a bundle says of each text, and report progress every few texts."""
+    found: list[WordScores] = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        found += predictor.word_scores(texts[start : start + TEXTS_AT_ONCE], encoder=encoder)
+        tell(len(found) / len(texts))
+    return found
+
+
 def check_span_parity(
-    model: SpanModel, folder: Path, texts: Sequence[str], *, encoder: WordEncoder | None = None
+    model: SpanModel,
+    folder: Path,
+    texts: Sequence[str],
+    *,
+    encoder: WordEncoder | None = None,
+    tell: Tell = lambda done: None,
 ) -> SpanParity:
     """Compare a bundle with its model on (at most 500 evenly spaced) texts; raises `SpanParityError`."""
     rows = np.linspace(0, len(texts) - 1, min(len(texts), MAX_PARITY_TEXTS)).astype(np.int64)
     chosen = [texts[i] for i in rows]
     predictor = SpanPredictor(folder)
-    parity = _parity(predictor, model.word_scores(chosen), predictor.word_scores(chosen, encoder=encoder))
+    expected = model.word_scores(chosen)
+    parity = _parity(predictor, expected, said_in_parts(predictor, chosen, encoder=encoder, tell=tell))
     if not parity.max_difference <= MAX_DIFFERENCE:  # NaN is not a pass
         raise SpanParityError(
             f"The exported model differs from the trained one: probabilities by up to "
@@ -67,7 +84,12 @@ def check_span_parity(
 
 
 def prefer_int8_spans(
-    draft: BundleDraft, manifest: Manifest, parity: SpanParity, documents: SpanDataset
+    draft: BundleDraft,
+    manifest: Manifest,
+    parity: SpanParity,
+    documents: SpanDataset,
+    *,
+    tell: Tell = lambda done: None,
 ) -> tuple[Manifest, SpanParity]:
     """Replace the FP32 graph by an INT8 one where both find nearly the same in these texts.
 
@@ -77,11 +99,11 @@ def prefer_int8_spans(
     rows = np.linspace(0, len(documents) - 1, min(len(documents), _MOST_TEXTS)).astype(np.int64)
     held = documents.rows(rows.tolist())
     exact = SpanPredictor(draft.folder)
-    expected = exact.word_scores(held.texts)
+    expected = said_in_parts(exact, held.texts, tell=tell)
     with BundleDraft(draft.target) as trial:
         stored = quantize(draft, trial, manifest)
         small = SpanPredictor(trial.folder)
-        found = small.word_scores(held.texts)
+        found = said_in_parts(small, held.texts, tell=tell)
         loss, error = _loss(held, exact.decoder, expected, small.decoder, found)
         tried = replace(_parity(small, expected, found), f1_loss=loss, f1_loss_error=error)
         same = f"{tried.same_texts:.1%} of {len(held)} texts have equal answers"

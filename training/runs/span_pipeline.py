@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
 from training.bundles.span_predictor import SpanPredictor
-from training.export.spans import SpanParity, check_span_parity, prefer_int8_spans
+from training.export.spans import SpanParity, check_span_parity, prefer_int8_spans, said_in_parts
 from training.families.build import build_span_model
 from training.figures import calibration
 from training.figures.evaluate import evaluate
@@ -152,9 +152,11 @@ def train_spans(
         manifest = _exported(spec, dataset, model, tuned, draft)
         if self_contained:
             _add_word_encoder(draft, manifest, encoder_root)
-        manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder)
+        manifest, parity = _prove(model, draft, manifest, dataset, tuning, reporting, encoder, stages.tell)
         stages.enter("evaluate", 0.8, until=0.95)
-        found = evaluate_span_bundle(draft.folder, reporting, seed=spec.seed, encoder=encoder)
+        found = evaluate_span_bundle(
+            draft.folder, reporting, seed=spec.seed, encoder=encoder, on_progress=stages.tell
+        )
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
         figures = {"entity_f1": found.spans.f1} | {name: getattr(found.spans, name) for name in FIGURES}
@@ -187,15 +189,16 @@ def _prove(
     tuning: SpanDataset,
     reporting: SpanDataset,
     encoder: WordEncoder | None,
+    tell: Callable[[float], None],
 ) -> tuple[Manifest, SpanParity]:
     """Compare the graph with its model, on held-out texts if there are any; take INT8 where it is as good."""
     texts = [*reporting.texts, *tuning.texts] or list(dataset.texts)
-    parity = check_span_parity(model, draft.folder, texts, encoder=encoder)
+    parity = check_span_parity(model, draft.folder, texts, encoder=encoder, tell=tell)
     if not (isinstance(model, OffersInt8) and model.int8):
         return manifest, parity
     # Never judged on what the report measures, as what chooses by these texts no longer reports fairly.
     judged = tuning if is_enough_to_tune(tuning) else dataset
-    return prefer_int8_spans(draft, manifest, parity, judged)
+    return prefer_int8_spans(draft, manifest, parity, judged, tell=tell)
 
 
 def tune_decoder(
@@ -277,10 +280,11 @@ def evaluate_span_bundle(
     seed: int = 0,
     encoder: WordEncoder | None = None,
     encoder_root: Path | None = None,
+    on_progress: Callable[[float], None] = lambda done: None,
 ) -> BundleFigures:
     """Return the figures of a bundle on texts with answers of its own schema."""
     predictor = SpanPredictor(bundle, encoder_root=encoder_root)
-    said = predictor.word_scores(dataset.texts, encoder=encoder)
+    said = said_in_parts(predictor, dataset.texts, encoder=encoder, tell=on_progress)
     answers = predictor.decoder.answers(said)
     given = [answer.spans for answer in answers]
     rng = np.random.default_rng(seed)

@@ -54,11 +54,6 @@ class Classifier(nn.Module):
         logits: torch.Tensor = self.head(self.dropout(pooled))
         return logits.float()
 
-    def tokens_a_second(self) -> int:
-        """Return about how many tokens one core of a CPU takes through both directions in a second."""
-        weights = sum(part.weight.numel() for part in self.encoder.modules() if isinstance(part, nn.Linear))
-        return max(1, _WEIGHTS_TIMES_TOKENS // max(weights, 1))
-
     def start_head(self, task: Task, targets: FloatArray) -> None:
         """Set the bias to what is known before any text is read.
 
@@ -71,6 +66,12 @@ class Classifier(nn.Module):
         bias[~targets.any(axis=0)] = _NEVER
         with torch.no_grad():
             self.head.bias.copy_(torch.from_numpy(bias))
+
+
+def tokens_a_second(encoder: nn.Module) -> int:
+    """Return about how many tokens one core of a CPU takes through both directions in a second."""
+    weights = sum(part.weight.numel() for part in encoder.modules() if isinstance(part, nn.Linear))
+    return max(1, _WEIGHTS_TIMES_TOKENS // max(weights, 1))
 
 
 def activate(task: Task, logits: torch.Tensor) -> torch.Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,9 @@ from torch import nn
 
 from training.families.shared.batches import pad, shuffled_batches
 from training.families.shared.devices import half_precision
+from training.families.shared.network import tokens_a_second
+from training.families.shared.state import Average, FitState, SavedRun, Weights, copy_weights
+from training.families.shared.steps import Diverged, FitReporter, PartLoss, Stepper
 from training.families.token_classifier.network import TokenTagger
 from training.preprocess.word_features import WordFeed
 from training.types import IntArray, TrainingError
@@ -21,7 +23,7 @@ from training.types import IntArray, TrainingError
 _LAYER_SHARE = 0.9  # of the learning rate of the layer above
 _HEAD_FASTER = 5.0
 _DECAY, _CLIP, _WARMUP = 0.01, 1.0, 0.1
-_MOST_AVERAGED = 0.99
+_NEWEST, _GROWTH = 0.01, 8.0  # as `Average` takes them
 # The weight of labels of whole texts beside the tags of words: of 1, 10 and 30 on NLU++ hotels, one seed.
 _WHOLE = 10.0
 _IGNORED = -100  # the tag of a piece that speaks for no word
@@ -70,79 +72,93 @@ def tune_tagger(
     recipe: TaggerRecipe,
     *,
     late: Sequence[TaggedPieces] = (),
-    before_late: Callable[[], None] = lambda: None,
+    saved: SavedRun | None = None,
     tell: Callable[[float], None] = lambda done: None,
-) -> None:
+) -> Weights:
     """Tune `network` in place and leave it with the moving average of its weights.
 
     AdamW with a rate that falls from layer to layer (Howard and Ruder, 2018), linear warm-up and decay. Word
     embeddings are frozen: words that no label has shown yet would stay where the others leave. Windows that
-    are `late` are learned in the last epoch alone; `before_late` is called with the average in place, which
-    has not seen them, so that a decoder is tuned on them and nothing is lost to it. `tell` gets
-    the share done and may raise to end the run. Raises `TrainingError` where the loss is no number.
+    are `late` are learned in the last epoch alone; the average from before, which has not seen them, is
+    returned, so that a decoder is tuned on them and nothing is lost to it. `tell` gets the share done and may
+    raise to end the run; what is `saved` by then is where the next one goes on. Raises `TrainingError` where
+    the loss is no number, or where one text alone does not fit the device's memory.
     """
-    rng = np.random.default_rng(recipe.seed)
     network.encoder.get_input_embeddings().weight.requires_grad_(False)
     optimizer = _optimizer(network, recipe)
+    stepper = Stepper(network, tokens_a_second(network.encoder))
+    teller, progress = FitReporter(tell), FitState(Average(_NEWEST, _GROWTH))
+    if saved is not None:
+        saved.restore(network, optimizer, progress)
     everything = [*windows, *late]
-    batches = [-(-count // recipe.batch_size) for count in (len(windows), len(everything))]
-    steps = (recipe.epochs - 1) * batches[0] + batches[1]
-    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    average = [parameter.detach().clone() for parameter in learned]
+    an_epoch, the_last = (-(-len(some) // recipe.batch_size) for some in (windows, everything))
+    before_last = (recipe.epochs - 1) * an_epoch
+    steps = before_last + the_last
     network.train()
-    step = 0
-    for epoch in range(recipe.epochs):
-        if late and epoch == recipe.epochs - 1:
-            _swap(learned, average)
-            before_late()
-            _swap(learned, average)
-            network.train()
-        seen = everything if epoch == recipe.epochs - 1 else windows
+    while progress.step < steps:
+        epoch = min(progress.step // max(an_epoch, 1), recipe.epochs - 1)
+        if late and progress.step == before_last:
+            with progress.average.worn_by(network):
+                progress.best = copy_weights(network)
+        seen = everything if progress.step >= before_last else windows
+        # All is drawn from seed and epoch, so that a resumed run goes on with the batches it would have had.
+        rng = np.random.default_rng((recipe.seed, epoch))
         lengths = np.array([len(window.ids) for window in seen], np.int64)
-        for rows in shuffled_batches(lengths, recipe.batch_size, rng):
-            loss = _loss(network, [seen[i] for i in rows])
-            optimizer.zero_grad()
-            loss.backward()
-            if not torch.isfinite(nn.utils.clip_grad_norm_(learned, _CLIP)):
+        batches = shuffled_batches(lengths, recipe.batch_size, rng)
+        for rows in batches[progress.step - epoch * an_epoch :]:
+            teller.done = progress.step / steps
+            batch = [seen[i] for i in rows]
+            try:
+                stepper.gradients([len(window.ids) for window in batch], part_loss(network, batch), teller)
+                if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), _CLIP)):
+                    raise Diverged
+            except Diverged:
                 raise TrainingError(
-                    f"The loss is no longer a number after {step} steps: choose a lower learning rate."
-                )
-            _set_rate(optimizer, step / steps)
+                    f"The loss is no longer a number after {progress.step} steps: "
+                    "choose a lower learning rate."
+                ) from None
+            _set_rate(optimizer, progress.step / steps)
             optimizer.step()
-            kept = min(_MOST_AVERAGED, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for value, now in zip(average, learned, strict=True):
-                    value.lerp_(now, 1 - kept)
-            step += 1
-            tell(step / steps)
-    _swap(learned, average)
+            progress.average.add(network)
+            progress.step += 1
+            if saved is not None:
+                saved.keep_up(network, optimizer, progress)
+    if saved is not None:
+        saved.write(network, optimizer, progress)
+    network.load_state_dict(network.state_dict() | progress.average.weights)
     network.eval()
+    return progress.best
 
 
-def _loss(network: TokenTagger, windows: Sequence[TaggedPieces]) -> Any:
-    """Return the mean cross-entropy of the pieces that speak for a word, as a tensor of no dimension.
+def part_loss(network: TokenTagger, batch: Sequence[TaggedPieces]) -> PartLoss:
+    """Return what some windows of a batch add to its loss.
 
-    To it comes that of the labels of whole texts, where there are some.
+    That is the mean cross-entropy of the pieces that speak for a word, and the loss of the labels of whole
+    texts, where there are some.
     """
     device = network.head.weight.device
-    ids, mask = pad([window.ids for window in windows], 0)
-    shapes, _ = pad([window.shapes for window in windows], 0)
-    tags, _ = pad([window.tags for window in windows], _IGNORED)
-    with half_precision(device):
-        arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
-        logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
-    given = torch.from_numpy(tags).to(device).flatten()
-    loss = nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED)
-    for said in whole:
-        wanted = torch.tensor([window.labels for window in windows], device=device)
-        loss = loss + _WHOLE * nn.functional.binary_cross_entropy_with_logits(said, wanted)
-    return loss
+    words = sum(tag != _IGNORED for window in batch for tag in window.tags)
 
+    def of(part: slice) -> torch.Tensor:
+        windows = batch[part]
+        ids, mask = pad([window.ids for window in windows], 0)
+        shapes, _ = pad([window.shapes for window in windows], 0)
+        tags, _ = pad([window.tags for window in windows], _IGNORED)
+        with half_precision(device):
+            arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
+            logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
+        given = torch.from_numpy(tags).to(device).flatten()
+        loss = (
+            nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED, reduction="sum")
+            / words
+        )
+        for said in whole:
+            wanted = torch.tensor([window.labels for window in windows], device=device)
+            share = len(windows) / len(batch)
+            loss = loss + share * _WHOLE * nn.functional.binary_cross_entropy_with_logits(said, wanted)
+        return loss
 
-def _swap(learned: Sequence[nn.Parameter], average: list[torch.Tensor]) -> None:
-    """Exchange the weights with their average."""
-    for i, parameter in enumerate(learned):
-        parameter.data, average[i] = average[i], parameter.data
+    return of
 
 
 def _optimizer(network: TokenTagger, recipe: TaggerRecipe) -> torch.optim.AdamW:

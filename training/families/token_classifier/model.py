@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +15,9 @@ from training import tasks
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import pad, sorted_batches
 from training.families.shared.devices import best_device
-from training.families.shared.network import ensure_tokenizer, longest_input, read_network
+from training.families.shared.network import ensure_tokenizer, longest_input, read_network, tokens_a_second
+from training.families.shared.state import SavedRun, copy_weights, fingerprint
+from training.families.shared.steps import FitReporter
 from training.families.token_classifier.finetune import TaggedPieces, TaggerRecipe, tune_tagger, windows_of
 from training.families.token_classifier.network import (
     TokenTagger,
@@ -56,6 +58,7 @@ class TokenClassifierModel:
         self,
         *,
         seed: int = 0,
+        scratch: Path | None = None,
         checkpoint: str = "sentence-transformers/all-MiniLM-L6-v2",
         way: str = "",
         max_length: int = 128,
@@ -64,8 +67,12 @@ class TokenClassifierModel:
         learning_rate: float = 0.0,
         int8: bool = True,
     ) -> None:
-        """Store the settings; `way` is how texts are cut into words, "" for what suits the spans."""
+        """Store the settings; in `scratch` a killed run leaves what the next one goes on from.
+
+        `way` is how texts are cut into words, "" for what suits the spans.
+        """
         self.seed = seed
+        self.scratch = scratch
         self.checkpoint = checkpoint
         self.way = way
         self.max_length = max_length
@@ -80,7 +87,14 @@ class TokenClassifierModel:
         if not any(dataset.spans):
             raise TrainingError("No text has a span, so there is nothing to learn from; label some.")
         self._take_labels(schema_of(dataset))
-        self._read_checkpoint(self.way or dataset.way or usual_way(dataset))
+        # Dropout and heads are drawn from a seed of our own, and PyTorch's global state stays as it was.
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self._read_checkpoint(self.way or dataset.way or usual_way(dataset))
+            self._tune(dataset, valid)
+        return self
+
+    def _tune(self, dataset: SpanDataset, valid: SpanDataset) -> None:
         rows = np.random.default_rng(self.seed).permutation(len(dataset))
         held = rows[: len(rows) // _HELD_BACK]
         if len(held) < _FEWEST_HELD or is_enough_to_tune(valid):
@@ -95,22 +109,20 @@ class TokenClassifierModel:
             learning_rate=self.learning_rate or _RATE * min(_FASTEST, max(1.0, _TEXTS / count)),
             seed=self.seed,
         )
-        self._held: tuple[IntArray, list[WordScores]] = held[:0], []
-
-        def score_held() -> None:
+        saved = None
+        if self.scratch is not None:
+            saved = SavedRun(self.scratch, fingerprint(self.network_, recipe, windows, late))
+        unseen = tune_tagger(self.network_, windows, recipe, late=late, saved=saved, tell=self.on_progress)
+        self._held: tuple[IntArray, list[WordScores]] = held, []
+        if len(held):
+            learned = copy_weights(self.network_)
+            self.network_.load_state_dict(unseen)
             self._held = held, self.word_scores([dataset.texts[i] for i in held])
-
-        # Dropout is drawn from a seed of our own, and PyTorch's global state stays as it was.
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            tune_tagger(
-                self.network_, windows, recipe, late=late, before_late=score_held, tell=self.on_progress
-            )
+            self.network_.load_state_dict(learned)
         self.details_ = {
             "checkpoint": self.checkpoint, "epochs": recipe.epochs, "learning_rate": recipe.learning_rate,
             "held_back": len(held),
         }  # fmt: skip
-        return self
 
     def _take_labels(self, labels: Schema) -> None:
         """Keep the labels of all answers, and apart from each other those of whole texts and of spans."""
@@ -120,9 +132,15 @@ class TokenClassifierModel:
     def _windows(self, dataset: SpanDataset) -> list[TaggedPieces]:
         columns: dict[str | int, int] = {key: j for j, key in enumerate(dataset.schema.keys)}
         whole = [()] * len(dataset) if dataset.labels is None else dataset.labels.targets.tolist()
-        feeds = zip(self.pieces_.feeds(dataset.texts), dataset.spans, whole, strict=True)
+        feeds = zip(self._feeds(dataset.texts), dataset.spans, whole, strict=True)
         found = (windows_of(feed, tags_of(spans, feed.places, columns), of) for feed, spans, of in feeds)
         return [window for windows in found for window in windows]
+
+    def _feeds(self, texts: Sequence[str]) -> Iterator[WordFeed]:
+        tell = FitReporter(self.on_progress)
+        for feed in self.pieces_.feeds(texts):
+            tell()
+            yield feed
 
     def _read_checkpoint(self, way: str) -> None:
         """Read network and tokenizer of the checkpoint; windows are as long as both allow."""
@@ -141,14 +159,17 @@ class TokenClassifierModel:
 
     def word_scores(self, texts: Sequence[str]) -> list[WordScores]:
         """Return log probabilities of each text's words, and probabilities of its labels."""
-        feeds = list(self.pieces_.feeds(texts))
+        feeds = list(self._feeds(texts))
         windows = [window for feed in feeds for window in zip(*self._arrays(feed), strict=True)]
         logits = [np.zeros(0, np.float32)] * len(windows)
         whole = np.zeros((len(windows), len(self.whole_)), np.float32)
         device = self.network_.head.weight.device
         lengths = np.array([len(ids) for ids, _shapes in windows], np.int64)
+        at_once = max(1, min(_AT_ONCE, tokens_a_second(self.network_.encoder) // int(lengths.max(initial=1))))
+        tell = FitReporter(self.on_progress)
         self.network_.eval()
-        for rows in sorted_batches(lengths, _AT_ONCE) if windows else []:
+        for rows in sorted_batches(lengths, at_once):
+            tell()
             ids, mask = pad([windows[i][0] for i in rows], 0)
             shapes, _ = pad([windows[i][1] for i in rows], 0)
             with torch.no_grad():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,10 +11,11 @@ import torch.nn.functional as F
 
 from training.families.shared.batches import Window, pad, shuffled_batches
 from training.families.shared.devices import half_precision
-from training.families.shared.network import Classifier
+from training.families.shared.network import Classifier, tokens_a_second
+from training.families.shared.state import Average, FitState, SavedRun, copy_weights
+from training.families.shared.steps import Diverged, FitReporter, PartLoss, Stepper
 from training.families.transformer.examples import Examples
 from training.families.transformer.scoring import score_windows
-from training.families.transformer.state import AVERAGE_EVERY, FitState, SavedRun, copy_weights
 from training.figures.evaluate import macro_f1
 from training.figures.thresholds import tune
 from training.types import DocumentTask, FloatArray, IntArray, Task, TrainingError
@@ -23,10 +23,12 @@ from training.types import DocumentTask, FloatArray, IntArray, Task, TrainingErr
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Takes logits and targets, both (texts, labels), and returns the loss of each text (texts,)."""
 
-_TELL_SECONDS = 1.0
 _HEAD_FASTER = 10.0  # times the encoder's learning rate, because the head starts from nothing
 _DECAY = 0.01
 _CLIP = 1.0  # the longest gradient
+_AVERAGE_EVERY = 5  # steps, because adding goes through all weights, which shows beside a step on short texts
+_NEWEST = 0.05  # the share of the newest weights in the average, so that it spans about 100 steps
+_GROWTH = 3.0  # at the start the i-th weights get the share (1 + growth) / (i + growth)
 _HEAVIEST = 20.0  # the largest weight, so that a label with one example does not outweigh everything else
 
 
@@ -43,21 +45,6 @@ class Recipe:
     balanced: bool
     patience: int
     seed: int
-
-
-class FitReporter:
-    """Tells the share done at most once a second, so that asking after every step costs nothing."""
-
-    def __init__(self, tell: Callable[[float], None]) -> None:
-        self._tell = tell
-        self._told = 0.0
-        self.done = 0.0
-
-    def __call__(self) -> None:
-        """Tell the share done. What the receiver raises, as when the run was cancelled, ends the run."""
-        if time.monotonic() - self._told >= _TELL_SECONDS:
-            self._told = time.monotonic()
-            self._tell(self.done)
 
 
 def fine_tune(
@@ -82,9 +69,10 @@ def fine_tune(
     optimizer = _optimizer(network, recipe)
     device = network.head.weight.device
     weights = torch.from_numpy(label_weights(task, learn.targets)).to(device) if recipe.balanced else None
-    stepper = Stepper(network, make_loss(task, weights, recipe.focal))
+    stepper = Stepper(network, tokens_a_second(network.encoder))
+    loss = make_loss(task, weights, recipe.focal)
     targets = torch.from_numpy(smoothed(task, learn.targets, recipe.label_smoothing))
-    teller, progress = FitReporter(tell), FitState()
+    teller, progress = FitReporter(tell), FitState(Average(_NEWEST, _GROWTH))
     if saved is not None:
         saved.restore(network, optimizer, progress)
 
@@ -96,12 +84,13 @@ def fine_tune(
         try:
             for windows, rows in _rest_of_epoch(learn, recipe, epoch, progress.step - epoch * steps_an_epoch):
                 teller.done = progress.step / (last_epoch * steps_an_epoch)
-                stepper.gradients(windows, targets[rows], teller)
+                lengths = [len(window) for window in windows]
+                stepper.gradients(lengths, part_loss(network, loss, windows, targets[rows]), teller)
                 _clip(network)
                 _set_rate(optimizer, recipe, progress.step / (recipe.epochs * steps_an_epoch))
                 optimizer.step()
                 progress.step += 1
-                if progress.step % AVERAGE_EVERY == 0 or progress.step % steps_an_epoch == 0:
+                if progress.step % _AVERAGE_EVERY == 0 or progress.step % steps_an_epoch == 0:
                     progress.average.add(network)
                 if saved is not None:
                     saved.keep_up(network, optimizer, progress)
@@ -188,59 +177,17 @@ def _end_epoch(
         progress.stopped = f"no better macro-F1 in {recipe.patience} epochs"
 
 
-class Diverged(Exception):
-    """The loss or its gradient is no longer a number."""
+def part_loss(network: Classifier, loss: Loss, windows: Sequence[Window], targets: torch.Tensor) -> PartLoss:
+    """Return what some windows of a batch add to the mean loss of all of them."""
+    device = network.head.weight.device
 
+    def of(part: slice) -> torch.Tensor:
+        ids, mask = (torch.from_numpy(array).to(device) for array in pad(windows[part], network.padding))
+        with half_precision(device):
+            logits = network(ids, mask)  # (windows, labels)
+        return loss(logits, targets[part].to(device)).sum() / len(windows)
 
-class Stepper:
-    """Leaves the gradients of a batch's mean loss in the network, whatever the parts it is computed in."""
-
-    def __init__(self, network: Classifier, loss: Loss) -> None:
-        self.network = network
-        self.loss = loss
-        self.device = network.head.weight.device
-        # No part of a batch takes longer than a second, so a cancelled run ends within one.
-        self._tokens_a_second = network.tokens_a_second()
-        self.most_rows = 0  # of one part; 0 as long as the device has not run out of memory
-
-    def gradients(self, windows: Sequence[Window], targets: torch.Tensor, tell: Callable[[], None]) -> None:
-        """Compute them; where memory runs out, halve the part and start the batch again.
-
-        Raises `Diverged` for a loss that is not a number, `TrainingError` where one text does not fit.
-        """
-        while True:
-            self.network.zero_grad(set_to_none=True)
-            fitting = [len(windows)]
-            if self.device.type == "cpu":
-                fitting.append(max(1, self._tokens_a_second // max(map(len, windows))))
-            if self.most_rows:
-                fitting.append(self.most_rows)
-            rows = min(fitting)
-            try:
-                for start in range(0, len(windows), rows):
-                    part = slice(start, start + rows)
-                    self._add_part(windows[part], targets[part], len(windows))
-                    tell()
-                return
-            except torch.OutOfMemoryError as error:
-                if rows == 1:
-                    raise TrainingError(
-                        f"The {self.device.type} device has too little memory for one text of "
-                        f"{max(map(len, windows))} tokens: lower max_length, or choose a smaller checkpoint."
-                    ) from error
-                self.most_rows = rows // 2
-            # NB: this stands outside of `except`, because the traceback there still holds the tensors.
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
-
-    def _add_part(self, windows: Sequence[Window], targets: torch.Tensor, batch: int) -> None:
-        ids, mask = (torch.from_numpy(array).to(self.device) for array in pad(windows, self.network.padding))
-        with half_precision(self.device):
-            logits = self.network(ids, mask)  # (windows, labels)
-        cost = self.loss(logits, targets.to(self.device)).sum() / batch
-        if not torch.isfinite(cost):
-            raise Diverged
-        cost.backward()  # type: ignore[no-untyped-call]
+    return of
 
 
 def smoothed(task: Task, targets: FloatArray, smoothing: float) -> FloatArray:

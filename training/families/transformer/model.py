@@ -25,12 +25,13 @@ from training.families.shared.network import (
     read_network,
     save_network,
 )
+from training.families.shared.state import FitState, SavedRun, copy_weights, fingerprint
+from training.families.shared.steps import FitReporter
 from training.families.shared.teaching import with_scores
 from training.families.transformer.examples import Examples, rebalanced, tokenised
-from training.families.transformer.finetune import FitReporter, Recipe, fine_tune
+from training.families.transformer.finetune import Recipe, fine_tune
 from training.families.transformer.graph import OneText, write_onnx
 from training.families.transformer.scoring import score_windows
-from training.families.transformer.state import FitState, SavedRun, copy_weights, fingerprint
 from training.preprocess.tokens import TokenPreprocessor, TokenSettings, read_tokenizer
 from training.splits import assign_folds
 from training.types import Dataset, Exported, FloatArray, IntArray, Json, TrainingError

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from training.families.shared.batches import Window, pad, sorted_batches
-from training.families.shared.network import Classifier, activate
+from training.families.shared.network import Classifier, activate, tokens_a_second
 from training.types import FloatArray, Task
 
 _TOKENS_AT_ONCE = 65_536  # on a GPU; larger batches take more memory and no less time
@@ -31,7 +31,7 @@ def score_windows(
     lengths = np.array([len(window) for window in flat], np.int64)
     device = network.head.weight.device
     found = np.zeros((len(flat), network.head.out_features), np.float32)
-    at_once = network.tokens_a_second() if device.type == "cpu" else _TOKENS_AT_ONCE
+    at_once = tokens_a_second(network.encoder) if device.type == "cpu" else _TOKENS_AT_ONCE
     # NB: batches are by length, so their rows are put back where they came from.
     for rows in sorted_batches(lengths, max(1, at_once // int(lengths.max(initial=1)))):
         ids, mask = pad([flat[i] for i in rows], network.padding)

@@ -14,11 +14,13 @@ import torch
 from tests.training.conftest import make_dataset
 from tests.training.families.tuning import Params, none_of, tuned
 from training.encoders.checkpoints import find_checkpoint
+from training.families.shared import steps as steps_of_tuning
 from training.families.shared.batches import shuffled_batches
 from training.families.shared.network import Classifier, read_network
+from training.families.shared.state import FitState, SavedRun
+from training.families.shared.steps import FitReporter
 from training.families.transformer import finetune
-from training.families.transformer.finetune import FitReporter, label_weights, make_loss, smoothed
-from training.families.transformer.state import FitState, SavedRun
+from training.families.transformer.finetune import label_weights, make_loss, part_loss, smoothed
 from training.runs.pipeline import fit_model, train_and_package
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task, TrainingError
@@ -47,7 +49,7 @@ def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_killed_run_goes_on_to_the_same_model(
     params: Params, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.families.transformer.state.SAVE_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("training.families.shared.state.SAVE_EVERY_SECONDS", 0.0)
     data = make_dataset(SINGLE, 90)
     whole = tuned(data, params)
     with monkeypatch.context() as patch:
@@ -106,7 +108,7 @@ def test_the_state_of_another_run_is_passed_over_in_silence(
 def test_the_pipeline_hands_over_scratch_and_tells_every_step(
     params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finetune, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(steps_of_tuning, "_TELL_SECONDS", 0.0)
     told: list[tuple[str, float]] = []
     data = make_dataset(SINGLE, 90)
     train_and_package(
@@ -124,7 +126,7 @@ def test_the_pipeline_hands_over_scratch_and_tells_every_step(
 
 
 def test_a_cancelled_fit_ends_with_what_was_raised(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finetune, "_TELL_SECONDS", 0.0)
+    monkeypatch.setattr(steps_of_tuning, "_TELL_SECONDS", 0.0)
 
     def cancel(done: float) -> None:
         if done > 0.3:
@@ -165,8 +167,9 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
     windows, targets = [(2, 7 + i % 5, 3) for i in range(30)], torch.eye(3)[[0, 1, 2] * 10]
 
     def gradients() -> tuple[list[torch.Tensor], int]:
-        stepper = finetune.Stepper(network, make_loss(SINGLE, None, 0.0))
-        stepper.gradients(windows, targets, lambda: None)
+        stepper = finetune.Stepper(network, 10_000)
+        loss = part_loss(network, make_loss(SINGLE, None, 0.0), windows, targets)
+        stepper.gradients([len(window) for window in windows], loss, lambda: None)
         return [weights.grad.clone() for weights in network.parameters()], stepper.most_rows
 
     whole, _ = gradients()

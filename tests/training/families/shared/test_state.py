@@ -9,7 +9,7 @@ import torch
 
 from tests.training.conftest import make_dataset
 from tests.training.families.tuning import Params, tuned
-from training.families.transformer.state import Average
+from training.families.shared.state import Average
 from training.tasks import SINGLE
 
 
@@ -29,7 +29,7 @@ class Weight(torch.nn.Module):
 
 
 def average_of(values: list[float]) -> float:
-    average, weight = Average(), Weight()
+    average, weight = Average(0.05, 3.0), Weight()
     for value in values:
         average.add(weight.set(value))
     return float(average.weights["head.weight"])
@@ -51,12 +51,12 @@ def test_a_long_path_is_averaged_with_a_fixed_share() -> None:
 
 
 def test_a_network_gets_its_own_weights_back_whatever_happens() -> None:
-    average, weight = Average(), Weight()
+    average, weight = Average(0.05, 3.0), Weight()
     average.add(weight.set(1.0))
     weight.set(2.0)
 
     def interrupted() -> None:
-        with average.worn_by(weight):  # type: ignore[arg-type]
+        with average.worn_by(weight):
             assert weight.value() == 1.0
             raise KeyboardInterrupt
 

@@ -16,14 +16,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-
-from training.families.shared.network import Classifier
+from torch import nn
 
 Weights = dict[str, torch.Tensor]
-
-AVERAGE_EVERY = 5  # steps, because adding goes through all weights, which shows beside a step on short texts
-_NEWEST = 0.05  # the share of the newest weights, so that the average spans about 100 steps
-_GROWTH = 3.0  # at the start the i-th weights get the share (1 + growth) / (i + growth)
 
 SAVE_EVERY_SECONDS = 60.0
 _NETWORK, _AVERAGE, _BEST = "network.", "average.", "best."
@@ -37,26 +32,29 @@ class Average:
 
     Exponential (Polyak and Juditsky, 1992, averaged all alike), except at the start, where a fixed share
     would leave it full of weights that had learned nothing yet: there the i-th to be added gets the share
-    4 / (i + 3), so that the average spans the latest part of what there is (Shamir and Zhang, 2013).
+    (1 + growth) / (i + growth), so that the average spans the latest part of what there is (Shamir and
+    Zhang, 2013). `newest` is the share that is fixed.
     """
 
-    def __init__(self) -> None:
-        self.weights: Weights = {}  # of the parameters alone, because buffers are not learned
+    def __init__(self, newest: float, growth: float) -> None:
+        self.weights: Weights = {}  # of the parameters that learn alone
         self.added = 0
+        self._newest = newest
+        self._growth = growth
 
     @torch.no_grad()
-    def add(self, network: Classifier) -> None:
+    def add(self, network: nn.Module) -> None:
         """Take in the weights that the network has now."""
         self.added += 1
-        now = {name: value.detach() for name, value in network.named_parameters()}
+        now = {name: value.detach() for name, value in network.named_parameters() if value.requires_grad}
         if not self.weights:
             self.weights = {name: value.clone() for name, value in now.items()}
-        share = max(_NEWEST, (1 + _GROWTH) / (self.added + _GROWTH))
+        share = max(self._newest, (1 + self._growth) / (self.added + self._growth))
         for name, value in self.weights.items():
             value.lerp_(now[name], share)
 
     @contextmanager
-    def worn_by(self, network: Classifier) -> Iterator[None]:
+    def worn_by(self, network: nn.Module) -> Iterator[None]:
         """Let the network compute with the average, and give it its own weights back at the end."""
         self._swap(network)
         try:
@@ -64,26 +62,31 @@ class Average:
         finally:
             self._swap(network)
 
-    def _swap(self, network: Classifier) -> None:
+    def _swap(self, network: nn.Module) -> None:
         for name, parameter in network.named_parameters():
-            parameter.data, self.weights[name] = self.weights[name], parameter.data
+            if name in self.weights:
+                parameter.data, self.weights[name] = self.weights[name], parameter.data
 
-    def restore(self, network: Classifier, weights: Weights, added: int) -> None:
+    def restore(self, network: nn.Module, weights: Weights, added: int) -> None:
         """Go on from an average that was saved."""
-        device = network.head.weight.device
+        device = next(network.parameters()).device
         self.weights = {name: value.to(device) for name, value in weights.items()}
         self.added = added
 
 
 @dataclass
 class FitState:
-    """How far a run is. `best` is the average after the best epoch so far, or the last without `valid`."""
+    """How far a run is.
 
+    `best` are the weights that it has to come back to: a classifier to its average after the best epoch so
+    far, a tagger to that from before the texts that it learns last.
+    """
+
+    average: Average
     step: int = 0
     history: list[float | None] = field(default_factory=list)  # macro-F1 on `valid` after each epoch
     best_epoch: int = 0  # counted from 1; 0 while there is none
     best: Weights = field(default_factory=dict)
-    average: Average = field(default_factory=Average)
     stopped: str = ""  # why the run ended, if that was before the last epoch
 
 
@@ -100,12 +103,12 @@ class SavedRun:
         self._fingerprint = fingerprint
         self._written = time.monotonic()
 
-    def keep_up(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
+    def keep_up(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Write the state if what was written last is more than a minute old."""
         if time.monotonic() - self._written >= SAVE_EVERY_SECONDS:
             self.write(network, optimizer, progress)
 
-    def write(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
+    def write(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Write the state now. A run that is killed while this writes finds the state before."""
         tensors = _named(_NETWORK, network.state_dict().items()) | _named(_BEST, progress.best.items())
         tensors |= _named(_AVERAGE, progress.average.weights.items())
@@ -129,7 +132,7 @@ class SavedRun:
         scratch.replace(self.path)
         self._written = time.monotonic()
 
-    def restore(self, network: Classifier, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
+    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer, progress: FitState) -> None:
         """Set all three to what was written, if something was written by this very run."""
         try:
             with safe_open(self.path, framework="pt") as file:
@@ -164,12 +167,12 @@ class SavedRun:
             setattr(progress, name_of_field, value_of_field)
 
 
-def copy_weights(network: Classifier) -> Weights:
+def copy_weights(network: nn.Module) -> Weights:
     """Return a copy of all weights in the memory of the processor."""
     return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
 
 
-def fingerprint(network: Classifier, *parts: object) -> str:
+def fingerprint(network: nn.Module, *parts: object) -> str:
     """Return a checksum (hexadecimal) of the weights that a run starts from and all that it depends on."""
     digest = hashlib.sha256()
     for name, value in network.state_dict().items():

@@ -1,0 +1,184 @@
+"""The training loop of a tagger: killed, cancelled, short of memory, not a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.training.families.checkpoints import write_tiny_checkpoint
+from tests.training.families.spans_made import FILLER, joint_data, span_data
+from training.families.shared import steps as steps_of_tuning
+from training.families.shared.state import FitState, SavedRun
+from training.families.token_classifier import finetune
+from training.families.token_classifier.finetune import TaggedPieces, part_loss
+from training.families.token_classifier.model import TokenClassifierModel
+from training.families.token_classifier.network import TokenTagger
+from training.runs.span_pipeline import train_spans
+from training.spans import SpanDataset
+from training.types import RunSpec, TrainingError
+
+TEXTS = 300
+AN_EPOCH, THE_LAST = 17, 19  # steps, of the 270 texts that are not held back and of all
+Params = dict[str, Any]
+
+
+class Killed(Exception):
+    """Stands in for a cancelled run or a killed worker."""
+
+
+@pytest.fixture(scope="module")
+def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
+    folder = write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), [*FILLER, "."])
+    return {"checkpoint": str(folder), "learning_rate": 1e-2, "epochs": 3, "int8": False}
+
+
+def tuned(data: SpanDataset, params: Params) -> TokenClassifierModel:
+    return TokenClassifierModel(**params).fit(data, valid=data.rows([]))
+
+
+def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the run break off after so many steps, as soon as the state was saved."""
+    real = SavedRun.keep_up
+
+    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: FitState) -> None:
+        real(self, network, optimizer, progress)
+        if progress.step == steps:
+            raise Killed
+
+    monkeypatch.setattr(SavedRun, "keep_up", keep_up)
+
+
+@pytest.mark.parametrize("steps", [5, 34, 40])  # within an epoch, before the last one, within that
+def test_a_killed_run_goes_on_to_the_same_model(
+    params: Params, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.families.shared.state.SAVE_EVERY_SECONDS", 0.0)
+    data = joint_data(TEXTS)
+    whole = tuned(data, params)
+    with monkeypatch.context() as patch:
+        kill_after(steps, patch)
+        with pytest.raises(Killed):
+            tuned(data, params | {"scratch": tmp_path})
+    seen: list[int] = []
+    real = finetune._set_rate
+    monkeypatch.setattr(finetune, "_set_rate", lambda *given: (seen.append(1), real(*given))[1])
+    torch.rand(7)  # another process has drawn other numbers before
+    resumed = tuned(data, params | {"scratch": tmp_path})
+    assert len(seen) == 2 * AN_EPOCH + THE_LAST - steps
+    held, expected = whole.held_back()
+    assert len(held) == 30
+    for texts, one, other in (
+        (len(data), whole.word_scores(data.texts), resumed.word_scores(data.texts)),
+        (30, expected, resumed.held_back()[1]),
+    ):
+        assert len(one) == len(other) == texts
+        for ours, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(ours.logs, theirs.logs)
+            np.testing.assert_array_equal(ours.whole, theirs.whole)
+
+
+def test_what_was_held_back_is_scored_before_it_is_learned(params: Params) -> None:
+    model = tuned(span_data(TEXTS), params)
+    rows, found = model.held_back()
+    after = model.word_scores([span_data(TEXTS).texts[i] for i in rows])
+    assert all(not np.allclose(one.logs, other.logs) for one, other in zip(found, after, strict=True))
+
+
+def test_other_settings_or_texts_begin_anew(params: Params, tmp_path: Path) -> None:
+    short = params | {"scratch": tmp_path, "epochs": 1}
+    tuned(span_data(40), short)
+    tuned(span_data(40), short)
+    assert len(list(tmp_path.iterdir())) == 1
+    tuned(span_data(40), short | {"epochs": 2})
+    tuned(span_data(41), short)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_the_run_hands_over_scratch_and_tells_every_step(
+    params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps_of_tuning, "_TELL_SECONDS", 0.0)
+    told: list[tuple[str, float]] = []
+    data, test = span_data(90), span_data(150, seed=1)
+    train_spans(
+        RunSpec("token_classifier", params, scratch=tmp_path / "scratch"), data, tmp_path / "bundle",
+        tuning=data.rows([]), reporting=test, on_progress=lambda *stage: told.append(stage),
+    )  # fmt: skip
+    shares = [done for _stage, done in told]
+    assert shares == sorted(shares)
+    assert len({done for stage, done in told if stage == "fit"}) >= 18
+    assert len([done for stage, done in told if stage == "evaluate"]) >= 3
+    assert list((tmp_path / "scratch").glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("stage", ["fit", "tune", "export", "evaluate"])
+def test_a_cancelled_run_ends_in_any_stage_and_leaves_no_bundle(
+    params: Params, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps_of_tuning, "_TELL_SECONDS", 0.0)
+    told: list[str] = []
+
+    def cancel(now: str, done: float) -> None:
+        told.append(now)
+        if told.count(stage) > 2:  # when the stage began, and within it
+            raise Killed
+
+    data = span_data(90)
+    with pytest.raises(Killed):
+        train_spans(
+            RunSpec("token_classifier", params | {"epochs": 1}), data, tmp_path / "bundle",
+            tuning=span_data(40, seed=2), reporting=span_data(150, seed=1), on_progress=cancel,
+        )  # fmt: skip
+    assert told[-1] == stage
+    assert not (tmp_path / "bundle").exists()
+
+
+def short_of_memory(rows: int) -> Callable[..., tuple[torch.Tensor, ...]]:
+    real = TokenTagger.forward
+
+    def forward(self: Any, input_ids: torch.Tensor, *given: Any) -> tuple[torch.Tensor, ...]:
+        if self.training and len(input_ids) > rows:
+            raise torch.OutOfMemoryError
+        return real(self, input_ids, *given)
+
+    return forward
+
+
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, vectors: vectors)
+    # Half precision rounds too much to compare.
+    monkeypatch.setattr(finetune, "half_precision", lambda device: nullcontext())
+    network = tuned(joint_data(40), params | {"epochs": 1}).network_.train()
+    batch = [
+        TaggedPieces(
+            (2, 5 + i % 7, 6, 3), (0, 1, 1, 0), (-100, i % 5, -100 if i % 3 else 2, -100), (1.0, 0.0)
+        )
+        for i in range(16)
+    ]
+
+    def gradients() -> tuple[list[torch.Tensor], int]:
+        stepper = finetune.Stepper(network, 10_000)
+        stepper.gradients([3] * 16, part_loss(network, batch), lambda: None)
+        learned = [weights.grad for weights in network.parameters() if weights.grad is not None]
+        return [gradient.clone() for gradient in learned], stepper.most_rows
+
+    whole, _ = gradients()
+    monkeypatch.setattr(TokenTagger, "forward", short_of_memory(6))
+    parts, rows = gradients()
+    assert rows == 4
+    assert len(whole) == len(parts) > 10
+    for one, other in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+
+
+def test_a_loss_that_is_no_number_is_a_sentence(params: Params) -> None:
+    with pytest.raises(TrainingError, match=r"no longer a number after .* choose a lower learning rate"):
+        tuned(span_data(90), params | {"learning_rate": 1e30, "epochs": 20})
