@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -49,6 +50,7 @@ def seed(
     training: bool,
     fields: dict[str, Any],
     task: str = "",
+    span_labels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Make the project, its documents and its people; tell label keys, the lane of each document, a token."""
     lead = User.objects.create_user("lead", password=PASSWORD)
@@ -58,6 +60,7 @@ def seed(
         slug=SLUG,
         task=task or ("multi" if multi else "single"),
         labels=[(x, "") for x in labels],
+        span_labels=[(x, "") for x in span_labels],
     )
     projects.change_settings(project=project, changes={"training_enabled": training, **fields})
     rows = (

@@ -2,6 +2,7 @@
 
 python bench/loop.py --train F --test F --text COL --label COL --annotators 4 --budget 1000 --json OUT
 python bench/loop.py --task span --train F.conll --test F.conll --annotators 4 --budget 1000 --json OUT
+python bench/loop.py --task joint --train F.jsonl --test F.jsonl --annotators 4 --budget 1000 --json OUT
 """
 
 from __future__ import annotations
@@ -23,12 +24,17 @@ if not __package__:
 
 from bench.person import Person, Shown
 from bench.site import Site, percentiles
-from training.cli.spans.inputs import read_span_texts
+from training.cli.spans.inputs import read_span_texts, word_count
 from training.tagging.figures import entity_f1
-from training.types import Span
+from training.types import Span, mean_of_both
 
-Truth = list[tuple[str, list[str]]]
-SpanTruth = list[tuple[str, list[Span]]]
+Said = list[str | Span]
+"""Labels of a whole text, and its spans."""
+Truth = list[tuple[str, Said]]
+# By task, "" for labels of whole documents alone.
+FIGURES = {
+    "": ["macro_f1"], "span": ["entity_f1"], "joint": ["entity_f1", "macro_f1", "joint_f1"],
+}  # fmt: skip
 MARKS = [50, 100, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000]
 CALL = 500
 
@@ -36,13 +42,12 @@ CALL = 500
 class Labelling:
     """What all annotators share: the budget, the truth, what was acknowledged, which model chose cards."""
 
-    def __init__(
-        self, seeded: dict[str, Any], truth: Truth | SpanTruth, budget: int, think: tuple[float, float]
-    ) -> None:
+    def __init__(self, seeded: dict[str, Any], truth: Truth, budget: int, think: tuple[float, float]) -> None:
         self.truth, self.budget, self.think = truth, budget, think
         self.keys: dict[str, int] = seeded["labels"]
         self.documents: dict[str, tuple[int, str]] = seeded["documents"]
         self.given = {"pool": 0, "holdout": 0}
+        self.words = 0  # of the texts of the pool that were answered
         self.acknowledged: list[tuple[int, str]] = []
         self.took: list[float] = []
         self.first_seen: dict[int, float] = {}
@@ -61,7 +66,9 @@ class Labelling:
 
     def keep(self, name: str, card: Shown, following: Shown | None, took: float) -> None:
         with self.lock:
-            self.given[self.documents[str(card.document)][1]] += 1
+            place, lane = self.documents[str(card.document)]
+            self.given[lane] += 1
+            self.words += word_count([self.truth[place][0]]) if lane == "pool" else 0
             self.acknowledged.append((card.document, name))
             self.took.append(took)
             self.saw(following)
@@ -98,15 +105,17 @@ def read(path: Path, text: str, label: str, multi: str) -> Truth:
         return [(row[text], _cut(row[label], multi)) for row in rows]
 
 
-def _cut(cell: str, multi: str) -> list[str]:
+def _cut(cell: str, multi: str) -> Said:
     return [part for part in cell.split(multi) if part] if multi else [cell]
 
 
-def read_spans(path: Path) -> SpanTruth:
-    return [(one.text, list(one.spans)) for one in read_span_texts(path)]
+def read_spans(path: Path, task: str) -> Truth:
+    """Return texts with their spans, and with labels of the whole where the task has both."""
+    found = read_span_texts(path)
+    return [(one.text, [*(one.labels if task == "joint" else ()), *one.spans]) for one in found]
 
 
-def judge(url: str, seeded: dict[str, Any], test: Truth | SpanTruth) -> dict[str, Any]:
+def judge(url: str, seeded: dict[str, Any], test: Truth) -> dict[str, Any]:
     """Ask the published model for the test file's texts; return its F1, and the version that answered."""
     headers = {"Authorization": f"Bearer {seeded['token']}"}
     found: list[Any] = []
@@ -116,18 +125,30 @@ def judge(url: str, seeded: dict[str, Any], test: Truth | SpanTruth) -> dict[str
             texts = [text for text, _labels in test[start : start + CALL]]
             answer = client.post(f"/api/v1/projects/{seeded['slug']}/predict", json={"texts": texts})
             if answer.status_code == 409:  # nothing is published yet
-                return {"version": None, seeded["figure"]: None}
+                return {"version": None, **dict.fromkeys(seeded["figures"])}
             answer.raise_for_status()
             version = answer.json()["version"]
             found += [_told(text) for text in answer.json()["predictions"]]
-    figure = entity_f1 if seeded["figure"] == "entity_f1" else macro_f1
-    return {"version": version, seeded["figure"]: round(figure([said for _text, said in test], found), 4)}
+    reached = figures([said for _text, said in test], found)
+    return {"version": version, **{name: round(reached[name], 4) for name in seeded["figures"]}}
 
 
-def _told(prediction: dict[str, Any]) -> list[Any]:
-    if "spans" in prediction:
-        return [Span(one["start"], one["end"], one["label"]) for one in prediction["spans"]]
-    return list(prediction["labels"])
+def _told(prediction: dict[str, Any]) -> Said:
+    spans = [Span(one["start"], one["end"], one["label"]) for one in prediction.get("spans", ())]
+    return [*prediction.get("labels", ()), *spans]
+
+
+def figures(truth: list[Said], found: list[Said]) -> dict[str, float]:
+    """Return the F1 of spans, of labels of whole texts, and the mean of the two, of those that there are."""
+    spans = [[[one for one in said if isinstance(one, Span)] for said in side] for side in (truth, found)]
+    labels = [[[one for one in said if isinstance(one, str)] for said in side] for side in (truth, found)]
+    reached: dict[str, float] = {}
+    if any(spans[0]):
+        reached["entity_f1"] = entity_f1(*spans)
+    if any(labels[0]):
+        reached["macro_f1"] = macro_f1(*labels)
+    both = mean_of_both(reached.get("macro_f1"), reached.get("entity_f1"))
+    return reached if both is None else reached | {"joint_f1": both}
 
 
 def macro_f1(truth: list[Any], found: list[Any]) -> float:
@@ -140,9 +161,7 @@ def macro_f1(truth: list[Any], found: list[Any]) -> float:
     return sum(scores) / len(scores)
 
 
-def drive(
-    site: Site, seeded: dict[str, Any], work: Labelling, test: Truth | SpanTruth
-) -> list[dict[str, Any]]:
+def drive(site: Site, seeded: dict[str, Any], work: Labelling, test: Truth) -> list[dict[str, Any]]:
     """Let people label up to each mark, judge the published model there, go on; return the curve."""
     marks = [mark for mark in MARKS if mark < work.budget]
     work.target = marks[0] if marks else work.budget
@@ -154,14 +173,14 @@ def drive(
     for mark, following in zip(marks, [*marks[1:], work.budget], strict=True):
         while work.going.is_set():
             time.sleep(0.1)
-        curve.append({"labels": work.given["pool"], **judge(site.url, seeded, test)})
+        curve.append({"labels": work.given["pool"], "words": work.words, **judge(site.url, seeded, test)})
         print(f"{mark} labels: {curve[-1]}", file=sys.stderr)
         work.target = following
         work.going.set()
     for thread in threads:
         thread.join()
     settle(site, people[0], work)
-    curve.append({"labels": work.given["pool"], **judge(site.url, seeded, test)})
+    curve.append({"labels": work.given["pool"], "words": work.words, **judge(site.url, seeded, test)})
     return curve
 
 
@@ -177,26 +196,33 @@ def settle(site: Site, person: Person, work: Labelling, patience: float = 120) -
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     train, test = (_truth(path, options) for path in (options.train, options.test))
-    labels = sorted({str(getattr(one, "label", one)) for _text, said in train for one in said})
+    everything = [one for _text, said in train for one in said]
+    of_spans = sorted({str(one.label) for one in everything if isinstance(one, Span)})
+    labels = sorted({one for one in everything if isinstance(one, str)})
     with Site(database=options.database, redis=options.redis) as site:
         seeded = site.shell(
             "seed",
             texts=[text for text, _said in train],
-            labels=labels,
+            labels=labels or of_spans,
+            span_labels=of_spans if labels else [],
             multi=bool(options.multi),
             people=options.annotators,
             training=True,
             fields=dict(options.set),
             task=options.task,
         )
-        seeded["figure"] = "entity_f1" if options.task else "macro_f1"
+        seeded["figures"] = FIGURES[options.task]
         work = Labelling(seeded, train, options.budget, options.think)
         curve = drive(site, seeded, work, test)
         return report(work, curve, site.shell("tally"))
 
 
-def _truth(path: Path, options: argparse.Namespace) -> Truth | SpanTruth:
-    return read_spans(path) if options.task else read(path, options.text, options.label, options.multi)
+def _truth(path: Path, options: argparse.Namespace) -> Truth:
+    return (
+        read_spans(path, options.task)
+        if options.task
+        else read(path, options.text, options.label, options.multi)
+    )
 
 
 def report(work: Labelling, curve: list[dict[str, Any]], tally: dict[str, Any]) -> dict[str, Any]:
@@ -210,6 +236,7 @@ def report(work: Labelling, curve: list[dict[str, Any]], tally: dict[str, Any]) 
         **{name: value for name, value in curve[-1].items() if name.endswith("_f1")},
         "curve": curve,
         "pool_answers": work.given["pool"],
+        "pool_words": work.words,
         "holdout_answers": work.given["holdout"],
         **percentiles(work.took, "post_"),
         "lost": sum(key not in kept for key in work.acknowledged),
@@ -240,7 +267,9 @@ def main() -> None:
         parser.add_argument(name, type=Path, required=True)
     for name in ("--text", "--label"):
         parser.add_argument(name, default="", help="a column of the files")
-    parser.add_argument("--task", default="", choices=["", "span"], help="files of spans: CoNLL or JSONL")
+    parser.add_argument(
+        "--task", default="", choices=sorted(FIGURES), help="files of spans: CoNLL or JSONL; joint: JSONL"
+    )
     parser.add_argument("--multi", default="", metavar="SEP", help="what separates labels in a cell")
     parser.add_argument("--annotators", type=int, default=4)
     parser.add_argument("--budget", type=int, default=1000, help="answers in the pool lane")

@@ -83,6 +83,8 @@ def show(card: Comparison) -> str:
 def _figure(found: Evaluation) -> str:
     if found.judged is None:
         return "-"
+    if found.judged_by == "both":
+        return f"{_number(found.judged)} (spans {_number(found.micro_f1)}, labels {_number(found.macro_f1)})"
     low, high = (getattr(found, f"{found.judged_by}_{end}") for end in ("low", "high"))
     return f"{_number(found.judged)} ({_number(low)}-{_number(high)})"
 

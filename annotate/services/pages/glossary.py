@@ -208,6 +208,13 @@ TERMS: dict[str, Term] = {
             "together."
         ),
     ),
+    "token-alpha": Term(
+        _("token alpha"),
+        _(
+            "Krippendorff's alpha of all annotators together, each word being one decision: 1 where "
+            "they give every word the same label, 0 where they agree as often as by chance."
+        ),
+    ),
     "joint-f1": Term(
         _("joint F1"),
         _(

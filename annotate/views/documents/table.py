@@ -58,7 +58,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
         "disagreements": disagreements.count(project) if is_first else None,
-        "agreement": agreement.of_pairs(project) if is_first and project.task_type.marks_text else [],
+        "agreement": agreement.of(project) if is_first and project.task_type.marks_text else None,
         "handed_on": handed_on_service.waiting(project).count() if is_first else 0,
         "late_doubles": overview.late_doubles(project) if is_first else 0,
         "labels": {label.pk: label.name for label in project.labels.all()},

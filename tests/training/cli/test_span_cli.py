@@ -40,6 +40,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def add_labels(folder: Path) -> None:
+    """Give the texts of both files labels of the whole: whether they are about a house."""
+    for name in ("train", "test"):
+        rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
+        rows = [row | {"labels": ["home"] if "house" in row["text"] else []} for row in rows]
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+
+
 def train(folder: Path, *more: str) -> int:
     settings = {"checkpoint": folder / "checkpoint", "learning_rate": "1e-2", "epochs": "20"}
     return main(
@@ -86,10 +94,7 @@ def test_train_predict_and_bench_work_on_files_alone(
 def test_a_joint_task_learns_and_tells_labels_of_the_whole_text_too(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("train", "test"):
-        rows = [json.loads(line) for line in (folder / f"{name}.jsonl").read_text("utf-8").splitlines()]
-        rows = [row | {"labels": ["home"] if "house" in row["text"] else []} for row in rows]
-        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    add_labels(folder)
     slowly = ("--set", "learning_rate=3e-3", "--set", "epochs=30")
     assert train(folder, "--task", "joint", *slowly) == 0
     figures = json.loads((folder / "out.json").read_text("utf-8"))
@@ -147,7 +152,66 @@ def test_families_stand_side_by_side_by_label_as_well(
     shown = capsys.readouterr().out.splitlines()
     assert shown[0].split()[:3] == ["candidate", "entity", "F1"]
     by_label = [line.split() for line in shown[-3:]]
-    assert by_label[0] == ["label", "spans", "fast_spans", "token_classifier"]
+    assert by_label[0] == ["label", "support", "fast_spans", "token_classifier"]
     assert [line[0] for line in by_label[1:]] == ["loc", "per"]
     reports = {one["key"]: one for one in tuned["evaluation"]["per_class"]}
     assert by_label[1][3] == f"{reports['loc']['f1']:.3f}"
+
+
+def test_joint_models_are_compared_by_both_halves_of_their_answers(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_labels(folder)
+    asked = [
+        *("compare", "--task", "joint", "--families", "fast_spans,fast_spans:again"),
+        *("--train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl")),
+        *("--encoder", str(folder / "checkpoint"), "--cache", str(folder / "cache")),
+        *("--json", str(folder / "card.json")),
+    ]
+    assert main(asked) == 0
+    card = json.loads((folder / "card.json").read_text("utf-8"))
+    assert (card["documents"], card["classes"]) == (40, 3)
+    found = card["candidates"][0]["evaluation"]
+    assert found["judged_by"] == "both"
+    assert card["recommendation"]["name"] in ("fast_spans", "fast_spans:again")
+    shown = capsys.readouterr().out.splitlines()
+    assert f"(spans {found['micro_f1']:.3f}, labels {found['macro_f1']:.3f})" in shown[1]
+    assert [line.split()[0] for line in shown[-3:]] == ["home", "loc", "per"]
+
+
+def test_a_joint_task_is_simulated_in_words_and_texts(folder: Path) -> None:
+    add_labels(folder)
+    asked = [
+        *("simulate", "--task", "joint", "--strategy", "both_margins", "--text", "text"),
+        *("--train", str(folder / "train.jsonl"), "--test", str(folder / "test.jsonl")),
+        *("--encoder", str(folder / "checkpoint"), "--cache", str(folder / "cache")),
+        *("--seed-labels", "30", "--batch", "20", "--budget", "70", "--seeds", "0-1"),
+        *("--json", str(folder / "curve.json")),
+    ]
+    assert main(asked) == 0
+    content = json.loads((folder / "curve.json").read_text("utf-8"))
+    assert [len(curve["points"]) for curve in content["curves"]] == [3, 3]
+    assert [point["labels"] for point in content["mean"]] == [30, 50, 70]
+    words = [point["words"] for point in content["mean"]]
+    assert words == sorted(words)
+    for point in content["mean"]:
+        assert point["joint_f1"] == pytest.approx((point["entity_f1"] + point["macro_f1"]) / 2)
+    assert main([*asked, "--strategy", "margin"]) == 2
+
+
+def test_conll_cannot_hold_labels_of_whole_texts_and_says_what_can(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "train.conll").write_text("Anna\tB-per\n", "utf-8")
+    for command in ("train", "simulate", "compare"):
+        asked = [
+            *(command, "--task", "joint", "--train", str(folder / "train.conll")),
+            *("--test", str(folder / "test.jsonl"), "--json", str(folder / "out.json")),
+        ]
+        asked += {
+            "train": ["--family", "token_classifier", "--out", str(folder / "bundle")],
+            "simulate": ["--strategy", "random"],
+            "compare": ["--families", "token_classifier"],
+        }[command]
+        assert main(asked) == 2
+        assert "give JSONL" in capsys.readouterr().err

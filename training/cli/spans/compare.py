@@ -1,4 +1,4 @@
-"""`python -m training compare --task span`: families for spans side by side, by type as well."""
+"""`python -m training compare --task span` or `joint`: families side by side, by label as well."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from training.cli.spans.encoders import word_encoder_for
 from training.cli.spans.inputs import limited, read_span_datasets
 from training.preprocess.words import WAYS
 from training.reportcard.card import Candidate
-from training.reportcard.recommend import FoundSpans
+from training.reportcard.recommend import FoundBoth, FoundSpans
 from training.reportcard.span_measurement import MeasuredSpans, measure_spans
 from training.runs.span_pipeline import train_spans
 from training.spans import SpanDataset
 from training.tagging.ways import usual_way
+from training.tasks.joint import schema_of
 from training.types import RunSpec, TrainingError
 
 
@@ -39,18 +40,27 @@ class SpanFiles:
 def run(arguments: argparse.Namespace, plans: Sequence[ComparisonPlan]) -> None:
     """Train and measure every candidate, then print the card, and entity F1 of each label below it."""
     others = [arguments.test, *([arguments.tuning] if arguments.tuning else [])]
-    train, test, *rest = read_span_datasets([arguments.train, *others], arguments.text or "text")
+    paths = [arguments.train, *others]
+    train, test, *rest = read_span_datasets(paths, arguments.text or "text", arguments.task)
     train = limited(train, arguments.labels, arguments.seed)
     files = SpanFiles(replace(train, way=usual_way(train)), rest[0] if rest else train.rows([]), test)
     with tempfile.TemporaryDirectory(prefix="winnow-compare-") as scratch:
         folder = arguments.bundles or Path(scratch)
         rows = [_row(plan, files, folder / plan.name.replace(":", "-"), arguments) for plan in plans]
     candidates = [row.candidate if isinstance(row, MeasuredSpans) else row for row in rows]
-    found = {row.candidate.name: row.found for row in rows if isinstance(row, MeasuredSpans)}
-    card = card_of(candidates, FoundSpans(test.spans, found), len(test.schema), arguments)
+    card = card_of(candidates, _compared(rows, test), len(schema_of(test)), arguments)
     if arguments.json:
         arguments.json.write_text(json.dumps(card.to_json(), ensure_ascii=False, indent=1), "utf-8")
     print("\n".join([show(card), "", *_by_label(card.candidates)]))
+
+
+def _compared(rows: Sequence[Candidate | MeasuredSpans], test: SpanDataset) -> FoundSpans | FoundBoth:
+    """Return what the candidates found, by which they are compared: in labels of whole texts as well."""
+    measured = [row for row in rows if isinstance(row, MeasuredSpans)]
+    if test.labels is None:
+        return FoundSpans(test.spans, {row.candidate.name: row.found for row in measured})
+    said = {row.candidate.name: (row.found, row.decisions) for row in measured if row.decisions is not None}
+    return FoundBoth(test, said)
 
 
 def _row(
@@ -87,11 +97,11 @@ def _row(
 
 
 def _by_label(candidates: Sequence[Candidate]) -> list[str]:
-    """Return a line for each label: how many spans it has, and its F1 by each candidate."""
+    """Return a line for each label: how many spans or texts have it, and its F1 by each candidate."""
     found = [(one.name, one.evaluation.per_class) for one in candidates if one.evaluation]
     if not found:
         return []
-    rows = [("label", "spans", *(name for name, _labels in found))]
+    rows = [("label", "support", *(name for name, _labels in found))]
     for own in zip(*(labels for _name, labels in found), strict=True):
         figures = ("-" if one.f1 is None else f"{one.f1:.3f}" for one in own)
         rows.append((own[0].key, str(own[0].support), *figures))

@@ -86,6 +86,11 @@ def read_span_datasets(
 
     Labels of whole texts count where the task has both; a name that is used in both ways is refused.
     """
+    if task == JOINT.key and any(path.suffix.lower() in CONLL for path in paths):
+        raise TrainingError(
+            "CoNLL has no place for labels of whole texts, which the task joint learns: give JSONL, "
+            'one object a line with "text", "labels" and "spans".'
+        )
     files = [read_span_texts(path, text) for path in paths]
     keys = sorted({str(span.label) for file in files for one in file for span in one.spans})
     if not keys:

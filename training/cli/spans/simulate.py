@@ -1,4 +1,4 @@
-"""`python -m training simulate --task span`: what each further text with spans is worth, in words read."""
+"""`python -m training simulate --task span` or `joint`: what each further text is worth, in words read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from training.cli.inputs import parse_settings
 from training.cli.spans.encoders import word_encoder_for
 from training.cli.spans.inputs import read_span_datasets, word_count
 from training.families.build import build_span_model
+from training.figures.evaluate import macro_f1
 from training.figures.evidence import figure, is_enough, why_none
 from training.preprocess.word_encoder import WordEncoder
 from training.registry import CHOOSER, STRATEGIES, entry
@@ -24,9 +25,9 @@ from training.spans import SpanDataset
 from training.tagging.figures import entity_f1
 from training.tagging.signs import signs
 from training.tagging.ways import usual_way
-from training.tasks import JOINT
+from training.tasks.joint import schema_of
 from training.threads import machine
-from training.types import Json, RunSpec, TrainingError
+from training.types import Json, RunSpec, TrainingError, mean_of_both
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,24 @@ class SpanReplay:
 
 @dataclass(frozen=True, slots=True)
 class SpanPoint:
-    """One step of a learning curve: texts labelled so far, words read for it, F1 on the test file."""
+    """One step of a learning curve: texts labelled so far, words read for it, F1 on the test file.
+
+    `macro_f1` is of the labels of whole texts and `joint_f1` the mean of both, where the task has some.
+    """
 
     labels: int
     words: int
     entity_f1: float | None
+    macro_f1: float | None
+    joint_f1: float | None
     fit_s: float
     query_s: float
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Simulate every seed; write the JSON after each, so that a stopped run leaves what it has."""
-    if arguments.task == JOINT.key:
-        raise TrainingError("Labels of whole texts are not simulated beside spans; take --task span.")
-    train, test = read_span_datasets([arguments.train, arguments.test], arguments.text or "text")
+    files, text = [arguments.train, arguments.test], arguments.text or "text"
+    train, test = read_span_datasets(files, text, arguments.task)
     train = replace(train, way=usual_way(train))
     encoder, _root = word_encoder_for(arguments.family, arguments)
     plan = SpanReplay(
@@ -73,9 +78,12 @@ def run(arguments: argparse.Namespace) -> None:
         points = []
         for point in simulate_spans(plan, train, test, encoder, seed):
             points.append(asdict(point))
-            told = "-" if point.entity_f1 is None else f"{point.entity_f1:.4f}"
+            figures = {"entity F1": point.entity_f1}
+            if test.labels is not None:
+                figures |= {"macro-F1 of labels": point.macro_f1, "joint F1": point.joint_f1}
+            told = "  ".join(f"{name} {'-' if f1 is None else f'{f1:.4f}'}" for name, f1 in figures.items())
             print(
-                f"seed {seed}  {point.labels:6d} texts  {point.words:7d} words  entity F1 {told}  "
+                f"seed {seed}  {point.labels:6d} texts  {point.words:7d} words  {told}  "
                 f"fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
                 file=sys.stderr,
                 flush=True,
@@ -111,17 +119,25 @@ def simulate_spans(
         pool = model.word_scores([train.texts[i] for i in rest])
         decoder = tune_decoder(model, known, train.rows([]), pool).decoder
         fit_s = time.perf_counter() - started
-        given = decoder.spans(model.word_scores(test.texts))
-        reached = figure(entity_f1(test.spans, given), len(test))
+        said = model.word_scores(test.texts)
+        of_spans = figure(entity_f1(test.spans, decoder.spans(said)), len(test))
+        of_labels = None
+        if decoder.whole is not None and test.labels is not None:
+            decided = decoder.whole.decide(decoder.whole.scores(said))
+            of_labels = figure(macro_f1(test.labels.targets, decided), len(test))
         wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
         started = time.perf_counter()
         if wanted > 0:
             counts = known.label_counts
             needs_scores = entry(STRATEGIES, plan.strategy).reads_scores
-            view = PoolView(len(rest), signs(pool) if needs_scores else None, None, None, counts)
+            view = PoolView(
+                len(rest), signs(pool, decoder.whole) if needs_scores else None, None, None, counts
+            )
             chosen = choose(plan.strategy, view, wanted, rng, random_share=plan.random_share).indices
         query_s = time.perf_counter() - started
-        yield SpanPoint(len(labelled), word_count(known.texts), reached, fit_s, query_s)
+        read = word_count(known.texts)
+        both = mean_of_both(of_labels, of_spans)
+        yield SpanPoint(len(labelled), read, of_spans, of_labels, both, fit_s, query_s)
         if wanted <= 0:
             return
         labelled = np.concatenate([labelled, rest[chosen]])
@@ -135,10 +151,9 @@ def _check(plan: SpanReplay, train: SpanDataset) -> None:
             f"--budget must be at least --seed-labels and at most the {len(train)} documents there are."
         )
     strategy = entry(STRATEGIES, plan.strategy)
-    if not strategy.suits(train.schema.task) or strategy.reads_vectors:
-        raise TrainingError(
-            f"The strategy {plan.strategy!r} does not suit the task {train.schema.task.key!r}."
-        )
+    task = schema_of(train).task
+    if not strategy.suits(task) or strategy.reads_vectors:
+        raise TrainingError(f"The strategy {plan.strategy!r} does not suit the task {task.key!r}.")
 
 
 def mean_of(curves: list[Json]) -> list[dict[str, float | None]]:
@@ -148,7 +163,7 @@ def mean_of(curves: list[Json]) -> list[dict[str, float | None]]:
     means: list[dict[str, float | None]] = []
     for labels in shared:
         point: dict[str, float | None] = {"labels": labels}
-        for key in ("words", "entity_f1", "fit_s", "query_s"):
+        for key in ("words", "entity_f1", "macro_f1", "joint_f1", "fit_s", "query_s"):
             values = [step[labels][key] for step in steps]
             point[key] = None if None in values else float(np.mean(values))
         means.append(point)

@@ -15,6 +15,7 @@ from django.utils import timezone
 from annotate.models import Annotation, Document, Project, User
 from annotate.services.documents import filters
 from annotate.services.documents.spans import agreement
+from annotate.services.projects import labels
 from training.types import Answer, Span
 
 
@@ -126,7 +127,7 @@ def test_agreement_counts_equal_spans_and_those_that_share_a_letter(
 ) -> None:
     mark(document, annotator, span(document, "Ada", "person"), span(document, "Paris", "place"))
     mark(document, lead, span(document, "Ada met", "person"), span(document, "Paris", "place"))
-    (pair,) = agreement.of_pairs(entities)
+    (pair,) = agreement.of(entities).pairs
     assert (pair.one, pair.other, pair.documents) == ("anton", "lena", 1)
     assert (pair.exact, pair.overlapping) == (0.5, 1.0)
 
@@ -136,7 +137,40 @@ def test_agreement_of_people_who_found_nothing_is_no_figure(
 ) -> None:
     mark(document, annotator)
     mark(document, lead)
-    assert [(pair.exact, pair.overlapping) for pair in agreement.of_pairs(entities)] == [(None, None)]
+    assert [(pair.exact, pair.overlapping) for pair in agreement.of(entities).pairs] == [(None, None)]
+    assert agreement.of(entities).token_alpha is None
+
+
+def test_token_alpha_takes_each_word_for_one_decision(
+    entities: Project, document: Document, annotator: User, lead: User
+) -> None:
+    mark(document, annotator, span(document, "Ada", "person"), span(document, "Paris", "place"))
+    mark(document, lead, span(document, "Ada met", "person"), span(document, "Paris", "place"))
+    # Of six words (the full stop is one) five are alike: 12 values, 7 of them none, 3 a person, 2 a place.
+    expected = 1 - 11 * 2 / (12**2 - 7**2 - 3**2 - 2**2)
+    assert agreement.of(entities).token_alpha == pytest.approx(expected)
+
+
+def test_people_agree_on_labels_of_the_whole_text_beside_spans(
+    make_project: Callable[..., Project],
+    add_documents: Callable[..., list[Document]],
+    annotator: User,
+    lead: User,
+    sign_in: Callable[[User], Client],
+) -> None:
+    project = make_project(slug="both", labels=("asks", "thanks"), task="joint")
+    labels.add_labels(project=project, labels=[("person", "")], of_spans=True)
+    asks, thanks = (project.labels.get(name=name).pk for name in ("asks", "thanks"))
+    (document,) = add_documents(project, TEXT)
+    ada = span(document, "Ada", "person")
+    mark(document, annotator, ada).say(Answer((asks, thanks), (ada,)))
+    mark(document, lead, ada).say(Answer((asks,), (ada,)))
+    (pair,) = agreement.of(project).pairs
+    assert (pair.exact, pair.labels) == (1.0, pytest.approx(2 / 3))
+    assert agreement.of(project).token_alpha == 1.0
+    page = sign_in(lead).get(reverse("documents", args=["both"])).content.decode()
+    assert "F1 of labels" in page
+    assert '<td class="number">0.67</td>' in page
 
 
 def test_the_table_and_the_history_tell_what_was_marked(
