@@ -40,7 +40,7 @@ class PairAgreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class ProjectAgreement:
     """Each pair of people who answered the same texts, those with most of them first, and all together.
 
     `token_alpha` is Krippendorff's alpha of the labels of words, of which overlapping spans give one the
@@ -51,14 +51,14 @@ class Agreement:
     token_alpha: float | None
 
 
-def of(project: Project) -> Agreement:
+def of(project: Project) -> ProjectAgreement:
     """Return how far the project's annotators agree."""
     key = f"span-agreement:2:{project.pk}"
     if (kept := cache.get(key)) is None:
         pairs, alpha = _counted(project)
         kept = pairs, alpha
         cache.set(key, kept, COUNTED_SECONDS)
-    return Agreement(tuple(PairAgreement(*row) for row in kept[0]), kept[1])
+    return ProjectAgreement(tuple(PairAgreement(*row) for row in kept[0]), kept[1])
 
 
 Given = dict[int, list[tuple[str, Answer]]]
