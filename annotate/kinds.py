@@ -42,7 +42,7 @@ from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.mail import outbox
 from annotate.services.projects import merging
-from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule, tagging
+from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule, shadows, tagging
 from annotate.services.upkeep import sweep
 from annotate.services.versions import holdout, reportcards, rescore
 from annotate.services.webhooks import outbox as webhooks
@@ -274,6 +274,8 @@ KINDS = (
     of_jobs(JobKind.MERGE, INTERACTIVE, merge_labels, merging_due),
     of_jobs(JobKind.WATCH, INTERACTIVE, watch, windows_due),
     of_jobs(JobKind.HOLDOUT, INTERACTIVE, holdout.score, holdout.due),
+    # Where slow work has its workers, of low priority, so that no model is published later for it.
+    of_jobs(JobKind.SHADOW, FINETUNING, shadows.train, shadows.due),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 MODELS: tuple[type[Work], ...] = tuple(dict.fromkeys(kind.model for kind in KINDS))

@@ -36,7 +36,7 @@ from annotate.views.people import (
     second_factor,
 )
 from annotate.views.scheme import dictionary, guidelines, labels
-from annotate.views.versions import comparison, drift, reportcard, shares, thresholds
+from annotate.views.versions import comparison, drift, reportcard, saved_labels, shares, thresholds
 from annotate.views.versions import page as versions
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -201,6 +201,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/<slug:slug>/versions/<int:number>/revise/", thresholds.revise, name="version-revise"),
     path("projects/<slug:slug>/shares/", shares.page, name="shares"),
     path("projects/<slug:slug>/shares/csv/", shares.download, name="shares-csv"),
+    path("projects/<slug:slug>/saved/", saved_labels.page, name="saved-labels"),
+    path("projects/<slug:slug>/saved/csv/", saved_labels.download, name="saved-labels-csv"),
     path("projects/<slug:slug>/versions/compare/", comparison.page, name="version-compare"),
     path("projects/<slug:slug>/versions/compare/csv/", comparison.download, name="version-compare-csv"),
     path("projects/<slug:slug>/versions/<int:number>/card/", versions.model_card_page, name="version-card"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from training.types import FloatArray, IntArray
 
 WORD_SIGNS = ("token_margin", "entity_mass", "mnlp")
@@ -30,7 +33,16 @@ class PoolView:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The chosen rows of a pool, the most wanted first, with the score each was chosen for."""
+    """The chosen rows of a pool, the most wanted first, with the score each was chosen for.
+
+    `random` (chosen,) tells which were drawn at random, None where none was.
+    """
 
     indices: IntArray  # (chosen,)
     scores: FloatArray  # (chosen,)
+    random: NDArray[np.bool_] | None = None
+
+    @property
+    def drawn(self) -> IntArray:
+        """The rows that were drawn at random."""
+        return self.indices[:0] if self.random is None else self.indices[self.random]

@@ -47,7 +47,14 @@ from annotate.models.projects import DictionaryEntry, GuidelinesVersion, Label, 
 from annotate.models.queue import Assignment, Batch, Card, HandedOnAnswer, WorkList
 from annotate.models.runs import TrainingRun
 from annotate.models.vectors import Embedding, Neighbourhood
-from annotate.models.versions import ClassMetric, KeptScores, ModelVersion, Publication, ReportCard
+from annotate.models.versions import (
+    ClassMetric,
+    KeptScores,
+    ModelVersion,
+    Publication,
+    ReportCard,
+    Shadow,
+)
 from annotate.models.work import WorkerPulse
 
 __all__ = [
@@ -107,6 +114,7 @@ __all__ = [
     "SavedView",
     "ReportCard",
     "Restoration",
+    "Shadow",
     "Sweep",
     "TrainingRun",
     "UnindexedText",

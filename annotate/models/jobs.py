@@ -27,6 +27,7 @@ class JobKind(models.TextChoices):
     MERGE = "merge", _("Merging labels")
     WATCH = "watch", _("Looking at what was predicted")
     HOLDOUT = "holdout", _("Scoring the holdout")
+    SHADOW = "shadow", _("Training shadow models")
 
 
 class Job(Work):

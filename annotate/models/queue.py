@@ -7,8 +7,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from annotate.models.accounts import User
-from annotate.models.annotations import Annotation, AnswerField, SentDecision
-from annotate.models.documents import Document
+from annotate.models.annotations import Annotation, AnswerField, Outcome, SentDecision
+from annotate.models.documents import Document, Lane
 from annotate.models.projects import Project
 from annotate.models.versions import ModelVersion
 
@@ -65,6 +65,16 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def leased(self) -> AssignmentQuerySet:
         return self.filter(state=AssignmentState.LEASED)
 
+    def of_queue(self) -> AssignmentQuerySet:
+        """Return places of the pool that are of no list: what a lead lists was neither chosen nor drawn."""
+        return self.filter(document__lane=Lane.POOL, work_list=None)
+
+    def answered_draws(self) -> AssignmentQuerySet:
+        """Return the documents that were drawn at random and have an answer, once each."""
+        drawn = self.of_queue().filter(is_random=True, state=AssignmentState.DONE)
+        answered = drawn.filter(document__annotations__outcome=Outcome.ANSWERED)
+        return answered.values("document").distinct()  # type: ignore[return-value]
+
     def open_to(self, annotator: User) -> AssignmentQuerySet:
         """Leave out documents that `annotator` has a place at, or has decided on, already."""
         places = Assignment.objects.filter(document=models.OuterRef("document"), annotator=annotator)
@@ -78,6 +88,7 @@ class Assignment(models.Model):
     A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
     of the card that shows it now: a decision sent twice carries the same one. A place that a page only holds
     ahead, behind the card on the screen, `is_ahead`. A place of a list is for the people of that list alone.
+    The document of one that `is_random` was drawn from all of the pool that had no label then.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
@@ -93,6 +104,7 @@ class Assignment(models.Model):
     expires_at = models.DateTimeField(null=True)
     card = models.UUIDField(null=True, unique=True)
     is_ahead = models.BooleanField(default=False, db_default=False)
+    is_random = models.BooleanField(default=False, db_default=False)
 
     objects = AssignmentQuerySet.as_manager()
 
@@ -111,6 +123,9 @@ class Assignment(models.Model):
                 fields=["work_list", "state", "rank"],
                 condition=models.Q(work_list__isnull=False),
                 name="assignment_list_order",
+            ),
+            models.Index(
+                fields=["project"], condition=models.Q(is_random=True), name="assignment_drawn_at_random"
             ),
         ]
 

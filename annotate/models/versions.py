@@ -311,6 +311,62 @@ class KeptScores(models.Model):
         return f"{self.sample} by {self.version}"
 
 
+class Shadow(models.Model):
+    """What models of documents drawn at random reach, beside models of as many chosen ones.
+
+    Both have `labels` documents, are of the version's family, and were measured on `documents` reporting
+    ones. So many chosen documents as are `needed`, between `fewest` and `most`, give what the drawn ones do;
+    None is more than the `tried` ones.
+    """
+
+    version = models.OneToOneField(ModelVersion, models.CASCADE, related_name="shadow")
+    labels = models.PositiveIntegerField()
+    documents = models.PositiveIntegerField()
+    drawn_f1 = models.FloatField()
+    drawn_low = models.FloatField()
+    drawn_high = models.FloatField()
+    chosen_f1 = models.FloatField()
+    chosen_low = models.FloatField()
+    chosen_high = models.FloatField()
+    needed = models.PositiveIntegerField(null=True)
+    fewest = models.PositiveIntegerField(null=True)
+    most = models.PositiveIntegerField(null=True)
+    tried = models.PositiveIntegerField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"shadow of {self.version}"
+
+    @property
+    def drawn(self) -> tuple[float, float]:
+        return self.drawn_low, self.drawn_high
+
+    @property
+    def chosen(self) -> tuple[float, float]:
+        return self.chosen_low, self.chosen_high
+
+    @property
+    def saved(self) -> int | None:
+        """How many labels choosing has saved at this size, below 0 where it cost some."""
+        return None if self.needed is None else self.labels - self.needed
+
+    @property
+    def least_saved(self) -> int | None:
+        return None if self.most is None else self.labels - self.most
+
+    @property
+    def most_saved(self) -> int | None:
+        return None if self.fewest is None else self.labels - self.fewest
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the interval says that labels were saved, and not only that some may have been."""
+        return self.least_saved is not None and self.least_saved > 0
+
+
 class ReportCard(models.Model):
     """A project's models measured side by side: `content` is the JSON of `training.reportcard.card.Card`.
 

@@ -21,6 +21,7 @@ from annotate.models import (
     OutOfFoldScore,
     Prediction,
     Project,
+    Shadow,
     TrainingRun,
     User,
 )
@@ -30,6 +31,7 @@ from annotate.queues import QUEUES
 from annotate.services import sentences
 from annotate.services.documents import filters, history, search
 from annotate.services.documents.columns import OF_META
+from annotate.services.quality import saved_labels
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
 from annotate.services.work import limits
@@ -91,6 +93,19 @@ def span(ends: tuple[float, float]) -> str:
 def ends(measured: Figure) -> str:
     """Write the interval of a figure; nothing where it has none."""
     return "" if measured.low is None or measured.high is None else span((measured.low, measured.high))
+
+
+@register.filter
+def needed_labels(shadow: Shadow) -> str:
+    """Write how many chosen labels give what the drawn ones do."""
+    return saved_labels.counted(shadow.needed, shadow)
+
+
+@register.filter
+def needed_ends(shadow: Shadow) -> str:
+    """Write the interval of that."""
+    ends = (saved_labels.counted(end, shadow) for end in (shadow.fewest, shadow.most))
+    return "–".join(ends)
 
 
 @register.filter

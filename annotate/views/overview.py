@@ -13,6 +13,7 @@ from annotate.services.labeling import work_lists
 from annotate.services.llm import answers
 from annotate.services.pages import overview, projection, suggestions
 from annotate.services.pages.next_steps import todo
+from annotate.services.quality import saved_labels
 
 MOST_MENTIONS = 10
 WORST = 15  # labels on the overview; the version's own page has them all
@@ -32,6 +33,7 @@ def project(request: HttpRequest, slug: str) -> HttpResponse:
         "steps": todo.steps(project, published=version, is_lead=leads),
         "versions": curve,
         "suggestions": suggestions.worth(project),
+        "saved": saved_labels.told(project),
         "foretold": projection.sentences(curve),
         "metrics": overview.class_metrics(version)[:WORST] if version else [],
         "confusions": overview.confusions(version) if version else [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,6 +174,24 @@ def macro_f1_interval(
     """Return the 95 % bootstrap interval of macro-F1, or macro-F-beta, None where no label has support."""
     low, high = _interval(_resample([targets > 0, decisions], rng, resamples).macro_f1(beta))
     return _number(low), _number(high)
+
+
+def resampled_macro_f1(
+    targets: FloatArray,
+    models: Sequence[Decisions],
+    rng: np.random.Generator,
+    *,
+    resamples: int = RESAMPLES,
+) -> tuple[Figures, Figures]:
+    """Return macro-F1 (models,) of several models, and (models, resamples) on the same resampled documents.
+
+    It is 0 where no document has a label.
+    """
+    true = targets > 0
+    seen = [_count(true, one).macro_f1() for one in models]
+    weights, (has, *rows) = _resampled_patterns([true, *models], rng, resamples)
+    drawn = [_weigh(weights, has, one).macro_f1() for one in rows]
+    return np.nan_to_num(np.array(seen)), np.nan_to_num(np.array(drawn))
 
 
 def micro_f1(targets: FloatArray, decisions: Decisions) -> float | None:

@@ -18,6 +18,9 @@ FEWEST = 10
 FEWEST_OF_A_LABEL = 10
 """Documents of one label: with fewer, its precision and recall are told as counts, "3 of 4"."""
 
+FEWEST_DRAWN = 50
+"""Labelled documents drawn at random: models of fewer tell nothing of what choosing is worth."""
+
 Z = 1.959964  # the normal quantile of a 95 % interval
 
 Values = NDArray[np.float64]

@@ -16,7 +16,7 @@ from training.threads import one_thread
 def random_order(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     """Choose at random: the baseline that every strategy has to beat."""
     indices = rng.permutation(pool.size)[:n].astype(np.int64)
-    return Selection(indices, np.zeros(len(indices), np.float32))
+    return Selection(indices, np.zeros(len(indices), np.float32), np.ones(len(indices), bool))
 
 
 def choose_batch(
@@ -39,4 +39,5 @@ def choose_batch(
     indices = np.concatenate([chosen.indices, added])
     scores = np.concatenate([chosen.scores, np.zeros(len(added), np.float32)])
     order = rng.permutation(len(indices)) if strays else np.arange(len(indices))
-    return Selection(indices[order], scores[order])
+    is_random = np.append(np.isin(chosen.indices, chosen.drawn), np.ones(len(added), bool))
+    return Selection(indices[order], scores[order], is_random[order])

@@ -55,14 +55,22 @@ def append(
     number: int,
     batch: Batch | None,
     start: float | None = None,
+    drawn: Collection[int] = (),
 ) -> list[Assignment]:
     """Queue documents that have no place yet at `number` places each: from the rank `start` on, or last.
 
-    Ranks are times, so that no place has to be read.
+    Ranks are times, so that no place has to be read. `drawn` are the keys of those drawn at random.
     """
     slots, start = missing(number, ()), time.time() if start is None else start
     return Assignment.objects.bulk_create(
-        Assignment(project=project, document=document, batch=batch, slot=slot, rank=start + i * STEP)
+        Assignment(
+            project=project,
+            document=document,
+            batch=batch,
+            slot=slot,
+            rank=start + i * STEP,
+            is_random=document.pk in drawn,
+        )
         for i, document in enumerate(documents)
         for slot in slots
     )
@@ -106,6 +114,7 @@ def fit(*, project: Project, keys: Collection[int] | None = None) -> None:
                 batch_id=first.batch_id if first else None,
                 slot=slot,
                 rank=first.rank if first else time.time() + i * STEP,
+                is_random=first is not None and first.is_random,
             )
             for slot in missing(number, slots, answers[key])
         ]

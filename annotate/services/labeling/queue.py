@@ -279,18 +279,26 @@ def top_up(*, project: Project) -> int:
         holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
     documents = holdout + pool
     random.shuffle(documents)
-    return len(places.append(project=project, documents=documents, number=number, batch=None))
+    # Once strategies have chosen, what nobody has is no even draw of the pool any more.
+    drawn = () if project.batches.exists() else {document.pk for document in pool}
+    return len(places.append(project=project, documents=documents, number=number, batch=None, drawn=drawn))
 
 
 @transaction.atomic
 def refill(
-    *, project: Project, strategy: str, version: ModelVersion | None, documents: Sequence[int]
+    *,
+    project: Project,
+    strategy: str,
+    version: ModelVersion | None,
+    documents: Sequence[int],
+    drawn: Collection[int] = (),
 ) -> Batch:
     """Put chosen documents at the front of the queue, most wanted first, in place of untouched older ones.
 
     What `put_first` has put there stays in front of them.
-    `documents` are keys; those that somebody has meanwhile are left out. Each place of the batch is a
-    holdout document with the project's probability, so that reported figures grow with the pool's labels.
+    `documents` are keys; those that somebody has meanwhile are left out. Those that are `drawn` came at
+    random. Each place of the batch is a holdout document with the project's probability, so that reported
+    figures grow with the pool's labels.
     """
     number = places.wanted(project)
     batch = Batch.objects.create(project=project, strategy=strategy, version=version)
@@ -300,7 +308,7 @@ def refill(
     untouched = queued.waiting().exclude(document__in=touched).exclude(document__in=decided)
     untouched.exclude(pk__in=queued.filter(batch__strategy=NEW_TOPICS).values("pk")).delete()
     mixed = _with_holdout(project, documents)
-    places.append(project=project, documents=mixed, number=number, batch=batch)
+    places.append(project=project, documents=mixed, number=number, batch=batch, drawn=drawn)
     return batch
 
 

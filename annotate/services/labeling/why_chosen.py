@@ -20,20 +20,20 @@ def sentence(*, project: Project, card: Card, document: Document, near: Sequence
     """Return the sentence for a card that is leased; "" where none may be told.
 
     `near` are the names of two labels whose scores are close, where the card shows what the model says.
-    Some texts of each batch are drawn at random, and which is not kept: hence the "or" of some sentences.
     """
     if project.why_chosen == WhyChosen.NEVER:
         return ""
     if document.lane == Lane.HOLDOUT:
         is_named = project.why_chosen == WhyChosen.ALL
         return _("It was drawn at random, to measure the models.") if is_named else _at_random()
-    place = Assignment.objects.filter(card=card.key).values_list("batch__strategy", "work_list").first()
-    if place is None:
+    place = Assignment.objects.filter(card=card.key)
+    found = place.values_list("batch__strategy", "work_list", "is_random").first()
+    if found is None:
         return ""
-    key, work_list = place
+    key, work_list, is_random = found
     if work_list is not None:
         return _("A lead chose it for this list.")
-    if key is None:
+    if key is None or is_random:
         return _at_random()
     return _of_strategy(key, near)
 
@@ -47,11 +47,11 @@ def _of_strategy(key: str, near: Sequence[str]) -> str:
     if strategy.reads_scores and near and ScoreKind.EXCLUSIVE in strategy.score_kinds:
         return _("The model wavers between %(one)s and %(other)s.") % {"one": near[0], "other": near[1]}
     if strategy.expects_spans:
-        return _("The model expects something to mark in it, or it was drawn at random.")
+        return _("The model expects something to mark in it.")
     if strategy.reads_scores and ScoreKind.WORDS in strategy.score_kinds:
-        return _("The model was unsure of a word in it, or it was drawn at random.")
+        return _("The model was unsure of a word in it.")
     if strategy.reads_scores:
-        return _("The model was unsure of it, or it was drawn at random.")
+        return _("The model was unsure of it.")
     return _("It was chosen to cover all kinds of texts.") if strategy.reads_vectors else _at_random()
 
 

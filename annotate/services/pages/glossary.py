@@ -253,6 +253,13 @@ TERMS: dict[str, Term] = {
         _("teacher"),
         _("A strong version whose answers to unlabelled texts a cheap family learns from."),
     ),
+    "shadow-model": Term(
+        _("shadow model"),
+        _(
+            "A model that learns from documents drawn at random alone and never serves: beside one of as "
+            "many chosen documents it shows how many labels choosing has saved."
+        ),
+    ),
     "drift": Term(
         _("drift"),
         _(

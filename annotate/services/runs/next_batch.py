@@ -50,5 +50,10 @@ def choose(
     rng = np.random.default_rng()
     n = min(project.batch_size, view.size)
     selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
-    documents = snapshot.pool_ids[selection.indices].tolist()  # the most wanted first
-    return queue.refill(project=project, strategy=key, version=version, documents=documents)
+    return queue.refill(
+        project=project,
+        strategy=key,
+        version=version,
+        documents=snapshot.pool_ids[selection.indices].tolist(),  # the most wanted first
+        drawn=set(snapshot.pool_ids[selection.drawn].tolist()),
+    )

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 Told = Callable[..., str]
 
 RANDOM = "It was drawn at random."
-UNSURE = "The model was unsure of it, or it was drawn at random."
+UNSURE = "The model was unsure of it."
 WAVERS = "The model wavers between green and blue."
 
 
