@@ -146,9 +146,20 @@ def test_a_batch_holds_its_random_share_and_no_document_twice(
 ) -> None:
     pool = a_pool(scores)
     plain = set(margin(pool, 100, rng).indices.tolist())
-    chosen = choose_batch("margin", pool, 100, rng, random_share=0.5).indices.tolist()
+    selection = choose_batch("margin", pool, 100, rng, random_share=0.5)
+    chosen = selection.indices.tolist()
     assert len(set(chosen)) == 100
     assert 10 < len(set(chosen) - plain) < 60
+    # What was drawn is told apart: the rest are the most wanted ones.
+    rest = set(chosen) - set(selection.drawn.tolist())
+    assert rest == set(margin(pool, len(rest), rng).indices.tolist())
+
+
+def test_random_order_is_drawn_as_a_whole(scores: FloatArray, rng: np.random.Generator) -> None:
+    pool = a_pool(scores)
+    selection = choose_batch("random", pool, 20, rng, random_share=0.3)
+    assert sorted(selection.drawn) == sorted(selection.indices)
+    assert not len(choose_batch("margin", pool, 20, rng).drawn)
 
 
 def test_a_pool_smaller_than_the_batch_is_chosen_whole(scores: FloatArray, rng: np.random.Generator) -> None:

@@ -117,3 +117,15 @@ def test_an_earlier_decision_has_no_such_line(project: Project, annotator: User,
     assert view.card is not None
     decisions.submit(project=project, annotator=annotator, card=view.card.key, outcome="skipped")
     assert card.previous_card(project, annotator, before=None).why_chosen == ""
+
+
+def test_what_was_drawn_at_random_says_so_whatever_the_strategy(
+    project: Project, annotator: User, add_documents: Callable[..., list[Document]]
+) -> None:
+    Project.objects.filter(pk=project.pk).update(why_chosen=WhyChosen.POOL)
+    project.refresh_from_db()
+    (document,) = add_documents(project, "a text")
+    queue.refill(
+        project=project, strategy="margin", version=None, documents=[document.pk], drawn={document.pk}
+    )
+    assert card.next_card(project, annotator).why_chosen == RANDOM
