@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from annotate.models import Assignment, Corridor, DriftAlarm, PredictionWindow, Project, User
@@ -14,6 +15,7 @@ from annotate.models.jobs import MailKind, WebhookEvent
 from annotate.models.queue import AssignmentState
 from annotate.models.work import Work
 from annotate.services import events
+from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.drift import strange_texts
 from annotate.services.mail import outbox
 from annotate.services.runs import schedule
@@ -24,6 +26,16 @@ SNOOZED_FOR = timedelta(days=7)
 MOST_LEARNED = 0.8  # of the answers to an alarm's texts
 
 
+def bring_to_today(project: Project) -> None:
+    """Let times that a clock which went back has left in the future be no later than they can be now.
+
+    What is usual would else begin on that day, and until then no window would be compared with anything.
+    """
+    now, latest = timezone.now(), timezone.now() + SNOOZED_FOR
+    Corridor.objects.filter(project=project, began_at__gt=now).update(began_at=now)
+    Corridor.objects.filter(project=project, snoozed_until__gt=latest).update(snoozed_until=latest)
+
+
 def is_due(corridor: Corridor) -> bool:
     """Tell whether the newest windows in a row are outside, and nothing keeps an alarm from being raised."""
     now, project = timezone.now(), corridor.project
@@ -31,7 +43,10 @@ def is_due(corridor: Corridor) -> bool:
         return False
     since = now - timedelta(hours=corridor.rest_hours)
     raised = project.drift_alarms.all()
-    if raised.filter(ended_at=None).exists() or raised.filter(raised_at__gt=since).exists():
+    if (
+        raised.filter(ended_at=None).exists()
+        or raised.filter(raised_at__gt=since, raised_at__lte=now).exists()
+    ):
         return False
     windows = project.prediction_windows.all()
     if corridor.began_at is not None:
@@ -77,7 +92,10 @@ def end_answered() -> int:
         if current is None or current.run is None or current.run.started_at is None:
             continue
         number = answers.count()
-        learned = answers.filter(updated_at__lt=current.run.started_at).count()
+        # Of answers that a clock has dated ahead of today their order tells whether the run has read them.
+        newest = SnapshotSummary.load(current.run.snapshot).annotation
+        dated_ahead = Q(updated_at__gt=timezone.now(), pk__lte=newest)
+        learned = answers.filter(Q(updated_at__lt=current.run.started_at) | dated_ahead).count()
         if number and learned >= MOST_LEARNED * number:
             _end(alarm, by=None)
             ended += 1

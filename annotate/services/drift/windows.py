@@ -48,6 +48,7 @@ def close_next(project: Project) -> Sequence[Work] | None:
     window = _fold(project)
     if window is None:
         return None
+    alarms.bring_to_today(project)
     _judge(window)
     return alarms.raise_alarm(window) if alarms.is_due(Corridor.of(project)) else ()
 

@@ -60,8 +60,9 @@ def ask(
 def ask_if_rested(*, kind: JobKind, project: Project, version: ModelVersion | None = None) -> list[Job]:
     """Open a job that nobody asked for, unless one like it is live or has failed or been cancelled lately."""
     alike = _of_subject(kind, project, version)
-    since = timezone.now() - timedelta(seconds=REST_SECONDS)
-    unwanted = alike.filter(state__in=[WorkState.FAILED, WorkState.CANCELLED], finished_at__gte=since)
+    now = timezone.now()
+    lately = (now - timedelta(seconds=REST_SECONDS), now)  # not what a clock that went back dated ahead
+    unwanted = alike.filter(state__in=[WorkState.FAILED, WorkState.CANCELLED], finished_at__range=lately)
     if alike.live().exists() or unwanted.exists():
         return []
     return ask(kind=kind, project=project, version=version)

@@ -29,6 +29,7 @@ from annotate.models import (
 )
 from annotate.models.annotations import Outcome
 from annotate.models.queue import AssignmentState
+from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.drift import alarms, shown, strange_texts, windows
 from annotate.services.labeling import queue
 from annotate.services.mail import outbox
@@ -157,6 +158,38 @@ def test_no_second_alarm(kept_quiet: str, traffic: Traffic, project: Project, le
     assert DriftAlarm.objects.count() == (1 if kept_quiet == "open" else 2)
 
 
+AHEAD = timedelta(days=400)  # by which a clock was wrong that somebody has set right meanwhile
+
+
+def test_what_is_usual_does_not_begin_in_the_future(traffic: Traffic) -> None:
+    Corridor.objects.update(began_at=timezone.now() + AHEAD)
+    traffic(*[USUAL] * 7)  # the first of them began before the clock was looked at
+    assert Corridor.objects.get().began_at < timezone.now()
+    traffic(MOVED, MOVED)
+    assert DriftAlarm.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["snoozed_until", "raised_at"])
+def test_no_quiet_lasts_until_a_day_that_a_wrong_clock_has_named(
+    field: str, traffic: Traffic, project: Project, lead: User
+) -> None:
+    traffic(*[USUAL] * 6)
+    if field == "snoozed_until":
+        alarms.snooze(project=project, by=lead)
+        Corridor.objects.update(snoozed_until=timezone.now() + AHEAD)
+        traffic(MOVED)
+        left = Corridor.objects.get().snoozed_until - timezone.now()
+        assert timedelta(days=6) < left < timedelta(days=8)
+        Corridor.objects.update(snoozed_until=timezone.now())
+    else:
+        window = PredictionWindow.objects.first()
+        DriftAlarm.objects.create(project=project, window=window, ended_at=timezone.now())
+        DriftAlarm.objects.update(raised_at=timezone.now() + AHEAD)
+    before = DriftAlarm.objects.count()
+    traffic(MOVED, MOVED)
+    assert DriftAlarm.objects.count() == before + 1
+
+
 def test_what_a_lead_takes_as_usual_is_learned_anew(traffic: Traffic, project: Project, lead: User) -> None:
     traffic(*[USUAL] * 6, MOVED, MOVED)
     alarms.take_as_usual(alarm=DriftAlarm.objects.get(), by=lead)
@@ -245,6 +278,28 @@ def test_an_alarm_ends_when_its_texts_are_answered_and_learned(
     assert alarms.end_answered() == 1
     assert DriftAlarm.objects.get().ended_by is None
     assert Corridor.of(project).began_at is not None
+
+
+@pytest.mark.parametrize("has_read_them", [True, False])
+def test_answers_that_a_wrong_clock_dated_ahead_end_an_alarm_once_a_run_has_read_them(
+    has_read_them: bool,
+    traffic: Traffic,
+    project: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+) -> None:
+    (document,) = add_documents(project, "the moon")
+    traffic(*[USUAL] * 6, MOVED, MOVED)
+    batch = queue.put_first(project=project, version=None, documents=[document.pk])
+    DriftAlarm.objects.update(batch=batch, queued=1)
+    answer = project.annotations.create(document=document, annotator=annotator, outcome=Outcome.ANSWERED)
+    project.annotations.update(updated_at=timezone.now() + AHEAD)
+    Assignment.objects.filter(batch=batch).update(state=AssignmentState.DONE)
+    run = _publish(project, number=2).run
+    assert run is not None
+    run.snapshot = SnapshotSummary(annotation=answer.pk - (not has_read_them)).dump()
+    run.save()
+    assert alarms.end_answered() == has_read_them
 
 
 def _publish(project: Project, *, number: int) -> ModelVersion:
