@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from annotate.models.projects import Label, Project
 from annotate.models.runs import RunKind, TrainingRun
-from training.bundles.bundle import MANIFEST, BundleError, file_checksum
+from training.bundles.bundle import MANIFEST, BundleError, file_checksum, identity
 from training.figures.evidence import FEWEST, FEWEST_OF_A_LABEL, wilson
 from training.registry import FAMILIES
 from training.types import mean_of_both
@@ -33,14 +33,14 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 class ModelVersion(models.Model):
     """A bundle on disk and the figures it was judged by. `bundle` is relative to BUNDLE_ROOT.
 
-    `bundle_digest` is the checksum of its manifest, which holds those of its files; a version of an earlier
-    site whose bundle was gone already has none. `label_ids` gives the label of each score column; `report`
-    holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder whose vectors it
-    reads, where it does. Scores of a version that is not `calibrated` only rank labels. One that `is_refused`
-    was compared and lost too much; others that do not serve were never tried, or are left to a lead. `gain`
-    is by how much it was measured better than the best so far of its kind, where the two were compared. One
-    that `revises` another scores as that one does and decides by thresholds that a lead has set; programs get
-    no label for a text whose confidence is under `abstain_below`.
+    `bundle_digest` is the checksum of its manifest without a card, which holds those of its files; a version
+    of an earlier site whose bundle was gone already has none. `label_ids` gives the label of each score
+    column; `report` holds the whole evaluation as it was stored; `encoder` is the fingerprint of the encoder
+    whose vectors it reads, where it does. Scores of a version that is not `calibrated` only rank labels. One
+    that `is_refused` was compared and lost too much; others that do not serve were never tried, or are left
+    to a lead. `gain` is by how much it was measured better than the best so far of its kind, where the two
+    were compared. One that `revises` another scores as that one does and decides by thresholds that a lead
+    has set; programs get no label for a text whose confidence is under `abstain_below`.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="versions")
@@ -150,7 +150,9 @@ class ModelVersion(models.Model):
 
     def has_its_own_bundle(self) -> bool:
         """Tell whether the manifest in the bundle's folder is the one that the version was recorded with."""
-        return self.bundle_digest in ("", file_checksum(self.bundle_folder / MANIFEST))
+        # Revisions of an earlier site were recorded with the card of what they revise among their files.
+        written = file_checksum(self.bundle_folder / MANIFEST)
+        return self.bundle_digest in ("", written) or self.bundle_digest == identity(self.bundle_folder)
 
     def checked_folder(self) -> Path:
         """Return the bundle's folder for loading; raises `BundleError` where another bundle was put there.

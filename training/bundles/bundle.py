@@ -21,6 +21,7 @@ from training.types import DocumentTask, Json, LabelSchema, LabelSpec, Schema, T
 FORMAT = 1
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
+CARD = "MODEL_CARD.md"  # what people read of the model; its text may name the other files' checksums
 ENCODER = "encoder"
 ORIGINAL = "original"  # the trained model as its family saves it, where a bundle keeps that; it never serves
 
@@ -80,6 +81,10 @@ class Manifest:
         return cls(**_read_fields(body))
 
 
+def _written(content: Mapping[str, Json]) -> str:
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
 def _content_checksum(content: Mapping[str, Json]) -> str:
     text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -125,8 +130,7 @@ class BundleDraft:
             **{name: getattr(manifest, name) for name in Manifest.__slots__}
             | {"files": files, "created": datetime.now(UTC).isoformat(timespec="seconds")}
         )
-        text = json.dumps(stored.to_json(), ensure_ascii=False, indent=1)
-        (self.folder / MANIFEST).write_text(text, "utf-8")
+        (self.folder / MANIFEST).write_text(_written(stored.to_json()), "utf-8")
         return stored
 
     def add_encoder(self, source: Path, part: str = "") -> None:
@@ -159,11 +163,46 @@ class BundleDraft:
         return self.target
 
 
+def keep_card(folder: Path, text: str) -> None:
+    """Put a card into a bundle, or another one in its place, and its checksum among those of the files.
+
+    Whoever opens the bundle meanwhile, or after a power cut, finds it whole: with its card or without.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    _replace(folder / MANIFEST, _with_card(manifest, None))
+    _replace(folder / CARD, text)
+    _replace(folder / MANIFEST, _with_card(manifest, file_checksum(folder / CARD)))
+
+
+def identity(folder: Path) -> str:
+    """Return the checksum of a bundle's manifest as it is without a card, whatever the card says."""
+    try:
+        text = _with_card(json.loads((folder / MANIFEST).read_text("utf-8")), None)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return file_checksum(folder / MANIFEST)  # no manifest of ours is another one all the same
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _with_card(manifest: Mapping[str, Any], checksum: str | None) -> str:
+    """Return a manifest's text with the card of that checksum, or with none; all else as it was written."""
+    files = {name: known for name, known in manifest["files"].items() if name != CARD}
+    content = {**manifest, "files": files | ({} if checksum is None else {CARD: checksum})}
+    body = {key: value for key, value in content.items() if key != "checksum"}
+    return _written(content | {"checksum": _content_checksum(body)})
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_suffix(".part")
+    draft.write_text(text, "utf-8")
+    _fsync(draft)
+    os.replace(draft, path)
+
+
 def revise(source: Path, target: Path, *, thresholds: Sequence[float], abstain_below: float) -> Manifest:
     """Write a bundle that scores as `source` does and decides otherwise; return its manifest.
 
-    Files are hard links where the disk allows it. A bundle that lies at `target` already is replaced. Raises
-    `BundleError` for a source that is missing or damaged.
+    It has no card, as it is another model. Files are hard links where the disk allows it. A bundle that lies
+    at `target` already is replaced. Raises `BundleError` for a source that is missing or damaged.
     """
     manifest = open_bundle(source)
     with BundleDraft(target) as draft:
@@ -173,7 +212,7 @@ def revise(source: Path, target: Path, *, thresholds: Sequence[float], abstain_b
             copy_function=_link_or_copy,
             dirs_exist_ok=True,
             # NB: a manifest that is linked would be written through to the source.
-            ignore=lambda folder, names: [MANIFEST] if Path(folder) == source else [],
+            ignore=lambda folder, names: [MANIFEST, CARD] if Path(folder) == source else [],
         )
         revised = replace(manifest, thresholds=tuple(thresholds), abstain_below=abstain_below)
         written = draft.write_manifest(revised)

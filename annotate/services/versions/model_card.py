@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -19,9 +18,9 @@ from annotate.models.runs import family_title
 from annotate.services.sentences import translated
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport
+from training.bundles.bundle import CARD, BundleError, keep_card, read_manifest
 from training.figures.evidence import FEWEST_OF_A_LABEL
 
-FILE = "MODEL_CARD.md"
 CONFUSED = 5  # pairs of labels that are told
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+\-.!|~])")
 
@@ -47,13 +46,10 @@ def write(version: ModelVersion) -> str:
 
 
 def keep(version: ModelVersion) -> None:
-    """Put the card beside the files of the bundle, in English; it is no part of what a manifest lists."""
+    """Put the card into the bundle, in English."""
     with override("en"):
         text = write(version)
-    target = version.bundle_folder / FILE
-    draft = target.with_suffix(".part")
-    draft.write_text(text, "utf-8")
-    os.replace(draft, target)
+    keep_card(version.bundle_folder, text)
 
 
 def plain(text: str) -> str:
@@ -87,7 +83,6 @@ def _model(version: ModelVersion, report: VersionReport) -> Iterator[str]:
             (_("State"), version.get_stage_display()),
             (_("Seconds of training"), _number(report.fit_seconds, 1)),
             (_("Bytes of the bundle"), report.bundle_bytes or None),
-            (_("SHA-256 of the bundle's manifest"), version.bundle_digest),
             (_("SHA-256 of the encoder"), version.encoder),
             (_("Precision"), parity.precision if parity else None),
             (
@@ -95,6 +90,24 @@ def _model(version: ModelVersion, report: VersionReport) -> Iterator[str]:
                 f"{_number(100 * parity.same_decisions, 1)} %" if parity else None,
             ),
         ]
+    )
+    yield from _files(version)
+
+
+def _files(version: ModelVersion) -> Iterator[str]:
+    """Tell by which checksums one knows the model's files; the card's own stands in the manifest alone."""
+    if not version.bundle:
+        return
+    try:
+        manifest = read_manifest(version.bundle_folder)
+    except BundleError as error:
+        yield plain(translated(str(error)))
+        return
+    known = {**manifest.files, **manifest.parts}
+    yield from _facts(
+        (_("SHA-256 of %(file)s") % {"file": f"`{name}`"}, checksum)
+        for name, checksum in known.items()
+        if name != CARD
     )
 
 

@@ -13,7 +13,7 @@ from django.db.models import Max
 
 from annotate.models import ClassMetric, ModelVersion, Project, TrainingRun
 from annotate.services.corpus.snapshots import Snapshot
-from training.bundles.bundle import MANIFEST, file_checksum, read_manifest
+from training.bundles.bundle import identity, read_manifest
 from training.export.spans import SpanParity
 from training.reportcard.card import Speed
 from training.tagging.figures import EntityFigures
@@ -107,7 +107,7 @@ def record(
     )
     manifest = read_manifest(version.bundle_folder)
     version.calibrated, version.abstain_below = manifest.calibrated, manifest.abstain_below
-    version.bundle_digest = file_checksum(version.bundle_folder / MANIFEST)
+    version.bundle_digest = identity(version.bundle_folder)
     # A cascade reads its strong part's encoder, or its cheap part's where the strong one needs none.
     parts = [read_manifest(version.bundle_folder / part) for part in sorted(manifest.parts, reverse=True)]
     version.encoder = next((one.encoder for one in (manifest, *parts) if one.encoder), "")
@@ -133,7 +133,7 @@ def record_revision(
         revises=of,
         abstain_below=abstain_below,
         bundle=bundle,
-        bundle_digest=file_checksum(Path(settings.BUNDLE_ROOT) / bundle / MANIFEST),
+        bundle_digest=identity(Path(settings.BUNDLE_ROOT) / bundle),
         calibrated=manifest.calibrated,
         label_ids=of.label_ids,
         labelled=of.labelled,

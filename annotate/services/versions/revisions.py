@@ -16,7 +16,7 @@ from annotate.models.documents import Half
 from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.sentences import translated
-from annotate.services.versions import holdout, record, samples
+from annotate.services.versions import holdout, model_card, record, samples
 from annotate.services.versions.holdout import HoldoutScores
 from training.bundles.bundle import BundleError, revise
 from training.figures.evaluate import evaluate
@@ -98,6 +98,7 @@ def _save(
         verdict=verdict,
     )
     samples.copy(version=version, to=revision, thresholds=thresholds)
+    model_card.keep(revision)
     events.record(
         EventKind.THRESHOLDS_CHANGED,
         by=by,

@@ -85,6 +85,49 @@ def test_a_changed_file_is_noticed(tmp_path: Path, name: str) -> None:
         open_bundle(folder)
 
 
+def test_a_card_is_checked_and_leaves_the_bundle_the_same_one(tmp_path: Path) -> None:
+    target = published(tmp_path / "one")
+    written = (target / MANIFEST).read_bytes()
+    assert bundles.identity(target) == hashlib.sha256(written).hexdigest()
+    for text in ("first", "second"):
+        bundles.keep_card(target, text)
+        assert open_bundle(target).files[bundles.CARD] == hashlib.sha256(text.encode()).hexdigest()
+        assert bundles.identity(target) == hashlib.sha256(written).hexdigest()
+    (target / bundles.CARD).write_text("third")
+    with pytest.raises(BundleError, match="MODEL_CARD.md"):
+        open_bundle(target)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_a_bundle_whose_card_was_not_finished_is_whole(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = published(tmp_path / "one")
+    bundles.keep_card(target, "first")
+    real, left = os.replace, iter([True] * (step - 1) + [False])
+
+    def until(source: Path, name: Path) -> None:
+        if not next(left):
+            raise OSError("power cut")
+        real(source, name)
+
+    monkeypatch.setattr(os, "replace", until)
+    with pytest.raises(OSError, match="power cut"):
+        bundles.keep_card(target, "second")
+    open_bundle(target)
+
+
+def test_a_revision_brings_no_card_of_what_it_revises(tmp_path: Path) -> None:
+    target = published(tmp_path / "one")
+    bundles.keep_card(target, "of one")
+    bundles.revise(target, tmp_path / "two", thresholds=(0.5, 0.5, 0.5), abstain_below=0.0)
+    assert bundles.CARD not in open_bundle(tmp_path / "two").files
+    assert not (tmp_path / "two" / bundles.CARD).exists()
+    bundles.keep_card(tmp_path / "two", "of two")
+    assert (target / bundles.CARD).read_text() == "of one"
+    open_bundle(target)
+
+
 def test_a_missing_file_is_noticed(tmp_path: Path) -> None:
     folder = published(tmp_path / "one")
     (folder / "ngrams.json").unlink()

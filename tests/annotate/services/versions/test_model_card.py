@@ -15,7 +15,7 @@ from annotate.models import ClassMetric, Document, ModelVersion, Project, User
 from annotate.services.versions import model_card
 from tests.annotate.made.answered import answer
 from tests.annotate.made.bundles import add_version
-from training.bundles.bundle import open_bundle
+from training.bundles.bundle import CARD, MANIFEST, BundleError, file_checksum, open_bundle
 
 
 @pytest.fixture
@@ -96,9 +96,31 @@ def test_it_is_shown_printed_and_sent_as_a_file(
         assert model_card.write(version).startswith("# Карточка модели: Colours, версия 4")
 
 
-def test_it_lies_in_the_bundle_which_is_whole_with_it(version: ModelVersion) -> None:
-    model_card.keep(version)
-    text = (version.bundle_folder / model_card.FILE).read_text("utf-8")
-    assert text.startswith("# Model card: Colours, version 4")
-    open_bundle(version.bundle_folder)
+def test_it_lies_in_the_bundle_among_the_files_that_are_checked(version: ModelVersion) -> None:
+    version.bundle_digest = file_checksum(version.bundle_folder / MANIFEST)
+    for _again in range(2):  # as by a run that was killed after it had put one there
+        model_card.keep(version)
+        card = version.bundle_folder / CARD
+        assert card.read_text("utf-8").startswith("# Model card: Colours, version 4")
+        assert open_bundle(version.bundle_folder).files[CARD] == file_checksum(card)
+        assert version.has_its_own_bundle()
     assert {path.suffix for path in version.bundle_folder.iterdir()}.isdisjoint({".part"})
+    card.write_text("# Model card: the best there is", "utf-8")
+    with pytest.raises(BundleError, match=f"'{CARD}' of the bundle .* was changed or damaged"):
+        open_bundle(version.bundle_folder)
+
+
+def test_it_names_the_checksums_of_the_models_files_and_not_its_own(version: ModelVersion) -> None:
+    model_card.keep(version)
+    text = (version.bundle_folder / CARD).read_text("utf-8")
+    files = open_bundle(version.bundle_folder).files
+    assert {"model.onnx", CARD} < set(files)
+    for name, checksum in files.items():
+        assert (f"- **SHA-256 of `{name}`:** {checksum}\n" in text) == (name != CARD)
+
+
+def test_without_its_bundle_it_says_why_it_names_none(version: ModelVersion) -> None:
+    (version.bundle_folder / MANIFEST).write_text("{}", "utf-8")
+    assert "names no format" in model_card.write(version)
+    version.bundle = ""
+    assert "SHA-256 of `" not in model_card.write(version)
