@@ -26,7 +26,7 @@ from annotate.services.versions.holdout import NotScored
 from annotate.services.versions.revisions import NotRevised
 from tests.annotate.made.bundles import add_version
 from tests.annotate.made.scored import add_scored, hold_out, keep
-from training.bundles.bundle import MANIFEST, open_bundle
+from training.bundles.bundle import CARD, MANIFEST, open_bundle
 from training.figures.tradeoff import Aim
 
 pytestmark = pytest.mark.django_db
