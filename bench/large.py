@@ -53,7 +53,7 @@ from annotate.models.bulk import BulkAction, BulkOptions  # noqa: E402
 from annotate.models.documents import fold  # noqa: E402
 from annotate.services.bulk import job  # noqa: E402
 from annotate.services.corpus import signs, vector_store  # noqa: E402
-from annotate.services.documents import similar  # noqa: E402
+from annotate.services.documents import metadata_index, similar  # noqa: E402
 from annotate.services.documents.filters import FILTERS, Kind  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from bench.inside import PASSWORD, SLUG  # noqa: E402
@@ -111,6 +111,8 @@ def make(*, documents: int, vectors: bool = False) -> dict[str, Any]:
             _fill(world, keys, texts, rng)
         _restart_sequences()
     search.make_index(None, SimpleNamespace(connection=connection))
+    if metadata_index.exists():
+        metadata_index.write_all()
     if vectors:
         fingerprint = vector_store.embedder().fingerprint
         _fill_vectors(rng, documents, fingerprint)

@@ -54,6 +54,9 @@ def fold(text: str) -> str:
     return text.translate(FOLDED)
 
 
+INDEXED = frozenset({"text", "meta"})  # what the search index holds of a document
+
+
 class DocumentQuerySet(models.QuerySet["Document"]):
     def bulk_create(self, objs: Iterable[Document], *args: Any, **kwargs: Any) -> list[Document]:
         made = super().bulk_create(objs, *args, **kwargs)
@@ -63,7 +66,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
     def bulk_update(self, objs: Iterable[Document], fields: Iterable[str], *args: Any, **kwargs: Any) -> int:
         objs, fields = list(objs), list(fields)
         changed = super().bulk_update(objs, fields, *args, **kwargs)
-        if "text" in fields:
+        if not INDEXED.isdisjoint(fields):
             UnindexedText.keep(objs)
         return changed
 
@@ -149,7 +152,7 @@ class Document(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         super().save(*args, **kwargs)
         written = kwargs.get("update_fields")
-        if written is None or "text" in written:
+        if written is None or not INDEXED.isdisjoint(written):
             UnindexedText.keep([self])
 
 

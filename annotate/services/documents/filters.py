@@ -213,7 +213,7 @@ FILTERS = {
         Kind.BATCH,
         lambda project, batch: _with(Assignment.objects.filter(batch=batch)),
     ),
-    "meta": Filter(_("Metadata"), Kind.ENTRY, lambda project, text: metadata.meaning(text)),
+    "meta": Filter(_("Metadata"), Kind.ENTRY, metadata.meaning),
     "commented": Filter(
         _("Has a comment"),
         Kind.SWITCH,

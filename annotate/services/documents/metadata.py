@@ -13,9 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
+from annotate.models import Project
+from annotate.services.documents import metadata_index
 from annotate.services.documents.json_functions import HasEntry
 
 LONGEST = 500  # characters of a key with its value
@@ -61,10 +64,13 @@ def _values(text: str) -> list[Any]:
         number = float(text)
     except ValueError:
         return [text]
-    # NB: beyond that a number is no longer told from its neighbours, and SQLite takes no larger integers.
-    return [text, number] if math.isfinite(number) and abs(number) < 2**53 else [text]
+    return [text, number] if math.isfinite(number) and abs(number) < metadata_index.LARGEST else [text]
 
 
-def meaning(text: str) -> Q:
+def meaning(project: Project, text: str) -> Q:
     entry = parse(text)
-    return Q(HasEntry(F("meta"), entry.key, entry.values))
+    fits = Q(HasEntry(F("meta"), entry.key, entry.values))
+    if connection.vendor == "sqlite":
+        listed = metadata_index.keys(project, entry.key, entry.values)
+        return fits if listed is None else Q(pk__in=listed) & fits
+    return fits

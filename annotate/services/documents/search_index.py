@@ -1,4 +1,4 @@
-"""The search index: a job moves texts into it after they were stored, and removes what was deleted."""
+"""The search index: a job moves texts, and what stands beside them, into it and removes what was deleted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from annotate.models import Document, FoldedText, Import, Project, UnindexedText
+from annotate.services.documents import metadata_index
 from training.types import ProgressCallback
 
 CHUNK = 500  # texts of one transaction
@@ -67,8 +68,10 @@ def _move(project: Project) -> int:
     rows = project.unindexed_texts.select_for_update().order_by("document")
     texts = dict(rows.values_list("document", "text")[:CHUNK])
     # NB: by keys alone, as SQLite would rather walk through all documents of the project.
-    there = Document.objects.filter(pk__in=texts).values_list("pk", flat=True)
-    FoldedText.objects.bulk_create(FoldedText(pk=pk, text=texts[pk]) for pk in there)
+    there = Document.objects.filter(pk__in=texts).values_list("pk", "project", "meta")
+    FoldedText.objects.bulk_create(FoldedText(pk=pk, text=texts[pk]) for pk, _project, _meta in there)
+    if metadata_index.exists():
+        metadata_index.write(there)
     UnindexedText.objects.filter(pk__in=texts).delete()
     return len(texts)
 
@@ -79,23 +82,24 @@ def forget_deleted(*, tell: ProgressCallback) -> None:
     SQLite only marks their trigrams as deleted until it merges the parts of its index, which may be never,
     and leaves them in its log until that is written anew. PostgreSQL removes them when it vacuums the table.
     """
-    if connection.vendor != "sqlite" or not exists():
+    if not metadata_index.exists():  # which is there where the index of texts is
         return
-    # NB: a negative number begins to merge all parts into one; positive ones go on with that.
-    is_merging = _merge(-MERGED_PAGES)
-    while is_merging:
-        tell("index", 0.5)
-        time.sleep(PAUSE_SECONDS)
-        is_merging = _merge(MERGED_PAGES)
+    for table in ("search_text", "metadata_entries"):
+        # NB: a negative number begins to merge all parts into one; positive ones go on with that.
+        is_merging = _merge(table, -MERGED_PAGES)
+        while is_merging:
+            tell("index", 0.5)
+            time.sleep(PAUSE_SECONDS)
+            is_merging = _merge(table, MERGED_PAGES)
     if not connection.in_atomic_block:  # where it would be refused
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _merge(pages: int) -> bool:
-    """Merge so many pages of SQLite's index; return whether there was something to merge."""
+def _merge(table: str, pages: int) -> bool:
+    """Merge so many pages of one of SQLite's indexes; return whether there was something to merge."""
     with connection.cursor() as cursor:
         before = connection.connection.total_changes
-        cursor.execute("INSERT INTO search_text(search_text, rank) VALUES ('merge', %s)", [pages])
+        cursor.execute(f"INSERT INTO {table}({table}, rank) VALUES ('merge', %s)", [pages])
         changes: int = connection.connection.total_changes - before
     return changes >= 2  # the statement itself is one

@@ -197,7 +197,8 @@ def test_the_index_is_there_after_all_migrations(db: None) -> None:
                 "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'annotate_foldedtext'"
             )
             triggers = {name for (name,) in cursor.fetchall()}
-        assert triggers == {"search_text_inserted", "search_text_deleted", "search_text_updated"}
+        of_texts = {"search_text_inserted", "search_text_deleted", "search_text_updated"}
+        assert triggers == of_texts | {"metadata_entries_deleted"}
 
 
 def test_a_migration_goes_on_where_the_index_may_not_be_made(

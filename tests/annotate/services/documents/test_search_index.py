@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
@@ -13,7 +15,7 @@ from annotate import kinds
 from annotate.models import Document, FoldedText, Import, Job, Project, UnindexedText, User
 from annotate.models.jobs import JobKind
 from annotate.services.deletion import document as deletion
-from annotate.services.documents import filters, search_index
+from annotate.services.documents import changes, filters, metadata_index, search_index
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.work import jobs
 
@@ -148,3 +150,84 @@ def test_the_page_says_how_many_texts_no_search_can_reach(
     do(job)
     assert found(project, "abc") == {"abc 1", "abc 2", "abc 3"}
     assert "not in the search index" not in page()
+
+
+@pytest.fixture
+def channels(project: Project, add_documents: Add) -> list[Document]:
+    """Indexed documents with a channel each; there is one of a kind for every number."""
+    documents = add_documents(project, *(f"text {number}" for number in range(4)))
+    for number, document in enumerate(documents):
+        document.meta = {"channel": f"channel {number}"}
+    Document.objects.bulk_update(documents, ["meta"])
+    assert search_index.index(project=project, tell=lambda stage, done: None)
+    return documents
+
+
+def through(project: Project, number: int) -> set[str]:
+    return {document.text for document in filters.find(project, {"meta": f"channel = channel {number}"})}
+
+
+def entries() -> list[int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rowid FROM metadata_entries ORDER BY rowid")
+        return [row for (row,) in cursor.fetchall()]
+
+
+def test_metadata_that_changed_is_found_at_once_and_after_the_job(
+    project: Project, channels: list[Document], lead: User
+) -> None:
+    changes.change_metadata(document=channels[0], changes={"channel": "channel 1"}, by=lead)
+    for _turn in range(2):
+        assert through(project, 0) == set()
+        assert through(project, 1) == {"text 0", "text 1"}
+        assert search_index.index(project=project, tell=lambda stage, done: None)
+
+
+def test_only_few_documents_are_looked_at_for_a_rare_entry(
+    project: Project, channels: list[Document], add_documents: Add
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has an index of its own kind.")
+    (fresh,) = add_documents(project, "fresh")
+    listed = metadata_index.keys(project, "channel", ("channel 2",))
+    assert listed is not None
+    assert set(Document.objects.filter(pk__in=listed)) == {channels[2], fresh}
+
+
+def test_the_index_of_metadata_is_of_one_project(
+    project: Project, make_project: Callable[[str], Project], channels: list[Document], add_documents: Add
+) -> None:
+    elsewhere = make_project("Elsewhere")
+    (document,) = add_documents(elsewhere, "there")
+    document.meta = {"channel": "channel 1"}
+    document.save()
+    assert search_index.index(project=elsewhere, tell=lambda stage, done: None)
+    assert through(project, 1) == {"text 1"}
+    assert through(elsewhere, 1) == {"there"}
+
+
+def test_nothing_of_a_deleted_document_stays_in_the_index_of_metadata(
+    project: Project, channels: list[Document], lead: User
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has an index of its own kind.")
+    assert entries() == [document.pk for document in channels]
+    deletion.delete(document=channels[1], by=lead)
+    assert entries() == [document.pk for document in channels if document != channels[1]]
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO metadata_entries(metadata_entries, rank) VALUES ('integrity-check', 1)")
+
+
+def test_a_site_of_before_gets_its_metadata_into_the_index(
+    project: Project, channels: list[Document]
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has an index of its own kind.")
+    migration = import_module("annotate.migrations.0081_metadata_index")
+    editor = SimpleNamespace(connection=connection)
+    migration.drop(None, editor)
+    assert not metadata_index.exists()
+    assert through(project, 3) == {"text 3"}
+    migration.make(None, editor)
+    assert entries() == [document.pk for document in channels]
+    assert through(project, 3) == {"text 3"}

@@ -23,12 +23,18 @@ from annotate.models import (
     Project,
     User,
 )
+from annotate.services.documents import metadata_index, search_index
 from tests.annotate.made.answered import answer, predict
 from training.types import Answer
 
 
-@pytest.fixture
-def described(project: Project, add_documents: Callable[..., list[Document]]) -> None:
+@pytest.fixture(params=["not indexed", "indexed", "too many to list"])
+def described(
+    request: pytest.FixtureRequest,
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Documents whose metadata has odd keys, and values of every type under one key."""
     rows: dict[str, Any] = {
         "text": {"n": "3", "a.b": 1, 'say "hi" = so': "x", "ключ": "да", "0": "zero"},
@@ -40,12 +46,17 @@ def described(project: Project, add_documents: Callable[..., list[Document]]) ->
         "large": {"n": 2**70},
         "nested": {"n": [3], "deep": {"n": 3}},
         "list": ["n", "a.b"],
+        "minus": {"minus": -0.0},
         "none": {},
     }
     for text, meta in rows.items():
         (document,) = add_documents(project, text)
         document.meta = meta
         document.save()
+    if request.param != "not indexed":
+        assert search_index.index(project=project, tell=lambda stage, done: None)
+    if request.param == "too many to list":
+        monkeypatch.setattr(metadata_index, "MOST_LISTED", 0)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +84,8 @@ def described(project: Project, add_documents: Callable[..., list[Document]]) ->
         ("%s = %(a)s", []),
         ("deep", ["nested"]),
         ("n = [3]", []),
+        ("minus = 0", ["minus"]),
+        ("minus = -0", ["minus"]),
         ("x" * 400, []),
     ],
 )
