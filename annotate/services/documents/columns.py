@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotate.models import Project
 
-# A cell of each is written by `templates/documents/_cell.html`; the text always stands first.
+# A cell of each is written by `templates/documents/_table.html`; the text always stands first.
 COLUMNS: dict[str, Any] = {
     "id": _("External id"),
     "labels": _("Labels"),
