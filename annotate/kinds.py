@@ -35,7 +35,7 @@ from annotate.services.corpus import neighbourhoods, signs, vector_store
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.deletion import imports as removed_imports
 from annotate.services.deletion import project as deletion
-from annotate.services.documents import search_index
+from annotate.services.documents.finding import search_index
 from annotate.services.drift import alarms, counting, windows
 from annotate.services.exports import job as exports
 from annotate.services.imports import job as imports

@@ -53,8 +53,8 @@ from annotate.models.bulk import BulkAction, BulkOptions  # noqa: E402
 from annotate.models.documents import fold  # noqa: E402
 from annotate.services.bulk import job  # noqa: E402
 from annotate.services.corpus import signs, vector_store  # noqa: E402
-from annotate.services.documents import metadata_index, similar  # noqa: E402
 from annotate.services.documents.filters import FILTERS, Kind  # noqa: E402
+from annotate.services.documents.finding import metadata_index, similar  # noqa: E402
 from annotate.services.projects import members, projects  # noqa: E402
 from bench.inside import PASSWORD, SLUG  # noqa: E402
 

@@ -16,9 +16,10 @@ from annotate.forms.keys import LARGEST_KEY, as_key
 from annotate.forms.names import NameField
 from annotate.models import Annotation, Label, Project, User
 from annotate.services import sentences
-from annotate.services.documents import columns, metadata, orders, search, similar
+from annotate.services.documents import columns, orders
 from annotate.services.documents.comments import LONGEST as LONGEST_COMMENT
 from annotate.services.documents.filters import FILTERS, Filter, Kind
+from annotate.services.documents.finding import metadata, search, similar
 from annotate.services.documents.orders import ListPlace, Sorting
 from annotate.services.labeling.decisions import LONGEST_REASON
 from annotate.task_types import answers

@@ -2,7 +2,7 @@ import logging
 
 from django.db import DatabaseError, migrations, transaction
 
-from annotate.services.documents import metadata_index
+from annotate.services.documents.finding import metadata_index
 
 logger = logging.getLogger(__name__)
 

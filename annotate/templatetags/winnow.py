@@ -29,8 +29,9 @@ from annotate.models.runs import family_title
 from annotate.models.work import SILENT_AFTER, Work, WorkerPulse, WorkState
 from annotate.queues import QUEUES
 from annotate.services import sentences
-from annotate.services.documents import filters, history, search
+from annotate.services.documents import filters, history
 from annotate.services.documents.columns import OF_META
+from annotate.services.documents.finding import search
 from annotate.services.quality import saved_labels
 from annotate.services.versions import guesses
 from annotate.services.versions.record import VersionReport

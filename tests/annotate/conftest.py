@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 
 from annotate.services.versions import guesses
@@ -16,6 +17,7 @@ def _versions_are_new() -> Iterator[None]:
     """Forget what was known of versions: a database that is rolled back gives their keys out again."""
     yield
     guesses.is_calibrated.cache_clear()
+    cache.clear()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,7 @@ SECONDS = 20.0  # after these a job gives way to others
 HEAD = 2  # rows before the signs
 CANDIDATES = 1_000  # the nearest by signs, which are compared by their vectors
 NEAREST = 200  # of which so many are told
-BLOCK = 65_536  # columns that are compared at once
+BLOCK = 16_384  # columns that are compared at once
 CHUNK = 10_000  # rows that are read at once
 WORD = np.dtype("<u8")
 
@@ -58,15 +58,7 @@ def nearest(*, project: Project, fingerprint: str, vector: FloatArray) -> list[t
     columns = read(project, fingerprint)
     if columns is None:
         return []
-    query = signs_of(vector[None])  # (dimension / 64, 1)
-    distances = np.empty(columns.shape[1], np.uint16)
-    for start in range(0, columns.shape[1], BLOCK):
-        here = slice(start, start + BLOCK)
-        np.bitwise_count(columns[HEAD:, here] ^ query).sum(axis=0, dtype=np.uint16, out=distances[here])
-    if len(distances) > CANDIDATES:
-        keys = columns[0, np.argpartition(distances, CANDIDATES)[:CANDIDATES]]
-    else:
-        keys = columns[0]
+    keys = columns[0, _closest(_distances(columns[HEAD:], signs_of(vector[None])[:, 0]))]
     # NB: read from the database, so that what was deleted since is not told, and a changed text as it is now.
     found = _vectors(project, fingerprint, keys.tolist())
     if not found:
@@ -74,6 +66,31 @@ def nearest(*, project: Project, fingerprint: str, vector: FloatArray) -> list[t
     cosines = np.stack([stored for _pk, _digest, stored in found]) @ vector  # (candidates,)
     order = np.argsort(-cosines, kind="stable")[:NEAREST]
     return [(found[place][0], float(cosines[place])) for place in order]
+
+
+def _distances(signs: Columns, query: Columns) -> NDArray[np.uint16]:
+    """Return in how many signs each column of `signs` (words, documents) differs from `query` (words).
+
+    NB: word by word in blocks that stay in the processor's cache, which takes a third of the time that a sum
+    along the columns does.
+    """
+    distances = np.zeros(signs.shape[1], np.uint16)
+    for start in range(0, signs.shape[1], BLOCK):
+        here = distances[start : start + BLOCK]
+        for row, word in zip(signs[:, start : start + BLOCK], query, strict=True):
+            here += np.bitwise_count(row ^ word)
+    return distances
+
+
+def _closest(distances: NDArray[np.uint16]) -> NDArray[np.intp]:
+    """Return the places of the smallest distances, no more than CANDIDATES.
+
+    NB: counted by distance, of which there are few, and not partitioned, which takes ten times as long.
+    """
+    within = np.cumsum(np.bincount(distances))
+    edge = np.searchsorted(within, CANDIDATES)
+    nearer = np.flatnonzero(distances < edge)
+    return np.concatenate([nearer, np.flatnonzero(distances == edge)[: CANDIDATES - len(nearer)]])
 
 
 def update(*, project: Project, fingerprint: str, tell: ProgressCallback) -> bool:

@@ -18,7 +18,7 @@ from annotate.models.events import EventKind
 from annotate.services import events
 from annotate.services.corpus import word_vectors
 from annotate.services.deletion import documents
-from annotate.services.documents import search_index
+from annotate.services.documents.finding import search_index
 from annotate.services.exports import job as exports
 from annotate.services.runs import encoders, scratch
 from annotate.services.work import lease

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
-from django.core.cache import cache
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q
 
 from annotate.models import (
     Annotation,
@@ -18,12 +18,13 @@ from annotate.models import (
 from annotate.models.annotations import AnnotationQuerySet
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
+from annotate.services.among import among
+from annotate.services.documents import kept
 from annotate.task_types.answers import labels_of
 from training.types import Span
 
 Choice = tuple[frozenset[str | int], frozenset[Span]]
 COMPARED = 10_000  # of the newest answers, when labels that people take for each other are looked for
-COUNTED_SECONDS = 30  # for which the documents page tells the same numbers: they take a look at every answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,9 @@ class Disagreements:
 
 
 def count(project: Project) -> Disagreements:
-    """Count each kind, which few answers more or less may have changed since."""
-    key = f"disagreements:3:{project.pk}"
-    if (kept := cache.get(key)) is None:
-        kept = [len(with_model(project)), len(among_annotators(project)), likely_errors(project).count()]
-        cache.set(key, kept, COUNTED_SECONDS)
-    return Disagreements(*kept)
+    return Disagreements(
+        len(with_model(project)), len(among_annotators(project)), len(likely_errors(project))
+    )
 
 
 def with_model(project: Project) -> list[int]:
@@ -55,8 +53,11 @@ def with_model(project: Project) -> list[int]:
     before all others, and documents that the model is silent about are left out. Of the pool the model has
     learned what people said, so that it agrees there says nothing: what counts is what its folds say.
     """
-    pool = _out_of_fold(project, disagrees=True).values_list("document", flat=True)
-    return _kept("with_model", project, lambda: [*_in_holdout(project), *pool])
+
+    def find(keys: Collection[int] | None) -> set[int]:
+        return _in_holdout(project, keys) | _out_of_fold(project, keys, disagrees=True)
+
+    return kept.by_decisions("with_model", project, find)
 
 
 def among_annotators(project: Project) -> list[int]:
@@ -64,33 +65,19 @@ def among_annotators(project: Project) -> list[int]:
 
     Answers that came with a file count as an annotator's.
     """
-    return _kept("among_annotators", project, lambda: _differently_answered(project))
+    return kept.by_decisions("among_annotators", project, partial(_differently_answered, project))
 
 
-def _kept(name: str, project: Project, find: Callable[[], list[int]]) -> list[int]:
-    """Return what was found since the newest decision and publication, or find it anew after a while.
-
-    A lead turns the pages of such a list, and each of them would take a look at every answer.
-    """
-    newest = project.annotations.order_by("-updated_at").values_list("updated_at", flat=True).first()
-    published = project.versions.published().values_list("pk", flat=True)
-    key = f"disagreements:{name}:{project.pk}:{newest and newest.timestamp()}:{sorted(published)}"
-    found: list[int] | None = cache.get(key)
-    if found is None:
-        found = find()
-        cache.set(key, found, COUNTED_SECONDS)
-    return found
+def likely_errors(project: Project) -> list[int]:
+    """Return the pool documents whose label is probably wrong, as folds say."""
+    return kept.by_decisions("likely_errors", project, partial(_out_of_fold, project, is_suspect=True))
 
 
-def likely_errors(project: Project) -> QuerySet[OutOfFoldScore]:
-    """Return the scores out of fold of pool documents whose label is probably wrong."""
-    return _out_of_fold(project, is_suspect=True)
-
-
-def _out_of_fold(project: Project, **wanted: bool) -> QuerySet[OutOfFoldScore]:
-    """Return scores by the published version's folds, without documents decided on since it learned."""
+def _out_of_fold(project: Project, keys: Collection[int] | None, **wanted: bool) -> set[int]:
+    """Return documents by what the published version's folds say, but for those decided on since."""
     decided = Annotation.objects.filter(document=OuterRef("document"))
-    return OutOfFoldScore.objects.filter(
+    scores = OutOfFoldScore.objects.filter(
+        _of(keys),
         Exists(decided.answered()),
         ~Exists(decided.filter(updated_at__gt=OuterRef("learned_at"))),
         project=project,
@@ -98,21 +85,27 @@ def _out_of_fold(project: Project, **wanted: bool) -> QuerySet[OutOfFoldScore]:
         document__lane=Lane.POOL,
         **wanted,
     )
+    return set(scores.values_list("document", flat=True))
 
 
-def _in_holdout(project: Project) -> list[int]:
+def _of(keys: Collection[int] | None) -> Q:
+    """Return which rows are of documents with some keys, or of all of them."""
+    return Q() if keys is None else Q(document__in=among(keys))
+
+
+def _in_holdout(project: Project, keys: Collection[int] | None) -> set[int]:
     answered = Annotation.objects.answered()
     # NB: asked from the answers, as there are fewer of them than predictions.
     asked = answered.filter(project=project, document__lane=Lane.HOLDOUT, document__prediction__isnull=False)
     compare = _by_spans if project.task_type.marks_text else _by_labels
     given: dict[int, list[tuple[bool, bool]]] = defaultdict(list)
-    for document, is_gold, is_different in compare(asked):
+    for document, is_gold, is_different in compare(asked.filter(_of(keys))):
         given[document].append((is_gold, is_different))
-    found = []
+    found = set()
     for document, answers in given.items():
         gold = [is_different for is_gold, is_different in answers if is_gold]
         if all(gold or [is_different for _is_gold, is_different in answers]):
-            found.append(document)
+            found.add(document)
     return found
 
 
@@ -138,8 +131,8 @@ def _by_spans(asked: AnnotationQuerySet) -> Iterator[tuple[int, bool, bool]]:
         yield document, is_gold, not answer.same_choice(said[annotation])
 
 
-def _differently_answered(project: Project) -> list[int]:
-    answered = Annotation.objects.answered().filter(project=project)
+def _differently_answered(project: Project, keys: Collection[int] | None) -> list[int]:
+    answered = Annotation.objects.answered().filter(_of(keys), project=project)
     several = answered.values("document").annotate(answers=Count("pk")).filter(answers__gt=1)
     compared = answered.filter(document__in=several.values("document"))
     return [

@@ -31,12 +31,14 @@ from annotate.models import (
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Half, Lane
 from annotate.services.among import among
-from annotate.services.documents import disagreements, metadata, search, similar
+from annotate.services.documents import disagreements, kept, orders
+from annotate.services.documents.finding import metadata, search, similar
 from annotate.services.documents.json_functions import HasLabel, LabelCount
 
 NOT_DECIDED = "none"
 TAKEN, CHANGED = "taken", "changed"
 MOST_SEARCHED = 10_000  # documents that fit other filters and whose texts are looked through one by one
+MOST_NAMED = 10_000  # documents that a page finds before it asks for its rows
 MOST_LISTED = 50_000  # rows that a page lists to find their documents
 
 
@@ -79,12 +81,23 @@ def _with(rows: QuerySet[Any], key: str = "document", **of_project: Project) -> 
 
     NB: SQLite knows nothing of how many there are. Of few it takes each and looks for its document; of many
     it takes the documents and stops at the end of the page, and must not go by the project there, of which
-    it would read all rows for each document. The other way round either takes seconds.
+    it would read all rows for each document. The other way round either takes seconds. PostgreSQL knows, and
+    may go by an index that begins with the project.
     """
     listed = rows.filter(**of_project)
-    if connection.vendor == "sqlite" and listed[: MOST_LISTED + 1].count() <= MOST_LISTED:
+    if connection.vendor != "sqlite":
+        return Q(Exists(listed.filter(**{key: OuterRef("pk")})))
+    keys = list(listed.values_list(key, flat=True)[: MOST_NAMED + 1])
+    if len(keys) <= MOST_NAMED:
+        return Q(pk__in=among(keys))
+    if listed[: MOST_LISTED + 1].count() <= MOST_LISTED:
         return Q(pk__in=listed.values(key))
     return Q(Exists(rows.filter(**{key: OuterRef("pk")})))
+
+
+def _unpredicted(project: Project) -> Q:
+    listed = kept.unpredicted(project)
+    return Q(prediction__isnull=True) if listed is None else Q(pk__in=among(listed))
 
 
 def _predicted(project: Project, **wanted: float) -> Q:
@@ -99,7 +112,8 @@ def _missed(project: Project, label: int) -> Q:
     """Return documents that were answered with a label, and of which the model says something else."""
     said = _decided(label).filter(prediction=OuterRef("document"))
     answers = Annotation.objects.answered().with_label(label)
-    return _with(answers.filter(~Exists(said), document__prediction__isnull=False), project=project)
+    predicted = Prediction.objects.filter(document=OuterRef("document"))
+    return _with(answers.filter(Exists(predicted), ~Exists(said)), project=project)
 
 
 def _wrong(project: Project, label: int) -> Q:
@@ -222,7 +236,7 @@ FILTERS = {
     "predicted": Filter(
         _("Prediction"),
         [("yes", _("The model says something")), ("no", _("The model says nothing"))],
-        lambda project, has_one: Q(prediction__isnull=has_one == "no"),
+        lambda project, has_one: Q(prediction__isnull=False) if has_one == "yes" else _unpredicted(project),
     ),
     "conf_from": Filter(
         _("Confidence from (%)"),
@@ -253,7 +267,7 @@ FILTERS = {
     "label_error": Filter(
         _("Pool only, where a document has one label or spans: they are probably wrong"),
         Kind.SWITCH,
-        lambda project, _on: Q(pk__in=disagreements.likely_errors(project).values("document")),
+        lambda project, _on: Q(pk__in=among(disagreements.likely_errors(project))),
     ),
     "split": Filter(
         _("Either lane: annotators disagree with each other"),
@@ -317,6 +331,15 @@ def _with_text(project: Project, documents: QuerySet[Document], text: str) -> Qu
     if len(keys) > MOST_SEARCHED:
         return documents.filter(search.meaning(project, text))
     return Document.objects.filter(search.meaning(project, text, within=keys), pk__in=among(keys))
+
+
+def listing(project: Project, wanted: Mapping[str, Any], sorting: orders.Sorting) -> orders.Listing:
+    """Return the documents that fit the values by filter name, in an order."""
+    if wanted.keys() == {"q"} and sorting.is_by_key:
+        hits = search.hit_listing(project, wanted["q"], is_descending=sorting.is_descending)
+        if hits is not None:
+            return hits
+    return orders.listing(project, find(project, wanted), sorting, is_narrowed=bool(wanted))
 
 
 def query(**wanted: Any) -> str:

@@ -155,6 +155,10 @@ class Sorting:
     def is_descending(self) -> bool:
         return self.name.startswith("-")
 
+    @property
+    def is_by_key(self) -> bool:
+        return self.order.value == self.order.key
+
     def direction(self, name: str) -> str:
         """Return the direction of the order `name`, or nothing where another one is in force."""
         if name != self.name.removeprefix("-"):
@@ -172,7 +176,7 @@ class Sorting:
         return ListPlace(*valued.get(pk=document.pk))
 
     def write(self, place: ListPlace) -> str:
-        if self.order.value == self.order.key:
+        if self.is_by_key:
             return str(place.pk)
         value = place.value.isoformat() if isinstance(place.value, datetime) else place.value
         return f"{'' if value is None else value}_{place.pk}"
@@ -181,9 +185,9 @@ class Sorting:
         """Return the place that `write` wrote; raises `ValueError` for any other text."""
         value, sign, key = text.rpartition("_")
         pk = _read_key(key)
-        if self.order.value == self.order.key and not sign:
+        if self.is_by_key and not sign:
             return ListPlace(pk, pk)
-        if self.order.value == self.order.key or not sign:
+        if self.is_by_key or not sign:
             raise ValueError(text)
         return ListPlace(self.order.read(value) if value else None, pk)
 
@@ -205,7 +209,7 @@ def listing(
 
     Where few of them fit a filter these are sorted: an index would be walked for long until it meets them.
     """
-    if is_narrowed and sorting.order.value != sorting.order.key:
+    if is_narrowed and not sorting.is_by_key:
         valued = documents.order_by().annotate(value=sorting.order.of_document).values_list("value", "pk")
         found = [ListPlace(value, pk) for value, pk in valued[: MOST_SORTED + 1]]
         if len(found) <= MOST_SORTED:

@@ -22,7 +22,7 @@ from annotate.forms.documents import AnswerForm, CommentForm, FilterForm, HandFo
 from annotate.models import Annotation, Document, OutOfFoldScore, Prediction, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
-from annotate.services.documents import comments, filters, history, orders
+from annotate.services.documents import comments, filters, history
 from annotate.services.documents.spans import marked
 from annotate.services.labeling import corrections, decisions, places
 from annotate.services.pages import events as event_log
@@ -158,8 +158,7 @@ def _show(
 ) -> HttpResponse:
     wanted = FilterForm(request.GET, project=shown.project)
     sorting = TableForm(request.GET, project=shown.project).sorting
-    found = filters.find(shown.project, wanted.wanted)
-    listing = orders.listing(shown.project, found, sorting, is_narrowed=bool(wanted.wanted))
+    listing = filters.listing(shown.project, wanted.wanted, sorting)
     newer, older = history.neighbours(shown, listing, sorting)
     carried = _carried(request, shown.project)
     near, has_more_near = history.near_duplicates(shown)

@@ -12,8 +12,9 @@ from django.views.decorators.http import require_safe
 from annotate.access import reviewed_project_for
 from annotate.forms.documents import PhraseForm, TableForm
 from annotate.models import Project
-from annotate.services.documents import history, pages, search
-from annotate.services.documents import similar as likeness
+from annotate.services.documents import history, pages
+from annotate.services.documents.finding import search
+from annotate.services.documents.finding import similar as likeness
 
 BESIDE = 10  # documents that are listed on the page of the one that they are like
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,8 +12,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from annotate.access import reviewed_project_for, signed_in
 from annotate.forms.documents import FilterForm, TableForm, without_place
-from annotate.models import Annotation, Document, HandedOnAnswer
-from annotate.services.documents import disagreements, filters, orders, pages, saved_views, search
+from annotate.models import Annotation, HandedOnAnswer, Project
+from annotate.services.documents import disagreements, filters, orders, pages, saved_views
+from annotate.services.documents.finding import search
 from annotate.services.documents.spans import agreement
 from annotate.services.labeling import decisions, places
 from annotate.services.labeling import handed_on as handed_on_service
@@ -27,8 +27,8 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     project = reviewed_project_for(request.user, slug)
     form = FilterForm(request.GET, project=project)
     table = TableForm(request.GET, project=project)
-    found, text = filters.find(project, form.wanted), form.wanted.get("q", "")
-    listing = orders.listing(project, found, table.sorting, is_narrowed=bool(form.wanted))
+    text = form.wanted.get("q", "")
+    listing = filters.listing(project, form.wanted, table.sorting)
     if form.wanted and table.after is None and table.until is None:
         page = pages.first_page(listing)
     else:
@@ -53,7 +53,7 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
         "in_force": [(title, value, _link(request, without=name)) for name, title, value in form.in_force],
         "is_filtered": bool(form.wanted),
         "carried": urlencode(form.carried),
-        "hits": _hits(found, page) if form.wanted and is_first else None,
+        "hits": _hits(project, form, page) if form.wanted and is_first else None,
         "most_hits": pages.MOST_COUNTED,
         "search": search.parse(text),
         "search_note": search.note(project, text) if text else "",
@@ -67,8 +67,8 @@ def documents(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "documents/list.html", context)
 
 
-def _hits(found: QuerySet[Document], page: pages.DocumentPage) -> int:
-    return pages.hits(found) if page.hits is None else page.hits
+def _hits(project: Project, form: FilterForm, page: pages.DocumentPage) -> int:
+    return pages.hits(filters.find(project, form.wanted)) if page.hits is None else page.hits
 
 
 def _link(request: HttpRequest, *, without: str = "", **changed: str) -> str:

@@ -17,7 +17,7 @@ FEWEST_SPLIT = 3  # documents on which people differ in the same way; fewer are 
 
 
 def likely_errors(at: Situation) -> NextStep | None:
-    number = disagreements.likely_errors(at.project).count()
+    number = len(disagreements.likely_errors(at.project))
     if not number:
         return None
     sentence = ngettext("%(n)d answer is probably wrong.", "%(n)d answers are probably wrong.", number)

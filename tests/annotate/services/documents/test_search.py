@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from annotate.models import Document, FoldedText, Project, UnindexedText, User
 from annotate.models.documents import fold
-from annotate.services.documents import filters, pages, search, search_index
+from annotate.services.documents import filters, orders, pages
+from annotate.services.documents.finding import search, search_index
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 
 Add = Callable[..., list[Document]]
@@ -30,7 +31,39 @@ def found(project: Project, text: str) -> set[str]:
 
 
 def look(project: Project, text: str) -> set[str]:
-    return {document.text for document in filters.find(project, {"q": text})}
+    """Search by the filter, and by listings in both directions: they find the same."""
+    documents = filters.find(project, {"q": text})
+    keys = sorted(document.pk for document in documents)
+    for name, listed in (("imported", keys), ("-imported", keys[::-1])):
+        listing = filters.listing(project, {"q": text}, orders.Sorting(name))
+        places = [orders.ListPlace(pk, pk) for pk in listed]
+        assert listing.beginning(most=2, counted=3) == (places[:2], min(3, len(places)))
+        for number, place in enumerate(places):
+            assert listing.next_to(place, backwards=False, most=2) == places[number + 1 : number + 3]
+            assert listing.next_to(place, backwards=True, most=2) == places[:number][::-1][:2]
+    return {document.text for document in documents}
+
+
+def test_the_index_alone_lists_what_it_finds_of_one_project(
+    project: Project, make_project: Callable[[str], Project], add_documents: Add
+) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL plans a search itself.")
+    documents = add_documents(project, "plum tart", "apple tart", "plum cake")
+    elsewhere = make_project("Elsewhere")
+    add_documents(elsewhere, "plum jam")
+    assert search.hit_listing(project, "plum", is_descending=True) is None  # not indexed yet
+    for one in (project, elsewhere):
+        assert search_index.index(project=one, tell=lambda stage, done: None)
+    listing = search.hit_listing(project, "plum -cake", is_descending=True)
+    assert listing is not None
+    assert listing.beginning(most=5, counted=5) == ([orders.ListPlace(documents[0].pk, documents[0].pk)], 1)
+    for beyond_it in ("pl", "-plum", "plum -ca"):
+        assert search.hit_listing(project, beyond_it, is_descending=True) is None
+    documents[1].external_id = "plum"
+    documents[1].save()
+    assert search_index.index(project=project, tell=lambda stage, done: None)
+    assert search.hit_listing(project, "plum", is_descending=True) is None  # one more by its id
 
 
 @pytest.mark.parametrize(

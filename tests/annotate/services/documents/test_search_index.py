@@ -15,7 +15,8 @@ from annotate import kinds
 from annotate.models import Document, FoldedText, Import, Job, Project, UnindexedText, User
 from annotate.models.jobs import JobKind
 from annotate.services.deletion import document as deletion
-from annotate.services.documents import changes, filters, metadata_index, search_index
+from annotate.services.documents import changes, filters
+from annotate.services.documents.finding import metadata_index, search_index
 from annotate.services.imports.upsert import IncomingDocument, store_rows
 from annotate.services.work import jobs
 

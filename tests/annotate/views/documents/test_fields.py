@@ -23,7 +23,7 @@ from annotate.models import (
     Project,
     User,
 )
-from annotate.services.documents import metadata_index, search_index
+from annotate.services.documents.finding import metadata_index, search_index
 from tests.annotate.made.answered import answer, predict
 from training.types import Answer
 

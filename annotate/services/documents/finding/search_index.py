@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from annotate.models import Document, FoldedText, Import, Project, UnindexedText
-from annotate.services.documents import metadata_index
+from annotate.services.documents.finding import metadata_index
 from training.types import ProgressCallback
 
 CHUNK = 500  # texts of one transaction

@@ -18,10 +18,11 @@ from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.models import FoldedText, Project
+from annotate.models import Document, FoldedText, Project
 from annotate.models.documents import FOLDED, fold
 from annotate.services.among import among
-from annotate.services.documents import search_index
+from annotate.services.documents.finding import search_index
+from annotate.services.documents.orders import ListPlace
 
 LONGEST = 1000  # characters that are searched for
 MOST_TERMS = 20
@@ -135,10 +136,17 @@ def _indexed(query: SearchQuery, words: Collection[str], prefix: str) -> Q:
     """
     found = _contains([term for term in query.wanted if term not in words], query.unwanted, prefix)
     if words:
-        match = " AND ".join('"' + term.replace('"', '""') + '"' for term in words)
-        rows = RawSQL("SELECT rowid FROM search_text WHERE search_text MATCH %s", [match])
+        rows = RawSQL("SELECT rowid FROM search_text WHERE search_text MATCH %s", [_match(words)])
         found &= Q(pk__in=rows)
     return found
+
+
+def _match(words: Iterable[str]) -> str:
+    return " AND ".join(map(_quoted, words))
+
+
+def _quoted(term: str) -> str:
+    return '"' + term.replace('"', '""') + '"'
 
 
 def _contains(wanted: Iterable[str], unwanted: Iterable[str], prefix: str) -> Q:
@@ -149,6 +157,50 @@ def _contains(wanted: Iterable[str], unwanted: Iterable[str], prefix: str) -> Q:
     for term in unwanted:
         found &= ~Q(**{name: term})
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class HitListing:
+    """What SQLite's index finds, by the keys of documents.
+
+    NB: as part of a condition on documents the index is read to its end and its hits are sorted before the
+    first of them is there: 95 ms for a word that is in every tenth of a million texts, 5 ms in this way.
+    """
+
+    project: Project
+    query: SearchQuery
+    is_descending: bool
+
+    def next_to(self, place: ListPlace | None, *, backwards: bool, most: int) -> list[ListPlace]:
+        is_falling = self.is_descending != backwards
+        # NB: CROSS JOIN is in the order in which it is written; else all documents would be walked through.
+        statement = (
+            f"SELECT found.rowid FROM search_text found CROSS JOIN {Document._meta.db_table} document"
+            " ON document.id = found.rowid WHERE search_text MATCH %s AND document.project_id = %s"
+        )
+        unwanted = "".join(f" NOT {_quoted(term)}" for term in self.query.unwanted)
+        params: list[int | str] = [f"({_match(self.query.wanted)}){unwanted}", self.project.pk]
+        if place is not None:
+            statement += f" AND found.rowid {'<' if is_falling else '>'} %s"
+            params.append(place.pk)
+        statement += f" ORDER BY found.rowid {'DESC' if is_falling else 'ASC'} LIMIT %s"
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [*params, most])
+            return [ListPlace(pk, pk) for (pk,) in cursor.fetchall()]
+
+    def beginning(self, *, most: int, counted: int) -> tuple[list[ListPlace], int]:
+        found = self.next_to(None, backwards=False, most=max(most, counted))
+        return found[:most], min(counted, len(found))
+
+
+def hit_listing(project: Project, text: str, *, is_descending: bool) -> HitListing | None:
+    """Return what was typed as a listing by key; None where the index alone does not find all of it."""
+    query = parse(text)
+    is_indexed = query.wanted and all(len(term) >= 3 for term in (*query.wanted, *query.unwanted))
+    if connection.vendor != "sqlite" or not is_indexed or not search_index.exists():
+        return None
+    is_left = project.unindexed_texts.exists() or project.documents.filter(external_id=text).exists()
+    return None if is_left else HitListing(project, query, is_descending)
 
 
 def marked(text: str, query: SearchQuery) -> list[tuple[str, bool]]:

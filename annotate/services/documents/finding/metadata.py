@@ -18,7 +18,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from annotate.models import Project
-from annotate.services.documents import metadata_index
+from annotate.services.documents.finding import metadata_index
 from annotate.services.documents.json_functions import HasEntry
 
 LONGEST = 500  # characters of a key with its value

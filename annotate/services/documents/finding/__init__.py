@@ -1,0 +1,1 @@
+"""How documents are found: by words of their texts, by metadata and by likeness, and the indexes for it."""

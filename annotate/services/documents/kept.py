@@ -1,0 +1,82 @@
+"""Lists of documents that take a look at all of a project to find: kept, and brought up to date at each look.
+
+Somebody turns the pages of such a list while others label. So what was found is kept, and only the documents
+that somebody decided on since are looked at again; after a minute all of them are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+
+from annotate.models import Document, ModelVersion, Prediction, Project
+from annotate.services.among import among
+
+SECONDS = 60
+MOST_CHANGED = 2_000  # documents that are looked at again; where there are more, all are
+MOST_UNPREDICTED = 10_000
+
+
+def by_decisions(
+    name: str, project: Project, find: Callable[[Collection[int] | None], Collection[int]]
+) -> list[int]:
+    """Return the keys of the documents that `find` finds, the lowest first.
+
+    It is asked which of the documents with some keys fit, or which of all documents do where that is None.
+    What it says may depend on decisions and on which version is published, and on little else.
+    """
+    published = ModelVersion.objects.published().filter(project=OuterRef("project")).values("pk")
+    newest = project.annotations.order_by("-updated_at").annotate(published=Subquery(published[:1]))
+    state = newest.values_list("updated_at", "published").first()
+    if state is None:
+        return sorted(find(None))
+    until, key = state[0].isoformat(), f"documents:{name}:{project.pk}:{state[1]}"
+    found: list[int]
+    if (kept := cache.get(key)) is not None:
+        known_until, ends, found = kept
+        if known_until == until:
+            return found
+        if (changed := _decided_on(project, known_until)) is not None:
+            found = sorted(set(found).difference(changed).union(find(changed)))
+            cache.set(key, [until, ends, found], max(0.0, ends - time.time()))
+            return found
+    found = sorted(find(None))
+    cache.set(key, [until, time.time() + SECONDS, found], SECONDS)
+    return found
+
+
+def _decided_on(project: Project, since: str) -> list[int] | None:
+    """Return the documents with a decision of that moment or later; None where there are too many."""
+    annotations = project.annotations.filter(updated_at__gte=datetime.fromisoformat(since))
+    changed = list(annotations.values_list("document", flat=True)[: MOST_CHANGED + 1])
+    return changed if len(changed) <= MOST_CHANGED else None
+
+
+def unpredicted(project: Project) -> list[int] | None:
+    """Return the documents without a prediction; None where there are too many to list.
+
+    A prediction that was withdrawn may be missed for as long as the list is kept.
+    """
+    key = f"documents:unpredicted:{project.pk}"
+    if (kept := cache.get(key)) is not None:
+        last, known = kept
+        # NB: by keys alone, as SQLite would rather walk through all documents of the project.
+        parts = [Document.objects.filter(pk__in=among(known)), project.documents.filter(pk__gt=last)]
+        found = [pk for documents in parts for pk in _without_prediction(documents)]
+        return found if len(found) <= MOST_UNPREDICTED else None
+    last = project.documents.order_by("-pk").values_list("pk", flat=True).first() or 0
+    found = _without_prediction(project.documents.filter(pk__lte=last))
+    if len(found) > MOST_UNPREDICTED:
+        return None
+    cache.set(key, [last, found], SECONDS)
+    return found
+
+
+def _without_prediction(documents: QuerySet[Document]) -> list[int]:
+    """Return the keys of documents without a prediction, one more at most than are listed."""
+    lacking = documents.filter(~Exists(Prediction.objects.filter(document=OuterRef("pk"))))
+    return list(lacking.order_by("-pk").values_list("pk", flat=True)[: MOST_UNPREDICTED + 1])
