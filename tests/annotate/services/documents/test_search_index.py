@@ -224,7 +224,7 @@ def test_a_site_of_before_gets_its_metadata_into_the_index(
 ) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL has an index of its own kind.")
-    migration = import_module("annotate.migrations.0081_metadata_index")
+    migration = import_module("annotate.migrations.0082_metadata_index")
     editor = SimpleNamespace(connection=connection)
     migration.drop(None, editor)
     assert not metadata_index.exists()

@@ -31,7 +31,7 @@ def drop(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotate', '0080_label_of_spans'),
+        ('annotate', '0081_shadow_models'),
     ]
 
     operations = [migrations.RunPython(make, drop)]
