@@ -141,8 +141,8 @@ class Family(Entry):
 
     @property
     def can_be_taught(self) -> bool:
-        """Whether another family's version may label the pool for it; a tagger learns from people alone."""
-        return self.learns and not self.tags_words
+        """Whether another family's version may label the pool for it; a slow tagger learns from people."""
+        return self.learns and not (self.tags_words and self.is_slow)
 
     @property
     def usual(self) -> dict[str, str]:

@@ -90,11 +90,23 @@ class WordScores:
 
 
 @dataclass(frozen=True, slots=True)
+class TaughtSpans:
+    """What a teacher says of unlabelled texts, after its own biases and calibration of labels.
+
+    No model is measured, calibrated or tuned on it: only the answers of people are the truth.
+    """
+
+    texts: tuple[str, ...]
+    said: tuple[WordScores, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SpanDataset:
     """Texts with their spans, whose labels are keys of the schema; a text without any has nothing in it.
 
     `way` is how texts are cut into words: a key of `training.preprocess.words.WAYS`, or "" to find out.
     `labels` are those of the same texts as a whole, where the task has them too; `schema` is of spans alone.
+    `taught` is learned from as well, where that helps.
     """
 
     schema: Schema
@@ -103,6 +115,7 @@ class SpanDataset:
     way: str = ""
     pool: Pool | None = None
     labels: Dataset | None = None
+    taught: TaughtSpans | None = None
 
     def __post_init__(self) -> None:
         if len(self.texts) != len(self.spans):

@@ -145,7 +145,14 @@ def card_of(
 
 def compare_measured(rows: Sequence[Measured], test: Dataset, *, seed: int) -> Comparison:
     """Return the card of measured candidates, with a recommendation that no constraint limits."""
-    candidates = tuple(row.candidate for row in rows)
     decisions = {row.candidate.name: row.decisions for row in rows}
-    chosen = recommend(candidates, DecidedDocuments(test.targets, decisions), Constraints(), seed=seed)
-    return Comparison(len(test), len(test.schema), machine(), Constraints(), candidates, chosen)
+    compared = DecidedDocuments(test.targets, decisions)
+    return unlimited_card([row.candidate for row in rows], compared, len(test.schema), seed=seed)
+
+
+def unlimited_card(
+    candidates: Sequence[Candidate], compared: Compared, classes: int, *, seed: int
+) -> Comparison:
+    """Return the card of candidates that were all measured, as `card_of` does, without any limits."""
+    chosen = recommend(candidates, compared, Constraints(), seed=seed)
+    return Comparison(compared.documents, classes, machine(), Constraints(), tuple(candidates), chosen)

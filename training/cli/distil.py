@@ -8,12 +8,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from training.bundles.bundle import encoder_folder
+from training.bundles.bundle import encoder_folder, read_manifest
 from training.bundles.cascade import Serving, open_predictor
 from training.cli.candidates import Files, Vectors, compare_measured, none_of, train_and_measure
 from training.cli.card import show
 from training.cli.embedders import add_encoder_arguments, embedder_for
-from training.cli.inputs import output_file, output_folder, parse_settings, read_dataset, read_texts
+from training.cli.inputs import (
+    check_columns,
+    output_file,
+    output_folder,
+    parse_settings,
+    read_dataset,
+    read_texts,
+)
+from training.cli.spans import distil as spans
 from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.figures.evidence import is_enough, why_none
 from training.preprocess.encoder import OnnxEncoder
@@ -21,7 +29,7 @@ from training.registry import FAMILIES
 from training.reportcard.card import Candidate
 from training.reportcard.measurement import Measured, measure
 from training.runs.distillation import recovered, teach, unlabelled
-from training.types import Dataset, Embedder
+from training.types import Dataset, Embedder, LabelSchema
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,8 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--pool", type=Path, required=True, metavar="F", help="texts without labels")
     parser.add_argument("--train", type=Path, metavar="F", help="labelled texts, learned from as well")
     parser.add_argument("--test", type=Path, required=True, metavar="F", help="labelled texts to measure on")
-    parser.add_argument("--text", required=True, metavar="COL", help="column of the text in all files")
-    parser.add_argument("--label", required=True, metavar="COL", help="column of the label or labels")
+    parser.add_argument("--text", metavar="COL", help="column of the text in all files")
+    parser.add_argument("--label", metavar="COL", help="column of the label or labels")
     parser.add_argument("--multi", metavar="SEP", help="multi-label: what separates labels in a cell")
     parser.add_argument("--family", required=True, choices=sorted(FAMILIES), help="of the student")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="its parameter")
@@ -47,6 +55,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the student with and without its teacher, and measure all three on the same documents."""
+    if not isinstance(read_manifest(arguments.teacher).schema, LabelSchema):
+        spans.run(arguments)
+        return
+    check_columns(arguments)
     teacher = open_predictor(arguments.teacher, encoder_root=arguments.cache / "encoders")
     columns = {"text": arguments.text, "label": arguments.label, "multi": arguments.multi}
     test = read_dataset(arguments.test, teacher.schema, **columns)

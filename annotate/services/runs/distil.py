@@ -10,11 +10,13 @@ from django.utils.translation import gettext as _
 
 from annotate.models import ModelVersion, Project
 from annotate.models.versions import Stage
-from annotate.services.corpus import vector_store
+from annotate.services.corpus import vector_store, word_vectors
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.loaded_bundles import suited
 from training.bundles.cascade import open_predictor
-from training.runs.distillation import teach
+from training.bundles.span_predictor import SpanPredictor
+from training.runs.distillation import teach, teach_spans
+from training.spans import SpanDataset
 from training.types import Dataset, Pool, TrainingError
 
 # Texts of the pool that are labelled: a strong teacher needs minutes for more of them.
@@ -39,6 +41,17 @@ def taught(
         embedder=suited(predictor, encoder),
         tell=tell,
     )
+    return replace(snapshot, dataset=dataset)
+
+
+def taught_spans(
+    *, project: Project, snapshot: Snapshot[SpanDataset], family: str, tell: Callable[[float], None]
+) -> Snapshot[SpanDataset]:
+    """Return the snapshot with the spans that the project's model of `family` finds in the pool's texts."""
+    version = teacher(project, family, snapshot.label_ids)
+    predictor = SpanPredictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+    words = word_vectors.of(project, version.encoder) if version.encoder else None
+    dataset = teach_spans(predictor, snapshot.dataset, snapshot.pool_texts, encoder=words, tell=tell)
     return replace(snapshot, dataset=dataset)
 
 

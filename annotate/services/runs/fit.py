@@ -54,6 +54,19 @@ def spec_of(run: TrainingRun) -> RunSpec:
     )
 
 
+def teacher_of(run: TrainingRun, snapshot: Snapshot[Any]) -> str:
+    """Return the family that teaches the run, "" for none."""
+    teacher = RunConfig.load(run.config).teacher
+    if not teacher or snapshot.pool_texts or run.reason == RunReason.LEAD:
+        return teacher
+    # A pool that is used up does not end the runs that start by themselves.
+    sentence = _(
+        "No text of the pool is left that %(family)s could label: learned from people's labels alone."
+    )
+    TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": teacher})
+    return ""
+
+
 class FitPlan:
     """The run of a family of the registry."""
 
@@ -70,19 +83,11 @@ class FitPlan:
             # Documents that have no vector yet come with a later run.
             snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
 
-        is_taught = bool(config.teacher)
-        if is_taught and not snapshot.pool_texts and run.reason != RunReason.LEAD:
-            # A pool that is used up does not end the runs that start by themselves.
-            is_taught = False
-            sentence = _(
-                "No text of the pool is left that %(family)s could label: learned from people's labels alone."
-            )
-            TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"family": config.teacher})
-        if is_taught:
+        if teacher := teacher_of(run, snapshot):
             snapshot = distil.taught(
                 project=run.project,
                 snapshot=snapshot,
-                family=config.teacher,
+                family=teacher,
                 tell=partial(meter.until(BEFORE_THE_FIT), "teach"),
             )
         elif encoder is not None:

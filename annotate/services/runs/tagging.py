@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ from annotate.services.corpus import snapshots, word_vectors
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SLICE_SECONDS
 from annotate.services.corpus.word_vectors import ProjectWords
-from annotate.services.runs import schedule
-from annotate.services.runs.fit import FitPlan, spec_of
+from annotate.services.runs import distil, schedule
+from annotate.services.runs.fit import BEFORE_THE_FIT, FitPlan, spec_of, teacher_of
 from annotate.services.runs.plan import Made, Prepared, bundle_of
 from annotate.services.versions import publication, record
 from annotate.services.versions.publication import Verdict
@@ -56,7 +58,18 @@ class TaggingPlan(FitPlan):
     """The run of a family that tags words; it opens, judges and chooses as one of documents does."""
 
     def prepare(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
-        """Give the words of the texts their vectors, where the family reads them."""
+        """Give words their vectors, where the family reads them, and the pool its teacher's answers."""
+        prepared, begun = self._with_words(run, snapshot, meter), time.perf_counter()
+        teacher = teacher_of(run, prepared.snapshot)
+        if not teacher:
+            return prepared
+        tell = partial(meter.until(BEFORE_THE_FIT), "teach")
+        taught = distil.taught_spans(
+            project=run.project, snapshot=prepared.snapshot, family=teacher, tell=tell
+        )
+        return replace(prepared, snapshot=taught, seconds=time.perf_counter() - begun)
+
+    def _with_words(self, run: TrainingRun, snapshot: Snapshot[Any], meter: ProgressMeter) -> Prepared:
         snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < POOL)
         if not entry(FAMILIES, run.family).reads_word_vectors:
             return Prepared(snapshot)
@@ -93,7 +106,7 @@ class TaggingPlan(FitPlan):
                 entities=report.evaluation.entities,
                 mistakes=report.evaluation.confusions[:MISTAKES],
                 thresholds=tuple(one.threshold for one in report.figures.per_class),
-                fit_seconds=report.fit_seconds,
+                fit_seconds=prepared.seconds + report.fit_seconds,
                 bundle_bytes=report.bundle_bytes,
                 details=report.details,
             ),
@@ -104,7 +117,7 @@ class TaggingPlan(FitPlan):
         self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter
     ) -> tuple[Prepared, Made]:
         """Score the pool by the bundle, as the model that it was exported from is gone."""
-        prepared = self.prepare(run, snapshot, meter)
+        prepared = self._with_words(run, snapshot, meter)
         meter("evaluate", 0.8)
         found = signs_of(version, prepared.snapshot.pool_texts, prepared.words)
         return prepared, Made(version, found)

@@ -80,9 +80,9 @@ def _objects(path: Path, text: str) -> list[LabelledText]:
 
 
 def read_span_datasets(
-    paths: Sequence[Path], text: str = "text", task: str = SPAN.key
+    paths: Sequence[Path], text: str = "text", task: str = SPAN.key, labels: tuple[LabelSpec, ...] = ()
 ) -> tuple[SpanDataset, ...]:
-    """Return the datasets of files under one schema: all labels that occur in any, sorted.
+    """Return the datasets of files under one schema: `labels`, or all that occur in any file, sorted.
 
     Labels of whole texts count where the task has both; a name that is used in both ways is refused.
     """
@@ -92,6 +92,8 @@ def read_span_datasets(
             'one object a line with "text", "labels" and "spans".'
         )
     files = [read_span_texts(path, text) for path in paths]
+    if labels:
+        return tuple(_dataset(task, labels, file) for file in files)
     keys = sorted({str(span.label) for file in files for one in file for span in one.spans})
     if not keys:
         raise TrainingError(f"{', '.join(map(str, paths))}: no text has a span.")

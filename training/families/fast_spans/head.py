@@ -34,10 +34,13 @@ class TagHead:
 
 @dataclass(frozen=True, slots=True)
 class TaggedWords:
-    """What a head learns from: standardised features and tags of all words, and where each text starts."""
+    """What a head learns from: standardised features and tags of all words, and where each text starts.
+
+    `shares` are 0 and 1 where people say what a word is, and a teacher's probabilities elsewhere.
+    """
 
     features: Halves  # (words, features)
-    tags: IntArray  # (words,)
+    shares: FloatArray  # (words, tags)
     starts: IntArray  # (texts + 1,)
     mean: FloatArray  # (features,)
     scale: FloatArray  # (features,)
@@ -53,7 +56,7 @@ class TaggedWords:
         return head.logits(raw + self.mean)
 
 
-def standardised(features: Halves, tags: IntArray, lengths: IntArray) -> TaggedWords:
+def standardised(features: Halves, shares: FloatArray, lengths: IntArray) -> TaggedWords:
     """Return the words of features as they come; `lengths` (texts,) are numbers of words.
 
     NB: `features` are changed, as they are the largest thing in memory.
@@ -67,14 +70,16 @@ def standardised(features: Halves, tags: IntArray, lengths: IntArray) -> TaggedW
         part = features[start : start + 4096]
         part[:] = np.clip((part - mean) / scale, -60_000, 60_000)
     starts = np.concatenate([[0], np.cumsum(lengths)])
-    return TaggedWords(features, tags, starts, mean.astype(np.float32), scale.astype(np.float32))
+    return TaggedWords(features, shares, starts, mean.astype(np.float32), scale.astype(np.float32))
 
 
-def fit_heads(words: TaggedWords, left_out: Sequence[IntArray], tags: int, *, seed: int) -> list[TagHead]:
+def fit_heads(
+    words: TaggedWords, left_out: Sequence[IntArray], weights_of: FloatArray, *, seed: int
+) -> list[TagHead]:
     """Return a head for each part that is left out, learned from all other texts.
 
     AdamW (Loshchilov and Hutter, 2019), rate to zero linearly. All heads go through the same batches at once,
-    which costs little more than one, and skip the texts that they must not see.
+    which costs little more than one, and skip the texts that they must not see. Texts count by `weights_of`.
 
     The bias starts at the log share of each tag. NB: from zero, AdamW needs hundreds of steps to learn that
     most words are in no span, and the features make up for it meanwhile: .38 instead of .56 on NLU++.
@@ -84,11 +89,12 @@ def fit_heads(words: TaggedWords, left_out: Sequence[IntArray], tags: int, *, se
     texts = np.flatnonzero(lengths)
     if not len(texts):
         raise TrainingError("No text has a word, so there is nothing to learn from.")
-    sees = np.ones((len(lengths), len(left_out)), np.float32)  # (texts, heads)
+    tags = words.shares.shape[1]
+    sees = np.tile(weights_of.astype(np.float32)[:, None], len(left_out))  # (texts, heads)
     for head, part in enumerate(left_out):
         sees[part, head] = 0
     sees = np.repeat(sees, lengths, axis=0)  # (words, heads)
-    shares = np.stack([np.bincount(words.tags, weights=seen, minlength=tags) for seen in sees.T]) + 0.5
+    shares = sees.T.astype(np.float64) @ words.shares + 0.5  # (heads, tags)
     shares /= shares.sum(axis=1, keepdims=True)
     weights = _Adam(np.zeros((words.features.shape[1], shares.size), np.float32), _RATE, _DECAY)
     bias = _Adam(np.log(shares).astype(np.float32).ravel(), _BIAS_RATE, 0.0)  # (heads x tags,)
@@ -100,8 +106,7 @@ def fit_heads(words: TaggedWords, left_out: Sequence[IntArray], tags: int, *, se
         rows, order = words.words_of(order[:_BATCH]), order[_BATCH:]
         inputs = _dropped(words.features[rows], rng)  # (words, features)
         logits = (inputs @ weights.value + bias.value).reshape(len(rows), len(left_out), tags)
-        errors = _softmax(logits)
-        errors[np.arange(len(rows)), :, words.tags[rows]] -= 1
+        errors = _softmax(logits) - words.shares[rows][:, None, :]
         errors *= (sees[rows] / np.maximum(sees[rows].sum(axis=0), 1))[:, :, None]
         flat = errors.reshape(len(rows), -1)
         weights.step(inputs.T @ flat, 1 - step / steps)

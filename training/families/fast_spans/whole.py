@@ -20,10 +20,13 @@ def mean_of(features: FloatArray) -> FloatArray:
     return np.asarray(features.mean(axis=0, dtype=np.float32), np.float32)
 
 
-def fit_whole(task: DocumentTask, means: FloatArray, targets: FloatArray) -> Head:
-    """Return the head on means as they come (texts, features) that these targets (texts, labels) teach."""
+def fit_whole(task: DocumentTask, means: FloatArray, targets: FloatArray, weights: FloatArray) -> Head:
+    """Return the head on means as they come (texts, features) that these targets (texts, labels) teach.
+
+    Each text counts by its weight (texts,).
+    """
     middle, spread = means.mean(axis=0), means.std(axis=0) + _FLAT
-    weights = np.ones((len(means), 1), np.float32)
-    head = fit_head(task, (means - middle) / spread, targets, weights, penalty=_PENALTY)
+    counts = weights.astype(np.float32)[:, None]
+    head = fit_head(task, (means - middle) / spread, targets, counts, penalty=_PENALTY)
     unscaled = head.weights / spread[:, None]
     return Head(unscaled, head.bias - middle @ unscaled)

@@ -21,6 +21,7 @@ from annotate.models import (
 from annotate.services.corpus import snapshots, word_vectors
 from annotate.services.documents import disagreements
 from annotate.services.runs import execution, next_batch, rechoice, schedule, tagging
+from annotate.services.runs.fit import teacher_of
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.record import VersionReport
 from annotate.services.versions.variants import RunConfig
@@ -53,6 +54,35 @@ def entities(make_project: Callable[..., Project], annotator: User, add_document
 def train(project: Project, family: str = "") -> ModelVersion | None:
     (run,) = schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD, family=family)
     return execution.execute(run_id=run.pk)
+
+
+def test_the_fast_family_learns_what_a_strong_version_says_of_the_pool(entities: Project) -> None:
+    assert train(entities) is not None
+    ModelVersion.objects.update(family="token_classifier")  # stands in for one, as its bundle is read alike
+    (run,) = schedule.open_if_due(
+        project=entities,
+        reason=schedule.RunReason.LEAD,
+        family="fast_spans",
+        config=RunConfig(teacher="token_classifier"),
+    )
+    version = execution.execute(run_id=run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("succeeded", "")
+    assert version is not None
+    assert (version.variant, version.labelled) == ("taught by token_classifier", 60)
+    details = version.report["details"]
+    assert details["taught_texts"] == 30
+    assert details["is_taught"] in (True, False)
+
+
+def test_a_used_up_pool_ends_no_run_of_spans_that_starts_by_itself(entities: Project) -> None:
+    entities.documents.filter(annotations=None).delete()
+    run = TrainingRun.objects.create(
+        project=entities, family="fast_spans", reason="labels", config=RunConfig(teacher="x").dump()
+    )
+    assert teacher_of(run, snapshots.take(project=entities)) == ""
+    run.refresh_from_db()
+    assert "No text of the pool is left" in run.log
 
 
 def test_a_snapshot_holds_spans_by_code_point_and_an_answer_without_any(entities: Project) -> None:

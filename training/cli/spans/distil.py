@@ -1,0 +1,77 @@
+"""`python -m training distil` for a teacher of spans: it marks a pool, a cheaper family learns from that."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from training.bundles.span_predictor import SpanPredictor
+from training.cli.candidates import unlimited_card
+from training.cli.card import show
+from training.cli.inputs import parse_settings
+from training.cli.spans.candidates import SpanFiles, compared, train_and_measure_spans
+from training.cli.spans.inputs import read_plain_texts, read_span_datasets
+from training.figures.evidence import is_enough, why_none
+from training.reportcard.card import Candidate
+from training.reportcard.span_measurement import MeasuredSpans, measure_spans
+from training.runs.distillation import recovered, teach_spans, unlabelled
+from training.spans import SpanDataset
+from training.tagging.ways import usual_way
+from training.types import TrainingError
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train the student with and without its teacher, and measure all three on the same texts."""
+    if arguments.train is None:
+        raise TrainingError(
+            "Spans are taught beside people's alone, which also tell whether it helps: give --train."
+        )
+    root, text = arguments.cache / "encoders", arguments.text or "text"
+    teacher = SpanPredictor(arguments.teacher, encoder_root=root)
+    schema = teacher.schema
+    labelled, test = read_span_datasets(
+        [arguments.train, arguments.test], text, schema.task.key, schema.labels
+    )
+    labelled = replace(labelled, way=usual_way(labelled))
+    texts = unlabelled(read_plain_texts(arguments.pool, text), labelled, test)
+    print(f"the teacher marks {len(texts)} texts", file=sys.stderr, flush=True)
+    taught = teach_spans(teacher, labelled, texts)
+    known = teacher.manifest.figures
+    start = Candidate(
+        "teacher",
+        teacher.manifest.family,
+        labelled=int(known.get("labelled") or 0),
+        train_seconds=float(known.get("fit_seconds") or 0.0),
+    )
+    rows = [measure_spans(start, arguments.teacher, test, encoder_root=root, seed=arguments.seed)]
+    with tempfile.TemporaryDirectory(prefix="winnow-distil-") as scratch:
+        rows.append(_student("alone", labelled, test, Path(scratch) / "alone", arguments))
+        rows.append(_student("distilled", taught, test, arguments.out, arguments))
+    candidates = [row.candidate for row in rows]
+    card = unlimited_card(candidates, compared(rows, test), len(schema), seed=arguments.seed)
+    figures = [row.evaluation.judged if row.evaluation else None for row in card.candidates]
+    share = recovered(figures[1], figures[2], figures[0])
+    content = card.to_json() | {
+        "taught": len(texts),
+        "recovered": share,
+        "reason": "" if is_enough(len(test)) else why_none(len(test)),
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    print(show(card))
+    if share is not None:
+        print(f"The student recovers {share:.0%} of the gap to its teacher, from {len(texts)} texts.")
+
+
+def _student(
+    name: str, dataset: SpanDataset, test: SpanDataset, bundle: Path, arguments: argparse.Namespace
+) -> MeasuredSpans:
+    print(f"{arguments.family}:{name} ...", file=sys.stderr, flush=True)
+    params = parse_settings(arguments.set)
+    start = Candidate(f"{arguments.family}:{name}", arguments.family, params, labelled=len(dataset))
+    files = SpanFiles(dataset, dataset.rows([]), test)
+    return train_and_measure_spans(start, files, bundle, arguments)
