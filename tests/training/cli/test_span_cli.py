@@ -215,3 +215,23 @@ def test_conll_cannot_hold_labels_of_whole_texts_and_says_what_can(
         }[command]
         assert main(asked) == 2
         assert "give JSONL" in capsys.readouterr().err
+
+
+def test_a_bundle_teaches_a_fast_family_of_spans(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(folder) == 0
+    write_jsonl(folder / "pool.jsonl", 120, seed=3)
+    asked = [
+        *("distil", str(folder / "bundle"), "--pool", str(folder / "pool.jsonl")),
+        *("--test", str(folder / "test.jsonl"), "--family", "fast_spans"),
+        *("--encoder", str(folder / "checkpoint"), "--cache", str(folder / "cache")),
+        *("--out", str(folder / "student"), "--json", str(folder / "distil.json")),
+    ]
+    assert main(asked) == 2
+    assert "give --train" in capsys.readouterr().err
+    assert main([*asked, "--train", str(folder / "train.jsonl")]) == 0
+    card = json.loads((folder / "distil.json").read_text("utf-8"))
+    names = [one["name"] for one in card["candidates"]]
+    assert names == ["teacher", "fast_spans:alone", "fast_spans:distilled"]
+    assert all(one["evaluation"]["judged_by"] == "micro_f1" for one in card["candidates"])
+    assert 0 < card["taught"] <= 120
+    assert main(["predict", str(folder / "student"), str(folder / "test.jsonl")]) == 0
