@@ -52,7 +52,7 @@ class FittedHeads:
     head: TagHead
     whole: Head | None
     rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
-    found: Sequence[WordScores] = ()
+    found: list[WordScores] = field(default_factory=list)
 
 
 class FastSpansModel:
