@@ -38,6 +38,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("teacher", type=Path, metavar="TEACHER", help="folder of the teacher's bundle")
     parser.add_argument("--pool", type=Path, required=True, metavar="F", help="texts without labels")
     parser.add_argument("--train", type=Path, metavar="F", help="labelled texts, learned from as well")
+    parser.add_argument(
+        "--tuning", type=Path, metavar="F", help="spans: labelled texts that tell whether the teacher helps"
+    )
     parser.add_argument("--test", type=Path, required=True, metavar="F", help="labelled texts to measure on")
     parser.add_argument("--text", metavar="COL", help="column of the text in all files")
     parser.add_argument("--label", metavar="COL", help="column of the label or labels")

@@ -95,7 +95,7 @@ def test_a_joint_task_learns_and_tells_labels_of_the_whole_text_too(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     add_labels(folder)
-    slowly = ("--set", "learning_rate=3e-3", "--set", "epochs=30")
+    slowly = ("--set", "learning_rate=3e-3", "--set", "epochs=60")
     assert train(folder, "--task", "joint", *slowly) == 0
     figures = json.loads((folder / "out.json").read_text("utf-8"))
     assert figures["labels"].keys() >= {"macro_f1", "micro_f1"}
@@ -220,6 +220,7 @@ def test_conll_cannot_hold_labels_of_whole_texts_and_says_what_can(
 def test_a_bundle_teaches_a_fast_family_of_spans(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(folder) == 0
     write_jsonl(folder / "pool.jsonl", 120, seed=3)
+    write_jsonl(folder / "tuning.jsonl", 120, seed=4)
     asked = [
         *("distil", str(folder / "bundle"), "--pool", str(folder / "pool.jsonl")),
         *("--test", str(folder / "test.jsonl"), "--family", "fast_spans"),
@@ -227,11 +228,14 @@ def test_a_bundle_teaches_a_fast_family_of_spans(folder: Path, capsys: pytest.Ca
         *("--out", str(folder / "student"), "--json", str(folder / "distil.json")),
     ]
     assert main(asked) == 2
-    assert "give --train" in capsys.readouterr().err
-    assert main([*asked, "--train", str(folder / "train.jsonl")]) == 0
+    assert "give --train and --tuning" in capsys.readouterr().err
+    asked += ["--train", str(folder / "train.jsonl"), "--tuning", str(folder / "tuning.jsonl")]
+    assert main(asked) == 0
     card = json.loads((folder / "distil.json").read_text("utf-8"))
     names = [one["name"] for one in card["candidates"]]
     assert names == ["teacher", "fast_spans:alone", "fast_spans:distilled"]
     assert all(one["evaluation"]["judged_by"] == "micro_f1" for one in card["candidates"])
     assert 0 < card["taught"] <= 120
+    (note,) = [note for note in card["candidates"][2]["notes"] if "teacher" in note]
+    assert "with it" in note
     assert main(["predict", str(folder / "student"), str(folder / "test.jsonl")]) == 0

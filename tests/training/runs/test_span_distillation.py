@@ -66,8 +66,9 @@ def test_a_teacher_that_is_wrong_is_not_followed(tmp_path: Path) -> None:
     taught = teach_spans(
         teacher_from(replace(data, spans=wrong), tmp_path), data, POOL, encoder=LetterEncoder()
     )
-    alone = FastSpansModel(encoder=LetterEncoder()).fit(data, valid=data.rows([]))
-    student = FastSpansModel(encoder=LetterEncoder()).fit(taught, valid=data.rows([]))
+    valid = span_data(120, seed=5)
+    alone = FastSpansModel(encoder=LetterEncoder()).fit(data, valid=valid)
+    student = FastSpansModel(encoder=LetterEncoder()).fit(taught, valid=valid)
     assert student.details_["is_taught"] is False
     assert student.details_["f1_taught"] < student.details_["f1_alone"]  # type: ignore[operator]
     for one, theirs in zip(student.word_scores(POOL[:9]), alone.word_scores(POOL[:9]), strict=True):
@@ -75,9 +76,9 @@ def test_a_teacher_that_is_wrong_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_where_too_few_spans_are_held_out_people_alone_are_followed(tmp_path: Path) -> None:
-    labelled = of_two_names().rows(range(60))
+    labelled = of_two_names()
     taught = teach_spans(teacher_from(span_data(200), tmp_path), labelled, POOL, encoder=LetterEncoder())
-    student = FastSpansModel(encoder=LetterEncoder()).fit(taught, valid=labelled.rows([]))
+    student = FastSpansModel(encoder=LetterEncoder()).fit(taught, valid=span_data(60, seed=5))
     assert student.details_["is_taught"] is False
     assert student.details_["f1_taught"] is None
 
@@ -90,7 +91,7 @@ def test_labels_of_whole_texts_are_taught_as_well(tmp_path: Path) -> None:
     assert len(taught.said) == 60
     assert all(said.whole.shape == (2,) for said in taught.said)
     student = FastSpansModel(encoder=LetterEncoder())
-    student.fit(replace(labelled, taught=taught), valid=joint_data(60, seed=6))
+    student.fit(replace(labelled, taught=taught), valid=joint_data(120, seed=6))
     assert student.details_["f1_taught"] is not None
     assert len(student.word_scores(("Anna went.",))[0].whole) == 2
 

@@ -15,7 +15,7 @@ from training.preprocess.words import WAYS
 from training.reportcard.card import Candidate
 from training.reportcard.recommend import FoundBoth, FoundSpans
 from training.reportcard.span_measurement import MeasuredSpans, measure_spans
-from training.runs.span_pipeline import train_spans
+from training.runs.span_pipeline import SpanRunReport, train_spans
 from training.spans import SpanDataset
 from training.types import RunSpec
 
@@ -61,6 +61,20 @@ def train_and_measure_spans(
     )
     start = replace(start, train_seconds=time.perf_counter() - began)
     least = 1_000 * seconds_of_pieces(SpanPredictor(bundle), files.test.texts).min()
-    notes = [report.parity.note, f"{PIECES} word pieces take {least:.1f} ms at least"]
+    notes = [report.parity.note, _teaching(report), f"{PIECES} word pieces take {least:.1f} ms at least"]
     start = replace(start, notes=tuple(filter(None, notes)))
     return measure_spans(start, bundle, files.test, encoder=encoder, seed=arguments.seed)
+
+
+def _teaching(report: SpanRunReport) -> str:
+    """Return whether what a teacher said was learned and why, as a sentence; "" without a teacher."""
+    told = report.details
+    if "is_taught" not in told:
+        return ""
+    if told["f1_alone"] is None:
+        return "what the teacher said was not learned: the tuning texts have too few spans to tell its worth"
+    verdict = "was learned" if told["is_taught"] else "was not learned"
+    return (
+        f"what the teacher said {verdict}: F1 {told['f1_taught']:.3f} with it and {told['f1_alone']:.3f} "
+        "without it in the tuning texts"
+    )

@@ -19,25 +19,22 @@ from training.figures.evidence import is_enough, why_none
 from training.reportcard.card import Candidate
 from training.reportcard.span_measurement import MeasuredSpans, measure_spans
 from training.runs.distillation import recovered, teach_spans, unlabelled
-from training.spans import SpanDataset
 from training.tagging.ways import usual_way
 from training.types import TrainingError
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train the student with and without its teacher, and measure all three on the same texts."""
-    if arguments.train is None:
+    if arguments.train is None or arguments.tuning is None:
         raise TrainingError(
-            "Spans are taught beside people's alone, which also tell whether it helps: give --train."
+            "A teacher's spans are learned beside people's, and where they help: give --train and --tuning."
         )
     root, text = arguments.cache / "encoders", arguments.text or "text"
     teacher = SpanPredictor(arguments.teacher, encoder_root=root)
-    schema = teacher.schema
-    labelled, test = read_span_datasets(
-        [arguments.train, arguments.test], text, schema.task.key, schema.labels
-    )
+    schema, paths = teacher.schema, [arguments.train, arguments.tuning, arguments.test]
+    labelled, tuning, test = read_span_datasets(paths, text, schema.task.key, schema.labels)
     labelled = replace(labelled, way=usual_way(labelled))
-    texts = unlabelled(read_plain_texts(arguments.pool, text), labelled, test)
+    texts = unlabelled(read_plain_texts(arguments.pool, text), labelled, tuning, test)
     print(f"the teacher marks {len(texts)} texts", file=sys.stderr, flush=True)
     taught = teach_spans(teacher, labelled, texts)
     known = teacher.manifest.figures
@@ -49,8 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     )
     rows = [measure_spans(start, arguments.teacher, test, encoder_root=root, seed=arguments.seed)]
     with tempfile.TemporaryDirectory(prefix="winnow-distil-") as scratch:
-        rows.append(_student("alone", labelled, test, Path(scratch) / "alone", arguments))
-        rows.append(_student("distilled", taught, test, arguments.out, arguments))
+        alone = SpanFiles(labelled, tuning, test)
+        rows.append(_student("alone", alone, Path(scratch) / "alone", arguments))
+        rows.append(_student("distilled", replace(alone, train=taught), arguments.out, arguments))
     candidates = [row.candidate for row in rows]
     card = unlimited_card(candidates, compared(rows, test), len(schema), seed=arguments.seed)
     figures = [row.evaluation.judged if row.evaluation else None for row in card.candidates]
@@ -67,11 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"The student recovers {share:.0%} of the gap to its teacher, from {len(texts)} texts.")
 
 
-def _student(
-    name: str, dataset: SpanDataset, test: SpanDataset, bundle: Path, arguments: argparse.Namespace
-) -> MeasuredSpans:
+def _student(name: str, files: SpanFiles, bundle: Path, arguments: argparse.Namespace) -> MeasuredSpans:
     print(f"{arguments.family}:{name} ...", file=sys.stderr, flush=True)
     params = parse_settings(arguments.set)
-    start = Candidate(f"{arguments.family}:{name}", arguments.family, params, labelled=len(dataset))
-    files = SpanFiles(dataset, dataset.rows([]), test)
+    start = Candidate(f"{arguments.family}:{name}", arguments.family, params, labelled=len(files.train))
     return train_and_measure_spans(start, files, bundle, arguments)

@@ -71,9 +71,10 @@ class FastSpansModel:
         self.details_: dict[str, Json] = {}
 
     def fit(self, dataset: SpanDataset, *, valid: SpanDataset) -> Self:
-        """Learn the head; what a teacher said is learned where that finds more in texts that were held out.
+        """Learn the head; what a teacher said is learned as well where that finds more in `valid`.
 
-        Those are the texts of each head that has not seen them, and `valid`, which is used for nothing else.
+        NB: texts that a head has not seen do not tell, as the teacher has: on WNUT17 with 300 texts they
+        promised .64 instead of .45 where other texts lost .04.
         """
         if not any(dataset.spans):
             raise TrainingError("No text has a span, so there is nothing to learn from; label some.")
@@ -84,7 +85,7 @@ class FastSpansModel:
         self.fitted_ = self._learned(replace(dataset, taught=None))
         if dataset.taught is not None:
             student = self._learned(dataset)
-            alone, taught = (self._reached(fitted, dataset, valid) for fitted in (self.fitted_, student))
+            alone, taught = (self._reached(fitted, valid) for fitted in (self.fitted_, student))
             is_better = alone is not None and taught is not None and taught > alone
             if is_better:
                 self.fitted_ = student
@@ -157,20 +158,17 @@ class FastSpansModel:
         words = standardised(np.concatenate(features), np.concatenate(shares), lengths)
         return words, np.array(means, np.float32), places
 
-    def _reached(self, fitted: FittedHeads, dataset: SpanDataset, valid: SpanDataset) -> float | None:
-        """Return the F1, joint where the task is, on texts that were held out; None where those are few."""
-        unseen = dataset.rows(fitted.rows.tolist())
-        found = [*fitted.found, *self._scored(fitted, valid.texts)]
-        gold = [*unseen.spans, *valid.spans]
-        if sum(map(len, gold)) < FEWEST_TO_TUNE:
+    def _reached(self, fitted: FittedHeads, valid: SpanDataset) -> float | None:
+        """Return the F1 on `valid`, joint where the task is; None where it has too few spans to tell."""
+        if sum(map(len, valid.spans)) < FEWEST_TO_TUNE:
             return None
-        bias = tune(dataset.schema.keys, found, gold, usual=self.usual_bias)
-        of_spans = entity_f1(gold, Decoder(dataset.schema.keys, bias, IDENTITY).spans(found))
-        if unseen.labels is None or valid.labels is None:
+        keys, found = valid.schema.keys, self._scored(fitted, valid.texts)
+        bias = tune(keys, found, valid.spans, usual=self.usual_bias)
+        of_spans = entity_f1(valid.spans, Decoder(keys, bias, IDENTITY).spans(found))
+        if valid.labels is None:
             return of_spans
-        scores = np.stack([said.whole for said in found])
-        targets = np.concatenate([unseen.labels.targets, valid.labels.targets])
-        return mean_of_both(macro_f1(targets, scores >= DEFAULT), of_spans)
+        decided = np.stack([said.whole for said in found]) >= DEFAULT
+        return mean_of_both(macro_f1(valid.labels.targets, decided), of_spans)
 
     def word_scores(self, texts: Sequence[str]) -> list[WordScores]:
         """Return log probabilities of each text's words, and probabilities of its labels."""
