@@ -70,7 +70,7 @@ def test_a_teacher_that_is_wrong_is_not_followed(tmp_path: Path) -> None:
     alone = FastSpansModel(encoder=LetterEncoder()).fit(data, valid=valid)
     student = FastSpansModel(encoder=LetterEncoder()).fit(taught, valid=valid)
     assert student.details_["is_taught"] is False
-    assert student.details_["f1_taught"] < student.details_["f1_alone"]  # type: ignore[operator]
+    assert student.details_["f1_taught"] <= student.details_["f1_alone"]  # type: ignore[operator]
     for one, theirs in zip(student.word_scores(POOL[:9]), alone.word_scores(POOL[:9]), strict=True):
         np.testing.assert_array_equal(one.logs, theirs.logs)
 
