@@ -138,7 +138,7 @@ def test_spans_that_people_missed_are_found_by_heads_that_left_the_text_out(
     rows = {row.document_id: row for row in OutOfFoldScore.objects.all()}
     learned = entities.documents.filter(lane="pool", annotations__outcome="answered")
     assert rows.keys() == {*learned.values_list("pk", flat=True)}
-    suspected = {*disagreements.likely_errors(entities).values_list("document", flat=True)}
+    suspected = {*disagreements.likely_errors(entities)}
     assert suspected
     assert suspected <= with_spans
     for pk in suspected:
