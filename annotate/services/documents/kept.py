@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from typing import TypeVar
 
 from django.core.cache import cache
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
@@ -16,6 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from annotate.models import Document, ModelVersion, Prediction, Project
 from annotate.services.among import among
 
+T = TypeVar("T")
 SECONDS = 60
 MOST_CHANGED = 2_000  # documents that are looked at again; where there are more, all are
 MOST_UNPREDICTED = 10_000
@@ -29,9 +31,7 @@ def by_decisions(
     It is asked which of the documents with some keys fit, or which of all documents do where that is None.
     What it says may depend on decisions and on which version is published, and on little else.
     """
-    published = ModelVersion.objects.published().filter(project=OuterRef("project")).values("pk")
-    newest = project.annotations.order_by("-updated_at").annotate(published=Subquery(published[:1]))
-    state = newest.values_list("updated_at", "published").first()
+    state = _state(project)
     if state is None:
         return sorted(find(None))
     until, key = state[0].isoformat(), f"documents:{name}:{project.pk}:{state[1]}"
@@ -47,6 +47,29 @@ def by_decisions(
     found = sorted(find(None))
     cache.set(key, [until, time.time() + SECONDS, found], SECONDS)
     return found
+
+
+def by_state(name: str, project: Project, find: Callable[[], T]) -> T:
+    """Return what was found since the newest decision and publication; it has to be plain JSON.
+
+    Where people decide all the time it is found anew at each look, so that it has to be quick by itself.
+    """
+    state = _state(project)
+    if state is None:
+        return find()
+    key = f"documents:{name}:{project.pk}:{state[1]}:{state[0].isoformat()}"
+    kept: list[T] | None = cache.get(key)
+    if kept is None:
+        kept = [find()]  # in a list, as nothing may be what was found
+        cache.set(key, kept, SECONDS)
+    return kept[0]
+
+
+def _state(project: Project) -> tuple[datetime, int | None] | None:
+    """Return when the newest decision was made, and which version is published; None without a decision."""
+    published = ModelVersion.objects.published().filter(project=OuterRef("project")).values("pk")
+    newest = project.annotations.order_by("-updated_at").annotate(published=Subquery(published[:1]))
+    return newest.values_list("updated_at", "published").first()
 
 
 def _decided_on(project: Project, since: str) -> list[int] | None:

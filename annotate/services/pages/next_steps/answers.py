@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -9,7 +11,8 @@ from django.utils.translation import ngettext
 
 from annotate.models import Annotation, Label
 from annotate.models.annotations import Outcome
-from annotate.services.documents import disagreements, filters
+from annotate.services.among import among
+from annotate.services.documents import disagreements, filters, kept
 from annotate.services.labeling import handed_on
 from annotate.services.pages.next_steps.step import NextStep, Situation
 
@@ -42,7 +45,12 @@ def open_flags(at: Situation) -> NextStep | None:
     """Somebody could not decide on a document, and nobody else has answered it since."""
     answered = Annotation.objects.answered().filter(document=OuterRef("document"))
     flagged = at.project.annotations.filter(~Exists(answered), outcome=Outcome.FLAGGED)
-    number = flagged.values("document").distinct().count()
+
+    def find(keys: Collection[int] | None) -> set[int]:
+        found = flagged if keys is None else flagged.filter(document__in=among(keys))
+        return set(found.values_list("document", flat=True))
+
+    number = len(kept.by_decisions("open_flags", at.project, find))
     if not number:
         return None
     sentence = ngettext(
@@ -56,22 +64,28 @@ def open_flags(at: Situation) -> NextStep | None:
 
 def split_labels(at: Situation) -> NextStep | None:
     """People who follow the present guidelines take two labels for each other, so that these want a word."""
-    found = disagreements.most_confused(at.project)
-    if found is None or found.documents < FEWEST_SPLIT:
+
+    def find() -> tuple[Sequence[int], int]:
+        found = disagreements.most_confused(at.project)
+        return ((), 0) if found is None else (found.labels, found.documents)
+
+    name = f"most_confused:{at.project.guidelines_version}"
+    labels, documents = kept.by_state(name, at.project, find)
+    if documents < FEWEST_SPLIT:
         return None
-    names = dict(Label.objects.filter(pk__in=found.labels).values_list("pk", "name"))
-    told = {"n": found.documents, "a": names[found.labels[0]]}
-    if len(found.labels) == 2:
+    names = dict(Label.objects.filter(pk__in=labels).values_list("pk", "name"))
+    told = {"n": documents, "a": names[labels[0]]}
+    if len(labels) == 2:
         sentence = _(
             "People disagree on %(n)s documents whether they are “%(a)s” or “%(b)s”: the guidelines should "
             "tell these apart."
-        ) % (told | {"b": names[found.labels[1]]})
+        ) % (told | {"b": names[labels[1]]})
     else:
         sentence = (
             _("People disagree on %(n)s documents about “%(a)s”: the guidelines should say when it applies.")
             % told
         )
-    look = filters.query(split=1, label=found.labels[0])
+    look = filters.query(split=1, label=labels[0])
     return NextStep(
         "split-labels",
         sentence,

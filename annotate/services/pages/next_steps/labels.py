@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.db.models import Count, Exists, OuterRef
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotate.models import AnnotationLabel, AnnotationSpan
+from annotate.models import AnnotationLabel, AnnotationSpan, Project
 from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.imports import UPLOADED
-from annotate.services.documents import filters
+from annotate.services.documents import filters, kept
 from annotate.services.pages.next_steps.step import NextStep, Situation, enumerated
 from training.figures.evidence import FEWEST_OF_A_LABEL
 
@@ -28,15 +30,7 @@ def small_holdout_labels(at: Situation) -> NextStep | None:
     """
     if at.published is None:
         return None
-    found: dict[int, int] = {}
-    for name in at.project.task_type.answer_rows:
-        rows = AnnotationSpan if name == "spans" else AnnotationLabel
-        counted = rows.objects.filter(
-            annotation__project=at.project,
-            annotation__outcome=Outcome.ANSWERED,
-            annotation__document__lane=Lane.HOLDOUT,
-        ).order_by()
-        found |= dict(counted.values_list("label").annotate(n=Count("annotation__document", distinct=True)))
+    found = dict(kept.by_state("holdout_of_labels", at.project, partial(_holdout_of_labels, at.project)))
     small = [
         (documents, name)
         for pk, name in at.project.labels.live().values_list("pk", "name")
@@ -65,6 +59,20 @@ def small_holdout_labels(at: Situation) -> NextStep | None:
         _("Open holdout documents"),
         f"{reverse('documents', args=[at.project.slug])}?{open_ones}",
     )
+
+
+def _holdout_of_labels(project: Project) -> list[tuple[int, int]]:
+    """Return how many answered holdout documents have each label, on the whole or on a piece."""
+    found: dict[int, int] = {}
+    for name in project.task_type.answer_rows:
+        rows = AnnotationSpan if name == "spans" else AnnotationLabel
+        counted = rows.objects.filter(
+            annotation__project=project,
+            annotation__outcome=Outcome.ANSWERED,
+            annotation__document__lane=Lane.HOLDOUT,
+        ).order_by()
+        found |= dict(counted.values_list("label").annotate(n=Count("annotation__document", distinct=True)))
+    return list(found.items())
 
 
 def unused_labels(at: Situation) -> NextStep | None:

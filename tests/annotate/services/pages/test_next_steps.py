@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
@@ -158,7 +160,9 @@ def test_where_any_number_of_labels_fits_people_disagree_about_one(
         answer(document, lead, "red")
         answer(document, annotator)
     assert "on 3 documents about “red”" in told(multi_project)["split-labels"]
-    Annotation.objects.filter(document=documents[0], annotator=lead).update(is_gold=True)
+    gold = Annotation.objects.get(document=documents[0], annotator=lead)
+    gold.is_gold = True
+    gold.save()
     assert "split-labels" not in told(multi_project)  # a gold answer settles its document
 
 
@@ -226,6 +230,29 @@ def test_labels_that_nobody_gave_are_named_once_there_are_many_answers(
     for label in project.labels.all():
         AnnotationSpan.objects.create(annotation=first[0], label=label, start=0, end=4)
     assert "unused-labels" not in told(project)
+
+
+def test_what_takes_a_look_at_every_answer_is_found_once_for_each_decision(
+    project: Project,
+    version: ModelVersion,
+    annotator: User,
+    lead: User,
+    add_documents: AddDocuments,
+) -> None:
+    documents = add_documents(project, *(f"text {n}" for n in range(5)), lane="holdout")
+    _disagree(documents[:4], lead, annotator, "red", "green")
+    with CaptureQueriesContext(connection) as first:
+        steps = todo.steps(project, published=version, is_lead=True)
+    with CaptureQueriesContext(connection) as second:
+        assert todo.steps(project, published=version, is_lead=True) == steps
+    looks = [{sql["sql"] for sql in queries.captured_queries} for queries in (first, second)]
+    # What is asked once only: wrong answers, flags, the newest answers and what they say, holdout documents.
+    assert len(looks[0] - looks[1]) >= 5
+    assert all("annotate_annotationlabel" not in sql or "EXISTS" in sql for sql in looks[1])
+    answer(documents[4], annotator, "red")
+    with CaptureQueriesContext(connection) as third:
+        todo.steps(project, published=version, is_lead=True)
+    assert len(third) == len(first)
 
 
 def test_no_number_of_labels_or_documents_costs_more_questions(
