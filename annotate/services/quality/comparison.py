@@ -16,7 +16,7 @@ from annotate.models.documents import Half
 from annotate.models.versions import Stage
 from annotate.services.documents.spreadsheet import marked
 from annotate.services.versions import holdout, publication
-from annotate.services.versions.holdout import HoldoutScores, NotScored
+from annotate.services.versions.holdout import HoldoutScores, NotScored, Unscored
 from training.figures.evaluate import (
     ClassDifference,
     Flips,
@@ -74,6 +74,7 @@ class VersionComparison:
     version: ModelVersion
     other: ModelVersion
     documents: int
+    unscored: tuple[Unscored, Unscored]
     is_part_of_labels: bool
     overall: PairedDifference
     classes: tuple[ComparedLabel, ...]
@@ -152,6 +153,7 @@ def compare(version: ModelVersion, other: ModelVersion) -> VersionComparison:
         version=version,
         other=other,
         documents=len(sides.keys),
+        unscored=(ours.unscored, theirs.unscored),
         is_part_of_labels={*version.label_ids} != {*other.label_ids},
         overall=paired_bootstrap(sides.targets, sides.ours, sides.theirs, np.random.default_rng(0)),
         classes=tuple(sorted(classes, key=_worst_first)),

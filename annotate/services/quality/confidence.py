@@ -15,7 +15,7 @@ from annotate.models.documents import Half
 from annotate.services.documents import filters
 from annotate.services.quality import thresholds
 from annotate.services.versions import holdout
-from annotate.services.versions.holdout import HoldoutScores, NotScored
+from annotate.services.versions.holdout import HoldoutScores, NotScored, Unscored
 from training.figures import abstain, reliability
 from training.figures.abstain import Abstention
 from training.figures.evidence import FEWEST, is_enough
@@ -50,6 +50,7 @@ class ConfidencePage:
     """The curve of coverage and accuracy, where the version stands on it, and where another one would."""
 
     documents: int
+    unscored: Unscored
     curve: Abstention
     now: AbstentionAt
     wanted: AbstentionAt
@@ -85,6 +86,7 @@ def shown(version: ModelVersion, least: float | None) -> ConfidencePage:
     raw = half.raw
     return ConfidencePage(
         documents=len(half.keys),
+        unscored=scored.unscored,
         curve=abstain.abstention(sure, right, fewest=FEWEST),
         now=_at(version, sure, right, version.abstain_below),
         wanted=_at(version, sure, right, wanted),

@@ -16,7 +16,7 @@ from annotate.models.versions import Sample
 from annotate.services.documents.spreadsheet import marked
 from annotate.services.quality import thresholds
 from annotate.services.versions import holdout, samples
-from annotate.services.versions.holdout import HoldoutScores, NotScored
+from annotate.services.versions.holdout import HoldoutScores, NotScored, Unscored
 from training.figures import shares
 from training.figures.evidence import FEWEST, is_enough
 
@@ -48,6 +48,7 @@ class CollectionShares:
     collection: int
     holdout: int
     predicted: int
+    unscored: Unscored
 
 
 def of_project(project: Project) -> CollectionShares:
@@ -80,7 +81,7 @@ def of_project(project: Project) -> CollectionShares:
         for column, label in thresholds.columns(version).items()
     ]
     rows.sort(key=lambda row: (-row.share, row.label.position))
-    return CollectionShares(version, tuple(rows), collection, len(half.keys), len(said))
+    return CollectionShares(version, tuple(rows), collection, len(half.keys), len(said), half.unscored)
 
 
 def _said_of_pool(version: ModelVersion, half: HoldoutScores) -> NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from annotate.services.documents.spreadsheet import marked
 from annotate.services.quality import traffic
 from annotate.services.quality.traffic import NoTraffic, Traffic
 from annotate.services.versions import holdout, samples
-from annotate.services.versions.holdout import HoldoutScores, NotScored
+from annotate.services.versions.holdout import HoldoutScores, NotScored, Unscored
 from annotate.services.versions.samples import ScoredDocuments
 from training.figures import tradeoff
 from training.figures.evidence import FEWEST_OF_A_LABEL
@@ -87,6 +87,7 @@ class ThresholdTable:
 
     rows: tuple[ThresholdRow, ...]
     documents: int
+    unscored: Unscored
     sampled: int
     population: int
     otherwise: PoolChange | None
@@ -139,6 +140,7 @@ def table(version: ModelVersion, wanted: Mapping[int, float]) -> ThresholdTable:
     found = ThresholdTable(
         rows=tuple(sorted(rows, key=lambda row: row.label.position)),
         documents=len(half.keys),
+        unscored=half.unscored,
         sampled=0 if pool is None else len(pool.keys),
         population=0 if pool is None else pool.population,
         otherwise=None if pool is None else _otherwise(half, pool, list(named), new),

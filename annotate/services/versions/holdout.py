@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from numpy.typing import NDArray
 
 from annotate.models import Annotation, Document, Job, KeptScores, Label, ModelVersion, User
@@ -40,10 +41,38 @@ class NotScored(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Unscored:
+    """How many holdout documents were answered since a version has scored the holdout.
+
+    The published one scores it again by itself from `enough` of them on.
+    """
+
+    version: ModelVersion
+    documents: int
+    enough: int
+
+    @property
+    def sentence(self) -> str:
+        since = ngettext(
+            "%(documents)s holdout document was answered since version %(n)s scored the holdout, and counts "
+            "in none of these figures.",
+            "%(documents)s holdout documents were answered since version %(n)s scored the holdout, and count "
+            "in none of these figures.",
+            self.documents,
+        )
+        if self.version.stage == Stage.PUBLISHED:
+            then = _("With %(enough)s of them it scores the holdout again by itself.")
+        else:
+            then = _("They do once a lead has it score the holdout again.")
+        told = {"documents": self.documents, "n": self.version.number, "enough": self.enough}
+        return f"{since} {then}" % told
+
+
+@dataclass(frozen=True, slots=True)
 class HoldoutScores:
     """Holdout documents by their keys (documents,), with scores and answers (documents, labels).
 
-    Columns are those of the version's `label_ids`. `unscored` documents were answered since it was scored.
+    Columns are those of the version's `label_ids`. `unscored` documents are in none of the arrays.
     """
 
     task: DocumentTask
@@ -53,7 +82,7 @@ class HoldoutScores:
     raw: FloatArray | None
     targets: FloatArray
     thresholds: FloatArray
-    unscored: int
+    unscored: Unscored
 
     @property
     def decisions(self) -> NDArray[np.bool_]:
@@ -93,7 +122,7 @@ def of_version(version: ModelVersion) -> HoldoutScores:
         raw=None if kept.raw is None else kept.raw[rows],
         targets=targets,
         thresholds=kept.thresholds,
-        unscored=len(answers) - len(known),
+        unscored=Unscored(version, len(answers) - len(known), _enough(kept.population)),
     )
 
 
@@ -177,11 +206,15 @@ def due() -> Iterable[Work]:
             yield from jobs.ask_if_rested(kind=JobKind.HOLDOUT, project=version.project, version=version)
 
 
+def _enough(scored: int) -> int:
+    return max(FEWEST_NEW, round(NEW_SHARE * scored))
+
+
 def _has_grown(version: ModelVersion) -> bool:
     """Tell whether people have answered a share of the holdout since the version's scores of it were kept."""
     rows = version.kept_scores.filter(sample=Sample.HOLDOUT).values_list("population", "scored_at")
     for scored, scored_at in rows:
-        enough = max(FEWEST_NEW, round(NEW_SHARE * scored))
+        enough = _enough(scored)
         answered = Annotation.objects.answered().filter(project=version.project, created_at__gt=scored_at)
         return answered.filter(document__lane=Lane.HOLDOUT)[:enough].count() == enough
     return False

@@ -68,7 +68,7 @@ def test_only_the_reporting_half_is_compared_and_only_what_both_have_scored(
     hold_out(project, annotator, [("red",)] * 4)
     project.documents.filter(pk__in=[row.pk for row in project.documents.all()[:3]]).update(half=Half.TUNING)
     assert comparison.compare(new, old).documents == 28
-    assert holdout.of_version(new).unscored == 4
+    assert holdout.of_version(new).unscored.documents == 4
 
 
 def test_a_label_that_one_of_them_does_not_know_is_left_out(
@@ -171,7 +171,7 @@ def test_the_holdout_is_scored_again_once_it_has_grown(
     hold_out(project, annotator, [("blue",)])
     (job,) = holdout.due()
     jobs.do(job.pk, holdout.score)
-    assert holdout.of_version(version).unscored == 0
+    assert holdout.of_version(version).unscored.documents == 0
     assert list(holdout.due()) == []
 
 
