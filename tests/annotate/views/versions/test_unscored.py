@@ -1,4 +1,4 @@
-"""Holdout answers that are in no figure yet are counted where the figures stand, with what becomes of them."""
+"""Holdout answers that are in no figure yet are counted beside the figures, with what becomes of them."""
 
 from __future__ import annotations
 
