@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 OF_A_PROJECT = (
     "project", "label", "documents", "imports", "versions", "runs", "reportcard", "project-labels",
-    "project-members", "project-settings", "my-work",
+    "project-members", "project-settings", "my-work", "version-compare", "shares", "saved-labels", "drift",
 )  # fmt: skip
 OTHERS = ("projects", "project-create", "api-keys", "glossary")
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from annotate.models import Annotation, AnnotationLabel, Document, ModelVersion, Prediction, Project, User
-from tests.browser.test_labeling import violations
+from tests.browser.pictures import looks_right
 from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -45,23 +43,11 @@ def documents(
     return made
 
 
-def _looks_right(page: Page, name: str) -> None:
-    """Check the page at both widths; where SHOTS names a folder, keep pictures of it there."""
-    for width, scheme in ((1280, "light"), (375, "dark")):
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert violations(page) == []
-        if folder := os.environ.get("SHOTS"):
-            page.screenshot(path=str(Path(folder) / f"{name}-{width}-{scheme}.png"), full_page=width < 500)
-    page.set_viewport_size({"width": 1280, "height": 800})
-
-
 def test_a_lead_chooses_columns_and_an_order_and_goes_forth_and_back(
     open_as: Callable[[User, str], Page], lead: User, project: Project, documents: list[Document]
 ) -> None:
     page = open_as(lead, reverse("documents", args=[project.slug]))
-    _looks_right(page, "list")
+    looks_right(page, "list")
     page.get_by_text("Order and columns").click()
     page.get_by_label("channel").check()
     page.get_by_label("Length").check()
@@ -73,7 +59,7 @@ def test_a_lead_chooses_columns_and_an_order_and_goes_forth_and_back(
     expect(rows.first).to_contain_text("text 0")
     page.get_by_role("link", name="Next page").click()
     expect(rows).to_have_count(10)
-    _looks_right(page, "second")
+    looks_right(page, "second")
     # The whole row is the link; the page of a document leads back to the same list.
     rows.first.locator("td").last.click(force=True)  # where the link of the row lies above the cell
     expect(page.get_by_role("heading", name=f"Document {documents[50].pk}")).to_be_visible()
@@ -101,7 +87,7 @@ def test_what_was_searched_for_is_marked(
     page.keyboard.press("Enter")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody mark")).to_have_text(marked)
-    _looks_right(page, f"search-{len(typed)}")
+    looks_right(page, f"search-{len(typed)}")
 
 
 def test_a_view_is_saved_opened_renamed_and_deleted(
@@ -111,14 +97,14 @@ def test_a_view_is_saved_opened_renamed_and_deleted(
     page.get_by_role("link", name="Save this view").click()
     page.get_by_label("Name", exact=True).fill("By mail")
     page.get_by_label("For everybody").check()
-    _looks_right(page, "save")
+    looks_right(page, "save")
     page.get_by_role("button", name="Save the view").click()
     expect(page.get_by_text("The view is saved.")).to_be_visible()
     expect(page.get_by_text("30 documents fit.")).to_be_visible()
     page.goto(page.url.partition("?")[0])
     page.get_by_role("link", name="By mail").click()
     expect(page.get_by_text("30 documents fit.")).to_be_visible()
-    _looks_right(page, "view")
+    looks_right(page, "view")
     page.get_by_role("link", name="Save this view").click()
     page.get_by_text("Rename or delete").click()
     name = page.locator("article").get_by_label("Name")
@@ -126,6 +112,6 @@ def test_a_view_is_saved_opened_renamed_and_deleted(
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("link", name="Mail", exact=True)).to_be_visible()
     page.get_by_text("Rename or delete").click()
-    _looks_right(page, "views")
+    looks_right(page, "views")
     page.get_by_role("button", name="Delete the view").click()
     expect(page.get_by_text("The view “Mail” is deleted")).to_be_visible()
