@@ -411,7 +411,8 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
             "retrain_after": _("A run starts once this many new labels came in since the last one."),
             "retrain_idle_seconds": _(
-                "Or once there is any new label and nobody has labelled for this long."
+                "Or once there is any new label, of many labels 2 % new ones, and nobody has labelled for "
+                "this long."
             ),
             "publish_automatically": _("Compared on the same holdout documents; otherwise you publish."),
             "publish_recommended": format_lazy(

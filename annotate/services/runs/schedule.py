@@ -26,6 +26,11 @@ class RunReason:
     NAMES = "names"
 
 
+# Of the labels that a model has learned, so many new ones make another while people pause: 1 up to 74
+# labels, 10 of 500. Fewer would change next to nothing, and each pause would leave a version.
+IDLE_SHARE = 0.02
+
+
 def able_families(task: str) -> list[str]:
     """Return the families that can learn the task, in the order of their runs."""
     return [family.key for family in families_in_order(tasks.find(task))]
@@ -74,7 +79,7 @@ def open_if_due(
             continue
         seen = _seen(run)
         if seen not in due:
-            due[seen] = _is_due(project, reason, seen)
+            due[seen] = _is_due(project, reason, seen, _learned(run))
         if due[seen]:
             opened += open_run(project=project, variant=variant, reason=reason, by=by)
     return opened
@@ -135,7 +140,12 @@ def _seen(run: TrainingRun | None) -> int:
     return SnapshotSummary.load(run.snapshot).annotation if run else 0
 
 
-def _is_due(project: Project, reason: str, seen: int) -> bool:
+def _learned(run: TrainingRun | None) -> int:
+    """Return how many labelled documents the run learned from, 0 where it has not read them yet."""
+    return (SnapshotSummary.load(run.snapshot).labelled or 0) if run else 0
+
+
+def _is_due(project: Project, reason: str, seen: int, learned: int) -> bool:
     if reason in (RunReason.LEAD, RunReason.NAMES):
         return True
     if _labels_missing(project, seen) == 0:
@@ -143,8 +153,10 @@ def _is_due(project: Project, reason: str, seen: int) -> bool:
     if reason != RunReason.IDLE:
         return False
     since = timezone.now() - timedelta(seconds=project.retrain_idle_seconds)
-    last = _new_labels(project, seen).order_by("-pk").values_list("created_at", flat=True).first()
-    return last is not None and last < since
+    newest = _new_labels(project, seen).order_by("-pk").values_list("created_at", flat=True)
+    enough = max(1, round(IDLE_SHARE * learned))
+    times = list(newest[:enough])
+    return len(times) == enough and times[0] < since
 
 
 def _new_labels(project: Project, seen: int) -> models.QuerySet[Annotation]:

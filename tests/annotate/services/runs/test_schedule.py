@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from annotate.models import Annotation, Document, Project, TrainingRun, User
+from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import schedule
 from training.registry import FAMILIES, Family
 from training.tasks import SINGLE
@@ -155,6 +157,23 @@ def test_it_trains_on_few_labels_when_people_pause(project: Project, labels: Cal
     assert len(schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE)) == len(project.families)
     finish_all()
     assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
+
+
+@pytest.mark.parametrize(("learned", "enough"), [(0, 1), (74, 1), (76, 2), (200, 4)])
+def test_a_pause_makes_a_model_of_the_more_labels_the_more_it_has_learned(
+    project: Project, labels: Callable[[int], None], learned: int, enough: int
+) -> None:
+    schedule.open_if_due(project=project, reason=schedule.RunReason.LEAD)
+    finish_all()
+    for run in project.runs.all():
+        run.snapshot = replace(SnapshotSummary.load(run.snapshot), labelled=learned).dump()
+        run.save()
+    labels(enough - 1)
+    Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+    assert schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE) == []
+    labels(1)
+    Annotation.objects.update(created_at=timezone.now() - timedelta(seconds=60))
+    assert len(schedule.open_if_due(project=project, reason=schedule.RunReason.IDLE)) == len(project.families)
 
 
 def test_people_have_not_paused_while_the_newest_label_is_fresh(
