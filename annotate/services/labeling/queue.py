@@ -279,8 +279,7 @@ def top_up(*, project: Project) -> int:
         holdout += _unassigned(project, Lane.HOLDOUT, size - len(pool) - len(holdout), besides=holdout)
     documents = holdout + pool
     random.shuffle(documents)
-    # Once strategies have chosen, what nobody has is no even draw of the pool any more.
-    drawn = () if project.batches.exists() else {document.pk for document in pool}
+    drawn = {document.pk for document in pool}
     return len(places.append(project=project, documents=documents, number=number, batch=None, drawn=drawn))
 
 

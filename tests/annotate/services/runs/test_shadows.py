@@ -151,11 +151,9 @@ def test_random_documents_of_a_batch_are_marked_and_others_not(
     )
     marked = Assignment.objects.filter(is_random=True).values_list("document", flat=True)
     assert set(marked) == {keys[1], keys[3]}
-    queue.top_up(project=project)  # what no strategy left over is no even draw any more
-    assert Assignment.objects.filter(is_random=True).count() == 2
 
 
-def test_documents_before_the_first_choice_are_drawn(
+def test_documents_that_fill_an_empty_queue_are_drawn(
     project: Project, add_documents: Callable[..., list[Document]]
 ) -> None:
     add_documents(project, "one", "two")
