@@ -277,42 +277,27 @@ def _shares_plot(points: Sequence[SharePoint]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedCell:
-    """A cell of the matrix with its corner in the picture."""
-
-    x: float
-    y: float
-    cell: ConfusionCell
-
-
-MATRIX = 640  # pixels of a side
-
-
 @register.inclusion_tag("versions/_matrix.html")
 def confusion_matrix(project: Project, picture: ConfusionPicture) -> dict[str, Any]:
     """Draw a version's confusions; the cells that hold most mistakes open their documents.
 
-    Cells that open nothing are drawn as one path for each shade, so that the picture stays small.
+    A cell is one unit wide, and those that open nothing are one path for each shade: the picture is sent with
+    its page, so that it has to be small.
     """
-    size = round(MATRIX / max(len(picture.labels), 1), 2)
     drawn: dict[tuple[bool, int], list[str]] = {}
     for cell in picture.others:
-        x, y = _corner(cell, size)
-        drawn.setdefault((cell.is_right, cell.shade), []).append(f"M{x} {y}h{size}v{size}h-{size}z")
+        drawn.setdefault((cell.is_right, cell.shade), []).append(f"M{cell.column} {cell.row}h1v1h-1z")
+    linked: dict[int, list[ConfusionCell]] = {}
+    for cell in picture.linked:
+        linked.setdefault(cell.shade, []).append(cell)
     return {
         "project": project,
         "picture": picture,
-        "side": MATRIX,
-        "size": size,
+        "side": len(picture.labels),
         "paths": [
             (f"cell-{'right' if is_right else 'wrong'}-{shade}", "".join(parts))
             for (is_right, shade), parts in sorted(drawn.items())
         ],
-        "cells": [PlacedCell(*_corner(cell, size), cell) for cell in picture.linked],
+        "linked": sorted(linked.items(), reverse=True),
         "near_places": NEAR,
     }
-
-
-def _corner(cell: ConfusionCell, size: float) -> tuple[float, float]:
-    return round(cell.column * size, 2), round(cell.row * size, 2)

@@ -104,9 +104,12 @@ def needed_labels(shadow: Shadow) -> str:
 
 @register.filter
 def needed_ends(shadow: Shadow) -> str:
-    """Write the interval of that."""
-    ends = (saved_labels.counted(end, shadow) for end in (shadow.fewest, shadow.most))
-    return "–".join(ends)
+    """Write the interval of that, as far as it is known."""
+    if shadow.fewest is None:
+        return ""
+    if shadow.most is None:
+        return _("%(fewest)s at least") % {"fewest": shadow.fewest}
+    return f"{shadow.fewest}–{shadow.most}"
 
 
 @register.filter

@@ -12,7 +12,7 @@ from annotate.services.versions.record import VersionReport
 from training.figures import confusion
 
 SHADES = 5  # of a cell, by its share of the documents of its label
-MOST_LINKED = 250  # cells of the picture that open their documents; others are drawn only
+MOST_LINKED = 200  # cells of the picture that open their documents; others are drawn only
 NEAR = 3
 
 

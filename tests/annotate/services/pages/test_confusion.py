@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
+from django.urls import reverse
 
-from annotate.models import ModelVersion, Project
+from annotate.models import ModelVersion, Project, User
 from annotate.services.pages import confusion
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +73,21 @@ def test_only_the_worst_cells_of_a_large_matrix_open_documents(project: Project)
     assert shown is not None
     assert len(shown.linked) == confusion.MOST_LINKED
     assert len(shown.linked) + len(shown.others) == int(counts.sum())
+
+
+def test_the_picture_of_150_labels_is_quick_to_load(
+    project: Project, lead: User, sign_in: Callable[[User], Client]
+) -> None:
+    """A version that is wrong of two in ten holdout documents, 30 of each label, by habit and by chance."""
+    labels = [project.labels.create(name=f"label_{n}", position=n + 10) for n in range(150)]
+    rng = np.random.default_rng(0)
+    wrong = [rng.multinomial(6, rng.dirichlet(np.full(150, 0.1))) for _ in labels]
+    counts = 24 * np.eye(150, dtype=np.int64) + np.array(wrong)
+    version = add_confused(project, None)
+    version.label_ids, version.report = [label.pk for label in labels], {"confusion": counts.tolist()}
+    version.save()
+    page = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
+    start = page.index('<figure class="matrix">')
+    picture = page[start : page.index("</figure>", start)]
+    assert picture.count("<rect") == confusion.MOST_LINKED
+    assert len(picture.encode()) <= 60_000
