@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from annotate.models import Annotation, AnnotationLabel, Document, ModelVersion, Prediction, Project, User
-from tests.browser.pictures import looks_right
+from tests.browser.layout.pictures import looks_right
 from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

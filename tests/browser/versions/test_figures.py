@@ -12,7 +12,7 @@ from annotate.models import ClassMetric, Document, DriftAlarm, ModelVersion, Pre
 from annotate.services.labeling import queue
 from tests.annotate.made.drift import make_alarm
 from tests.annotate.made.scored import add_scored, hold_out
-from tests.browser.pictures import looks_right
+from tests.browser.layout.pictures import looks_right
 from training.types import Answer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
