@@ -43,7 +43,7 @@ ACTIONS: dict[str, Action] = {
 }
 MOST = 100_000  # documents of one change
 # Documents of one transaction, so that an annotator who waits gets the lock in between.
-CHUNK = 500
+CHUNK = 1000
 DELETED_AT_ONCE = documents.CHUNK
 LOOKED_AT = 5000  # documents that a preview reads at once
 PAUSE_SECONDS = 0.02  # between two transactions, so that others get their turn

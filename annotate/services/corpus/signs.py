@@ -8,6 +8,7 @@ the signs, 64 in a number. Columns are in the order of keys.
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 
@@ -45,12 +46,21 @@ def path_of(project: Project, fingerprint: str) -> Path:
 
 def read(project: Project, fingerprint: str) -> Columns | None:
     """Map the file of a project into memory; None where there is none, or it is damaged and made anew."""
+    path = path_of(project, fingerprint)
     try:
-        columns: Columns = np.load(path_of(project, fingerprint), mmap_mode="r", allow_pickle=False)
+        state = path.stat()
+        columns = _mapped(path, state.st_ino, state.st_mtime_ns)
     except (OSError, ValueError, EOFError):
         return None
     is_ours = columns.dtype == WORD and columns.ndim == 2 and columns.shape[0] > HEAD
     return columns if is_ours else None
+
+
+@lru_cache(maxsize=1)
+def _mapped(path: Path, _inode: int, _changed: int) -> Columns:
+    """Map a file as it is now, and keep it: to find its pages anew took a third of a look."""
+    columns: Columns = np.load(path, mmap_mode="r", allow_pickle=False)
+    return columns
 
 
 def nearest(*, project: Project, fingerprint: str, vector: FloatArray) -> list[tuple[int, float]]:
