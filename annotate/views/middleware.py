@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.signals import user_logged_out
 from django.core.signals import request_finished
@@ -22,6 +23,7 @@ from annotate import access
 from annotate.forms.unsent import Unsent
 from annotate.logs import context as log_context
 from annotate.models import User
+from annotate.services.logins import second_factors
 from annotate.services.people import sessions
 from annotate.views.people import entry
 
@@ -146,7 +148,8 @@ class LoginFirst(LoginRequiredMiddleware):
 class KnowPerson:
     """Notes where a person was last seen, and shows them the site in their own language and time zone.
 
-    Whoever did not choose a language reads that of the browser. Programs are answered in English whatever
+    A session that was begun without a second factor ends where the site asks for one since. Whoever did not
+    choose a language reads that of the browser. Programs are answered in English whatever
     they accept, so that what they log and compare stays the same.
     """
 
@@ -154,6 +157,8 @@ class KnowPerson:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.user.is_authenticated and second_factors.is_wanting(request.session):
+            logout(request)  # what they had typed is offered again when they are back
         user = request.user
         if isinstance(user, User) and user.is_authenticated:
             sessions.note(request, user)

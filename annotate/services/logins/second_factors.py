@@ -32,11 +32,17 @@ RECOVERY_CODES = 10
 # Wrong codes of an app in a row, over however long: whoever has the password alone guesses one of a million
 # with three of them right at a time, so that a hundred guesses find it once in 3,000 trials.
 MOST_WRONG = 100
+SHOWN = "second_factor_shown"  # in a session, whether one was shown since it began
 
 
 def has_any(user: User) -> bool:
     apps, keys = AuthenticatorApp.objects.filter(user=user), Passkey.objects.filter(user=user)
     return apps.exists() or keys.exists()
+
+
+def is_wanting(session: SessionBase) -> bool:
+    """Tell whether a session was begun without what the site asks of everybody by now."""
+    return settings.SECOND_FACTOR_REQUIRED and not session.get(SHOWN, False)
 
 
 def takes_codes(user: User) -> bool:
@@ -78,6 +84,7 @@ def added(user: User, what: str, session: SessionBase) -> list[str]:
     security_log.record("second-factor-added", user=user.get_username(), what=what)
     notices.tell(user, MailKind.FACTOR_ADDED)
     sessions.end(sessions.open_of(user).exclude(session_key=session.session_key))
+    session[SHOWN] = True
     return [] if RecoveryCode.objects.filter(user=user).exists() else _new_codes(user)
 
 

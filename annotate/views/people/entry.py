@@ -61,16 +61,19 @@ def enter(request: HttpRequest, user: User, *, then: str) -> HttpResponse:
     if settings.SECOND_FACTOR_REQUIRED:
         _begin_second_step(request.session, user, then)
         return _set_up(request, user, then, unsent) if unsent else redirect("second-factor-first")
-    return let_in(request, user, then=then, unsent=unsent)
+    return let_in(request, user, then=then, unsent=unsent, is_sure=False)
 
 
-def let_in(request: HttpRequest, user: User, *, then: str, unsent: Unsent | None = None) -> HttpResponse:
-    """Open a session for somebody who has shown all that is asked for.
+def let_in(
+    request: HttpRequest, user: User, *, then: str, unsent: Unsent | None = None, is_sure: bool = True
+) -> HttpResponse:
+    """Open a session for somebody who has shown all that is asked for; `is_sure` with a second factor.
 
     NB: what the session held before may have been put there by somebody else, for another person to use.
     """
     request.session.flush()
     login(request, user, backend=PASSWORDS)
+    request.session[second_factors.SHOWN] = is_sure
     return _offer(request, unsent) if unsent else redirect(then)
 
 

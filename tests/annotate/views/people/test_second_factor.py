@@ -378,6 +378,29 @@ def test_where_everybody_has_one_it_is_set_up_before_somebody_is_in(lead: User) 
     assert AuthenticatorApp.objects.filter(user=lead).exists()
 
 
+def test_a_session_of_before_ends_where_everybody_has_one_since(lead: User, settings: Any) -> None:
+    browser = Client()
+    browser.post("/login/", {"username": "lena", "password": PASSWORD})
+    assert is_in(browser)
+    settings.SECOND_FACTOR_REQUIRED = True
+    late = browser.post("/projects/new/", {"name": "Typed long"}, headers={"Sec-Fetch-Site": "same-origin"})
+    assert late.status_code == 403
+    assert "Typed long" in late.content.decode()
+    assert not is_in(browser)
+
+
+def test_a_session_goes_on_in_which_one_was_set_up_before_everybody_had_to(lead: User, settings: Any) -> None:
+    browser = Client()
+    browser.post("/login/", {"username": "lena", "password": PASSWORD})
+    page = browser.post("/account/second-factor/app/", {"password": PASSWORD}).content.decode()
+    (shown,) = re.findall(r"<code>([A-Z2-7 ]+)</code>", page)
+    code = pyotp.TOTP(shown.replace(" ", "")).at(NOW)
+    browser.post("/account/second-factor/app/", {"password": PASSWORD, "code": code})
+    assert AuthenticatorApp.objects.filter(user=lead).exists()
+    settings.SECOND_FACTOR_REQUIRED = True
+    assert is_in(browser)
+
+
 @pytest.mark.usefixtures("_everybody")
 def test_who_has_one_does_not_get_around_it_by_setting_up_another(lead: User, app: pyotp.TOTP) -> None:
     browser = begin()
