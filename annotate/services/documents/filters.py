@@ -135,10 +135,11 @@ def _suggested(project: Project, *, is_taken: bool) -> Q:
     """Return which annotations took the suggestion as it was shown, or else changed it."""
     if project.task_type.marks_text:
         return Q(pk__in=_with_spans_taken(project, is_taken=is_taken))
-    choices = AnnotationLabel.objects.filter(annotation=OuterRef("pk"))
-    added = choices.filter(~Q(HasLabel(OuterRef("shown"), F("label_id"))))
-    count = choices.order_by().values("annotation").annotate(n=Count("pk")).values("n")
-    same = Q(~Exists(added), Exact(LabelCount(F("shown")), Coalesce(Subquery(count), 0)))
+    choices = AnnotationLabel.objects.filter(annotation=OuterRef("pk")).order_by().values("annotation")
+    shown = choices.filter(Q(HasLabel(OuterRef("shown"), F("label_id"))))
+    # NB: counted, as PostgreSQL would compare the labels of all answers to ask for one that is not there.
+    counts = [Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n")), 0) for rows in (choices, shown)]
+    same = Q(*(Exact(LabelCount(F("shown")), count) for count in counts))
     compared = Q(outcome=Outcome.ANSWERED, shown__isnull=False)
     if project.task_type.task.exclusive:  # of which a suggestion without a label is none
         compared &= Q(GreaterThan(LabelCount(F("shown")), 0))
