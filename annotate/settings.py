@@ -94,9 +94,9 @@ SQLITE_OPTIONS = {
     # 16 MB a connection, not 2: else the inner pages of indexes of a million rows are read for each look.
     "PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;",
 }
-# PostgreSQL compiles what it takes for a long query, which takes longer than any query of this site runs. It
-# takes a page out of order for four times as dear as the next one, which no disk of today is: it looked through
-# a million texts for a word that its index finds in a quarter of the time.
+# PostgreSQL compiles what it takes for a long query, which takes longer than any query of this site runs. And
+# it takes a page out of order for four times as dear as the next one, which no disk of today is: it looked
+# through a million texts for a word that its index finds in a quarter of the time.
 POSTGRESQL_OPTIONS = "-c jit=off -c random_page_cost=1.1"
 
 

@@ -77,8 +77,11 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.filter(lane=Lane.HOLDOUT)
 
     def unassigned(self) -> DocumentQuerySet:
-        """Return documents that are in nobody's queue and that nobody has decided on."""
-        return self.filter(assignments=None, annotations=None)
+        """Return documents that are in nobody's queue and that nobody has decided on.
+
+        NB: two subqueries: of joins without a row PostgreSQL makes all before it takes the first.
+        """
+        return self.exclude(assignments__isnull=False).exclude(annotations__isnull=False)
 
     def at_random(self, n: int, start: str) -> list[Document]:
         """Return up to `n` documents in digest order from `start` on, going round at the end.

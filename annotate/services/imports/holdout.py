@@ -109,7 +109,11 @@ def _labels_of(project: Project, keys: list[str]) -> dict[str, list[int]]:
 
 
 def _untouched(project: Project, learned: int, lane: str = Lane.POOL) -> QuerySet[Document]:
-    known = Document.objects.filter(project=project, lane=lane, assignments=None).exclude(split_key="")
+    known = (
+        Document.objects.filter(project=project, lane=lane)
+        .exclude(assignments__isnull=False)
+        .exclude(split_key="")
+    )
     return known.exclude(annotations__annotator__is_machine=False).exclude(annotations__pk__lte=learned)
 
 
