@@ -106,7 +106,13 @@ def _pages(person: Person, made: dict[str, Any], documents: int) -> dict[str, An
 
     labels = made["filters"]["label"]
     deep = max(1, documents - min(DEEP, documents * 9 // 10))
+    of_project = f"/projects/{made['slug']}/"
     kinds = {
+        "overview": [of_project],
+        "versions": [f"{of_project}versions/"],
+        "version": [f"{of_project}versions/1/"],
+        "drift": [f"{of_project}drift/"],
+        "saved_labels": [f"{of_project}saved/"],
         "first_page": [table],
         "deep_page": [f"{table}?after={deep + rng.randrange(100)}" for _ in range(REQUESTS)],
         "document": [f"{table}{rng.randrange(1, documents + 1)}/" for _ in range(REQUESTS)],
