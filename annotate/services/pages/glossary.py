@@ -161,7 +161,10 @@ TERMS: dict[str, Term] = {
     ),
     "published": Term(
         _("published"),
-        _("The version that suggests, chooses what comes next, and answers the API."),
+        _(
+            "The version that suggests and answers the API. What comes next is chosen by the newest of "
+            "its kind."
+        ),
     ),
     "threshold": Term(
         _("threshold"),

@@ -79,7 +79,7 @@ def _work(run: TrainingRun) -> ModelVersion | None:
                 publication.publish(version=version, token=run.token)
             except publication.TakenOver as error:
                 raise Superseded from error
-    if version.stage == Stage.PUBLISHED:
+    if _chooses(version):
         meter("choose", 1.0)
         plan.after(run, made, prepared)
 
@@ -90,3 +90,14 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return version if version.stage == Stage.PUBLISHED else None
+
+
+def _chooses(version: ModelVersion) -> bool:
+    """Tell whether a version chooses what is labelled next: it has learned from what was labelled last.
+
+    That is so whether or not it may serve: a model that could not be shown to be no worse, or that a lead has
+    not published yet, asks better than chance, which would fill the queue in its place. A version of another
+    kind than the one that serves leaves it to that kind's own.
+    """
+    serving = version.project.versions.published().first()
+    return serving is None or version.follows(serving)

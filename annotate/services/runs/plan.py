@@ -61,7 +61,7 @@ class RunPlan(Protocol):
         """Say whether the version is to be published, and why."""
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
-        """Do what follows once the version is published."""
+        """Do what follows once the version is judged, where it chooses what is labelled next."""
 
 
 def bundle_of(run: TrainingRun) -> str:

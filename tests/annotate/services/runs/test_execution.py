@@ -343,16 +343,35 @@ def test_labels_that_come_while_a_run_waits_are_learned_and_those_after_it_read_
     assert learned == [36, 36]
 
 
-def test_only_a_version_that_is_published_chooses_the_next_batch(
+def test_the_next_batch_is_chosen_though_a_lead_has_not_published_what_chooses_it(
     colours: Project, add_documents: AddDocuments
 ) -> None:
     add_documents(colours, "rose ruby", "leaf moss")
     Project.objects.update(publish_automatically=False)
     assert train(colours) is None
-    assert not colours.batches.exists()
-    Project.objects.update(publish_automatically=True)
+    assert colours.batches.get().version.number == 1
+
+
+def test_a_version_that_is_refused_chooses_the_next_batch_all_the_same(
+    colours: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert train(colours) is not None
+    add_documents(colours, "rose ruby", "leaf moss")
+    refused = publication.Verdict(False, "It may lose too much.", is_refused=True, gain=-0.1)
+    monkeypatch.setattr(publication, "judge", lambda **given: refused)
+    assert train(colours) is None
     assert colours.batches.get().version.number == 2
+
+
+def test_a_version_of_another_kind_than_the_serving_one_leaves_the_queue_alone(
+    colours: Project, add_documents: AddDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train(colours) is not None
+    add_documents(colours, "rose ruby", "leaf moss")
+    ModelVersion.objects.update(family="fasttext")
+    monkeypatch.setattr(publication, "judge", lambda **given: publication.Verdict(False, "Not better."))
+    assert train(colours) is None
+    assert not colours.batches.exists()
 
 
 def test_a_bundle_that_breaks_before_it_is_published_fails_the_run_with_the_reason(
