@@ -22,8 +22,8 @@ _OPSET = 17
 class TokenTagger(nn.Module):
     """Piece ids and shapes (windows, pieces) to logits (windows, pieces, tags).
 
-    With `labels` of whole texts their logits (windows, labels) are given as well, by the first piece, which
-    speaks for no word: by the mean of all pieces, words are found worse, as they have to tell both.
+    With `labels` of whole texts their logits (windows, labels) are given as well, by the first piece: by the
+    mean of all pieces words were found worse, as each had to tell both (NLU++ banking).
     """
 
     def __init__(self, encoder: Any, tags: int, labels: int = 0, dropout: float = 0.1) -> None:
