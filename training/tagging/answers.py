@@ -162,12 +162,21 @@ def fit_platt(scores: NDArray[np.float64], right: NDArray[np.bool_]) -> Mapping[
     found = np.array([1.0, 0.0])
     prior = np.diag([1e-2, 1e-3])  # holds the map near the identity where there is little to learn from
     start = found.copy()
+
+    def cost(tried: NDArray[np.float64]) -> float:
+        logits = inputs @ tried
+        kept = (tried - start) @ prior @ (tried - start) / 2
+        return float((np.logaddexp(0.0, logits) - targets * logits).sum() + kept)
+
     for _ in range(50):
         shares = 1 / (1 + np.exp(-(inputs @ found)))
         slope = inputs.T @ (shares - targets) + prior @ (found - start)
         curve = (inputs * (shares * (1 - shares))[:, None]).T @ inputs + prior
         move = np.linalg.solve(curve, slope)
-        found = found - np.clip(move, -2, 2)
+        # NB: where all scores are near 1 a whole step goes far too far, and back again.
+        while cost(found - move) > cost(found) and np.abs(move).max() > 1e-8:
+            move /= 2
+        found = found - move
         if np.abs(move).max() < 1e-8:
             break
     if not math.isfinite(float(found.sum())) or found[0] <= 0:

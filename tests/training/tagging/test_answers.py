@@ -62,3 +62,10 @@ def test_signs_are_of_the_least_sure_word_of_all_words_and_of_the_best_tags() ->
     found = signs([said(0.6, 0.9), WordScores([], np.zeros((0, 3)))])
     np.testing.assert_allclose(found[0], [0.2, 0.25, np.log([0.6, 0.9]).mean()], atol=1e-4)
     assert found[1].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_scores_that_are_all_near_one_are_calibrated_to_the_share_that_is_right() -> None:
+    right = np.arange(60) % 10 < 7
+    for scores in (np.full(60, 1 - 1e-9), np.full(60, 0.999), np.where(right, 0.9999, 0.99)):
+        told = calibrated(fit_platt(scores, right), scores)
+        assert told.mean() == pytest.approx(0.7, abs=0.03)
