@@ -244,7 +244,7 @@ def test_the_defaults_of_the_site_hold_texts_out_and_draw_a_share_at_random(
         (["--strategy", "margin", "--plot", "."], "is a folder"),
         ([], "--strategy is needed, or --site-defaults"),
         (["--strategy", "margin", "--budget", "900"], "at most the 200 documents there are"),
-        (["--strategy", "margin", "--beside", "nothing"], "--beside needs NAME=FILE"),
+        (["--strategy", "margin", "--beside", "nothing"], "A curve needs NAME=FILE"),
         (["--strategy", "margin", "--budget", "150", "--set", "colour=1"], "has no parameter 'colour'"),
     ],
 )
