@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.peers import measure
+from bench.peers.measure import PROGRAMS
+
 ROOT = Path(__file__).resolve().parent.parent
 BENCHES = sorted(path for path in (ROOT / "bench").rglob("*.py") if path.name != "__init__.py")
 README = ROOT / "bench" / "README.md"
@@ -61,3 +64,28 @@ def test_the_readme_calls_them_with_options_that_they_have() -> None:
         source = (ROOT / bench).read_text(encoding="utf-8")
         for option in re.findall(r"--[a-z-]+", words):
             assert f'"{option}"' in source, f"{bench} has no {option}"
+
+
+@pytest.mark.parametrize("peer", sorted(PROGRAMS))
+def test_a_peer_has_a_program_and_pinned_packages(peer: str) -> None:
+    folder = ROOT / "bench" / "peers"
+    packages = (folder / f"{peer}.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in packages if not re.fullmatch(r"[a-z0-9-]+==[0-9.]+", line)] == []
+    assert (folder / PROGRAMS[peer]).is_file()
+
+
+def test_an_environment_of_a_peer_is_made_anew_when_its_packages_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    folder, packages = tmp_path / "env", tmp_path / "peer.txt"
+    folder.mkdir()
+    monkeypatch.setattr(measure.venv, "create", lambda folder, **how: made.append(folder))
+    monkeypatch.setattr(measure.subprocess, "run", lambda command, check: None)
+    packages.write_text("one==1")
+    for _ in range(2):
+        assert measure.prepare(folder, packages) == folder / "bin" / "python"
+    assert len(made) == 1
+    packages.write_text("one==2")
+    measure.prepare(folder, packages)
+    assert len(made) == 2

@@ -114,7 +114,8 @@ def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None
     assert set(point) == {"labels", "macro_f1", "micro_f1", "fit_s", "query_s"}
     both = [curve["points"][1]["macro_f1"] for curve in content["curves"]]
     assert content["mean"][1]["macro_f1"] == pytest.approx(np.mean(both))
-    assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+    bands = list(ElementTree.parse(plot).getroot().iter("{http://www.w3.org/2000/svg}polygon"))
+    assert len(bands) == 2, "the curve beside has the spread of its file"
 
 
 def test_a_test_file_that_is_too_small_gives_a_sentence_and_no_curve(
@@ -195,6 +196,20 @@ def test_a_curve_of_several_seeds_has_a_band() -> None:
     line = next(picture.iter("{http://www.w3.org/2000/svg}polyline")).attrib["points"].split()
     middle = float(line[0].split(",")[1])
     assert heights[0] < middle < heights[-1]
+
+
+def test_a_curve_of_one_point_is_seen_without_a_line() -> None:
+    line = [{"labels": n, "macro_f1": n / 100} for n in (10, 20)]
+    picture = ElementTree.fromstring(draw({"curve": line, "point": line[:1]}))
+    radii = {
+        name: {
+            float(dot.attrib["r"])
+            for dot in picture.iter("{http://www.w3.org/2000/svg}circle")
+            if dot.attrib["class"] == name
+        }
+        for name in ("c0", "c1")
+    }
+    assert min(radii["c1"]) > max(radii["c0"])
 
 
 def test_names_in_a_plot_are_text() -> None:
