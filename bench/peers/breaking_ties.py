@@ -34,7 +34,7 @@ def learn(split: Split, seed: int) -> Curve:
         vectors["test"] = encoder.encode(split.test_texts, normalize_embeddings=True)
     # small-text and the classifier draw from NumPy's global state and take no generator.
     np.random.seed(seed)
-    known = SklearnDataset(vectors["train"], split.targets)
+    known = SklearnDataset(vectors["train"], split.targets, target_labels=np.arange(len(split.labels)))
     factory = SklearnClassifierFactory(ConfidenceEnhancedLinearSVC(), len(split.labels))
     learner = PoolBasedActiveLearner(factory, BreakingTies(), known)
     chosen = random_initialization(known, START)

@@ -30,6 +30,8 @@ def main() -> None:
     options = _arguments()
     python = prepare(options.env / options.peer, HERE / f"{options.peer}.txt")
     files = [options.train, options.test, options.text, options.label, str(options.seeds), options.json]
+    if options.peer == "setfit":
+        files.append(str(options.iterations))
     # One thread, so that the same seeds give the same figures on any number of cores.
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"}
     subprocess.run([python, HERE / PROGRAMS[options.peer], *files], env=environment, check=True)
@@ -63,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--text", required=True)
     parser.add_argument("--label", required=True)
     parser.add_argument("--seeds", type=int, default=10, help="how many, from 0 on")
+    parser.add_argument("--iterations", type=int, default=20, help="SetFit's: pairs of each kind a text")
     parser.add_argument("--env", type=Path, default=cache, help=f"default: {cache}")
     parser.add_argument("--json", type=Path, required=True)
     return parser.parse_args()
