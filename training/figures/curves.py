@@ -108,7 +108,7 @@ def _head(title: str, curves: int) -> str:
         f"<title>{escape(title)}</title>\n"
         "<style>text{font:13px system-ui,sans-serif;fill:#1f2328}.grid{stroke:#d0d7de}.bg{fill:#fff}"
         f"polyline{{fill:none!important;stroke-width:2.25}}{light}"
-        "polygon{stroke:none;fill-opacity:.18}"
+        "polygon{stroke:none!important;fill-opacity:.18}"
         "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.grid{stroke:#30363d}.bg{fill:#0d1117}"
         f"{dark}}}</style>\n"
         f'<rect class="bg" width="{WIDTH}" height="{HEIGHT}"/>\n'
