@@ -15,7 +15,8 @@ from pathlib import Path
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from training.figures.curves import draw, read
+from training.cli.simulate import read_curves
+from training.figures.curves import draw
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000, help="labels; what lies beyond is left out")
     parser.add_argument("--svg", type=Path, required=True)
     options = parser.parse_args()
-    means, spreads = read(options.curves)
+    means, spreads = read_curves(options.curves)
     shown = {
         name: [point for point in points if point["labels"] <= options.most] for name, points in means.items()
     }

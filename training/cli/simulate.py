@@ -27,7 +27,7 @@ from training.cli.inputs import (
 from training.cli.spans import simulate as spans
 from training.encoders.neighbours import nearest
 from training.families.build import check_parameters
-from training.figures.curves import draw, measured, read
+from training.figures.curves import Points, draw
 from training.figures.evaluate import macro_f1, micro_f1
 from training.figures.evidence import figure, is_enough, why_none
 from training.protocol import ScoresPool, TextModel
@@ -151,7 +151,7 @@ def run(arguments: argparse.Namespace) -> None:
         with threads_for(arguments.family):
             spans.run(arguments)
         return
-    plan, (beside, spreads) = _plan(arguments), read(arguments.beside)
+    plan, (beside, spreads) = _plan(arguments), read_curves(arguments.beside)
     world = _world(arguments, plan)
     curves: list[Json] = []
     reason = "" if is_enough(len(world.test)) else why_none(len(world.test))
@@ -169,8 +169,8 @@ def run(arguments: argparse.Namespace) -> None:
         raise TrainingError(f"There is no curve: macro-F1 is {reason} in {arguments.test}.")
     if arguments.plot:
         name = f"{plan.spec.family}, {plan.strategy}"
-        pictured = {name: measured(mean_points(curves))} | beside
-        spreads = {name: measured(spread_points(curves))} | spreads
+        pictured = {name: _measured(mean_points(curves))} | beside
+        spreads = {name: _measured(spread_points(curves))} | spreads
         arguments.plot.write_text(draw(pictured, spreads=spreads), encoding="utf-8")
     print(json.dumps({"mean": mean_points(curves), "spread": spread_points(curves), "machine": machine()}))
 
@@ -198,6 +198,32 @@ def _plan(arguments: argparse.Namespace) -> Replay:
         budget=arguments.budget,
         random_share=arguments.random_share,
     )
+
+
+def read_curves(pairs: Sequence[str]) -> tuple[dict[str, Points], dict[str, Points]]:
+    """Return the mean curves of simulations and their spreads, from pairs NAME=FILE, by these names.
+
+    Raises `TrainingError` for what is no such pair, and for a file that is not the JSON of a simulation.
+    """
+    means: dict[str, Points] = {}
+    spreads: dict[str, Points] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not equals:
+            raise TrainingError(f"A curve needs NAME=FILE, not {pair!r}.")
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            means[name] = _measured(content["mean"])
+            spreads[name] = _measured(content.get("spread", ()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
+    return means, spreads
+
+
+def _measured(points: Sequence[Mapping[str, float | None]]) -> list[dict[str, float]]:
+    """Return what can be drawn: the points that have figures."""
+    found = [{key: value for key, value in point.items() if value is not None} for point in points]
+    return [point for point in found if "macro_f1" in point]
 
 
 def _world(arguments: argparse.Namespace, plan: Replay) -> World:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
-
-from training.types import TrainingError
 
 Points = Sequence[Mapping[str, float]]
 
@@ -16,32 +12,6 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 34, 48
 _HUES = ("#0b6bcb", "#c2410c", "#15803d", "#7e22ce", "#a16207", "#be185d")
 _HUES_DARK = ("#6cb6ff", "#ff9d66", "#6bd38b", "#c99bff", "#e3c04a", "#ff8fc0")
 _DASHES = ("", "7 4", "2 4", "10 4 2 4", "4 2", "1 5")  # so that colour is not the only difference
-
-
-def read(pairs: Sequence[str]) -> tuple[dict[str, Points], dict[str, Points]]:
-    """Return the mean curves of simulations and their spreads, from pairs NAME=FILE, by these names.
-
-    Raises `TrainingError` for what is no such pair, and for a file that is not the JSON of a simulation.
-    """
-    means: dict[str, Points] = {}
-    spreads: dict[str, Points] = {}
-    for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not equals:
-            raise TrainingError(f"A curve needs NAME=FILE, not {pair!r}.")
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            means[name] = measured(content["mean"])
-            spreads[name] = measured(content.get("spread", ()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrainingError(f"{path} is not the JSON of a simulation ({error}).") from error
-    return means, spreads
-
-
-def measured(points: Sequence[Mapping[str, float | None]]) -> list[dict[str, float]]:
-    """Return what can be drawn: the points that have figures."""
-    found = [{key: value for key, value in point.items() if value is not None} for point in points]
-    return [point for point in found if "macro_f1" in point]
 
 
 def draw(
