@@ -57,6 +57,8 @@ def test_a_text_is_labelled_by_keys(
     page.keyboard.press("?")
     expect(page.get_by_role("heading", name="Клавиши")).to_be_visible()
     page.keyboard.press("Escape")
+    expect(page.get_by_role("heading", name="Клавиши")).to_be_hidden()
+    page.wait_for_selector("#card[data-ready]")
     page.keyboard.press("2")
     expect(page.locator("#empty-reason")).to_contain_text("По каждому документу есть решения.")
     assert sorted(project.annotations.values_list("labels__name", flat=True)) == ["green", "red"]

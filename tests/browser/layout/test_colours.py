@@ -64,10 +64,10 @@ def test_labels_have_no_colours_until_a_lead_wants_them_and_cards_ahead_follow(
     card_of(page)
     expect(page.locator("[data-hue]")).to_have_count(0)
     Project.objects.filter(pk=project.pk).update(colour_labels=True)
-    press(page, "1")  # shows a card that was held before
-    wait_until_sent(page)
-    wait_until_held(page, 2)
-    press(page, "1")
+    for _held_before in range(3):  # on a busy machine so many may be held by now
+        press(page, "1")
+        wait_until_sent(page)
+        wait_until_held(page, 2)
     expect(page.locator(".choice[data-hue]")).to_have_count(len(NAMES))
 
 
