@@ -35,7 +35,7 @@ def main() -> None:
     )
     told = {}
     for kind in JobKind:
-        of = version if kind is JobKind.RESCORE else None
+        of = version if kind in (JobKind.RESCORE, JobKind.SHADOW) else None
         tasks.wake(jobs.ask(kind=kind, project=project, version=of))
         job = Job.objects.get(kind=kind)  # this one, or the one that the tick has opened a moment before
         with suppress(ProcessLookupError):

@@ -10,6 +10,7 @@ import pytest
 
 from annotate.embedded import programs
 from annotate.models.jobs import JobKind
+from annotate.queues import QUEUES
 from tests.loop.killed.processes import driving, told_by
 from tests.loop.killed.waiting import DEAF
 from tests.loop.started import Start, environ_of, starting
@@ -76,7 +77,7 @@ def test_a_job_of_each_kind_whose_process_was_killed_is_done_by_another(tmp_path
     (tmp_path / "run").mkdir()
     with starting(environ) as start:
         # The tick opens some of the jobs itself, and needs a process beside those that wait.
-        workers = [programs.worker(queue, processes=4) for queue in ("interactive", "training")]
+        workers = [programs.worker(queue, processes=4) for queue in QUEUES]
         for program in (programs.broker(tmp_path), *workers, programs.beat()):
             start(program)
         found = told_by(driving(["tests.loop.killed.jobs_driver"], environ))
