@@ -150,7 +150,9 @@ def test_many_labels_are_drawn_and_each_mistake_opens_its_documents(
         report={"confusion": counts},
     )
     shown = sign_in(lead).get(reverse("version", args=[project.slug, 1])).content.decode()
-    assert f'label={labels[0]}&amp;decided={labels[1]}"><rect class="cell-wrong-2"' in shown
+    linked = re.search(r'<g class="cell-wrong-2">(.*?)</g>', shown)
+    assert linked is not None
+    assert f'label={labels[0]}&amp;decided={labels[1]}"><rect x="1" y="0"' in linked[1]
     assert "label 0 → label 1: 4" in shown
     assert "100 % of the mistakes are within 3 places of the diagonal." in shown
 
