@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from training.bundles.bundle import Manifest
 from training.cli.inputs import parse_settings
 from training.registry import FAMILIES, entry
 from training.reportcard.card import Candidate, Comparison, Constraints
@@ -156,3 +157,14 @@ def unlimited_card(
     """Return the card of candidates that were all measured, as `card_of` does, without any limits."""
     chosen = recommend(candidates, compared, Constraints(), seed=seed)
     return Comparison(compared.documents, classes, machine(), Constraints(), tuple(candidates), chosen)
+
+
+def row_of_teacher(manifest: Manifest) -> Candidate:
+    """Return the row that a bundle with this manifest begins with, before it is measured."""
+    known = manifest.figures
+    return Candidate(
+        "teacher",
+        manifest.family,
+        labelled=int(known.get("labelled") or 0),
+        train_seconds=float(known.get("fit_seconds") or 0.0),
+    )

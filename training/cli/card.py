@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+
 from training.figures.evidence import figure, is_enough, why_none
 from training.reportcard.card import Comparison
 from training.types import Evaluation
@@ -91,3 +94,23 @@ def _figure(found: Evaluation) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def tell_student(
+    card: Comparison, *, taught: int, share: float | None, tested: int, arguments: argparse.Namespace
+) -> None:
+    """Print the card, and write it where that was asked for.
+
+    `taught` is from how many texts the student learned what its teacher says, `share` which part of the gap
+    to the teacher it recovers, and `tested` on how many texts that was measured.
+    """
+    content = card.to_json() | {
+        "taught": taught,
+        "recovered": share,
+        "reason": "" if is_enough(tested) else why_none(tested),
+    }
+    if arguments.json:
+        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
+    print(show(card))
+    if share is not None:
+        print(f"The student recovers {share:.0%} of the gap to its teacher, from {taught} texts.")

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 from training.bundles.bundle import encoder_folder, read_manifest
 from training.bundles.cascade import Serving, open_predictor
-from training.cli.candidates import Files, Vectors, compare_measured, none_of, train_and_measure
-from training.cli.card import show
+from training.cli.candidates import (
+    Files,
+    Vectors,
+    compare_measured,
+    none_of,
+    row_of_teacher,
+    train_and_measure,
+)
+from training.cli.card import tell_student
 from training.cli.embedders import add_encoder_arguments, embedder_for
 from training.cli.inputs import (
     check_columns,
@@ -23,7 +29,6 @@ from training.cli.inputs import (
 )
 from training.cli.spans import distil as spans
 from training.encoders.vectors import CachedEmbedder, FolderStore
-from training.figures.evidence import is_enough, why_none
 from training.preprocess.encoder import OnnxEncoder
 from training.registry import FAMILIES
 from training.reportcard.card import Candidate
@@ -71,13 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = unlabelled(read_texts(arguments.pool, arguments.text), labelled, test)
     print(f"the teacher labels {len(texts)} texts", file=sys.stderr, flush=True)
     taught = teach(teacher, labelled, texts, embedder=_vectors_of(teacher, arguments))
-    known = teacher.manifest.figures
-    start = Candidate(
-        "teacher",
-        teacher.manifest.family,
-        labelled=int(known.get("labelled") or 0),
-        train_seconds=float(known.get("fit_seconds") or 0.0),
-    )
+    start = row_of_teacher(teacher.manifest)
     embedder, root = _vectors_of(teacher, arguments), arguments.cache / "encoders"
     rows = [measure(start, arguments.teacher, test, embedder=embedder, encoder_root=root)]
     with tempfile.TemporaryDirectory(prefix="winnow-distil-") as scratch:
@@ -87,16 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     card = compare_measured(rows, test, seed=arguments.seed)
     figures = [row.evaluation.macro_f1 if row.evaluation else None for row in card.candidates]
     share = recovered(figures[1], figures[2], figures[0]) if len(rows) == 3 else None
-    content = card.to_json() | {
-        "taught": len(texts),
-        "recovered": share,
-        "reason": "" if is_enough(len(test)) else why_none(len(test)),
-    }
-    if arguments.json:
-        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
-    print(show(card))
-    if share is not None:
-        print(f"The student recovers {share:.0%} of the gap to its teacher, from {len(texts)} texts.")
+    tell_student(card, taught=len(texts), share=share, tested=len(test), arguments=arguments)
 
 
 def _vectors_of(teacher: Serving, arguments: argparse.Namespace) -> Embedder | None:

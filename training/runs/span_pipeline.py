@@ -159,10 +159,8 @@ def train_spans(
         )
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
-        figures = {"entity_f1": found.spans.f1} | {name: getattr(found.spans, name) for name in FIGURES}
-        if found.labels is not None:
-            figures |= {"macro_f1": found.labels.macro_f1, "micro_f1": found.labels.micro_f1}
-        draft.write_manifest(replace(manifest, figures=figures | about | {"parity": asdict(parity)}))
+        figures = _figures(found) | about | {"parity": asdict(parity)}
+        draft.write_manifest(replace(manifest, figures=figures))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return SpanRunReport(
@@ -179,6 +177,15 @@ def train_spans(
         out_of_fold=_said_out_of_fold(model, dataset, tuned.decoder),
         details=tuned.details | getattr(model, "details_", {}),
     )
+
+
+def _figures(found: BundleFigures) -> dict[str, Json]:
+    """Return what a manifest tells of spans, and of labels of whole texts where the task has some."""
+    figures: dict[str, Json] = {"entity_f1": found.spans.f1}
+    figures |= {name: getattr(found.spans, name) for name in FIGURES}
+    if found.labels is not None:
+        figures |= {"macro_f1": found.labels.macro_f1, "micro_f1": found.labels.micro_f1}
+    return figures
 
 
 def _prove(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from training.bundles.span_predictor import SpanPredictor
-from training.cli.candidates import unlimited_card
-from training.cli.card import show
+from training.cli.candidates import row_of_teacher, unlimited_card
+from training.cli.card import tell_student
 from training.cli.inputs import parse_settings
 from training.cli.spans.candidates import SpanFiles, compared, train_and_measure_spans
 from training.cli.spans.inputs import read_plain_texts, read_span_datasets
-from training.figures.evidence import is_enough, why_none
 from training.reportcard.card import Candidate
 from training.reportcard.span_measurement import MeasuredSpans, measure_spans
 from training.runs.distillation import recovered, teach_spans, unlabelled
@@ -37,13 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     texts = unlabelled(read_plain_texts(arguments.pool, text), labelled, tuning, test)
     print(f"the teacher marks {len(texts)} texts", file=sys.stderr, flush=True)
     taught = teach_spans(teacher, labelled, texts)
-    known = teacher.manifest.figures
-    start = Candidate(
-        "teacher",
-        teacher.manifest.family,
-        labelled=int(known.get("labelled") or 0),
-        train_seconds=float(known.get("fit_seconds") or 0.0),
-    )
+    start = row_of_teacher(teacher.manifest)
     rows = [measure_spans(start, arguments.teacher, test, encoder_root=root, seed=arguments.seed)]
     with tempfile.TemporaryDirectory(prefix="winnow-distil-") as scratch:
         alone = SpanFiles(labelled, tuning, test)
@@ -53,16 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     card = unlimited_card(candidates, compared(rows, test), len(schema), seed=arguments.seed)
     figures = [row.evaluation.judged if row.evaluation else None for row in card.candidates]
     share = recovered(figures[1], figures[2], figures[0])
-    content = card.to_json() | {
-        "taught": len(texts),
-        "recovered": share,
-        "reason": "" if is_enough(len(test)) else why_none(len(test)),
-    }
-    if arguments.json:
-        arguments.json.write_text(json.dumps(content, ensure_ascii=False, indent=1), "utf-8")
-    print(show(card))
-    if share is not None:
-        print(f"The student recovers {share:.0%} of the gap to its teacher, from {len(texts)} texts.")
+    tell_student(card, taught=len(texts), share=share, tested=len(test), arguments=arguments)
 
 
 def _student(name: str, files: SpanFiles, bundle: Path, arguments: argparse.Namespace) -> MeasuredSpans:

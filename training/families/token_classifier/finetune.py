@@ -101,13 +101,8 @@ def tune_tagger(
             with progress.average.worn_by(network):
                 progress.best = copy_weights(network)
         seen = everything if progress.step >= before_last else windows
-        # All is drawn from seed and epoch, so that a resumed run goes on with the batches it would have had.
-        rng = np.random.default_rng((recipe.seed, epoch))
-        lengths = np.array([len(window.ids) for window in seen], np.int64)
-        batches = shuffled_batches(lengths, recipe.batch_size, rng)
-        for rows in batches[progress.step - epoch * an_epoch :]:
+        for batch in _batches(seen, recipe, epoch)[progress.step - epoch * an_epoch :]:
             teller.done = progress.step / steps
-            batch = [seen[i] for i in rows]
             try:
                 stepper.gradients([len(window.ids) for window in batch], part_loss(network, batch), teller)
                 if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), _CLIP)):
@@ -128,6 +123,16 @@ def tune_tagger(
     network.load_state_dict(network.state_dict() | progress.average.weights)
     network.eval()
     return progress.best
+
+
+def _batches(windows: Sequence[TaggedPieces], recipe: TaggerRecipe, epoch: int) -> list[list[TaggedPieces]]:
+    """Return the batches of an epoch.
+
+    All is drawn from seed and epoch, so that a resumed run goes on with the batches it would have had.
+    """
+    rng = np.random.default_rng((recipe.seed, epoch))
+    lengths = np.array([len(window.ids) for window in windows], np.int64)
+    return [[windows[i] for i in rows] for rows in shuffled_batches(lengths, recipe.batch_size, rng)]
 
 
 def part_loss(network: TokenTagger, batch: Sequence[TaggedPieces]) -> PartLoss:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.families.breaking import Killed, kill_after, short_of_memory
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from tests.training.families.spans_made import FILLER, joint_data, span_data
 from training.families.shared import steps as steps_of_tuning
-from training.families.shared.state import FitState, SavedRun
 from training.families.token_classifier import finetune
 from training.families.token_classifier.finetune import TaggedPieces, part_loss
 from training.families.token_classifier.model import TokenClassifierModel
@@ -28,10 +27,6 @@ AN_EPOCH, THE_LAST = 17, 19  # steps, of the 270 texts that are not held back an
 Params = dict[str, Any]
 
 
-class Killed(Exception):
-    """Stands in for a cancelled run or a killed worker."""
-
-
 @pytest.fixture(scope="module")
 def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
     folder = write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"), [*FILLER, "."])
@@ -40,18 +35,6 @@ def params(tmp_path_factory: pytest.TempPathFactory) -> Params:
 
 def tuned(data: SpanDataset, params: Params) -> TokenClassifierModel:
     return TokenClassifierModel(**params).fit(data, valid=data.rows([]))
-
-
-def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the run break off after so many steps, as soon as the state was saved."""
-    real = SavedRun.keep_up
-
-    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: FitState) -> None:
-        real(self, network, optimizer, progress)
-        if progress.step == steps:
-            raise Killed
-
-    monkeypatch.setattr(SavedRun, "keep_up", keep_up)
 
 
 @pytest.mark.parametrize("steps", [5, 34, 40])  # within an epoch, before the last one, within that
@@ -139,17 +122,6 @@ def test_a_cancelled_run_ends_in_any_stage_and_leaves_no_bundle(
     assert not (tmp_path / "bundle").exists()
 
 
-def short_of_memory(rows: int) -> Callable[..., tuple[torch.Tensor, ...]]:
-    real = TokenTagger.forward
-
-    def forward(self: Any, input_ids: torch.Tensor, *given: Any) -> tuple[torch.Tensor, ...]:
-        if self.training and len(input_ids) > rows:
-            raise torch.OutOfMemoryError
-        return real(self, input_ids, *given)
-
-    return forward
-
-
 def test_a_batch_in_parts_has_the_gradient_of_the_whole(
     params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +143,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(
         return [gradient.clone() for gradient in learned], stepper.most_rows
 
     whole, _ = gradients()
-    monkeypatch.setattr(TokenTagger, "forward", short_of_memory(6))
+    short_of_memory(TokenTagger, 6, monkeypatch)
     parts, rows = gradients()
     assert rows == 4
     assert len(whole) == len(parts) > 10

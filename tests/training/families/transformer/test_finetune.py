@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -12,35 +11,18 @@ import pytest
 import torch
 
 from tests.training.conftest import make_dataset
+from tests.training.families.breaking import Killed, kill_after, short_of_memory
 from tests.training.families.tuning import Params, none_of, tuned
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared import steps as steps_of_tuning
 from training.families.shared.batches import shuffled_batches
 from training.families.shared.network import Classifier, read_network
-from training.families.shared.state import FitState, SavedRun
 from training.families.shared.steps import FitReporter
 from training.families.transformer import finetune
 from training.families.transformer.finetune import label_weights, make_loss, part_loss, smoothed
 from training.runs.pipeline import fit_model, train_and_package
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task, TrainingError
-
-
-class Killed(Exception):
-    """Stands in for a cancelled run or a killed worker."""
-
-
-def kill_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the run break off after so many steps, as soon as the state was saved."""
-    real = SavedRun.keep_up
-
-    def keep_up(self: SavedRun, network: Any, optimizer: Any, progress: FitState) -> None:
-        real(self, network, optimizer, progress)
-        if progress.step == steps:
-            raise Killed
-
-    monkeypatch.setattr(SavedRun, "keep_up", keep_up)
-
 
 # Killed, cancelled, out of memory, not a number
 
@@ -145,17 +127,6 @@ def test_progress_is_told_once_a_second_at_most() -> None:
     assert len(told) == 1
 
 
-def short_of_memory(rows: int) -> Callable[..., torch.Tensor]:
-    real = Classifier.forward
-
-    def forward(self: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        if self.training and len(input_ids) > rows:
-            raise torch.OutOfMemoryError
-        return real(self, input_ids, attention_mask)
-
-    return forward
-
-
 def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
     checkpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +144,7 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
         return [weights.grad.clone() for weights in network.parameters()], stepper.most_rows
 
     whole, _ = gradients()
-    monkeypatch.setattr(Classifier, "forward", short_of_memory(8))
+    short_of_memory(Classifier, 8, monkeypatch)
     parts, rows = gradients()
     assert rows == 7
     for one, other in zip(whole, parts, strict=True):
@@ -181,14 +152,14 @@ def test_out_of_memory_halves_the_batch_and_changes_no_gradient(
 
 
 def test_a_run_short_of_memory_learns(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Classifier, "forward", short_of_memory(8))
+    short_of_memory(Classifier, 8, monkeypatch)
     data = make_dataset(SINGLE, 90)
     scores = tuned(data, params | {"epochs": 12}).predict_proba(data.texts)
     assert (scores.argmax(axis=1) == data.targets.argmax(axis=1)).mean() > 0.9
 
 
 def test_memory_for_not_even_one_text_is_a_sentence(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Classifier, "forward", short_of_memory(0))
+    short_of_memory(Classifier, 0, monkeypatch)
     with pytest.raises(TrainingError, match="too little memory for one text of .* tokens: lower max_length"):
         tuned(make_dataset(SINGLE, 30), params)
 
