@@ -159,8 +159,7 @@ def train_spans(
         )
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fit_seconds, "tuned_on": tuned.source}
-        figures = _figures(found) | about | {"parity": asdict(parity)}
-        draft.write_manifest(replace(manifest, figures=figures))
+        draft.write_manifest(replace(manifest, figures=_figures(found, parity) | about))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return SpanRunReport(
@@ -179,9 +178,9 @@ def train_spans(
     )
 
 
-def _figures(found: BundleFigures) -> dict[str, Json]:
+def _figures(found: BundleFigures, parity: SpanParity) -> dict[str, Json]:
     """Return what a manifest tells of spans, and of labels of whole texts where the task has some."""
-    figures: dict[str, Json] = {"entity_f1": found.spans.f1}
+    figures: dict[str, Json] = {"entity_f1": found.spans.f1, "parity": asdict(parity)}
     figures |= {name: getattr(found.spans, name) for name in FIGURES}
     if found.labels is not None:
         figures |= {"macro_f1": found.labels.macro_f1, "micro_f1": found.labels.micro_f1}

@@ -75,7 +75,6 @@ def fine_tune(
     teller, progress = FitReporter(tell), FitState(Average(_NEWEST, _GROWTH))
     if saved is not None:
         saved.restore(network, optimizer, progress)
-
     steps_an_epoch = -(-len(learn) // recipe.batch_size)
     last_epoch = min(stop_after or recipe.epochs, recipe.epochs)
     network.train()
