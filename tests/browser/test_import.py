@@ -189,7 +189,8 @@ def test_every_step_is_accessible_and_fits_a_phone(
     page.get_by_text("This looks wrong").click()
     check(page)
     choose_columns(page)
-    page.get_by_role("button", name="Import", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Import", exact=True).click()
     check(page)
     work(page)
     check(page)

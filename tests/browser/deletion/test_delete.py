@@ -22,7 +22,8 @@ def test_a_lead_deletes_a_project_by_typing_its_name(
 ) -> None:
     add_documents(project, "one", "two")
     page = open_as(lead, reverse("project-settings", args=[project.slug]))
-    page.get_by_role("link", name="Delete this project").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Delete this project").click()
     assert violations(page) == []
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
@@ -47,7 +48,8 @@ def test_a_lead_deletes_a_document_from_its_page(
     (first, _second) = add_documents(project, "the first text", "the second text")
     page = open_as(lead, reverse("documents", args=[project.slug]))
     page.get_by_role("link", name=f"Document {first.pk}:").click()
-    page.get_by_role("link", name="Delete", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Delete", exact=True).click()
     assert violations(page) == []
     page.set_viewport_size({"width": 375, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 375

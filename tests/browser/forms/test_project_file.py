@@ -80,7 +80,8 @@ def test_a_project_from_its_file_to_the_first_card_and_an_import_undone(
     page.get_by_role("button", name="Import the file again so").click()
     work(page)
     assert project.annotations.count() == 41
-    page.get_by_role("link", name="Take it back").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Take it back").click()
     check(page, f"undo-{width}")
     page.get_by_role("button", name="Undo the import").click()
     work(page)

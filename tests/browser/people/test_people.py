@@ -98,7 +98,8 @@ def test_a_forgotten_password_is_set_by_a_link_and_lets_its_person_in(
     assert violations(guest) == []
     page = open_as(administrator, "/people/?q=ant")
     assert violations(page) == []
-    page.get_by_role("link", name="anton").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="anton").click()
     assert violations(page) == []
     page.get_by_role("button", name="Make a link for a new password").click()
     guest.goto(page.locator(".notice code").inner_text())

@@ -106,7 +106,8 @@ def test_a_passkey_is_added_and_lets_in_beside_the_password_and_without(
     open_as: OpenAs, device: Any, live_server: Any, lead: User
 ) -> None:
     page = open_as(lead, "/account/second-factor/")
-    page.get_by_role("link", name="Add a passkey").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Add a passkey").click()
     look_at(page)
     page.get_by_label("What you call it").fill("Phone")
     page.get_by_label("Your password").fill(PASSWORD)
@@ -123,7 +124,8 @@ def test_a_passkey_is_added_and_lets_in_beside_the_password_and_without(
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()
     leave(page)
-    page.get_by_role("link", name="Log in with a passkey").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Log in with a passkey").click()
     look_at(page)
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Projects")).to_be_visible()

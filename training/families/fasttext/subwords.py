@@ -19,7 +19,7 @@ from training.types import FloatArray, IntArray, ScoreKind, Task, TrainingError
 
 # NB: `tokens` never makes a word of symbols and letters like this one, so no text can name a label.
 LABEL = "<label>"
-_ATTEMPTS = 6
+_ATTEMPTS = 12  # two for each rate
 _PROVEN_TEXTS = 100
 _MAX_DIFFERENCE = 1e-3
 _LOSSES = {ScoreKind.EXCLUSIVE: "softmax", ScoreKind.INDEPENDENT: "ova"}
@@ -56,11 +56,15 @@ class Learned:
         used[: len(self.subwords.words)] = True
         for text in texts:
             used[self.subwords.rows(text)] = True
-        kept: IntArray = np.flatnonzero(used)
-        # fastText draws no number that is larger than this. NB: the copy of the untouched rows has no name,
-        # so its memory is free before the kept rows get theirs. Else a gap as large as the matrix would stay.
-        if not (np.abs(np.delete(self.table, kept, axis=0)) <= 1 / self.table.shape[1]).all():
+        # fastText draws the first tenth of its numbers, none of which is larger than this; the rest are zeros.
+        drawn = self.table.size // 10
+        first, dimension = -(-drawn // self.table.shape[1]), self.table.shape[1]
+        drawn_rows, empty_rows = self.table[:first][~used[:first]], self.table[first:][~used[first:]]
+        if not (np.abs(drawn_rows) <= 1 / dimension).all() or empty_rows.any():
             return None
+        # NB: else a gap as large as the matrix would stay in memory beside the rows that are kept.
+        del drawn_rows, empty_rows
+        kept: IntArray = np.flatnonzero(used)
         return self.subwords.keep(kept), self.table[kept]
 
 
@@ -78,7 +82,8 @@ def learn(texts: Sequence[str], targets: FloatArray, recipe: SubwordRecipe) -> L
                 labels = [f"{LABEL}{column}" for column in np.flatnonzero(targets[i])]
                 file.write(" ".join(labels + tokens(texts[i])) + "\n")
         for attempt in range(_ATTEMPTS):
-            rate = recipe.learning_rate / 2**attempt
+            # Twice, because memory that was not empty makes the loss overflow as well: see `_train`.
+            rate = recipe.learning_rate / 2 ** (attempt // 2)
             library = _train(path, recipe, rate)
             if library is None:
                 continue

@@ -158,16 +158,16 @@ def test_what_was_in_memory_before_does_not_change_the_model() -> None:
     assert len(last) == 2_000
 
 
-@pytest.mark.parametrize("times", [2, 3])
+@pytest.mark.parametrize(("times", "junk"), [(2, 1e7), (2, 1e-3), (3, 1e7)])
 def test_memory_that_was_not_empty_is_found_out_and_other_memory_is_tried(
-    times: int, monkeypatch: pytest.MonkeyPatch
+    times: int, junk: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoilt: list[Learned] = []
 
     def learn_from_junk(*of: Any) -> Learned:
         found = learn(*of)
         if len(spoilt) < times:
-            found.table[-1] = 1e7
+            found.table[-1] = junk
             spoilt.append(found)
         return found
 
