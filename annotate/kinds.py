@@ -42,7 +42,16 @@ from annotate.services.imports import job as imports
 from annotate.services.llm import answers
 from annotate.services.mail import outbox
 from annotate.services.projects import merging
-from annotate.services.runs import encoders, execution, first_batch, rechoice, schedule, shadows, tagging
+from annotate.services.runs import (
+    encoders,
+    execution,
+    first_batch,
+    rechoice,
+    schedule,
+    shadows,
+    tagging,
+    tuning,
+)
 from annotate.services.upkeep import sweep
 from annotate.services.versions import holdout, reportcards, rescore
 from annotate.services.webhooks import outbox as webhooks
@@ -255,7 +264,7 @@ def of_jobs(kind: JobKind, queue: str, turn: TurnWork, due: Callable[[], Iterabl
 
 KINDS = (
     WorkKind("train", TRAINING, TrainingRun, train, {"is_slow": False}, due_after_a_pause),
-    WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}),
+    WorkKind("fine_tune", FINETUNING, TrainingRun, train, {"is_slow": True}, tuning.due, MINUTE),
     WorkKind("import_file", INTERACTIVE, Import, import_file),
     WorkKind("bulk", INTERACTIVE, BulkChange, change_in_bulk),
     WorkKind("export", INTERACTIVE, Export, exports.run),

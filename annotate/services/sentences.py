@@ -45,7 +45,13 @@ STAGES = (
     gettext_noop("change"),
     gettext_noop("merge"),
 )
-REASONS = (gettext_noop("labels"), gettext_noop("idle"), gettext_noop("lead"), gettext_noop("names"))
+REASONS = (
+    gettext_noop("labels"),
+    gettext_noop("idle"),
+    gettext_noop("lead"),
+    gettext_noop("names"),
+    gettext_noop("tune"),
+)
 # What the library fills into its sentences.
 PARTS = (gettext_noop("higher"), gettext_noop("lower"))
 

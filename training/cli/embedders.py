@@ -7,10 +7,11 @@ import os
 from importlib import import_module
 from pathlib import Path
 
+from training.encoders.tuning_steps import MOST_STEPS
 from training.encoders.vectors import CachedEmbedder, FolderStore
 from training.preprocess.encoder import OnnxEncoder
-from training.registry import FAMILIES, entry
-from training.types import Embedder
+from training.registry import ENCODER_TUNER, FAMILIES, entry
+from training.types import Dataset, Embedder
 
 
 def add_encoder_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,3 +39,15 @@ def open_embedder(arguments: argparse.Namespace, *, precision: str = "int8") -> 
         arguments.encoder or encoders.DEFAULT_ENCODER, root, precision=precision
     )
     return CachedEmbedder(OnnxEncoder(folder), FolderStore(arguments.cache / "vectors")), root
+
+
+def tuned_embedder(name: str, dataset: Dataset, folder: Path) -> CachedEmbedder:
+    """Return the encoder `name` tuned on labelled texts as the site does it by itself; `folder` keeps it.
+
+    Raises `TrainingError` as the tuner does.
+    """
+    name = name or import_module("training.encoders.export").DEFAULT_ENCODER
+    tuned = ENCODER_TUNER.load()(
+        name, dataset, folder / "checkpoint", folder / "encoders", most_steps=MOST_STEPS
+    )
+    return CachedEmbedder(OnnxEncoder(tuned.export), FolderStore(folder / "vectors"))

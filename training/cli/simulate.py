@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.cli.embedders import add_encoder_arguments, open_embedder
+from training.cli.embedders import add_encoder_arguments, open_embedder, tuned_embedder
 from training.cli.inputs import (
     add_file_arguments,
     check_columns,
@@ -26,6 +26,7 @@ from training.cli.inputs import (
 )
 from training.cli.spans import simulate as spans
 from training.encoders.neighbours import nearest
+from training.encoders.tuning_steps import TUNE_AT, can_be_tuned, is_installed, last_step
 from training.families.build import check_parameters
 from training.figures.curves import Points, draw
 from training.figures.evaluate import macro_f1, micro_f1
@@ -70,6 +71,7 @@ class Replay:
     batch: int
     budget: int
     random_share: float = 0.0
+    tune_at: tuple[int, ...] = ()  # labels at which the encoder is tuned on those that there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class CurvePoint:
     micro_f1: float | None
     fit_s: float
     query_s: float
+    tune_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class World:
     embedder: Embedder | None
     vectors: FloatArray | None  # (documents, dimension)
     neighbours: Neighbours | None
+    encoder: str = ""  # the name of the checkpoint behind the embedder, "" for the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--site-defaults",
         action="store_true",
-        help="the strategy unless given, first batch, batches, random and holdout share of a new project",
+        help="the strategy and --tune-at unless given, first batch, batches, random and holdout share of a "
+        "new project; the holdout is not labelled, so a tuned encoder is used without being compared on it",
     )
     parser.add_argument(
         "--start", default="kmeans", choices=sorted(STRATEGIES), help="how the first are chosen"
@@ -129,6 +134,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--random-share", type=float, default=0.0, metavar="X", help="of each batch, 0 to 1")
     parser.add_argument(
         "--holdout-share", type=float, default=0.0, metavar="X", help="of the training file, nobody is asked"
+    )
+    parser.add_argument(
+        "--tune-at", type=_steps, metavar="N,N", help="labels at which the encoder is tuned on them, or never"
     )
     parser.add_argument("--seeds", type=_seeds, default=(0,), metavar="0-9", help="one curve for each")
     parser.add_argument(
@@ -189,6 +197,13 @@ def _plan(arguments: argparse.Namespace) -> Replay:
         raise TrainingError("--holdout-share must be from 0 up to, but not, 1.")
     spec = RunSpec(arguments.family, parse_settings(arguments.set))
     check_parameters(spec)
+    takes_encoder = entry(FAMILIES, spec.family).takes_encoder
+    if arguments.tune_at and not takes_encoder:
+        raise TrainingError(f"--tune-at is for a family whose encoder can be chosen, not for {spec.family}.")
+    if arguments.tune_at is None:
+        arguments.tune_at = ()
+        if arguments.site_defaults and not arguments.multi:
+            arguments.tune_at = steps_of_the_site(spec.family)
     return Replay(
         spec=spec,
         strategy=arguments.strategy,
@@ -197,7 +212,13 @@ def _plan(arguments: argparse.Namespace) -> Replay:
         batch=arguments.batch,
         budget=arguments.budget,
         random_share=arguments.random_share,
+        tune_at=arguments.tune_at,
     )
+
+
+def steps_of_the_site(family: str) -> tuple[int, ...]:
+    """Return the labels at which the site tunes the encoder that a family reads, none where it cannot."""
+    return TUNE_AT if entry(FAMILIES, family).takes_encoder and is_installed() else ()
 
 
 def read_curves(pairs: Sequence[str]) -> tuple[dict[str, Points], dict[str, Points]]:
@@ -239,7 +260,8 @@ def _world(arguments: argparse.Namespace, plan: Replay) -> World:
         return World(train, test, None, None, None)
     embedder, _ = open_embedder(arguments)
     vectors = embedder.embed(train.texts)
-    return World(train, test, embedder, vectors, nearest(vectors) if reads_vectors else None)
+    near = nearest(vectors) if reads_vectors else None
+    return World(train, test, embedder, vectors, near, arguments.encoder)
 
 
 def check_plan(plan: Replay, train: Dataset) -> None:
@@ -257,7 +279,10 @@ def check_plan(plan: Replay, train: Dataset) -> None:
 
 
 def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
-    """Yield a point after the first labels and after each batch, by the functions that the site uses."""
+    """Yield a point after the first labels and after each batch, by the functions that the site uses.
+
+    Models read the encoder that was tuned last; batches are spread by the vectors of the one as it was.
+    """
     schema, targets = world.train.schema, world.train.targets
     check_plan(plan, world.train)
     choose = CHOOSER.load()
@@ -268,10 +293,15 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
         labelled = choose(plan.start, pool, plan.seed_labels, rng, random_share=plan.random_share).indices
     with tempfile.TemporaryDirectory(prefix="winnow-simulate-") as folder:
         previous: Path | None = None
+        read, tuned_at, tune_s = world, 0, 0.0
         while True:
             rest = np.setdiff1d(np.arange(len(world.train)), labelled)
             spec = replace(plan.spec, seed=seed, previous=previous)
-            model, found = _learn(spec, world, labelled, rest)
+            started, step = time.perf_counter(), last_step(len(labelled), plan.tune_at)
+            if step > tuned_at and can_be_tuned(targets[labelled].sum(axis=0)):
+                read, tuned_at = _tuned(world, labelled, Path(folder) / f"tuned-{step}"), step
+                tune_s = time.perf_counter() - started
+            model, found = _learn(spec, read, labelled, rest)
             wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
             started = time.perf_counter()
             if wanted > 0:
@@ -283,13 +313,21 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
                     label_counts=targets[labelled].sum(axis=0).astype(np.int64),
                 )
                 chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
-            yield replace(found.point, query_s=time.perf_counter() - started)
+            yield replace(found.point, query_s=time.perf_counter() - started, tune_s=tune_s)
+            tune_s = 0.0
             if wanted <= 0:
                 return
             previous = Path(folder) / str(len(labelled))
             previous.mkdir()
             model.save(previous)
             labelled = np.concatenate([labelled, rest[chosen.indices]])
+
+
+def _tuned(world: World, labelled: IntArray, folder: Path) -> World:
+    """Return the world as the encoder sees it that is tuned on the labelled documents; `folder` keeps it."""
+    embedder = tuned_embedder(world.encoder, rows_of(world.train, labelled), folder)
+    vectors = embedder.embed(world.train.texts)
+    return replace(world, embedder=embedder, vectors=vectors, neighbours=nearest(vectors))
 
 
 def mean_points(curves: Sequence[Json]) -> list[dict[str, float | None]]:
@@ -361,7 +399,8 @@ def _deviation(values: Sequence[float | None]) -> float | None:
 def _tell(seed: int, point: CurvePoint) -> None:
     print(
         f"seed {seed}  {point.labels:6d} labels  macro-F1 {_shown(point.macro_f1)}  "
-        f"micro-F1 {_shown(point.micro_f1)}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s",
+        f"micro-F1 {_shown(point.micro_f1)}  fit {point.fit_s:.2f} s  query {point.query_s:.3f} s"
+        + (f"  tuned in {point.tune_s:.0f} s" if point.tune_s else ""),
         file=sys.stderr,
         flush=True,
     )
@@ -369,6 +408,16 @@ def _tell(seed: int, point: CurvePoint) -> None:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _steps(text: str) -> tuple[int, ...]:
+    """Read "300,500", or "never" for none."""
+    parts = [] if text == "never" else text.split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not numbers of labels, such as 300,500, and not never."
+        )
+    return tuple(sorted(int(part) for part in parts))
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -18,7 +18,9 @@ from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.snapshots import Snapshot, SnapshotSummary
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.runs import scratch
+from annotate.services.runs.schedule import RunReason
 from annotate.services.versions.variants import TUNED, RunConfig, Variant
+from training.encoders.tuning_steps import MOST_STEPS
 from training.registry import ENCODER_TUNER, FAMILIES
 from training.types import Dataset, ProgressCallback, TrainingError
 
@@ -100,6 +102,7 @@ def _tune(run: TrainingRun, snapshot: Snapshot[Dataset], tell: ProgressCallback)
         snapshot.dataset,
         scratch.folder(run) / "encoder",
         Path(settings.ENCODER_ROOT),
+        most_steps=MOST_STEPS if run.reason == RunReason.TUNE else None,
         on_progress=lambda done: tell("tune the encoder", 0.5 * done),
     )
     made = str(found.export.name)

@@ -150,6 +150,7 @@ class FitPlan:
             documents=prepared.snapshot.tuning,
             encoder=prepared.encoder,
             were_tuned_on=True,
+            is_next=made.version.run is not None and made.version.run.reason == RunReason.TUNE,
         )
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:

@@ -24,6 +24,7 @@ class RunReason:
     IDLE = "idle"
     LEAD = "lead"
     NAMES = "names"
+    TUNE = "tune"
 
 
 # Of the labels that a model has learned, so many new ones make another while people pause: 1 up to 74

@@ -66,12 +66,15 @@ def judge(
     documents: Dataset | SpanDataset,
     encoder: Any = None,
     were_tuned_on: bool = False,
+    is_next: bool = False,
 ) -> Verdict:
     """Compare a candidate with the best so far of its kind, or another kind that is published.
 
     Both are measured on the same held-out documents; `encoder` gives vectors that are kept. Those are the
     tuning half where a project makes one version after the other (`were_tuned_on`), so that what is chosen by
-    it does not make the figures of the reporting half look better than they are.
+    it does not make the figures of the reporting half look better than they are. With `is_next` the candidate
+    is to take the place of its family's published version, though its variant is another one: then it has
+    to lose no more than a margin, but only where the two can be compared.
     """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):
@@ -105,7 +108,9 @@ def judge(
         if version.follows(old):
             return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
         return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
-    return _compare(version, old, by, by.difference(by.said(version), theirs), len(documents))
+    takes_over = version.follows(old) or (is_next and version.family == old.family)
+    found = by.difference(by.said(version), theirs)
+    return _compare(version, old, by, found, len(documents), takes_over=takes_over)
 
 
 def best_so_far(*, version: ModelVersion, published: ModelVersion) -> ModelVersion:
@@ -126,7 +131,13 @@ def _served(project: Project, label_ids: list[int]) -> list[ModelVersion]:
 
 
 def _compare(
-    new: ModelVersion, old: ModelVersion, by: GateComparison, found: PairedDifference, documents: int
+    new: ModelVersion,
+    old: ModelVersion,
+    by: GateComparison,
+    found: PairedDifference,
+    documents: int,
+    *,
+    takes_over: bool,
 ) -> Verdict:
     measured = by.sentence % {
         "n": old.number,
@@ -135,7 +146,7 @@ def _compare(
         "low": f"{found.low:+.3f}",
         "high": f"{found.high:+.3f}",
     }
-    if new.follows(old):
+    if takes_over:
         tries = _tries_against(new, old)
         has_learned_as_much = new.labelled >= old.labelled
         risk = gate.RULE.risk_of_loss(found.difference, found.error, has_learned_as_much=has_learned_as_much)

@@ -14,6 +14,7 @@ from training.__main__ import main
 from training.cli import simulate as simulation
 from training.cli.simulate import Replay, World, mean_points, simulate, spread_points
 from training.encoders.neighbours import nearest
+from training.encoders.tuning_steps import TUNE_AT
 from training.figures.curves import draw
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, RunSpec, Task, TrainingError
@@ -65,6 +66,42 @@ def test_it_starts_from_names_alone_with_no_label() -> None:
     assert next(iter(simulate(plan(seed_labels=0), world(), seed=0))).labels == 0
 
 
+def test_the_encoder_is_tuned_at_each_step_once_on_the_labels_that_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here, tuned, read = world(), [], record_embedders(monkeypatch)
+
+    def tune(name: str, dataset: Dataset, folder: Path) -> WordEmbedder:
+        tuned.append((name, len(dataset), WordEmbedder()))
+        return tuned[-1][2]
+
+    monkeypatch.setattr(simulation, "tuned_embedder", tune)
+    points = list(simulate(plan(tune_at=(20, 25, 50)), replace(here, encoder="own"), seed=0))
+    assert [(name, labels) for name, labels, _ in tuned] == [("own", 30), ("own", 50)]
+    assert [point.labels for point in points if point.tune_s] == [30, 50]
+    first, second = (embedder for _, _, embedder in tuned)
+    assert read == [here.embedder, first, second, second]
+
+
+def test_it_is_not_tuned_before_two_labels_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "tuned_embedder", None)
+    points = list(simulate(plan(tune_at=(10,), budget=10), world(), seed=0))
+    assert [point.tune_s for point in points] == [0.0]
+
+
+def record_embedders(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return a list that fills with the embedder that each round of a simulation reads."""
+    read: list[object] = []
+    original = simulation.fit_model
+
+    def fit(spec: RunSpec, dataset: Dataset, valid: Dataset, embedder: Any) -> Any:
+        read.append(embedder)
+        return original(spec, dataset, valid, embedder)
+
+    monkeypatch.setattr(simulation, "fit_model", fit)
+    return read
+
+
 def test_no_document_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     here = world()
     texts = tuple(f"{text} {number}" for number, text in enumerate(here.train.texts))
@@ -111,7 +148,7 @@ def test_the_command_writes_curves_their_mean_and_a_plot(tmp_path: Path) -> None
     content = json.loads(out.read_text())
     assert [curve["seed"] for curve in content["curves"]] == [0, 1]
     point = content["curves"][0]["points"][0]
-    assert set(point) == {"labels", "macro_f1", "micro_f1", "fit_s", "query_s"}
+    assert set(point) == {"labels", "macro_f1", "micro_f1", "fit_s", "query_s", "tune_s"}
     both = [curve["points"][1]["macro_f1"] for curve in content["curves"]]
     assert content["mean"][1]["macro_f1"] == pytest.approx(np.mean(both))
     bands = list(ElementTree.parse(plot).getroot().iter("{http://www.w3.org/2000/svg}polygon"))
@@ -167,6 +204,38 @@ def test_texts_are_embedded_only_for_a_family_or_a_strategy_that_reads_vectors(
     (found,) = worlds
     assert (found.vectors is not None) == has_vectors
     assert (found.neighbours is not None) == (family == "embedding")
+
+
+@pytest.mark.parametrize(
+    ("family", "more", "steps"),
+    [
+        ("embedding", [], TUNE_AT),
+        ("embedding", ["--tune-at", "never"], ()),
+        ("embedding", ["--tune-at", "500,300"], (300, 500)),
+        ("tfidf", [], ()),
+    ],
+)
+def test_the_defaults_of_the_site_tune_the_encoder_where_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str, more: list[str], steps: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr(simulation, "is_installed", lambda: True)
+    seen: list[Replay] = []
+
+    def plan_only(arguments: Any, found: Replay) -> World:
+        seen.append(found)
+        raise TrainingError("That is enough.")
+
+    monkeypatch.setattr(simulation, "_world", plan_only)
+    words = command(tmp_path, "--site-defaults", *more)
+    assert main([family if word == "tfidf" else word for word in words]) == 2
+    assert seen[0].tune_at == steps
+
+
+def test_without_torch_the_defaults_of_the_site_tune_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulation, "is_installed", lambda: False)
+    assert simulation.steps_of_the_site("embedding") == ()
 
 
 def test_the_mean_is_over_the_steps_that_all_curves_reached() -> None:
@@ -255,6 +324,11 @@ def test_the_defaults_of_the_site_hold_texts_out_and_draw_a_share_at_random(
     [
         (["--strategy", "margin", "--seeds", "3-1"], "'3-1' is no seed and no range of seeds"),
         (["--strategy", "margin", "--seeds", "one"], "'one' is no seed"),
+        (["--strategy", "margin", "--tune-at", "soon"], "'soon' is not numbers of labels"),
+        (
+            ["--strategy", "margin", "--tune-at", "300"],
+            "--tune-at is for a family whose encoder can be chosen",
+        ),
         (["--strategy", "margin", "--plot", "absent/plot.svg"], "there is no folder absent"),
         (["--strategy", "margin", "--plot", "."], "is a folder"),
         ([], "--strategy is needed, or --site-defaults"),

@@ -7,20 +7,19 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from training.encoders.checkpoints import TUNED_NOTE, WEIGHTS, find_checkpoint
 from training.encoders.export import prepare_encoder
+from training.encoders.tuning_steps import FEWEST_LABELS, FEWEST_TEXTS, known_labels
 from training.families.encoder_tuning.contrastive import Tuning, tune_contrastively
 from training.families.encoder_tuning.sentence_encoder import read_sentence_encoder, save_weights
 from training.preprocess.encoder import read_config
 from training.types import Dataset, Json, TrainingError
 
-FEWEST_TEXTS = 8  # a label counts as known once it has so many
-FEWEST_LABELS = 2  # have to be known, because texts of a single label have nothing to be told from
 _MAX_LENGTH = 128  # so many tokens of a text are learned from; the export still reads windows of longer texts
 _GATE_TEXTS = 200  # the INT8 export has to agree with its original on these
 _COMPANIONS = ("*.json", "*.txt", "*.model", "*_Pooling/config.json")
@@ -57,9 +56,12 @@ def tune_encoder(
     root: Path,
     *,
     tuning: Tuning | None = None,
+    most_steps: int | None = None,
     on_progress: Callable[[float], None] = lambda done: None,
 ) -> TunedEncoder:
     """Tune the encoder `name` on labelled texts: a checkpoint at `folder`, its export among those in `root`.
+
+    `most_steps` bounds the batches of `tuning`, for callers that do not load it.
 
     A tuned encoder that is at `folder` is replaced, anything else is not. Its vectors are not those of
     `name`: another fingerprint keeps them apart wherever vectors are kept. NB: it has seen all these labels,
@@ -68,6 +70,8 @@ def tune_encoder(
     being a number; then nothing is left behind.
     """
     tuning = tuning or Tuning()
+    if most_steps is not None:
+        tuning = replace(tuning, most_steps=min(most_steps, tuning.most_steps))
     _check(tuning, dataset, folder)
     checkpoint = find_checkpoint(name)
     started = time.perf_counter()
@@ -112,7 +116,7 @@ def _check(tuning: Tuning, dataset: Dataset, folder: Path) -> None:
         raise TrainingError("The learning rate and the temperature of a tuning must be above zero.")
     if not 0 <= tuning.kept < 1:
         raise TrainingError("The original's share in a tuned encoder must be at least 0 and below 1.")
-    known = int((dataset.targets.sum(axis=0) >= FEWEST_TEXTS).sum())
+    known = known_labels(dataset.targets.sum(axis=0))
     if known < FEWEST_LABELS:
         raise TrainingError(
             f"Tuning an encoder needs {FEWEST_TEXTS} texts of each of at least {FEWEST_LABELS} labels, and "

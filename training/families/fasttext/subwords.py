@@ -56,7 +56,8 @@ class Learned:
         used[: len(self.subwords.words)] = True
         for text in texts:
             used[self.subwords.rows(text)] = True
-        # fastText draws the first tenth of its numbers, none of which is larger than this; the rest are zeros.
+        # fastText draws the first tenth of its numbers, none of which is larger than this; the rest are
+        # zeros.
         drawn = self.table.size // 10
         first, dimension = -(-drawn // self.table.shape[1]), self.table.shape[1]
         drawn_rows, empty_rows = self.table[:first][~used[:first]], self.table[first:][~used[first:]]

@@ -93,6 +93,22 @@ def test_the_same_family_is_published_where_it_surely_loses_no_more_than_the_mar
     assert said in verdict.reason
 
 
+@pytest.mark.parametrize(("difference", "publish"), [(-8, False), (0, True), (2, True)])
+def test_what_is_to_take_its_family_s_place_has_to_lose_no_more_than_the_margin(
+    project: Project, difference: int, publish: bool
+) -> None:
+    add(project, "embedding", is_better=difference < 0, stage=Stage.PUBLISHED)
+    version = add(project, "embedding", is_better=difference > 0, stage=Stage.CANDIDATE)
+    version.variant = "tuned encoder"
+    version.save()
+    documents = reporting(project, abs(difference))
+    assert publication.judge(version=version, documents=documents, is_next=True).publish == publish
+    few = reporting(project, 0, easy=1)
+    assert not publication.judge(version=version, documents=few, is_next=True).publish  # nothing is measured
+    version.family = "tfidf"
+    assert not publication.judge(version=version, documents=documents, is_next=True).publish
+
+
 def test_the_reason_names_what_was_measured(project: Project) -> None:
     reason = judge(project, ("tfidf", "embedding"), difference=8).reason
     assert reason.startswith("Macro-F1 +0.")
