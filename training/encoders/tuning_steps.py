@@ -16,7 +16,7 @@ MOST_STEPS = 64
 
 _PACKAGES = ("torch", "transformers")
 
-FEWEST_TEXTS = 8  # a label counts as known once it has so many
+FEWEST_TEXTS = 2  # a label counts as known once it has so many: a pair that belongs together
 FEWEST_LABELS = 2  # have to be known, because texts of a single label have nothing to be told from
 
 

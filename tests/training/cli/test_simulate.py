@@ -83,8 +83,9 @@ def test_the_encoder_is_tuned_at_each_step_once_on_the_labels_that_there_are(
     assert read == [here.embedder, first, second, second]
 
 
-def test_it_is_not_tuned_before_two_labels_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_not_tuned_before_enough_labels_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulation, "tuned_embedder", None)
+    monkeypatch.setattr(simulation, "can_be_tuned", lambda texts: False)
     points = list(simulate(plan(tune_at=(10,), budget=10), world(), seed=0))
     assert [point.tune_s for point in points] == [0.0]
 

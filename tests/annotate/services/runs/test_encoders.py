@@ -13,7 +13,7 @@ from annotate import tasks
 from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Project, TrainingRun, User
 from annotate.models.jobs import JobKind
 from annotate.services.corpus import vector_store
-from annotate.services.runs import encoders, execution, first_batch, schedule
+from annotate.services.runs import encoders, execution, first_batch, schedule, tuning
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work import jobs, lease
@@ -107,6 +107,24 @@ def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
     assert (quick.is_slow, second.variant, second.encoder) == (False, first.variant, first.encoder)
 
 
+def test_what_tunes_by_itself_takes_its_family_s_place_where_it_loses_nothing(
+    labelled: Project, annotator: User, label_colours: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_colours(labelled, annotator, lane="holdout", each=12, offset=50)
+    labelled.documents.filter(lane="holdout").update(half="tuning")
+    (quick,) = schedule.open_if_due(project=labelled)
+    execution.execute(run_id=quick.pk)
+    monkeypatch.setattr(tuning, "last_step", lambda labels: 30 if labels >= 30 else 0)
+    (run,) = tuning.due()
+    execution.execute(run_id=run.pk)
+    version = ModelVersion.objects.get(run=run)
+    assert "it does not lose more than 0.03, published" in version.verdict
+    labelled.refresh_from_db()
+    assert labelled.family_options == {"embedding": {"encoder": "tuned"}}
+    assert encoders.tuned(labelled) == version.encoder
+    assert list(tuning.due()) == []
+
+
 def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     labelled: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +153,7 @@ def test_too_few_labels_are_a_sentence(labelled: Project) -> None:
     labelled.annotations.filter(document__lane="pool").delete()
     run = tune(labelled)
     assert run.state == "failed"
-    assert "Tuning an encoder needs 8 texts" in run.error
+    assert "Tuning an encoder needs 2 texts" in run.error
 
 
 def test_a_quick_run_without_its_tuned_encoder_says_so(labelled: Project) -> None:
