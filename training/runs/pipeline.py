@@ -345,6 +345,20 @@ def _said_out_of_fold(
     )
 
 
+def said_by(spec: RunSpec, dataset: Dataset, embedder: Embedder) -> OutOfFold | None:
+    """Return what models over `embedder` say out of fold of the training documents, as confidences.
+
+    For documents whose labels another encoder knows. None where the data cannot be folded, or is too little
+    for confidences.
+    """
+    nothing = rows_of(dataset, np.zeros(0, np.int64))
+    model = fit_model(replace(spec, previous=None), dataset, nothing, embedder).model
+    tuned = calibrate_and_tune(spec, dataset, nothing, model, embedder)
+    if not calibration.holds(dataset.schema.task, tuned.documents):
+        return None
+    return _said_out_of_fold(spec, dataset, model, tuned, embedder)
+
+
 def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:
     """Return the documents of a mask or of indices, without the pool; what a teacher said stays."""
     chosen = np.arange(len(dataset))[rows]

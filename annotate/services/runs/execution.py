@@ -15,13 +15,14 @@ from annotate.services.corpus import snapshots
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import encoders, scratch
 from annotate.services.runs.cascade import CascadePlan
-from annotate.services.runs.fit import FitPlan
-from annotate.services.runs.plan import RunPlan
+from annotate.services.runs.fit import FitPlan, said_by_the_site_s
+from annotate.services.runs.plan import Made, Prepared, RunPlan
 from annotate.services.runs.tagging import TaggingPlan
 from annotate.services.versions import model_card, out_of_fold, publication
 from annotate.services.work import lease
 from annotate.services.work.perform import perform
 from annotate.services.work.progress import ProgressMeter, Superseded
+from training.encoders.vectors import knows_labels
 from training.registry import FAMILIES, entry
 from training.types import TrainingError
 
@@ -86,10 +87,24 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     # The run is over for the pages and for the next run; nobody waits for what follows.
     lease.succeed(row=run)
     if version.stage == Stage.PUBLISHED:
-        out_of_fold.store(version=version, snapshot=prepared.snapshot, said=made.out_of_fold)
+        _keep_out_of_fold(run, made, prepared)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return version if version.stage == Stage.PUBLISHED else None
+
+
+def _keep_out_of_fold(run: TrainingRun, made: Made, prepared: Prepared) -> None:
+    """Store what the folds say of the labelled documents.
+
+    With an encoder that knows them the site's own says it, in the slow run that tunes; quick runs leave that
+    as it is, as their worker is soon wanted.
+    """
+    version, snapshot = made.version, prepared.snapshot
+    if run.kind != RunKind.FIT or not knows_labels(prepared.encoder):
+        out_of_fold.store(version=version, snapshot=snapshot, said=made.out_of_fold)
+    elif run.is_slow:
+        said = said_by_the_site_s(run, snapshot)
+        out_of_fold.store(version=version, snapshot=snapshot, said=said, are_confidences=True)
 
 
 def _chooses(version: ModelVersion) -> bool:

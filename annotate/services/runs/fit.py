@@ -26,8 +26,8 @@ from annotate.services.versions.variants import RunConfig
 from annotate.services.work.progress import ProgressMeter
 from training.bundles.cascade import open_predictor
 from training.registry import FAMILIES, entry
-from training.runs.pipeline import train_and_package
-from training.types import Objective, Pool, RunSpec, TrainingError
+from training.runs.pipeline import said_by, train_and_package
+from training.types import Objective, OutOfFold, Pool, RunSpec, TrainingError
 
 # The share of a run's progress that belongs to its encoder or its teacher, where one has to work first.
 BEFORE_THE_FIT = 0.7
@@ -172,3 +172,17 @@ class FitPlan:
         except TrainingError as error:
             sentence = _("The next batch could not be chosen, so documents come in random order: %(why)s")
             TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"why": error})
+
+
+def said_by_the_site_s(run: TrainingRun, snapshot: Snapshot[Any]) -> OutOfFold | None:
+    """Return what the family says out of fold of the labelled documents by the site's own encoder.
+
+    An encoder that was tuned on them has no such answer. None as well where vectors are missing.
+    """
+    site = vector_store.embedder()
+    if not site.known(snapshot.dataset.texts).all():
+        return None
+    snapshot = snapshot.only(site.known(snapshot.pool_texts))
+    documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
+    near = neighbourhoods.among(project=run.project, encoder=site, documents=documents)
+    return said_by(spec_of(run), replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, near)), site)

@@ -16,7 +16,7 @@ from annotate.models.jobs import JobKind
 from annotate.models.queue import AssignmentState
 from annotate.models.versions import Stage
 from annotate.models.work import Work
-from annotate.services.corpus import snapshots
+from annotate.services.corpus import snapshots, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.versions.rescore import embedder_of
 from annotate.services.versions.variants import TUNED, RunConfig
@@ -26,7 +26,7 @@ from training.figures.evidence import FEWEST_DRAWN, is_enough
 from training.registry import FAMILIES
 from training.runs.pipeline import rows_of
 from training.runs.shadow import MOST_DRAWN, Estimate, even_draw, shadow
-from training.types import Dataset, DocumentTask, IntArray, Objective, RunSpec
+from training.types import Dataset, DocumentTask, Embedder, IntArray, Objective, RunSpec
 
 GROWN = 1.2  # times the documents of the last comparison, so that another one says more
 
@@ -62,7 +62,7 @@ def train(job: Job, meter: ProgressMeter) -> jobs.Turn:
         drawn,
         tuning=snapshot.tuning,
         reporting=snapshot.reporting,
-        embedder=embedder_of(version),
+        embedder=_embedder(version),
         tell=partial(meter, "fit"),
     )
     columns = {name: value for name, value in asdict(found).items() if name not in ("drawn", "chosen")}
@@ -103,9 +103,15 @@ def _subject(project: Project) -> ModelVersion | None:
     cheap = [key for key, one in FAMILIES.items() if one.learns and not one.is_slow and one.suits(task)]
     versions = project.versions.filter(family__in=cheap, revises=None).exclude(run=None).select_related("run")
     version = versions.filter(stage=Stage.PUBLISHED).first() or versions.order_by("-number").first()
-    # An encoder that was tuned on the labels, and a teacher, know what the drawn documents do not tell.
-    is_plain = version is not None and not (_config(version).teacher or _config(version).encoder == TUNED)
-    return version if is_plain else None
+    # A teacher knows what the drawn documents do not tell.
+    return version if version is not None and not _config(version).teacher else None
+
+
+def _embedder(version: ModelVersion) -> Embedder | None:
+    """Return the encoder that shadow models read: the version's, but one that knows no labels."""
+    if _config(version).encoder == TUNED and vector_store.any_for(project=version.project):
+        return vector_store.embedder()
+    return embedder_of(version)
 
 
 def _config(version: ModelVersion) -> RunConfig:

@@ -19,17 +19,25 @@ from training.types import Answer, OutOfFold
 FIELDS = ["project", "version", "answer", "disagrees", "is_suspect", "learned_at"]
 
 
-def store(*, version: ModelVersion, snapshot: Snapshot[Any], said: OutOfFold | SpansOutOfFold | None) -> int:
+def store(
+    *,
+    version: ModelVersion,
+    snapshot: Snapshot[Any],
+    said: OutOfFold | SpansOutOfFold | None,
+    are_confidences: bool | None = None,
+) -> int:
     """Write a row for each document that was scored, and remove those of earlier versions; return how many.
 
+    `are_confidences` tells it of the scores where they are not the version's own.
     Stops where another version has been published meanwhile: that one writes its own.
     """
     scored = 0 if said is None else len(said.rows)
+    calibrated = version.calibrated if are_confidences is None else are_confidences
     for start in range(0, scored, CHUNK):
         if not ModelVersion.objects.published().filter(pk=version.pk).exists():
             return start
         assert said is not None
-        _write(_rows(version, snapshot, said, range(start, min(start + CHUNK, scored))))
+        _write(_rows(version, snapshot, said, range(start, min(start + CHUNK, scored)), calibrated))
         time.sleep(PAUSE_SECONDS)
     stale = OutOfFoldScore.objects.filter(project=version.project_id).exclude(version=version)
     while keys := list(stale.order_by("pk").values_list("pk", flat=True)[:CHUNK]):
@@ -43,6 +51,7 @@ def _rows(
     snapshot: Snapshot[Any],
     said: OutOfFold | SpansOutOfFold,
     positions: Sequence[int],
+    calibrated: bool,
 ) -> list[OutOfFoldScore]:
     labels = [int(key) for key in snapshot.dataset.schema.keys]
     if isinstance(said, SpansOutOfFold):
@@ -55,9 +64,9 @@ def _rows(
             project_id=version.project_id,
             document_id=int(snapshot.document_ids[said.rows[i]]),
             version=version,
-            answer=answer.told(calibrated=version.calibrated),
+            answer=answer.told(calibrated=calibrated),
             disagrees=bool(differs[i]),
-            is_suspect=bool(said.suspects[i]) and version.calibrated,
+            is_suspect=bool(said.suspects[i]) and calibrated,
             learned_at=snapshot.taken_at,
         )
         for i, answer in zip(positions, answers, strict=True)

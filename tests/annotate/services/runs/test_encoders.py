@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from annotate import tasks
-from annotate.models import Document, Embedding, ModelVersion, Neighbourhood, Project, TrainingRun, User
+from annotate.models import (
+    Document,
+    Embedding,
+    ModelVersion,
+    Neighbourhood,
+    OutOfFoldScore,
+    Project,
+    TrainingRun,
+    User,
+)
 from annotate.models.jobs import JobKind
 from annotate.services.corpus import vector_store
 from annotate.services.runs import encoders, execution, first_batch, schedule, tuning
@@ -123,6 +132,29 @@ def test_what_tunes_by_itself_takes_its_family_s_place_where_it_loses_nothing(
     assert labelled.family_options == {"embedding": {"encoder": "tuned"}}
     assert encoders.tuned(labelled) == version.encoder
     assert list(tuning.due()) == []
+
+
+def test_the_site_s_encoder_says_what_one_that_knows_the_labels_cannot(
+    labelled: Project, annotator: User, lead: User, label_colours: Callable[..., None]
+) -> None:
+    label_colours(labelled, annotator, each=8, offset=50)
+    wrong = labelled.annotations.filter(document__lane="pool").earliest("pk")
+    wrong.choices.update(label=labelled.labels.get(name="blue"))
+    labelled.publish_automatically = True
+    labelled.save()
+    (quick,) = schedule.open_if_due(project=labelled)
+    vector_store.embed(project=labelled, encoder=vector_store.embedder())
+    execution.execute(run_id=quick.pk)
+    ModelVersion.objects.update(stage="retired")  # so that the next one is published without a comparison
+    version = ModelVersion.objects.get(run=tune(labelled))
+    said = OutOfFoldScore.objects.filter(version=version)
+    assert said.count() == labelled.annotations.filter(document__lane="pool").count() == 54
+    assert said.get(document=wrong.document_id).disagrees
+    labelled.refresh_from_db()
+    (later,) = schedule.open_if_due(project=labelled, reason=schedule.RunReason.LEAD)
+    execution.execute(run_id=later.pk)
+    assert ModelVersion.objects.get(run=later).stage == "published"
+    assert said.count() == 54
 
 
 def test_a_killed_attempt_leaves_its_encoder_to_the_next(

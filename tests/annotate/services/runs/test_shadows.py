@@ -87,8 +87,7 @@ def test_one_is_due_with_enough_answered_draws_and_once_for_a_version(
     "change",
     [
         {"holdout_documents": 9}, {"family": "cascade"}, {"family": "transformer"},
-        {"run__config": {"teacher": "transformer"}}, {"run__config": {"encoder": "tuned"}},
-        {"project__training_enabled": False},
+        {"run__config": {"teacher": "transformer"}}, {"project__training_enabled": False},
     ],
 )  # fmt: skip
 def test_none_is_due_where_it_would_say_nothing(
@@ -100,6 +99,24 @@ def test_none_is_due_where_it_would_say_nothing(
         row = getattr(version, of) if of else version
         type(row).objects.filter(pk=row.pk).update(**{field: value})
     assert list(shadows.due()) == []
+
+
+@pytest.mark.parametrize(("config", "read"), [({}, "its own"), ({"encoder": "tuned"}, "the site's")])
+def test_an_encoder_that_knows_the_labels_is_not_compared_by(
+    version: ModelVersion,
+    label: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    config: dict[str, str],
+    read: str,
+) -> None:
+    label(FEWEST_DRAWN, random=True)
+    version.run.config = config  # type: ignore[union-attr]
+    version.run.save()  # type: ignore[union-attr]
+    assert [job.version for job in shadows.due()] == [version]
+    monkeypatch.setattr(shadows, "embedder_of", lambda version: "its own")
+    monkeypatch.setattr(shadows.vector_store, "any_for", lambda project: True)
+    monkeypatch.setattr(shadows.vector_store, "embedder", lambda: "the site's")
+    assert shadows._embedder(version) == read
 
 
 def test_the_next_one_waits_until_more_was_drawn(version: ModelVersion, label: Callable[..., None]) -> None:
