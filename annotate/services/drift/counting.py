@@ -42,6 +42,7 @@ WHOLE = (
 )
 KEPT_TEXTS = 500  # of a window, drawn evenly, where a project keeps any
 KEPT_CHARS = 2_000  # of each: what it is about stands at its beginning
+MOST_WAITING = 5_000_000  # characters of texts that were answered and not tallied yet
 NO_LABEL = ""
 
 logger = logging.getLogger(__name__)
@@ -72,32 +73,37 @@ class RunningTally:
 
 
 class PredictionCounter:
-    """The counts of this process that are not written yet, by project and the number of the version."""
+    """The counts of this process that are not written yet, by project and the number of the version.
+
+    An answer only leaves what it said here; the thread that writes tallies it.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Every request takes the first for a moment; who holds the second, of the tallies, may take it too.
+        self._lock, self._tallying = threading.Lock(), threading.Lock()
+        self._said: list[tuple[tuple[int, int], datetime, Sequence[str], Predictions]] = []
+        self._characters = 0  # of the texts in `_said`
         self._open: dict[tuple[int, int], RunningTally] = {}
         self._full: list[tuple[tuple[int, int], RunningTally]] = []
         self._writer: threading.Thread | None = None
 
     def add(self, project: Project, texts: Sequence[str], said: Predictions) -> None:
-        key = (project.pk, said.version)
         with self._lock:
-            for text, answer in zip(texts, said.texts, strict=True):
-                tally = self._open.get(key)
-                if tally is None:
-                    tally = self._open[key] = RunningTally(timezone.now())
-                tally.add(text, answers.labels_of(answer.answer), answers.confidence_of(answer.answer))
-                if tally.texts == WHOLE:
-                    self._full.append((key, self._open.pop(key)))
+            self._said.append(((project.pk, said.version), timezone.now(), texts, said))
+            self._characters += sum(map(len, texts))
+            is_much = self._characters > MOST_WAITING
             if self._writer is None and settings.COUNTS_WRITTEN_AFTER is not None:
                 self._writer = threading.Thread(target=self._write_on, daemon=True)
                 self._writer.start()
                 atexit.register(self.write)
+        if is_much:
+            with self._tallying:
+                self._tally()
 
     def write(self) -> int:
         """Store what was counted; return how many tallies. What cannot be stored now is kept for later."""
-        with self._lock:
+        with self._tallying:
+            self._tally()
             counted = [*self._full, *self._open.items()]
             self._full, self._open = [], {}
         for place, (key, tally) in enumerate(counted):
@@ -105,10 +111,23 @@ class PredictionCounter:
                 _store(*key, tally)
             except DatabaseError:
                 logger.exception("What the models answered could not be stored; it is tried again")
-                with self._lock:
+                with self._tallying:
                     self._full = [*counted[place:], *self._full]
                 return place
         return len(counted)
+
+    def _tally(self) -> None:
+        """Count what was said meanwhile; no request waits for it, except one with very long texts."""
+        with self._lock:
+            waiting, self._said, self._characters = self._said, [], 0
+        for key, at, texts, said in waiting:
+            for text, one in zip(texts, said.texts, strict=True):
+                tally = self._open.get(key)
+                if tally is None:
+                    tally = self._open[key] = RunningTally(at)
+                tally.add(text, answers.labels_of(one.answer), answers.confidence_of(one.answer))
+                if tally.texts == WHOLE:
+                    self._full.append((key, self._open.pop(key)))
 
     def _write_on(self) -> None:
         """Write every few seconds as long as there is something, then end: a site at rest has no thread."""
@@ -118,8 +137,8 @@ class PredictionCounter:
                 self.write()
             finally:
                 connection.close()
-            with self._lock:
-                if not self._open and not self._full:
+            with self._tallying, self._lock:
+                if not self._said and not self._open and not self._full:
                     self._writer = None
                     atexit.unregister(self.write)
                     return

@@ -42,6 +42,21 @@ def test_a_hundred_thousand_texts_at_once_are_ten_windows(project: Project, vers
     assert not PredictionTally.objects.exists()
 
 
+def test_long_texts_do_not_wait_in_memory(
+    project: Project, version: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MOST_WAITING", 1_000)
+    counter = PredictionCounter()
+    said = predictions.predict(project=project, texts=["red"])
+    kept: list[int] = []
+    for _request in range(4):
+        counter.add(project, ["r" * 400], said)
+        kept.append(len(counter._said))
+    assert kept == [1, 2, 0, 1]
+    counter.write()
+    assert PredictionTally.objects.get().texts == 4
+
+
 def test_single_texts_fill_a_window_as_well(project: Project, version: ModelVersion) -> None:
     Corridor.objects.update(window=50)
     counter = PredictionCounter()
