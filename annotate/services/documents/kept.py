@@ -21,6 +21,7 @@ T = TypeVar("T")
 SECONDS = 60
 MOST_CHANGED = 2_000  # documents that are looked at again; where there are more, all are
 MOST_UNPREDICTED = 10_000
+LARGE = 100_000  # documents; PostgreSQL counts more of them than a page may take
 
 
 def by_decisions(
@@ -63,6 +64,21 @@ def by_state(name: str, project: Project, find: Callable[[], T]) -> T:
         kept = [find()]  # in a list, as nothing may be what was found
         cache.set(key, kept, SECONDS)
     return kept[0]
+
+
+def counts(name: str, project: Project, count: Callable[[], dict[str, int]]) -> tuple[dict[str, int], bool]:
+    """Return what was counted by name, and whether it may be a minute old, as it is in a large project.
+
+    "documents" is to say how many documents there are.
+    """
+    key = f"documents:{name}:{project.pk}"
+    found: dict[str, int] | None = cache.get(key)
+    if found is None:
+        found = count()
+        if found["documents"] <= LARGE:
+            return found, False
+        cache.set(key, found, SECONDS)
+    return found, True
 
 
 def _state(project: Project) -> tuple[datetime, int | None] | None:

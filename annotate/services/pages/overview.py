@@ -23,6 +23,7 @@ from annotate.models.annotations import Outcome
 from annotate.models.documents import Lane
 from annotate.models.versions import Stage
 from annotate.models.work import WorkState
+from annotate.services.documents import kept
 from annotate.services.labeling import handed_on
 from annotate.services.pages.status_line import silent_queues, still_queues
 from annotate.services.runs import schedule
@@ -53,6 +54,7 @@ class LabellingProgress:
     flagged: int
     late: int
     handed_on: int
+    is_kept: bool  # so that the counts may be a minute old
 
     @property
     def documents(self) -> int:
@@ -68,22 +70,18 @@ class LabellingProgress:
 
 
 def progress(project: Project) -> LabellingProgress:
-    documents = dict(project.documents.order_by().values_list("lane").annotate(n=Count("pk")))
-    decisions = project.annotations.order_by().values_list("document__lane", "outcome")
-    counts = {
-        (lane, outcome): n
-        for lane, outcome, n in decisions.annotate(n=Count("document", distinct=True)).values_list(
-            "document__lane", "outcome", "n"
-        )
-    }
+    counts, is_kept = kept.counts("progress", project, lambda: _counts(project))
 
     def both(outcome: str) -> int:
-        return sum(counts.get((lane, outcome), 0) for lane in Lane.values)
+        return sum(counts.get(f"{lane} {outcome}", 0) for lane in Lane.values)
 
     return LabellingProgress(
         lanes=tuple(
             LaneProgress(
-                lane.value, str(lane.label), documents.get(lane, 0), counts.get((lane, Outcome.ANSWERED), 0)
+                lane.value,
+                str(lane.label),
+                counts.get(lane.value, 0),
+                counts.get(f"{lane.value} {Outcome.ANSWERED}", 0),
             )
             for lane in Lane
         ),
@@ -91,6 +89,20 @@ def progress(project: Project) -> LabellingProgress:
         flagged=both(Outcome.FLAGGED),
         late=late_doubles(project),
         handed_on=handed_on.waiting(project).count(),
+        is_kept=is_kept,
+    )
+
+
+def _counts(project: Project) -> dict[str, int]:
+    """Return how many documents there are, how many in each lane, and of each lane with each outcome."""
+    documents = dict(project.documents.order_by().values_list("lane").annotate(n=Count("pk")))
+    decisions = project.annotations.order_by().values_list("document__lane", "outcome")
+    decided = decisions.annotate(n=Count("document", distinct=True))
+    outcomes = decided.values_list("document__lane", "outcome", "n")
+    return (
+        {"documents": sum(documents.values())}
+        | documents
+        | {f"{lane} {outcome}": n for lane, outcome, n in outcomes}
     )
 
 

@@ -59,6 +59,18 @@ def test_it_tells_how_many_labels_the_next_model_needs(
     assert "8 more labels until the next model." in page()
 
 
+def test_a_large_project_says_that_its_counts_may_be_a_minute_old(
+    page: Callable[[], str],
+    project: Project,
+    add_documents: Callable[..., list[Document]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_documents(project, "one", "two")
+    assert "once a minute" not in page()
+    monkeypatch.setattr("annotate.services.documents.kept.LARGE", 1)
+    assert "once a minute" in page()
+
+
 def test_it_says_what_comes_next_where_no_number_of_labels_opens_a_run(
     page: Callable[[], str], project: Project, add_documents: Callable[..., list[Document]]
 ) -> None:

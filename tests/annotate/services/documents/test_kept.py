@@ -100,3 +100,14 @@ def test_too_many_documents_without_a_prediction_are_not_listed(
     add_documents(project, "three")
     assert kept.unpredicted(project) is None
     assert filters.find(project, {"predicted": "no"}).count() == 3
+
+
+def test_counts_of_a_large_project_are_kept_for_a_while(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"documents": 2}
+    assert kept.counts("test", project, lambda: found) == (found, False)
+    assert kept.counts("test", project, lambda: {"documents": 3}) == ({"documents": 3}, False)
+    monkeypatch.setattr(kept, "LARGE", 1)
+    assert kept.counts("test", project, lambda: found) == (found, True)
+    assert kept.counts("test", project, lambda: {"documents": 3}) == (found, True)
