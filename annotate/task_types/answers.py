@@ -57,8 +57,14 @@ def confidence_of(answer: Answer) -> float | None:
 
     None where it gave nothing, and where its scores only rank.
     """
-    given = [pair for pair in answer.label_scores if pair[0] in answer.labels]
-    told = [score for _label, score in ([*answer.span_scores, *given] or answer.label_scores[:1])]
+    told, left = [score for _label, score in answer.span_scores], set(answer.labels)
+    for label, score in answer.label_scores:  # the best first, so that few are looked at
+        if not left:
+            break
+        if label in left:
+            left.remove(label)
+            told.append(score)
+    told = told or [score for _label, score in answer.label_scores[:1]]
     return min((score for score in told if score is not None), default=None)
 
 

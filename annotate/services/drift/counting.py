@@ -106,15 +106,15 @@ class PredictionCounter:
             self._tally()
             counted = [*self._full, *self._open.items()]
             self._full, self._open = [], {}
-        for place, (key, tally) in enumerate(counted):
+        stored = 0
+        for key in dict.fromkeys(key for key, _tally in counted):
             try:
-                _store(*key, tally)
+                stored += _store(*key, [tally for of, tally in counted if of == key])
             except DatabaseError:
                 logger.exception("What the models answered could not be stored; it is tried again")
                 with self._tallying:
-                    self._full = [*counted[place:], *self._full]
-                return place
-        return len(counted)
+                    self._full = [*(one for one in counted if one[0] == key), *self._full]
+        return stored
 
     def _tally(self) -> None:
         """Count what was said meanwhile; no request waits for it, except one with very long texts."""
@@ -160,30 +160,34 @@ def count_imported(rows: Sequence[Prediction]) -> None:
         tally = RunningTally(timezone.now())
         for row in some:
             tally.add(texts[row.document_id], answers.labels_of(row.answer), row.confidence)
-        _store(some[0].project_id, some[0].version.number, tally, imported=len(some))
+        _store(some[0].project_id, some[0].version.number, [tally], imported=len(some))
 
 
 @transaction.atomic
-def _store(project_id: int, number: int, tally: RunningTally, *, imported: int = 0) -> None:
-    """Store a tally, unless its version is gone with its project meanwhile."""
+def _store(project_id: int, number: int, tallies: Sequence[RunningTally], *, imported: int = 0) -> int:
+    """Store tallies of a version, unless that is gone with its project meanwhile; return how many there were.
+
+    `imported` is how many texts of each came by an import.
+    """
     version = ModelVersion.objects.filter(project=project_id, number=number).select_related("project").first()
     if version is None:
-        return
-    row = PredictionTally.objects.create(
-        project=version.project,
-        version=version,
-        texts=tally.texts,
-        imported=imported,
-        classes=dict(tally.classes),
-        moments=tally.moments,
-        began_at=tally.began_at,
-        ended_at=timezone.now(),
+        return len(tallies)
+    rows = PredictionTally.objects.bulk_create(
+        PredictionTally(
+            project=version.project,
+            version=version,
+            texts=tally.texts,
+            imported=imported,
+            classes=dict(tally.classes),
+            moments=tally.moments,
+            began_at=tally.began_at,
+            ended_at=timezone.now(),
+        )
+        for tally in tallies
     )
     corridor = Corridor.of(version.project)
     if corridor.keeps_texts(timezone.localdate()):
-        seen = [one for one in tally.asked if not is_blank(printable(one[0]))]
         share = min(1.0, KEPT_TEXTS / corridor.window)
-        kept = random.sample(seen, math.ceil(share * len(seen)))
         AskedText.objects.bulk_create(
             AskedText(
                 project=version.project,
@@ -191,8 +195,16 @@ def _store(project_id: int, number: int, tally: RunningTally, *, imported: int =
                 text=printable(text),
                 sha256=_digest(text) if is_whole else "",
             )
-            for text, is_whole in kept
+            for row, tally in zip(rows, tallies, strict=True)
+            for text, is_whole in _drawn(tally.asked, share)
         )
+    return len(tallies)
+
+
+def _drawn(asked: Sequence[tuple[str, bool]], share: float) -> list[tuple[str, bool]]:
+    """Draw a share of the texts that are not blank."""
+    seen = [one for one in asked if not is_blank(printable(one[0]))]
+    return random.sample(seen, math.ceil(share * len(seen)))
 
 
 def _digest(text: str) -> str:
