@@ -281,7 +281,7 @@ def check_plan(plan: Replay, train: Dataset) -> None:
 def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
     """Yield a point after the first labels and after each batch, by the functions that the site uses.
 
-    Models read the encoder that was tuned last; batches are spread by the vectors of the one as it was.
+    Figures are of models that read the encoder that was tuned last; batches are chosen by the one as it was.
     """
     schema, targets = world.train.schema, world.train.targets
     check_plan(plan, world.train)
@@ -301,7 +301,11 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
             if step > tuned_at and can_be_tuned(targets[labelled].sum(axis=0)):
                 read, tuned_at = _tuned(world, labelled, Path(folder) / f"tuned-{step}"), step
                 tune_s = time.perf_counter() - started
-            model, found = _learn(spec, read, labelled, rest)
+            model, found = _learn(spec, world, labelled, rest)
+            point = found.point
+            if read is not world:
+                served = _learn(replace(spec, previous=None), read, labelled, rest)[1].point
+                point = replace(served, fit_s=served.fit_s + point.fit_s)
             wanted = min(plan.batch, plan.budget - len(labelled), len(rest))
             started = time.perf_counter()
             if wanted > 0:
@@ -313,7 +317,7 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
                     label_counts=targets[labelled].sum(axis=0).astype(np.int64),
                 )
                 chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
-            yield replace(found.point, query_s=time.perf_counter() - started, tune_s=tune_s)
+            yield replace(point, query_s=time.perf_counter() - started, tune_s=tune_s)
             tune_s = 0.0
             if wanted <= 0:
                 return

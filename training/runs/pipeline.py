@@ -90,6 +90,19 @@ class Tuned:
         return calibration.apply(self.calibration, raw)
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Calibrated `pool_scores` (pool documents, labels), `thresholds` for them, and what folds say.
+
+    `pool_scores` are None without a pool, `out_of_fold` is None where the documents are too few for
+    confidences.
+    """
+
+    pool_scores: FloatArray | None
+    thresholds: tuple[float, ...]
+    out_of_fold: OutOfFold | None
+
+
 @steady
 def train_and_package(
     spec: RunSpec,
@@ -345,18 +358,17 @@ def _said_out_of_fold(
     )
 
 
-def said_by(spec: RunSpec, dataset: Dataset, embedder: Embedder) -> OutOfFold | None:
-    """Return what models over `embedder` say out of fold of the training documents, as confidences.
+def said_by(spec: RunSpec, dataset: Dataset, embedder: Embedder) -> Said:
+    """Return what a model over `embedder` says of documents that another encoder was tuned on.
 
-    For documents whose labels another encoder knows. None where the data cannot be folded, or is too little
-    for confidences.
+    It says the pool by itself, and the training documents out of fold. It starts warm from `spec.previous`.
     """
     nothing = rows_of(dataset, np.zeros(0, np.int64))
-    model = fit_model(replace(spec, previous=None), dataset, nothing, embedder).model
+    model = fit_model(spec, dataset, nothing, embedder).model
     tuned = calibrate_and_tune(spec, dataset, nothing, model, embedder)
-    if not calibration.holds(dataset.schema.task, tuned.documents):
-        return None
-    return _said_out_of_fold(spec, dataset, model, tuned, embedder)
+    is_enough = calibration.holds(dataset.schema.task, tuned.documents)
+    said = _said_out_of_fold(spec, dataset, model, tuned, embedder) if is_enough else None
+    return Said(_pool_scores(dataset, model, tuned), tuple(tuned.thresholds.tolist()), said)
 
 
 def rows_of(dataset: Dataset, rows: IntArray) -> Dataset:

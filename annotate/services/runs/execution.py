@@ -15,7 +15,7 @@ from annotate.services.corpus import snapshots
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import encoders, scratch
 from annotate.services.runs.cascade import CascadePlan
-from annotate.services.runs.fit import FitPlan, said_by_the_site_s
+from annotate.services.runs.fit import FitPlan
 from annotate.services.runs.plan import Made, Prepared, RunPlan
 from annotate.services.runs.tagging import TaggingPlan
 from annotate.services.versions import model_card, out_of_fold, publication
@@ -87,24 +87,20 @@ def _work(run: TrainingRun) -> ModelVersion | None:
     # The run is over for the pages and for the next run; nobody waits for what follows.
     lease.succeed(row=run)
     if version.stage == Stage.PUBLISHED:
-        _keep_out_of_fold(run, made, prepared)
+        _keep_out_of_fold(made, prepared)
     publication.prune(project=run.project)
     encoders.sweep(project=run.project)
     return version if version.stage == Stage.PUBLISHED else None
 
 
-def _keep_out_of_fold(run: TrainingRun, made: Made, prepared: Prepared) -> None:
-    """Store what the folds say of the labelled documents.
+def _keep_out_of_fold(made: Made, prepared: Prepared) -> None:
+    """Store what the folds say of the labelled documents; an encoder that knows them leaves it to the site's.
 
-    With an encoder that knows them the site's own says it, in the slow run that tunes; quick runs leave that
-    as it is, as their worker is soon wanted.
+    That says confidences, or nothing.
     """
-    version, snapshot = made.version, prepared.snapshot
-    if run.kind != RunKind.FIT or not knows_labels(prepared.encoder):
-        out_of_fold.store(version=version, snapshot=snapshot, said=made.out_of_fold)
-    elif run.is_slow:
-        said = said_by_the_site_s(run, snapshot)
-        out_of_fold.store(version=version, snapshot=snapshot, said=said, are_confidences=True)
+    are_confidences = True if knows_labels(prepared.encoder) else None
+    said, snapshot = made.out_of_fold, prepared.snapshot
+    out_of_fold.store(version=made.version, snapshot=snapshot, said=said, are_confidences=are_confidences)
 
 
 def _chooses(version: ModelVersion) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from annotate.models import ModelVersion, TrainingRun
+from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.runs import distil, encoders, next_batch, scratch
@@ -25,9 +25,10 @@ from annotate.services.versions.record import VersionReport
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work.progress import ProgressMeter
 from training.bundles.cascade import open_predictor
+from training.encoders.vectors import knows_labels
 from training.registry import FAMILIES, entry
-from training.runs.pipeline import said_by, train_and_package
-from training.types import Objective, OutOfFold, Pool, RunSpec, TrainingError
+from training.runs.pipeline import Said, said_by, train_and_package
+from training.types import Objective, Pool, RunReport, RunSpec, TrainingError
 
 # The share of a run's progress that belongs to its encoder or its teacher, where one has to work first.
 BEFORE_THE_FIT = 0.7
@@ -38,9 +39,6 @@ SLOW_POOL = 2_000
 def spec_of(run: TrainingRun) -> RunSpec:
     """Return what a run trains; it starts from the latest bundle of the same variant, where there is one."""
     project = run.project
-    alike = project.versions.filter(family=run.family, variant=run.variant).exclude(bundle="")
-    earlier = alike.only("bundle", "bundle_digest").order_by("-number")
-    folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
     served = project.versions.published().first()
     return RunSpec(
         family=run.family,
@@ -49,7 +47,7 @@ def spec_of(run: TrainingRun) -> RunSpec:
         objective_value=project.objective_value,
         # Programs rely on it: a newer model that answered everything again would break what they do.
         abstain_below=served.abstain_below if served is not None else 0.0,
-        previous=next(folders, None),
+        previous=_newest_bundle(project, run.family, run.variant),
         scratch=scratch.folder(run),
     )
 
@@ -126,7 +124,12 @@ class FitPlan:
                 details=report.details,
             ),
         )
-        return Made(version, report.pool_scores, report.thresholds, report.out_of_fold)
+        said: Said | RunReport | None = report
+        if knows_labels(prepared.encoder):
+            said = said_by_the_site_s(run, snapshot)
+        if said is None:
+            return Made(version, report.pool_scores, report.thresholds)
+        return Made(version, said.pool_scores, said.thresholds, said.out_of_fold)
 
     def resume(
         self, run: TrainingRun, version: ModelVersion, snapshot: Snapshot[Any], meter: ProgressMeter
@@ -174,15 +177,24 @@ class FitPlan:
             TrainingRun.objects.filter(pk=run.pk).update(log=sentence % {"why": error})
 
 
-def said_by_the_site_s(run: TrainingRun, snapshot: Snapshot[Any]) -> OutOfFold | None:
-    """Return what the family says out of fold of the labelled documents by the site's own encoder.
+def said_by_the_site_s(run: TrainingRun, snapshot: Snapshot[Any]) -> Said | None:
+    """Return what the family says by the site's own encoder, None where vectors are missing.
 
-    An encoder that was tuned on them has no such answer. None as well where vectors are missing.
+    A model whose encoder knows the labels is too sure to choose what is labelled next, and its folds tell
+    nothing of the labelled documents.
     """
     site = vector_store.embedder()
-    if not site.known(snapshot.dataset.texts).all():
+    if not site.known(snapshot.dataset.texts + snapshot.pool_texts).all():
         return None
-    snapshot = snapshot.only(site.known(snapshot.pool_texts))
     documents = np.concatenate([snapshot.document_ids, snapshot.pool_ids])
     near = neighbourhoods.among(project=run.project, encoder=site, documents=documents)
-    return said_by(spec_of(run), replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, near)), site)
+    spec = replace(spec_of(run), previous=_newest_bundle(run.project, run.family, ""))
+    return said_by(spec, replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, near)), site)
+
+
+def _newest_bundle(project: Project, family: str, variant: str) -> Path | None:
+    """Return the folder of the newest bundle of a variant that is still there."""
+    alike = project.versions.filter(family=family, variant=variant).exclude(bundle="")
+    earlier = alike.only("bundle", "bundle_digest").order_by("-number")
+    folders = (v.bundle_folder for v in earlier if v.bundle_folder.is_dir() and v.has_its_own_bundle())
+    return next(folders, None)

@@ -80,7 +80,8 @@ def test_the_encoder_is_tuned_at_each_step_once_on_the_labels_that_there_are(
     assert [(name, labels) for name, labels, _ in tuned] == [("own", 30), ("own", 50)]
     assert [point.labels for point in points if point.tune_s] == [30, 50]
     first, second = (embedder for _, _, embedder in tuned)
-    assert read == [here.embedder, first, second, second]
+    # Each round chooses by the encoder as it is; what is measured reads the tuned one.
+    assert read == [here.embedder, here.embedder, first, here.embedder, second, here.embedder, second]
 
 
 def test_it_is_not_tuned_before_enough_labels_are_known(monkeypatch: pytest.MonkeyPatch) -> None:

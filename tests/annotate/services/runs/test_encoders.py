@@ -153,8 +153,9 @@ def test_the_site_s_encoder_says_what_one_that_knows_the_labels_cannot(
     labelled.refresh_from_db()
     (later,) = schedule.open_if_due(project=labelled, reason=schedule.RunReason.LEAD)
     execution.execute(run_id=later.pk)
-    assert ModelVersion.objects.get(run=later).stage == "published"
-    assert said.count() == 54
+    newer = ModelVersion.objects.get(run=later)
+    assert newer.stage == "published"
+    assert OutOfFoldScore.objects.filter(version=newer).count() == 54
 
 
 def test_a_killed_attempt_leaves_its_encoder_to_the_next(
