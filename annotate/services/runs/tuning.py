@@ -9,13 +9,14 @@ from django.conf import settings
 from django.db.models import Count
 
 from annotate.models import AnnotationLabel, Project, TrainingRun
-from annotate.models.documents import Lane
+from annotate.models.documents import Half, Lane
 from annotate.models.work import LIVE_STATES, WorkState
 from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import schedule
 from annotate.services.runs.schedule import RunReason
 from annotate.services.versions.variants import TUNED, RunConfig, Variant
 from training.encoders.tuning_steps import can_be_tuned, is_installed, last_step
+from training.figures import calibration
 from training.registry import FAMILIES
 from training.types import DocumentTask
 
@@ -65,7 +66,18 @@ def _is_due(project: Project, family: str) -> bool:
         summary = SnapshotSummary.load(newest.snapshot)
         if last_step(_labelled(project, until=summary.annotation)) >= step:
             return False
-    return can_be_tuned(_texts_of_labels(project))
+    return _can_be_calibrated(project) and can_be_tuned(_texts_of_labels(project))
+
+
+def _can_be_calibrated(project: Project) -> bool:
+    """Tell whether the tuning half has enough documents to make confidences of scores.
+
+    An encoder that knows the labelled texts of the pool can say nothing of them out of fold, as others do.
+    """
+    answered = project.annotations.answered().filter(document__lane=Lane.HOLDOUT, document__half=Half.TUNING)
+    documents = answered.values("document").distinct().count()
+    task = project.task_type.task
+    return isinstance(task, DocumentTask) and calibration.holds(task, documents)
 
 
 def _labelled(project: Project, *, until: int | None = None) -> int:

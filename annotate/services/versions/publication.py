@@ -74,7 +74,8 @@ def judge(
     tuning half where a project makes one version after the other (`were_tuned_on`), so that what is chosen by
     it does not make the figures of the reporting half look better than they are. With `is_next` the candidate
     is to take the place of its family's published version, though its variant is another one: then it has
-    to lose no more than a margin, but only where the two can be compared.
+    to lose no more than a margin, but only where the two can be compared, and to tell confidences if that
+    one does.
     """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):
@@ -108,6 +109,12 @@ def judge(
         if version.follows(old):
             return Verdict(True, _("%(known)s: the newer one is published.") % {"known": known})
         return Verdict(False, _("%(known)s: the other model stays published.") % {"known": known})
+    if is_next and old.calibrated and not version.calibrated:
+        return Verdict(
+            False,
+            _("Too few holdout documents are labelled to tell its confidences, as version %(n)s does.")
+            % {"n": old.number},
+        )
     takes_over = version.follows(old) or (is_next and version.family == old.family)
     found = by.difference(by.said(version), theirs)
     return _compare(version, old, by, found, len(documents), takes_over=takes_over)

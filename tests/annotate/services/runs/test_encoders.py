@@ -119,7 +119,7 @@ def test_quick_runs_go_on_with_the_tuned_encoder_and_new_texts_get_its_vectors(
 def test_what_tunes_by_itself_takes_its_family_s_place_where_it_loses_nothing(
     labelled: Project, annotator: User, label_colours: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    label_colours(labelled, annotator, lane="holdout", each=12, offset=50)
+    label_colours(labelled, annotator, lane="holdout", each=17, offset=50)
     labelled.documents.filter(lane="holdout").update(half="tuning")
     (quick,) = schedule.open_if_due(project=labelled)
     execution.execute(run_id=quick.pk)

@@ -10,17 +10,25 @@ import pytest
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
 from annotate.services.runs import schedule, tuning
 from annotate.services.versions.variants import RunConfig, Variant
+from training.figures import calibration
+from training.types import ScoreKind
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tune at 24 and 36 labels, whether or not torch is installed."""
+    """Tune at 24 and 36 labels and 3 held-out documents, whether or not torch is installed."""
     monkeypatch.setattr(
         tuning, "last_step", lambda labels: max((n for n in (24, 36) if n <= labels), default=0)
     )
     monkeypatch.setattr(tuning, "is_installed", lambda: True)
+    monkeypatch.setitem(calibration.FEWEST, ScoreKind.EXCLUSIVE, 3)
+
+
+def hold_out(project: Project, annotator: User, label_colours: Callable[..., None]) -> None:
+    label_colours(project, annotator, each=1, lane="holdout", offset=900)
+    project.documents.filter(lane="holdout").update(half="tuning")
 
 
 @pytest.fixture
@@ -31,6 +39,7 @@ def learned(
 ) -> Project:
     """A project with 24 labels and a version of the family that reads the encoder."""
     label_colours(project, annotator, each=8)
+    hold_out(project, annotator, label_colours)
     ModelVersion.objects.create(
         project=project, number=1, family="embedding", labelled=9, holdout_documents=0
     )
@@ -71,7 +80,17 @@ def test_labels_of_the_holdout_lane_reach_no_step(
     )
     label_colours(project, annotator, each=7)
     label_colours(project, annotator, each=10, lane="holdout")
+    project.documents.filter(lane="holdout").update(half="tuning")
     assert opened() == []
+
+
+def test_it_waits_for_held_out_documents_that_make_confidences_of_its_scores(
+    learned: Project, annotator: User, label_colours: Callable[..., None]
+) -> None:
+    learned.documents.filter(lane="holdout").update(half="reporting")
+    assert opened() == []
+    learned.documents.filter(lane="holdout").update(half="tuning")
+    assert len(opened()) == 1
 
 
 def test_it_waits_until_two_labels_are_known(
@@ -79,7 +98,9 @@ def test_it_waits_until_two_labels_are_known(
     annotator: User,
     add_documents: Callable[..., list[Document]],
     annotate: Callable[..., Any],
+    label_colours: Callable[..., None],
 ) -> None:
+    hold_out(project, annotator, label_colours)
     ModelVersion.objects.create(
         project=project, number=1, family="embedding", labelled=9, holdout_documents=0
     )

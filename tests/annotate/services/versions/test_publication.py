@@ -105,6 +105,11 @@ def test_what_is_to_take_its_family_s_place_has_to_lose_no_more_than_the_margin(
     assert publication.judge(version=version, documents=documents, is_next=True).publish == publish
     few = reporting(project, 0, easy=1)
     assert not publication.judge(version=version, documents=few, is_next=True).publish  # nothing is measured
+    project.versions.published().update(calibrated=True)
+    told = publication.judge(version=version, documents=documents, is_next=True)
+    assert not told.publish
+    assert "to tell its confidences" in told.reason
+    project.versions.published().update(calibrated=False)
     version.family = "tfidf"
     assert not publication.judge(version=version, documents=documents, is_next=True).publish
 
