@@ -8,6 +8,9 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import ArrayLike
 
+from training.figures import calibration
+from training.types import DocumentTask
+
 TUNE_AT = (100, 300, 500, 1_000, 2_000, 5_000)
 """Labels at which it is tuned anew. What each brought stands in docs/benchmarks.md."""
 
@@ -33,6 +36,14 @@ def known_labels(texts: ArrayLike) -> int:
 def can_be_tuned(texts: ArrayLike) -> bool:
     """Tell whether the texts of each label, (labels,), are enough to tune an encoder on."""
     return known_labels(texts) >= FEWEST_LABELS
+
+
+def can_be_calibrated(task: DocumentTask, documents: int) -> bool:
+    """Tell whether so many held-out documents make confidences of what is said with a tuned encoder.
+
+    It knows the texts that are learned from, so that nothing can be said of them out of fold.
+    """
+    return calibration.holds(task, documents)
 
 
 def is_installed() -> bool:

@@ -15,8 +15,7 @@ from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import schedule
 from annotate.services.runs.schedule import RunReason
 from annotate.services.versions.variants import TUNED, RunConfig, Variant
-from training.encoders.tuning_steps import can_be_tuned, is_installed, last_step
-from training.figures import calibration
+from training.encoders.tuning_steps import can_be_calibrated, can_be_tuned, is_installed, last_step
 from training.registry import FAMILIES
 from training.types import DocumentTask
 
@@ -77,7 +76,7 @@ def _can_be_calibrated(project: Project) -> bool:
     answered = project.annotations.answered().filter(document__lane=Lane.HOLDOUT, document__half=Half.TUNING)
     documents = answered.values("document").distinct().count()
     task = project.task_type.task
-    return isinstance(task, DocumentTask) and calibration.holds(task, documents)
+    return isinstance(task, DocumentTask) and can_be_calibrated(task, documents)
 
 
 def _labelled(project: Project, *, until: int | None = None) -> int:
