@@ -283,6 +283,7 @@ FAMILIES: dict[str, Family] = table(
         "Fine-tuned tagger",
         "training.families.token_classifier.model:TokenClassifierModel",
         help="Trains a whole language model to tag words; with many labels it finds most spans.",
+        options=(Option("imbalance", _IMBALANCE, (_NONE, _BALANCED)),),
         score_kinds=OF_WORDS,
         place=5,
         is_slow=True,

@@ -33,26 +33,31 @@ _IGNORED = -100  # the tag of a piece that speaks for no word
 class TaggedPieces:
     """A window as it is learned from: pieces, their shapes, and the tag of each that speaks for a word.
 
-    `labels` are 0/1 targets (labels,) of the whole text, where the task has some.
+    `labels` are 0/1 targets (labels,) of the whole text, where the task has some, and `worth` (labels,) is by
+    how much each of them counts, () for all alike.
     """
 
     ids: tuple[int, ...]
     shapes: tuple[int, ...]
     tags: tuple[int, ...]
     labels: tuple[float, ...] = ()
+    worth: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TaggerRecipe:
-    """How a tagger is tuned."""
+    """How a tagger is tuned; `tag_weights` (tags,) is by how much each tag counts, () for all alike."""
 
     epochs: int
     batch_size: int
     learning_rate: float
     seed: int
+    tag_weights: tuple[float, ...] = ()
 
 
-def windows_of(feed: WordFeed, tags: IntArray, labels: Sequence[float] = ()) -> list[TaggedPieces]:
+def windows_of(
+    feed: WordFeed, tags: IntArray, labels: Sequence[float] = (), worth: Sequence[float] = ()
+) -> list[TaggedPieces]:
     """Return a text's windows. A word in two of them is learned in the one that speaks for it alone."""
     ids, shapes = feed.feed["input_ids"], feed.feed["shapes"]
     targets = np.full(ids.size, _IGNORED, np.int64)
@@ -60,7 +65,9 @@ def windows_of(feed: WordFeed, tags: IntArray, labels: Sequence[float] = ()) -> 
     targets[feed.rows[read]] = tags[read]
     rows = targets.reshape(ids.shape)
     return [
-        TaggedPieces(tuple(map(int, one)), tuple(map(int, shaped)), tuple(map(int, given)), tuple(labels))
+        TaggedPieces(
+            tuple(map(int, one)), tuple(map(int, shaped)), tuple(map(int, given)), tuple(labels), tuple(worth)
+        )
         for one, shaped, given in zip(ids, shapes, rows, strict=True)
         if (given != _IGNORED).any()
     ]
@@ -104,7 +111,8 @@ def tune_tagger(
         for batch in _batches(seen, recipe, epoch)[progress.step - epoch * an_epoch :]:
             teller.done = progress.step / steps
             try:
-                stepper.gradients([len(window.ids) for window in batch], part_loss(network, batch), teller)
+                loss = part_loss(network, batch, recipe.tag_weights)
+                stepper.gradients([len(window.ids) for window in batch], loss, teller)
                 if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), _CLIP)):
                     raise Diverged
             except Diverged:
@@ -135,13 +143,16 @@ def _batches(windows: Sequence[TaggedPieces], recipe: TaggerRecipe, epoch: int) 
     return [[windows[i] for i in rows] for rows in shuffled_batches(lengths, recipe.batch_size, rng)]
 
 
-def part_loss(network: TokenTagger, batch: Sequence[TaggedPieces]) -> PartLoss:
+def part_loss(
+    network: TokenTagger, batch: Sequence[TaggedPieces], tag_weights: Sequence[float] = ()
+) -> PartLoss:
     """Return what some windows of a batch add to its loss.
 
     That is the mean cross-entropy of the pieces that speak for a word, and the loss of the labels of whole
-    texts, where there are some.
+    texts, where there are some. `tag_weights` (tags,) are those of `TaggerRecipe`.
     """
     device = network.head.weight.device
+    counts = torch.tensor(tag_weights, device=device) if len(tag_weights) else None
     words = sum(tag != _IGNORED for window in batch for tag in window.tags)
 
     def of(part: slice) -> torch.Tensor:
@@ -154,13 +165,17 @@ def part_loss(network: TokenTagger, batch: Sequence[TaggedPieces]) -> PartLoss:
             logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
         given = torch.from_numpy(tags).to(device).flatten()
         loss = (
-            nn.functional.cross_entropy(logits.flatten(0, 1), given, ignore_index=_IGNORED, reduction="sum")
+            nn.functional.cross_entropy(
+                logits.flatten(0, 1), given, counts, ignore_index=_IGNORED, reduction="sum"
+            )
             / words
         )
         for said in whole:
             wanted = torch.tensor([window.labels for window in windows], device=device)
+            worth = torch.tensor([window.worth or 1.0 for window in windows], device=device)
             share = len(windows) / len(batch)
-            loss = loss + share * _WHOLE * nn.functional.binary_cross_entropy_with_logits(said, wanted)
+            cells = nn.functional.binary_cross_entropy_with_logits(said, wanted, worth.view(len(windows), -1))
+            loss = loss + share * _WHOLE * cells
         return loss
 
     return of

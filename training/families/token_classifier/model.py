@@ -15,6 +15,7 @@ from training import tasks
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import pad, sorted_batches
 from training.families.shared.devices import best_device
+from training.families.shared.imbalance import BALANCED, NONE, balanced_weights, check_imbalance
 from training.families.shared.network import ensure_tokenizer, longest_input, read_network, tokens_a_second
 from training.families.shared.state import SavedRun, copy_weights, fingerprint
 from training.families.shared.steps import FitReporter
@@ -34,9 +35,11 @@ from training.tagging.bio import tag_count, tags_of
 from training.tagging.decode import log_softmax
 from training.tagging.ways import usual_way
 from training.tasks.joint import halves, schema_of
+from training.tasks.single import SINGLE
 from training.types import Exported, FloatArray, IntArray, LabelSpec, Schema, TrainingError
 
 _FILE = "token_classifier.json"
+IMBALANCES = (NONE, BALANCED)
 # With 20 epochs, 300 texts of WNUT17 brought no span at all (dev F1 0), with 60 a dev F1 of .33.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 1_000, 4, 60
 _RATE, _TEXTS, _FASTEST = 2e-4, 3_400, 2.5  # few texts need a higher rate, up to so many times
@@ -51,6 +54,9 @@ class TokenClassifierModel:
     Labels of whole texts, where the task has some, are learned by a second head in the same passes. Where
     `valid` has too few spans to tune a decoder on, a tenth of the texts is learned in the last epoch
     alone, and scored before. Zero lets the family choose `epochs` and `learning_rate` by the number of texts.
+
+    Where labels are rare, `imbalance` "balanced" lets the labels of spans count alike in the loss, words in
+    no span as before, and a whole text's yes to a label as much in all as its no.
     """
 
     usual_bias = 1.0
@@ -66,6 +72,7 @@ class TokenClassifierModel:
         epochs: int = 0,
         batch_size: int = 16,
         learning_rate: float = 0.0,
+        imbalance: str = NONE,
         int8: bool = True,
     ) -> None:
         """Store the settings; in `scratch` a killed run leaves what the next one goes on from.
@@ -80,11 +87,13 @@ class TokenClassifierModel:
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.imbalance = imbalance
         self.int8 = int8
         self.on_progress: Callable[[float], None] = lambda done: None
 
     def fit(self, dataset: SpanDataset, *, valid: SpanDataset) -> Self:
         """Tune the network; `valid` only decides whether texts have to be held back."""
+        check_imbalance(self.imbalance, IMBALANCES, "token_classifier")
         if not any(dataset.spans):
             raise TrainingError("No text has a span, so there is nothing to learn from; label some.")
         self._take_labels(schema_of(dataset))
@@ -109,6 +118,7 @@ class TokenClassifierModel:
             batch_size=self.batch_size,
             learning_rate=self.learning_rate or _RATE * min(_FASTEST, max(1.0, _TEXTS / count)),
             seed=self.seed,
+            tag_weights=balanced_tags(dataset) if self.imbalance == BALANCED else (),
         )
         saved = None
         if self.scratch is not None:
@@ -132,9 +142,18 @@ class TokenClassifierModel:
 
     def _windows(self, dataset: SpanDataset) -> list[TaggedPieces]:
         columns: dict[str | int, int] = {key: j for j, key in enumerate(dataset.schema.keys)}
-        whole = [()] * len(dataset) if dataset.labels is None else dataset.labels.targets.tolist()
-        feeds = zip(self._feeds(dataset.texts), dataset.spans, whole, strict=True)
-        found = (windows_of(feed, tags_of(spans, feed.places, columns), of) for feed, spans, of in feeds)
+        whole: list[Sequence[float]] = [()] * len(dataset)
+        worth = whole
+        if dataset.labels is not None:
+            whole = dataset.labels.targets.tolist()
+            if self.imbalance == BALANCED:
+                task = dataset.labels.schema.task
+                worth = balanced_weights(task, dataset.labels.targets).tolist()
+        feeds = zip(self._feeds(dataset.texts), dataset.spans, whole, worth, strict=True)
+        found = (
+            windows_of(feed, tags_of(spans, feed.places, columns), of, counts)
+            for feed, spans, of, counts in feeds
+        )
         return [window for windows in found for window in windows]
 
     def _feeds(self, texts: Sequence[str]) -> Iterator[WordFeed]:
@@ -224,3 +243,15 @@ class TokenClassifierModel:
         write_tagger_graph(self.network_, folder)
         self.pieces_.save(folder)
         return Exported("word_pieces")
+
+
+def balanced_tags(dataset: SpanDataset) -> tuple[float, ...]:
+    """Return weights (tags,) by which spans of every label count alike; their mean over the spans is 1.
+
+    A word in no span keeps 1: spans are found or not by a bias, which is tuned. A label without spans has 1.
+    """
+    columns = {key: j for j, key in enumerate(dataset.schema.keys)}
+    labels = np.array([columns[str(span.label)] for spans in dataset.spans for span in spans], np.int64)
+    worth = np.ones(len(columns), np.float32)
+    worth[labels] = balanced_weights(SINGLE, np.eye(len(columns), dtype=np.float32)[labels])[:, 0]
+    return (1.0, *np.repeat(worth, 2).tolist())

@@ -16,7 +16,7 @@ from tests.training.families.spans_made import FILLER, joint_data, span_data
 from training.families.shared import steps as steps_of_tuning
 from training.families.token_classifier import finetune
 from training.families.token_classifier.finetune import TaggedPieces, part_loss
-from training.families.token_classifier.model import TokenClassifierModel
+from training.families.token_classifier.model import TokenClassifierModel, balanced_tags
 from training.families.token_classifier.network import TokenTagger
 from training.runs.span_pipeline import train_spans
 from training.spans import SpanDataset
@@ -154,3 +154,51 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(
 def test_a_loss_that_is_no_number_is_a_sentence(params: Params) -> None:
     with pytest.raises(TrainingError, match=r"no longer a number after .* choose a lower learning rate"):
         tuned(span_data(90), params | {"learning_rate": 1e30, "epochs": 20})
+
+
+def test_balanced_labels_of_spans_count_alike_and_other_words_as_before() -> None:
+    data = span_data(90)
+    rare = [i for i, spans in enumerate(data.spans) if any(span.label == "loc" for span in spans)][:-3]
+    data = data.rows([i for i in range(90) if i not in rare])
+    counts = {key: sum(span.label == key for spans in data.spans for span in spans) for key in ("per", "loc")}
+    other, begins, inside, *of_places = balanced_tags(data)
+    assert counts["per"] > 3 * counts["loc"] > 0
+    assert other == 1
+    assert begins == inside
+    assert of_places[0] == of_places[1]
+    assert begins * counts["per"] == pytest.approx(of_places[0] * counts["loc"])
+    assert begins * counts["per"] + of_places[0] * counts["loc"] == pytest.approx(sum(counts.values()))
+
+
+def test_a_weight_of_a_tag_and_of_a_label_is_as_often_the_same_text(params: Params) -> None:
+    network = tuned(joint_data(40), params | {"epochs": 1}).network_  # in evaluation: nothing is dropped
+
+    def loss(worth: tuple[float, ...], *weights: float) -> float:
+        batch = [TaggedPieces((2, 5, 3), (0, 1, 0), (-100, 3, -100), (1.0, 0.0), worth)]
+        return part_loss(network, batch, weights)(slice(0, 1)).item()
+
+    plain = loss(())
+    assert loss((1.0, 1.0), 1.0, 1.0, 1.0, 1.0, 1.0) == pytest.approx(plain)
+    of_tags = loss((0.0, 0.0))
+    assert loss((0.0, 0.0), 1.0, 1.0, 1.0, 3.0, 1.0) == pytest.approx(3 * of_tags)
+    assert loss((2.0, 2.0)) == pytest.approx(of_tags + 2 * (plain - of_tags))
+
+
+def test_balanced_weights_find_more_of_a_rare_label(params: Params) -> None:
+    data, unseen = joint_data(TEXTS), joint_data(60, seed=1)
+    assert data.labels is not None
+    rare = data.labels.targets[:, 1] > 0
+    data = data.rows([*np.flatnonzero(~rare), *np.flatnonzero(rare)[:6]])
+    assert any(data.spans)
+    plain, even = (
+        np.mean(
+            [said.whole[1] for said in tuned(data, params | {"imbalance": choice}).word_scores(unseen.texts)]
+        )
+        for choice in ("none", "balanced")
+    )
+    assert even > plain
+
+
+def test_an_imbalance_that_it_has_not_is_refused(params: Params) -> None:
+    with pytest.raises(TrainingError, match="no imbalance 'smote'"):
+        tuned(span_data(30), params | {"imbalance": "smote"})
