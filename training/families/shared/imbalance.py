@@ -33,12 +33,20 @@ def balanced_weights(task: Task, targets: FloatArray) -> FloatArray:
     """
     counts = targets.sum(axis=0)  # (labels,)
     if task.exclusive:
-        worth = len(targets) / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
-        return np.asarray(targets @ worth, np.float32)[:, None]
+        return np.asarray(targets @ balanced_worth(counts), np.float32)[:, None]
     with_it = len(targets) / (2 * np.maximum(counts, 1))
     without = len(targets) / (2 * np.maximum(len(targets) - counts, 1))
     one_sided = (counts == 0) | (counts == len(targets))
     return np.asarray(np.where(one_sided, 1, np.where(targets > 0, with_it, without)), np.float32)
+
+
+def balanced_worth(counts: FloatArray) -> FloatArray:
+    """Return weights (labels,) by which labels with so many examples each count alike.
+
+    The mean weight of the examples is 1. A label without any has a weight as if it had one.
+    """
+    worth = counts.sum() / (max(np.count_nonzero(counts), 1) * np.maximum(counts, 1))
+    return np.asarray(worth, np.float32)
 
 
 def undersampled(targets: FloatArray, rng: np.random.Generator) -> IntArray:

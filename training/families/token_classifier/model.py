@@ -15,7 +15,13 @@ from training import tasks
 from training.encoders.checkpoints import find_checkpoint
 from training.families.shared.batches import pad, sorted_batches
 from training.families.shared.devices import best_device
-from training.families.shared.imbalance import BALANCED, NONE, balanced_weights, check_imbalance
+from training.families.shared.imbalance import (
+    BALANCED,
+    NONE,
+    balanced_weights,
+    balanced_worth,
+    check_imbalance,
+)
 from training.families.shared.network import ensure_tokenizer, longest_input, read_network, tokens_a_second
 from training.families.shared.state import SavedRun, copy_weights, fingerprint
 from training.families.shared.steps import FitReporter
@@ -35,7 +41,6 @@ from training.tagging.bio import tag_count, tags_of
 from training.tagging.decode import log_softmax
 from training.tagging.ways import usual_way
 from training.tasks.joint import halves, schema_of
-from training.tasks.single import SINGLE
 from training.types import Exported, FloatArray, IntArray, LabelSpec, Schema, TrainingError
 
 _FILE = "token_classifier.json"
@@ -252,6 +257,6 @@ def balanced_tags(dataset: SpanDataset) -> tuple[float, ...]:
     """
     columns = {key: j for j, key in enumerate(dataset.schema.keys)}
     labels = np.array([columns[str(span.label)] for spans in dataset.spans for span in spans], np.int64)
-    worth = np.ones(len(columns), np.float32)
-    worth[labels] = balanced_weights(SINGLE, np.eye(len(columns), dtype=np.float32)[labels])[:, 0]
+    counts = np.bincount(labels, minlength=len(columns)).astype(np.float32)
+    worth = np.where(counts > 0, balanced_worth(counts), 1)
     return (1.0, *np.repeat(worth, 2).tolist())
