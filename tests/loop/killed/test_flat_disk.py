@@ -23,9 +23,9 @@ def test_the_disk_is_flat_after_fifty_kills(tmp_path: Path) -> None:
     assert found["killed"] == 50
     assert found["before"] > 20  # the kills have left something to sweep
     assert len([name for name, removed in found["removed"].items() if removed]) >= 3
-    # The one file that is left is the lock of the process that swept.
+    # At most the lock of the process that swept: it has one if a worker was killed within some work.
     assert [path for path in found["left"] if not path.startswith("run/workers/")] == []
-    assert len(found["left"]) == 1
+    assert len(found["left"]) <= 1
     assert found["lost"] == []  # and nothing went that a row needs
     assert found["live"] == []
     assert found["published"] == 1
