@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 __all__ = ["pulse", "tick", "wake", "work"]  # pulse listens to the workers
 
 
+class TickFailed(Exception):
+    """Some kinds did not tell what is due; the message names them, and the log has what happened."""
+
+
 def wake(rows: Iterable[Work]) -> None:
     """Wake a worker for each row. Call it after the commit that opened them."""
     for row in rows:
@@ -60,10 +64,14 @@ def take_up_at_start(**_: Any) -> None:
 
 @shared_task(ignore_result=True)
 def tick() -> None:
-    """Wake workers for what was left behind, and open what is due; a kind that fails stops no other."""
+    """Wake workers for what was left behind, and open what is due; a kind that fails stops no other.
+
+    Raises `TickFailed` at the end if one did, so that it is told wherever failed tasks are counted.
+    """
     take_up_lost()
     if cache.add("tick-noted", 1, pulse.EVERY_SECONDS):
         pulse.record_tick()
+    failed = []
     for kind in kinds.KINDS:
         if kind.every and not cache.add(f"due-{kind.name}", 1, kind.every):
             continue
@@ -71,6 +79,9 @@ def tick() -> None:
             wake(kind.due())
         except Exception:
             logger.exception("What is due of the kind %s could not be found out.", kind.name)
+            failed.append(kind.name)
+    if failed:
+        raise TickFailed(", ".join(failed))
 
 
 # Messages that a version before 0.2 left in the broker. They name what a job is about, not its row.
