@@ -109,3 +109,9 @@ def assign_folds(dataset: Dataset, folds: int, rng: np.random.Generator) -> IntA
     others = [i for i in leaders if keys[i] not in fold_of]
     fold_of |= {keys[i]: position % (folds - len(large)) for position, i in enumerate(others)}
     return np.array([fold_of[key] for key in keys], np.int64)
+
+
+def even_and_odd(documents: int) -> tuple[tuple[list[int], list[int]], tuple[list[int], list[int]]]:
+    """Return the rows of the even and of the odd documents, once to learn from and once to decide about."""
+    even, odd = list(range(0, documents, 2)), list(range(1, documents, 2))
+    return (odd, even), (even, odd)

@@ -7,13 +7,15 @@ from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.bundles.bundle import ENCODER, BundleDraft, Manifest, encoder_folder
-from training.bundles.cascade import CHEAP, STRONG, fitting
+from training.bundles.cascade import CHEAP, STRONG, CascadePredictor, fitting
 from training.bundles.predictor import Predictor
 from training.figures import thresholds
 from training.figures.calibration import IDENTITY
 from training.figures.evaluate import macro_f1, macro_f1_interval
+from training.splits import even_and_odd
 from training.types import Dataset, Embedder, FloatArray, Objective, TrainingError
 
 KIND = "cascade"
@@ -148,15 +150,29 @@ def tune_split(
     is the objective) loses at most `tolerance` and stays within the strong part's 95 % interval.
     """
     aim = _Aim(tuning, strong.thresholds, objective, objective_value)
-    own, rng = aim.decisions(strong_scores), np.random.default_rng(seed)
-    low, _ = macro_f1_interval(tuning.targets, own, rng, beta=aim.beta)
-    sure = tuning.schema.task.confidence(cheap_scores)
+    found = _best_split(aim, cheap_scores, strong_scores, tolerance, seed=seed)
+    if found is None:
+        raise TrainingError(
+            f"The cheap bundle can answer hardly any of the {len(tuning)} tuning documents as well as the "
+            "strong one; publish the strong one alone."
+        )
+    strong_f1 = macro_f1(tuning.targets, aim.decisions(strong_scores)) or 0.0
+    return Split(found.at, found.cheap_share, found.macro_f1, strong_f1), found.cuts
+
+
+def _best_split(
+    aim: _Aim, cheap: FloatArray, strong: FloatArray, tolerance: float, *, seed: int
+) -> _Tried | None:
+    """Return the split that `tune_split` describes, None where the cheap part may answer hardly any text."""
+    tuning, rng = aim.tuning, np.random.default_rng(seed)
+    low, _ = macro_f1_interval(tuning.targets, aim.decisions(strong), rng, beta=aim.beta)
+    sure = tuning.schema.task.confidence(cheap)
     # From the split that leaves hardly any text to the cheap part on downwards.
     confidences = np.unique(np.quantile(sure, np.linspace(0, 1, _SPLITS), method="lower"))[::-1]
     tried = []
     for at in confidences:
         by_strong = sure < at
-        merged = np.where(by_strong[:, None], strong_scores, cheap_scores)
+        merged = np.where(by_strong[:, None], strong, cheap)
         cuts = aim.cuts(merged)
         decisions = tuning.schema.task.decide(merged, cuts)
         reached, worth = (macro_f1(tuning.targets, decisions, beta) or 0.0 for beta in (1.0, aim.beta))
@@ -164,13 +180,37 @@ def tune_split(
     best = max(range(len(tried)), key=lambda i: tried[i].worth)
     floor = max(low or 0.0, tried[best].worth - tolerance)
     chosen = list(takewhile(lambda one: one.worth >= floor, tried[best:]))[-1:]
-    if not chosen or chosen[0].cheap_share < _WORTH:
-        raise TrainingError(
-            f"The cheap bundle can answer hardly any of the {len(tuning)} tuning documents as well as the "
-            "strong one; publish the strong one alone."
+    return chosen[0] if chosen and chosen[0].cheap_share >= _WORTH else None
+
+
+def decided_by_halves(
+    cascade: CascadePredictor,
+    documents: Dataset,
+    objective: Objective,
+    objective_value: float,
+    *,
+    embedder: Embedder | None = None,
+) -> NDArray[np.bool_]:
+    """Return decisions (documents, labels) on each half of documents by a split that the other half sets.
+
+    So a cascade is judged fairly on the documents that it was tuned on. Where a half lets the cheap part
+    answer nothing, the strong one decides about the other half.
+    """
+    parts = cascade.cheap, cascade.strong
+    cheap, strong = (part.predict_proba(documents.texts, embedder=fitting(part, embedder)) for part in parts)
+    task, decided = documents.schema.task, np.zeros(strong.shape, bool)
+    for learn, seen in even_and_odd(len(documents)):
+        tuning = replace(
+            documents, texts=tuple(documents.texts[i] for i in learn), targets=documents.targets[learn]
         )
-    strong_f1 = macro_f1(tuning.targets, own) or 0.0
-    return Split(chosen[0].at, chosen[0].cheap_share, chosen[0].macro_f1, strong_f1), chosen[0].cuts
+        aim = _Aim(tuning, cascade.strong.thresholds, objective, objective_value)
+        tried = _best_split(aim, cheap[learn], strong[learn], TOLERANCE, seed=0)
+        if tried is None:
+            decided[seen] = task.decide(strong[seen], aim.cuts(strong[learn]))
+            continue
+        by_strong = task.confidence(cheap[seen]) < tried.at
+        decided[seen] = task.decide(np.where(by_strong[:, None], strong[seen], cheap[seen]), tried.cuts)
+    return decided
 
 
 def _manifest(strong: Manifest, split: Split, cuts: FloatArray, sums: dict[str, str]) -> Manifest:

@@ -44,7 +44,6 @@ from training.types import (
     FloatArray,
     Json,
     LabelSchema,
-    Objective,
     ProgressCallback,
     RunSpec,
 )
@@ -247,10 +246,9 @@ def _tuned_labels(
 ) -> LabelDecoder:
     """Learn calibration and thresholds of labels of whole texts, as `pipeline.calibrate_and_tune` does."""
     true = np.concatenate([np.zeros((0, len(schema)), np.float32), *targets])
-    raw = LabelDecoder(schema, np.zeros(len(schema), np.float32), UNCALIBRATED).scores(found)
-    learned = schema.task.calibrate(raw, true)
-    cuts = schema.task.tune(calibration.apply(learned, raw), true, Objective.F1)
-    return LabelDecoder(schema, cuts, learned)
+    start = LabelDecoder(schema, np.zeros(len(schema), np.float32), UNCALIBRATED)
+    learned = schema.task.calibrate(start.scores(found), true)
+    return replace(start, calibration=learned).tuned_anew(found, true)
 
 
 def _said_out_of_fold(model: SpanModel, dataset: SpanDataset, decoder: Decoder) -> SpansOutOfFold | None:

@@ -88,6 +88,18 @@ class Decoder:
         ]
         return SpansOutOfFold(rows, tuple(answers), np.array(differs, bool), np.array(suspects, bool))
 
+    def tuned_anew(self, found: Sequence[WordScores], true: SpanDataset) -> Decoder:
+        """Return the decoder with the biases and thresholds that these texts set, each where they are enough.
+
+        The usual bias is the mean of those that there are, as that of the model is no longer known.
+        """
+        bias, whole = self.bias, self.whole
+        if sum(map(len, true.spans)) >= FEWEST_TO_TUNE:
+            bias = tune(self.keys, found, true.spans, usual=float(bias.mean()))
+        if whole and true.labels and whole.schema.task.is_enough_to_tune(true.labels.targets):
+            whole = whole.tuned_anew(found, true.labels.targets)
+        return replace(self, bias=bias, whole=whole)
+
     def choices(self, found: Sequence[WordScores]) -> list[Answer]:
         """Return an answer for each text without scores, which is quicker."""
         answers = [Answer(spans=own) for own in self.spans(found)]

@@ -14,7 +14,7 @@ from training.figures import calibration, evidence
 from training.figures.evaluate import PairedDifference, paired_bootstrap
 from training.spans import SpanDataset, WordScores
 from training.tagging.figures import Spans, paired_difference
-from training.types import Answer, Evaluation, FloatArray, Json, LabelSchema
+from training.types import Answer, Evaluation, FloatArray, Json, LabelSchema, Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class LabelDecoder:
     def decide(self, scores: FloatArray) -> NDArray[np.bool_]:
         """Return decisions (texts, labels) of calibrated scores."""
         return self.schema.task.decide(scores, self.thresholds)
+
+    def tuned_anew(self, found: Sequence[WordScores], targets: FloatArray) -> LabelDecoder:
+        """Return the decoder with the thresholds that these texts set; their targets are (texts, labels)."""
+        cuts = self.schema.task.tune(self.scores(found), targets, Objective.F1)
+        return replace(self, thresholds=cuts)
 
     def added(self, answers: Sequence[Answer], found: Sequence[WordScores]) -> list[Answer]:
         """Return the answers with the labels of each whole text, and the scores of all labels behind them."""

@@ -107,9 +107,13 @@ class CascadePlan:
         return Made(version)
 
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
-        """Compare the cascade with the published version on the reporting documents."""
-        reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, documents=reporting, encoder=prepared.encoder)
+        """Compare the cascade with the published version on the tuning half, as the other half reports."""
+        return publication.judge(
+            version=made.version,
+            documents=prepared.snapshot.tuning,
+            encoder=prepared.encoder,
+            were_tuned_on=True,
+        )
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Leave the queue as it is: a cascade learned nothing that would choose other documents."""

@@ -123,8 +123,12 @@ class TaggingPlan(FitPlan):
         return prepared, Made(version, found)
 
     def judge(self, made: Made, prepared: Prepared) -> Verdict:
-        reporting = prepared.snapshot.reporting
-        return publication.judge(version=made.version, documents=reporting, encoder=prepared.words)
+        return publication.judge(
+            version=made.version,
+            documents=prepared.snapshot.tuning,
+            encoder=prepared.words,
+            were_tuned_on=True,
+        )
 
 
 def signs_of(version: ModelVersion, texts: Sequence[str], words: ProjectWords | None = None) -> FloatArray:

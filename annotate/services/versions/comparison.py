@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
-from numpy.typing import NDArray
 
-from annotate.models import ModelVersion, Project
+from annotate.models import ModelVersion
 from annotate.services.versions.loaded_bundles import suited
-from training.bundles.cascade import open_predictor
+from training.bundles.cascade import CascadePredictor, open_predictor
 from training.bundles.span_predictor import SpanPredictor
 from training.figures.evaluate import PairedDifference, paired_bootstrap
-from training.spans import SpanDataset
+from training.runs.cascade_tuning import decided_by_halves
+from training.spans import SpanDataset, WordScores
+from training.splits import even_and_odd
+from training.tagging.answers import Decoder
 from training.tagging.figures import paired_difference
 from training.tagging.whole import joint_difference
-from training.types import Dataset, FloatArray, Objective
+from training.types import Dataset, Objective, Span
+
+Deciding: TypeAlias = tuple[list[int], Decoder, list[WordScores]]
+"""Rows of documents, what decides about them, and what was said of their words."""
 
 
 class GateComparison(ABC):
-    """How versions of a project's task are compared on held-out documents."""
+    """How versions of a project's task are compared on held-out documents.
+
+    Where those are the tuning half, what decides (thresholds, biases, the split of a cascade) was fitted to
+    them, for a newer version to more of them. Then each half of them is decided by what the other half sets,
+    for both versions alike.
+    """
 
     sentence: str | Promise
     """What was measured, the beginning of a verdict."""
@@ -38,11 +49,7 @@ class GateComparison(ABC):
 
 
 class DocumentComparison(GateComparison):
-    """By macro-F1 of what each document was decided to be.
-
-    `were_tuned_on`: thresholds were fitted to these documents, of a newer version to more of them. Then each
-    half of them is decided by thresholds that the other half sets, for both versions alike.
-    """
+    """By macro-F1 of what each document was decided to be."""
 
     sentence = gettext_lazy(
         "Macro-F1 %(difference)s against version %(n)s on %(documents)s holdout documents "
@@ -54,18 +61,15 @@ class DocumentComparison(GateComparison):
 
     def said(self, version: ModelVersion) -> Any:
         predictor = open_predictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
+        aim = Objective(version.project.objective), version.project.objective_value
+        if self._were_tuned_on and isinstance(predictor, CascadePredictor):
+            return decided_by_halves(predictor, self._documents, *aim, embedder=self._embedder)
         scores = predictor.predict_proba(self._documents.texts, embedder=suited(predictor, self._embedder))
-        if self._were_tuned_on and self._documents.schema.task.has_thresholds:
-            return self._decided_anew(version.project, scores)
-        return predictor.schema.task.decide(scores, predictor.thresholds)
-
-    def _decided_anew(self, project: Project, scores: FloatArray) -> NDArray[np.bool_]:
+        if not self._were_tuned_on:
+            return predictor.schema.task.decide(scores, predictor.thresholds)
         task, targets = self._documents.schema.task, self._documents.targets
         decided = np.zeros(scores.shape, bool)
-        half = np.arange(len(scores)) % 2
-        for one in (0, 1):
-            learn, seen = half != one, half == one
-            aim = Objective(project.objective), project.objective_value
+        for learn, seen in even_and_odd(len(scores)):
             decided[seen] = task.decide(scores[seen], task.tune(scores[learn], targets[learn], *aim))
         return decided
 
@@ -81,18 +85,31 @@ class SpanComparison(GateComparison):
         "(95 %% interval %(low)s to %(high)s)"
     )
 
-    def __init__(self, documents: SpanDataset, words: Any = None) -> None:
-        self._documents, self._words = documents, words
+    def __init__(self, documents: SpanDataset, words: Any = None, *, were_tuned_on: bool = False) -> None:
+        self._documents, self._words, self._were_tuned_on = documents, words, were_tuned_on
 
     def said(self, version: ModelVersion) -> Any:
-        decoder, found = self._found(version)
-        return decoder.spans(found)
+        return self._spans(self._decoders(version))
 
-    def _found(self, version: ModelVersion) -> tuple[Any, Any]:
-        """Return a version's decoder, and what its bundle says of the words of each document."""
+    def _spans(self, decoders: Sequence[Deciding]) -> list[tuple[Span, ...]]:
+        spans: list[tuple[Span, ...]] = [()] * len(self._documents)
+        for rows, decoder, found in decoders:
+            for row, own in zip(rows, decoder.spans(found), strict=True):
+                spans[row] = own
+        return spans
+
+    def _decoders(self, version: ModelVersion) -> list[Deciding]:
+        """Return which decoder decides about which documents, and what the bundle says of their words."""
         predictor = SpanPredictor(version.checked_folder(), encoder_root=settings.ENCODER_ROOT)
         reads = self._words if self._words and self._words.fingerprint == version.encoder else None
-        return predictor.decoder, predictor.word_scores(self._documents.texts, encoder=reads)
+        found = predictor.word_scores(self._documents.texts, encoder=reads)
+        if not self._were_tuned_on:
+            return [(list(range(len(found))), predictor.decoder, found)]
+        decoders = []
+        for learn, seen in even_and_odd(len(found)):
+            anew = predictor.decoder.tuned_anew([found[i] for i in learn], self._documents.rows(learn))
+            decoders.append((seen, anew, [found[i] for i in seen]))
+        return decoders
 
     def difference(self, ours: Any, theirs: Any) -> PairedDifference:
         return paired_difference(self._documents.spans, ours, theirs, np.random.default_rng(0))
@@ -107,8 +124,13 @@ class JointComparison(SpanComparison):
     )
 
     def said(self, version: ModelVersion) -> Any:
-        decoder, found = self._found(version)
-        return decoder.spans(found), decoder.whole.decide(decoder.whole.scores(found))
+        decoders = self._decoders(version)
+        assert self._documents.labels is not None
+        decided = np.zeros(self._documents.labels.targets.shape, bool)
+        for rows, decoder, found in decoders:
+            assert decoder.whole is not None
+            decided[rows] = decoder.whole.decide(decoder.whole.scores(found))
+        return self._spans(decoders), decided
 
     def difference(self, ours: Any, theirs: Any) -> PairedDifference:
         return joint_difference(self._documents, ours, theirs, np.random.default_rng(0))
@@ -119,7 +141,7 @@ def on(
 ) -> GateComparison:
     """Return how versions are compared on these documents; `encoder` gives vectors that are kept."""
     if isinstance(documents, SpanDataset) and documents.labels is not None:
-        return JointComparison(documents, encoder)
+        return JointComparison(documents, encoder, were_tuned_on=were_tuned_on)
     if isinstance(documents, SpanDataset):
-        return SpanComparison(documents, encoder)
+        return SpanComparison(documents, encoder, were_tuned_on=were_tuned_on)
     return DocumentComparison(documents, encoder, were_tuned_on=were_tuned_on)

@@ -70,12 +70,11 @@ def judge(
 ) -> Verdict:
     """Compare a candidate with the best so far of its kind, or another kind that is published.
 
-    Both are measured on the same held-out documents; `encoder` gives vectors that are kept. Those are the
-    tuning half where a project makes one version after the other (`were_tuned_on`), so that what is chosen by
-    it does not make the figures of the reporting half look better than they are. With `is_next` the candidate
-    is to take the place of its family's published version, though its variant is another one: then it has
-    to lose no more than a margin, but only where the two can be compared, and to tell confidences if that
-    one does.
+    Both are measured on the same held-out documents; `encoder` gives vectors that are kept. Runs take the
+    tuning half (`were_tuned_on`), so that what is chosen by it does not make the figures of the reporting
+    half look better than they are. With `is_next` the candidate is to take the place of its family's
+    published version, though its variant is another one: then it has to lose no more than a margin, but
+    only where the two can be compared, and to tell confidences if that one does.
     """
     project = version.project
     if not (project.publish_automatically or project.publish_recommended):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -16,10 +18,10 @@ from training.figures.evaluate import macro_f1
 from training.figures.thresholds import tune
 from training.reportcard import measurement
 from training.reportcard.card import Candidate
-from training.runs.cascade_tuning import Split, build_cascade, tune_split
+from training.runs.cascade_tuning import Split, build_cascade, decided_by_halves, tune_split
 from training.runs.pipeline import rows_of, train_and_package
 from training.tasks import MULTI, SINGLE
-from training.types import Dataset, FloatArray, Objective, RunSpec, Task, TrainingError
+from training.types import Dataset, Embedder, FloatArray, Objective, RunSpec, Task, TrainingError
 
 FEW = {SINGLE: 20, MULTI: 60}  # documents: enough to be right where it is sure
 
@@ -30,6 +32,24 @@ def trained(task: Task, folder: Path, family: str, documents: int) -> Path:
     embedder = WordEmbedder() if family == "embedding" else None
     spec = RunSpec(family)
     return train_and_package(spec, data, folder, tuning=nothing, reporting=nothing, embedder=embedder).bundle
+
+
+class Part:
+    """A part of a cascade that says what it was told to say."""
+
+    def __init__(self, scores: FloatArray, thresholds: FloatArray) -> None:
+        self._scores, self.thresholds = scores, thresholds
+        self.manifest = None
+
+    def predict_proba(self, texts: Sequence[str], *, embedder: Embedder | None = None) -> FloatArray:
+        return self._scores
+
+
+class Scripted:
+    """A cascade of two such parts."""
+
+    def __init__(self, cheap: FloatArray, strong: FloatArray, thresholds: FloatArray) -> None:
+        self.cheap, self.strong = Part(cheap, thresholds), Part(strong, thresholds)
 
 
 @pytest.fixture
@@ -219,6 +239,23 @@ def test_a_cheap_part_that_is_never_right_is_refused(tmp_path: Path) -> None:
     perfect = scores_of(data.targets, np.ones(300, np.float32), sure)
     with pytest.raises(TrainingError, match="publish the strong one alone"):
         tune_split(strong, wrong, perfect, data)
+
+
+def test_on_its_own_tuning_documents_a_split_comes_from_the_others(tmp_path: Path) -> None:
+    """The cheap part is right where it is sure on the odd documents, and never on the even ones."""
+    task, rows = SINGLE, np.arange(400)
+    data = make_dataset(task, 400, seed=3)
+    sure = np.where(rows % 2 == 0, 0.9, np.where(rows % 4 == 1, 0.9, 0.6)).astype(np.float32)
+    right = (sure > 0.8).astype(np.float32)
+    right[rows % 2 == 0] = 0.0
+    cheap = scores_of(data.targets, right, sure)
+    strong = scores_of(data.targets, (rows % 10 > 0).astype(np.float32), np.full(400, 0.95, np.float32))
+    cascade = Scripted(cheap, strong, np.zeros(3, np.float32))
+    decided = decided_by_halves(cast(CascadePredictor, cascade), data, Objective.F1, 1.0)
+    even, odd = rows % 2 == 0, rows % 2 == 1
+    # The odd ones let the cheap part answer, which is wrong about the even ones; the even ones let it not.
+    assert (decided[even] == task.decide(cheap[even], cascade.strong.thresholds)).all()
+    assert (decided[odd] == task.decide(strong[odd], cascade.strong.thresholds)).all()
 
 
 def test_a_cascade_is_measured_like_any_bundle(built: tuple[Path, Split], task: Task) -> None:

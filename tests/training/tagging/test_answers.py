@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.spans import WordScores
+from training.spans import SpanDataset, WordScores
 from training.tagging.answers import IDENTITY, USUAL_BIAS, Decoder, calibrated, fit_platt, tune
 from training.tagging.signs import signs
-from training.types import Span
+from training.tasks import SPAN
+from training.types import LabelSpec, Schema, Span
 
 PLACES = [(0, 1), (2, 3)]
 
@@ -28,6 +29,16 @@ def test_a_bias_goes_to_where_spans_are_found_and_only_part_of_the_way() -> None
     low = tune(("a",), [said(0.4, 0.45)] * 1_000, gold)  # the second word is none
     high = tune(("a",), [said(0.9, 0.99)] * 1_000, gold)
     assert low[0] < USUAL_BIAS < high[0]
+
+
+def test_a_decoder_is_tuned_anew_by_texts_with_enough_spans_alone() -> None:
+    decoder = Decoder(("a",), np.array([0.25], np.float32), IDENTITY)
+    schema = Schema(SPAN, (LabelSpec("a", "a"),))
+    for texts, moves in ((99, False), (1_000, True)):
+        gold = ((Span(0, 1, "a"),),) * texts
+        anew = decoder.tuned_anew([said(0.9, 0.99)] * texts, SpanDataset(schema, ("a b",) * texts, gold))
+        assert bool(anew.bias[0] > 1.0) == moves
+        assert anew.calibration == IDENTITY
 
 
 def test_confidences_become_the_share_that_is_right() -> None:

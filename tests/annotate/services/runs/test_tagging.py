@@ -22,13 +22,14 @@ from annotate.services.corpus import snapshots, word_vectors
 from annotate.services.documents import disagreements
 from annotate.services.runs import execution, next_batch, rechoice, schedule, tagging
 from annotate.services.runs.fit import teacher_of
-from annotate.services.versions import publication, rescore
+from annotate.services.versions import comparison, publication, rescore
 from annotate.services.versions.record import VersionReport
 from annotate.services.versions.variants import RunConfig
 from tests.annotate.made.marked import mark
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from tests.training.families.spans_made import FILLER, LetterEncoder, span_data
 from tests.training.families.spans_made import NAMES as NAMES_OF
+from training.spans import SpanDataset
 from training.types import Answer, Span
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -179,8 +180,17 @@ def test_a_lead_starts_the_fine_tuned_tagger_beside_the_quick_family(
 
 
 def test_a_worse_version_is_refused_by_the_same_documents(
-    entities: Project, annotator: User, add_documents: Any
+    entities: Project, annotator: User, add_documents: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    judged: list[SpanDataset] = []
+    compared_on = comparison.on
+
+    def on(documents: SpanDataset, encoder: Any, *, were_tuned_on: bool) -> Any:
+        judged.append(documents)
+        assert were_tuned_on
+        return compared_on(documents, encoder, were_tuned_on=were_tuned_on)
+
+    monkeypatch.setattr(comparison, "on", on)
     mark(entities, annotator, add_documents, span_data(120, seed=5), tag="5", lane="holdout")
     first = train(entities)
     per, loc = (entities.labels.get(name=name) for name in NAMES)
@@ -190,6 +200,7 @@ def test_a_worse_version_is_refused_by_the_same_documents(
     assert entities.versions.published().get() == first
     verdict = entities.versions.get(number=2).verdict
     assert verdict.startswith("Entity F1 -")
+    assert judged[-1].texts == snapshots.take(project=entities).tuning.texts
     assert "Not published; a lead can publish it" in verdict
 
 
