@@ -101,7 +101,7 @@ class Host:
 
     def run(self, service: str, command: list[str]) -> subprocess.CompletedProcess[str]:
         environ = self.environ(service)
-        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300)
 
     @contextmanager
     def started(self, service: str) -> Iterator[Service]:
