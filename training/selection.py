@@ -21,7 +21,8 @@ class PoolView:
 
     `scores` (documents, labels) and `thresholds` (labels,) are None before the first model, `vectors`
     (documents, dimension) is None before texts are embedded. `label_counts` (labels,) are the positives
-    labelled so far.
+    labelled so far. `labelled` (labelled documents, dimension) are the vectors of texts that have a label, by
+    the same encoder; None where they are not known.
     """
 
     size: int
@@ -29,20 +30,28 @@ class PoolView:
     vectors: FloatArray | None
     thresholds: FloatArray | None
     label_counts: IntArray
+    labelled: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The chosen rows of a pool, the most wanted first, with the score each was chosen for.
 
-    `random` (chosen,) tells which were drawn at random, None where none was.
+    `random` (chosen,) tells which were drawn at random, and `novel` (chosen,) which were chosen because they
+    are unlike what has a label; None where none was.
     """
 
     indices: IntArray  # (chosen,)
     scores: FloatArray  # (chosen,)
     random: NDArray[np.bool_] | None = None
+    novel: NDArray[np.bool_] | None = None
 
     @property
     def drawn(self) -> IntArray:
         """The rows that were drawn at random."""
         return self.indices[:0] if self.random is None else self.indices[self.random]
+
+    @property
+    def unlike(self) -> IntArray:
+        """The rows that are unlike what has a label."""
+        return self.indices[:0] if self.novel is None else self.indices[self.novel]

@@ -297,7 +297,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         (_("Holdout"), ("holdout_share", "holdout_queue_share"), ("holdout", "lane", "half")),
         (
             _("What comes next"),
-            ("strategy", "batch_size", "random_share"),
+            ("strategy", "batch_size", "novel_share", "random_share"),
             ("query-strategy", "batch", "pool"),
         ),
         (
@@ -334,6 +334,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
             "holdout_queue_share",
             "strategy",
             "batch_size",
+            "novel_share",
             "random_share",
             "training_enabled",
             "families",
@@ -400,9 +401,20 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
                 "{} {}", _("How the next documents are chosen from the pool."), CHOSEN_AGAIN
             ),
             "batch_size": format_lazy("{} {}", _("How many documents are chosen at a time."), CHOSEN_AGAIN),
+            "novel_share": format_lazy(
+                "{} {}",
+                _(
+                    "The part of each batch that is least like what has a label, where texts lie close "
+                    "together: it finds what a model cannot know."
+                ),
+                CHOSEN_AGAIN,
+            ),
             "random_share": format_lazy(
                 "{} {}",
-                _("The part of each batch drawn at random, which may find what the model misses."),
+                _(
+                    "The part of each batch drawn at random. It tells what choosing has saved; a larger one "
+                    "costs labels."
+                ),
                 CHOSEN_AGAIN,
             ),
             "training_enabled": _("Without it, models learn only when you press “Train now”."),

@@ -134,7 +134,8 @@ class Project(models.Model):
     batch_size = models.PositiveIntegerField(
         _("documents per batch"), default=50, validators=[MinValueValidator(1), MaxValueValidator(5000)]
     )
-    random_share = models.FloatField(_("random share of a batch"), default=0.1, validators=SHARE)
+    novel_share = models.FloatField(_("novel share of a batch"), default=0.1, validators=SHARE)
+    random_share = models.FloatField(_("random share of a batch"), default=0.02, validators=SHARE)
 
     # When and how models learn.
     training_enabled = models.BooleanField(_("train automatically"), default=True)

@@ -88,7 +88,8 @@ class Assignment(models.Model):
     A document has as many places (`slot` 0, 1, …) as the project wants annotators for it. `card` is the key
     of the card that shows it now: a decision sent twice carries the same one. A place that a page only holds
     ahead, behind the card on the screen, `is_ahead`. A place of a list is for the people of that list alone.
-    The document of one that `is_random` was drawn from all of the pool that had no label then.
+    The document of one that `is_random` was drawn from all of the pool that had no label then, that of one
+    that `is_novel` was unlike all that had a label.
     """
 
     project = models.ForeignKey(Project, models.CASCADE, related_name="assignments")
@@ -105,6 +106,7 @@ class Assignment(models.Model):
     card = models.UUIDField(null=True, unique=True)
     is_ahead = models.BooleanField(default=False, db_default=False)
     is_random = models.BooleanField(default=False, db_default=False)
+    is_novel = models.BooleanField(default=False, db_default=False)
 
     objects = AssignmentQuerySet.as_manager()
 

@@ -55,7 +55,8 @@ SITE_DEFAULTS: Mapping[str, Json] = {
     "start": "kmeans",
     "seed_labels": 50,
     "batch": 50,
-    "random_share": 0.1,
+    "random_share": 0.02,
+    "novel_share": 0.1,
     "holdout_share": 0.1,
 }
 
@@ -71,6 +72,7 @@ class Replay:
     batch: int
     budget: int
     random_share: float = 0.0
+    novel_share: float = 0.0
     tune_at: tuple[int, ...] = ()  # labels at which the encoder is tuned on those that there are
 
 
@@ -122,7 +124,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--site-defaults",
         action="store_true",
-        help="the strategy and --tune-at unless given, first batch, batches, random and holdout share of a "
+        help="the strategy and --tune-at unless given, first batch, batches, and shares of a "
         "new project; the holdout is not labelled, so a tuned encoder is used without being compared on it",
     )
     parser.add_argument(
@@ -132,6 +134,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--batch", type=int, default=100, metavar="N", help="labels between two models")
     parser.add_argument("--budget", type=int, default=1000, metavar="N", help="labels in all")
     parser.add_argument("--random-share", type=float, default=0.0, metavar="X", help="of each batch, 0 to 1")
+    parser.add_argument(
+        "--novel-share", type=float, default=0.0, metavar="X", help="of each batch, unlike what has a label"
+    )
     parser.add_argument(
         "--holdout-share", type=float, default=0.0, metavar="X", help="of the training file, nobody is asked"
     )
@@ -212,6 +217,7 @@ def _plan(arguments: argparse.Namespace) -> Replay:
         batch=arguments.batch,
         budget=arguments.budget,
         random_share=arguments.random_share,
+        novel_share=arguments.novel_share,
         tune_at=arguments.tune_at,
     )
 
@@ -266,8 +272,11 @@ def _world(arguments: argparse.Namespace, plan: Replay) -> World:
 
 def check_plan(plan: Replay, train: Dataset) -> None:
     """Raise `TrainingError` for a plan that cannot be carried out on these documents."""
-    if plan.batch < 1 or plan.seed_labels < 0 or not 0 <= plan.random_share <= 1:
-        raise TrainingError("--batch must be at least 1, --seed-labels at least 0, --random-share 0 to 1.")
+    shares = plan.random_share, plan.novel_share
+    if plan.batch < 1 or plan.seed_labels < 0 or not all(0 <= share <= 1 for share in shares):
+        raise TrainingError(
+            "--batch must be at least 1, --seed-labels at least 0, --random-share and --novel-share 0 to 1."
+        )
     if plan.budget < plan.seed_labels or plan.budget > len(train):
         raise TrainingError(
             f"--budget must be at least --seed-labels and at most the {len(train)} documents there are."
@@ -315,8 +324,10 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
                     vectors=None if world.vectors is None else world.vectors[rest],
                     thresholds=found.thresholds,
                     label_counts=targets[labelled].sum(axis=0).astype(np.int64),
+                    labelled=None if world.vectors is None else world.vectors[labelled],
                 )
-                chosen = choose(plan.strategy, pool, wanted, rng, random_share=plan.random_share)
+                shares = {"random_share": plan.random_share, "novel_share": plan.novel_share}
+                chosen = choose(plan.strategy, pool, wanted, rng, **shares)
             yield replace(point, query_s=time.perf_counter() - started, tune_s=tune_s)
             tune_s = 0.0
             if wanted <= 0:

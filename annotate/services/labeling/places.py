@@ -56,10 +56,12 @@ def append(
     batch: Batch | None,
     start: float | None = None,
     drawn: Collection[int] = (),
+    novel: Collection[int] = (),
 ) -> list[Assignment]:
     """Queue documents that have no place yet at `number` places each: from the rank `start` on, or last.
 
-    Ranks are times, so that no place has to be read. `drawn` are the keys of those drawn at random.
+    Ranks are times, so that no place has to be read. `drawn` are the keys of those drawn at random, `novel`
+    of those that are unlike what has a label.
     """
     slots, start = missing(number, ()), time.time() if start is None else start
     return Assignment.objects.bulk_create(
@@ -70,6 +72,7 @@ def append(
             slot=slot,
             rank=start + i * STEP,
             is_random=document.pk in drawn,
+            is_novel=document.pk in novel,
         )
         for i, document in enumerate(documents)
         for slot in slots
@@ -115,6 +118,7 @@ def fit(*, project: Project, keys: Collection[int] | None = None) -> None:
                 slot=slot,
                 rank=first.rank if first else time.time() + i * STEP,
                 is_random=first is not None and first.is_random,
+                is_novel=first is not None and first.is_novel,
             )
             for slot in missing(number, slots, answers[key])
         ]

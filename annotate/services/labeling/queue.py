@@ -291,13 +291,14 @@ def refill(
     version: ModelVersion | None,
     documents: Sequence[int],
     drawn: Collection[int] = (),
+    novel: Collection[int] = (),
 ) -> Batch:
     """Put chosen documents at the front of the queue, most wanted first, in place of untouched older ones.
 
     What `put_first` has put there stays in front of them.
     `documents` are keys; those that somebody has meanwhile are left out. Those that are `drawn` came at
-    random. Each place of the batch is a holdout document with the project's probability, so that reported
-    figures grow with the pool's labels.
+    random, and `novel` ones because they are unlike what has a label. Each place of the batch is a holdout
+    document with the project's probability, so that reported figures grow with the pool's labels.
     """
     number = places.wanted(project)
     batch = Batch.objects.create(project=project, strategy=strategy, version=version)
@@ -307,7 +308,7 @@ def refill(
     untouched = queued.waiting().exclude(document__in=touched).exclude(document__in=decided)
     untouched.exclude(pk__in=queued.filter(batch__strategy=NEW_TOPICS).values("pk")).delete()
     mixed = _with_holdout(project, documents)
-    places.append(project=project, documents=mixed, number=number, batch=batch, drawn=drawn)
+    places.append(project=project, documents=mixed, number=number, batch=batch, drawn=drawn, novel=novel)
     return batch
 
 

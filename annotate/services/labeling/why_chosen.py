@@ -27,15 +27,15 @@ def sentence(*, project: Project, card: Card, document: Document, near: Sequence
         is_named = project.why_chosen == WhyChosen.ALL
         return _("It was drawn at random, to measure the models.") if is_named else _at_random()
     place = Assignment.objects.filter(card=card.key)
-    found = place.values_list("batch__strategy", "work_list", "is_random").first()
+    found = place.values_list("batch__strategy", "work_list", "is_random", "is_novel").first()
     if found is None:
         return ""
-    key, work_list, is_random = found
+    key, work_list, is_random, is_novel = found
     if work_list is not None:
         return _("A lead chose it for this list.")
     if key is None or is_random:
         return _at_random()
-    return _of_strategy(key, near)
+    return _of_strategy(NEW_TOPICS if is_novel else key, near)
 
 
 def _of_strategy(key: str, near: Sequence[str]) -> str:

@@ -158,18 +158,14 @@ class FitPlan:
 
     def after(self, run: TrainingRun, made: Made, prepared: Prepared) -> None:
         """Fill the queue by the new model; where it cannot choose, it serves all the same."""
-        snapshot, vectors = prepared.snapshot, None
-        if vector_store.any_for(project=run.project):
-            site = vector_store.embedder()
-            if site.known(snapshot.pool_texts).all():
-                vectors = site.embed(snapshot.pool_texts)  # (pool documents, dimension)
+        snapshot = prepared.snapshot
         try:
             next_batch.choose(
                 project=run.project,
                 snapshot=snapshot,
                 version=made.version,
                 scores=made.pool_scores,
-                vectors=vectors,
+                vectors=next_batch.vectors_of(run.project, snapshot),
                 thresholds=made.thresholds,
             )
         except TrainingError as error:

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from annotate.models import Batch, ModelVersion, Project
+from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.labeling import queue
 from training.registry import CHOOSER, STRATEGIES, entry
 from training.selection import PoolView
 from training.types import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """By the site's encoder: of the pool (pool documents, dimension), and of what is labelled and has one."""
+
+    pool: FloatArray
+    labelled: FloatArray
+
+
+def vectors_of(project: Project, snapshot: Snapshot[Any]) -> Vectors | None:
+    """Return what texts look like to the site's encoder, None while some of the pool have no vector."""
+    if not vector_store.any_for(project=project):
+        return None
+    site, learned = vector_store.embedder(), snapshot.dataset.texts
+    if not site.known(snapshot.pool_texts).all():
+        return None
+    known = [text for text, is_known in zip(learned, site.known(learned), strict=True) if is_known]
+    return Vectors(site.embed(snapshot.pool_texts), site.embed(known))
 
 
 def choose(
@@ -21,13 +42,13 @@ def choose(
     snapshot: Snapshot[Any],
     version: ModelVersion | None = None,
     scores: FloatArray | None = None,
-    vectors: FloatArray | None = None,
+    vectors: Vectors | None = None,
     thresholds: Sequence[float] | None = None,
 ) -> Batch | None:
     """Choose the next batch from the snapshot's pool and put it into the queue; None with an empty pool.
 
-    `scores` (pool documents, labels) and `thresholds` (labels,) are those of `version`; `vectors` are
-    (pool documents, dimension). Raises `TrainingError` where the strategy cannot choose by them.
+    `scores` (pool documents, labels) and `thresholds` (labels,) are those of `version`. Raises
+    `TrainingError` where the strategy cannot choose by them.
     """
     if not len(snapshot.pool_ids):
         return None
@@ -43,17 +64,20 @@ def choose(
     view = PoolView(
         size=len(snapshot.pool_ids),
         scores=scores,
-        vectors=vectors,
+        vectors=None if vectors is None else vectors.pool,
+        labelled=None if vectors is None else vectors.labelled,
         thresholds=None if thresholds is None else np.array(thresholds, np.float32),
         label_counts=snapshot.dataset.label_counts,
     )
     rng = np.random.default_rng()
     n = min(project.batch_size, view.size)
-    selection = CHOOSER.load()(key, view, n, rng, random_share=project.random_share)
+    shares = {"random_share": project.random_share, "novel_share": project.novel_share}
+    selection = CHOOSER.load()(key, view, n, rng, **shares)
     return queue.refill(
         project=project,
         strategy=key,
         version=version,
         documents=snapshot.pool_ids[selection.indices].tolist(),  # the most wanted first
         drawn=set(snapshot.pool_ids[selection.drawn].tolist()),
+        novel=set(snapshot.pool_ids[selection.unlike].tolist()),
     )

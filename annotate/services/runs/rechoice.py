@@ -33,7 +33,9 @@ def choose_anew(*, project: Project, tell: Callable[[float], None] = lambda done
     version = project.versions.published().first()
     if version is None or set(version.label_ids) != set(snapshot.label_ids):
         # A model of other labels cannot tell what it is unsure of; the next run's can.
-        return next_batch.choose(project=project, snapshot=snapshot, vectors=_vectors(project, snapshot))
+        return next_batch.choose(
+            project=project, snapshot=snapshot, vectors=next_batch.vectors_of(project, snapshot)
+        )
     snapshot = snapshot.only(np.arange(len(snapshot.pool_ids)) < POOL)  # they lie in random order
     scores, thresholds = _scores(version, snapshot, tell)
     return next_batch.choose(
@@ -41,17 +43,9 @@ def choose_anew(*, project: Project, tell: Callable[[float], None] = lambda done
         snapshot=snapshot,
         version=version,
         scores=scores,
-        vectors=_vectors(project, snapshot),
+        vectors=next_batch.vectors_of(project, snapshot),
         thresholds=None if thresholds is None else thresholds.tolist(),
     )
-
-
-def _vectors(project: Project, snapshot: Snapshot[Any]) -> FloatArray | None:
-    """Return the site's vectors (pool documents, dimension), None while some are missing."""
-    if not vector_store.any_for(project=project):
-        return None
-    site = vector_store.embedder()
-    return site.embed(snapshot.pool_texts) if site.known(snapshot.pool_texts).all() else None
 
 
 def _scores(

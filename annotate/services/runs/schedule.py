@@ -37,7 +37,8 @@ def able_families(task: str) -> list[str]:
     return [family.key for family in families_in_order(tasks.find(task))]
 
 
-CHOSEN_BY = ("strategy", "batch_size", "random_share", "holdout_queue_share")  # settings of the next choice
+CHOSEN_BY = ("strategy", "batch_size", "novel_share", "random_share", "holdout_queue_share")
+"""Settings of the next choice."""
 TUNED_BY = ("objective", "objective_value")  # settings that thresholds are tuned by
 
 

@@ -125,6 +125,7 @@ def _data(version: ModelVersion) -> Iterator[str]:
             (_("Answers wanted for each document"), project.annotators_per_document),
             (_("Version of the guidelines today"), project.guidelines_version),
             (_("Query strategy"), plain(project.query_strategy)),
+            (_("Novel share of what people were asked"), f"{_number(100 * project.novel_share, 0)} %"),
             (_("Random share of what people were asked"), f"{_number(100 * project.random_share, 0)} %"),
         ]
     )

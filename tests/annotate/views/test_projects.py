@@ -241,7 +241,7 @@ def test_settings_say_what_happens_to_what_is_queued(
     sign_in: Callable[[User], Client], lead: User, project: Project
 ) -> None:
     form = sign_in(lead).get(reverse("project-settings", args=[project.slug])).context["form"]
-    for name in ("strategy", "batch_size", "random_share", "holdout_queue_share"):
+    for name in ("strategy", "batch_size", "novel_share", "random_share", "holdout_queue_share"):
         assert "what waits in the queue is chosen again" in str(form.fields[name].help_text)
     for name in ("annotators_per_document", "suggestions", "lease_seconds", "holdout_share"):
         assert "change holds" in str(form.fields[name].help_text)

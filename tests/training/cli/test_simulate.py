@@ -310,7 +310,8 @@ def test_the_defaults_of_the_site_hold_texts_out_and_draw_a_share_at_random(
     monkeypatch.setattr(simulation, "simulate", remember)
     assert main(command(tmp_path, "--site-defaults", "--budget", "100", "--seeds", "1-3,7")) == 0
     plan, here = seen[0]
-    assert (plan.strategy, plan.start, plan.batch, plan.random_share) == ("margin", "kmeans", 50, 0.1)
+    assert (plan.strategy, plan.start, plan.batch) == ("margin", "kmeans", 50)
+    assert (plan.random_share, plan.novel_share) == (0.02, 0.1)
     texts = set(make_dataset(SINGLE, 200).texts)
     assert set(here.train.texts) < texts
     assert 0.85 <= len(set(here.train.texts)) / len(texts) <= 0.95

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
 from training.selection import PoolView
+from training.strategies import novelty
 from training.strategies.diversity import diverse, kmeans
 from training.strategies.multilabel import label_turns
+from training.strategies.novelty import unlike_labelled
 from training.strategies.uncertainty import entropy, least_confidence, margin
 from training.strategies.words import both_margins, entity_mass, mnlp, token_margin
 from training.strategies.wrappers import choose_batch
@@ -171,3 +175,56 @@ def test_a_pool_smaller_than_the_batch_is_chosen_whole(scores: FloatArray, rng: 
 def test_a_batch_whose_every_place_is_drawn_at_random_needs_no_cluster(rng: np.random.Generator) -> None:
     pool = PoolView(1, None, np.ones((1, 2), np.float32), None, np.zeros(2, np.int64))
     assert choose_batch("kmeans", pool, 1, rng, random_share=1.0).indices.tolist() == [0]
+
+
+def test_what_is_novel_is_unlike_what_has_a_label_and_no_oddity(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three groups one is labelled; a single text is the farthest from all, and not chosen first."""
+    monkeypatch.setattr(novelty, "LABELS", 5)
+    groups = np.repeat(np.eye(4, 8, dtype=np.float32)[:3], 40, axis=0)
+    groups[:, 4:] = rng.normal(0, 0.15, (120, 4)).astype(np.float32)
+    vectors = np.vstack([groups, -np.eye(8, dtype=np.float32)[:1]])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = rng.dirichlet([9, 1], 121).astype(np.float32)
+    pool = PoolView(121, scores, vectors, None, np.zeros(2, np.int64), labelled=vectors[:5])
+    rows = unlike_labelled(pool, 2, rng, taken=np.zeros(0, np.int64))
+    assert sorted(rows // 40) == [1, 2]
+    taken = np.flatnonzero(np.arange(120) // 40 == 1)  # about to get a label: only the third group is new
+    assert unlike_labelled(pool, 1, rng, taken=taken)[0] // 40 == 2
+    # Where all groups have a label nothing is new, and the places are the strategy's.
+    known = replace(pool, labelled=vectors[::10])
+    assert not len(unlike_labelled(known, 2, rng, taken=taken))
+    selection = choose_batch("margin", known, 10, rng, novel_share=0.9)
+    assert (len(selection.indices), len(selection.unlike)) == (10, 0)
+
+
+def test_a_batch_holds_its_novel_share_where_texts_have_labels_and_a_model(
+    scores: FloatArray, rng: np.random.Generator
+) -> None:
+    vectors = np.repeat(np.eye(len(scores) // 4, dtype=np.float32), 4, axis=0)
+    pool = a_pool(scores, vectors=vectors)
+    labelled = replace(pool, labelled=np.repeat(vectors[:9], 40, axis=0))
+    selection = choose_batch("margin", labelled, 50, rng, novel_share=0.4, random_share=0.2)
+    assert len(set(selection.indices.tolist())) == 50
+    assert 5 < len(selection.unlike) < 35
+    assert not set(selection.unlike.tolist()) & set(selection.drawn.tolist())
+    few = replace(pool, labelled=labelled.labelled[: novelty.LABELS - 1])
+    for none in (pool, few):
+        assert not len(choose_batch("margin", none, 50, rng, novel_share=0.4).unlike)
+    for key in ("kmeans", "random"):
+        assert not len(choose_batch(key, labelled, 50, rng, novel_share=0.4).unlike)
+
+
+def test_of_many_texts_a_draw_is_looked_at_for_novel_ones(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(novelty, "LABELS", 9)
+    monkeypatch.setattr(novelty, "SAMPLE", 30)
+    monkeypatch.setattr(novelty, "_FEWEST", 30)
+    monkeypatch.setattr(novelty, "NEW", -99.0)
+    vectors = rng.normal(0, 1, (400, 6)).astype(np.float32)
+    pool = PoolView(400, None, vectors, None, np.zeros(2, np.int64), labelled=vectors[:9])
+    rows = unlike_labelled(pool, 50, rng, taken=np.arange(10))
+    assert len(set(rows.tolist())) == 30
+    assert rows.min() >= 10

@@ -35,6 +35,7 @@ def told(
         lane: str = "pool",
         scores: tuple[float, ...] = (),
         calibrated: bool = True,
+        novel: bool = False,
         **fields: str,
     ) -> str:
         Project.objects.filter(pk=project.pk).update(**{"why_chosen": WhyChosen.POOL} | fields)
@@ -48,7 +49,10 @@ def told(
                 document=document, version=version, answer=Answer((keys[2],), scores=pairs)
             )
         if strategy:
-            queue.refill(project=project, strategy=strategy, version=None, documents=[document.pk])
+            unlike = [document.pk] if novel else []
+            queue.refill(
+                project=project, strategy=strategy, version=None, documents=[document.pk], novel=unlike
+            )
         return card.next_card(project, annotator).why_chosen
 
     return tell
@@ -72,6 +76,10 @@ def test_the_strategy_of_the_batch_and_the_scores_say_why(
     told: Told, strategy: str, scores: tuple[float, ...], sentence: str
 ) -> None:
     assert told(strategy, scores=scores) == sentence
+
+
+def test_a_text_unlike_what_has_a_label_is_not_called_unsure(told: Told) -> None:
+    assert told(scores=(0.1, 0.41, 0.49), novel=True) == "It is unlike the texts that have a label."
 
 
 @pytest.mark.parametrize("suggestions", [Suggestions.AFTER, Suggestions.NEVER])

@@ -237,4 +237,4 @@ def test_without_a_draw_a_sentence_says_what_is_missing(
     label(3, random=True)
     page = sign_in(lead).get(reverse("saved-labels", args=["colours"])).content.decode()
     assert "from 50 answered documents on that were drawn at random; there are 3." in page
-    assert "Each batch holds some: 10 % in this project." in page
+    assert "Each batch holds some: 2 % in this project." in page
