@@ -181,7 +181,7 @@ def test_a_thousand_documents_take_few_queries(
     )
     places.append(project=project, documents=documents, number=1, batch=None)
     for number in (2, 1):
-        with django_assert_max_num_queries(28):
+        with django_assert_max_num_queries(30):
             ask(number)
         held = Counter(Assignment.objects.values_list("document", flat=True))
         assert held == {document.pk: number for document in documents}
