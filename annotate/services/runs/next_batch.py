@@ -18,14 +18,14 @@ from training.types import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Vectors:
+class SeenVectors:
     """By the site's encoder: of the pool (pool documents, dimension), and of what is labelled and has one."""
 
     pool: FloatArray
     labelled: FloatArray
 
 
-def vectors_of(project: Project, snapshot: Snapshot[Any]) -> Vectors | None:
+def vectors_of(project: Project, snapshot: Snapshot[Any]) -> SeenVectors | None:
     """Return what texts look like to the site's encoder, None while some of the pool have no vector."""
     if not vector_store.any_for(project=project):
         return None
@@ -33,7 +33,7 @@ def vectors_of(project: Project, snapshot: Snapshot[Any]) -> Vectors | None:
     if not site.known(snapshot.pool_texts).all():
         return None
     known = [text for text, is_known in zip(learned, site.known(learned), strict=True) if is_known]
-    return Vectors(site.embed(snapshot.pool_texts), site.embed(known))
+    return SeenVectors(site.embed(snapshot.pool_texts), site.embed(known))
 
 
 def choose(
@@ -42,7 +42,7 @@ def choose(
     snapshot: Snapshot[Any],
     version: ModelVersion | None = None,
     scores: FloatArray | None = None,
-    vectors: Vectors | None = None,
+    vectors: SeenVectors | None = None,
     thresholds: Sequence[float] | None = None,
 ) -> Batch | None:
     """Choose the next batch from the snapshot's pool and put it into the queue; None with an empty pool.

@@ -10,7 +10,7 @@ import pytest
 from annotate.models import Assignment, Document, Project
 from annotate.services.corpus import snapshots
 from annotate.services.runs import next_batch
-from annotate.services.runs.next_batch import Vectors
+from annotate.services.runs.next_batch import SeenVectors
 from training.registry import STRATEGIES, Strategy
 from training.strategies import novelty
 
@@ -60,7 +60,7 @@ def test_a_strategy_that_has_nothing_to_look_at_gives_way(
         project=project,
         snapshot=snapshots.take(project=project),
         scores=np.full((3, 3), 1 / 3, np.float32) if has_scores else None,
-        vectors=Vectors(np.eye(3, 8, dtype=np.float32), NOTHING) if has_vectors else None,
+        vectors=SeenVectors(np.eye(3, 8, dtype=np.float32), NOTHING) if has_vectors else None,
     )
     assert batch is not None
     assert batch.strategy == chosen
@@ -87,13 +87,13 @@ def test_a_share_is_unlike_what_has_a_label_and_says_so(
     snapshot = snapshots.take(project=project)
     scores = np.array([[0.8, 0.1, 0.1], [0.4, 0.3, 0.3], [0.9, 0.1, 0.0]], np.float32)
     vectors = np.array([[1, 0], [0.8, 0.6], [-0.8, -0.6]], np.float32)
-    seen = Vectors(vectors, np.array([[1, 0]], np.float32))
+    seen = SeenVectors(vectors, np.array([[1, 0]], np.float32))
     next_batch.choose(project=project, snapshot=snapshot, scores=scores, vectors=seen)
     places = dict(Assignment.objects.values_list("document", "is_novel"))
     assert len(places) == 2
     assert places[snapshot.pool_ids[1]] is False  # the model is least sure of it
     assert True in places.values()
-    seen = Vectors(vectors, NOTHING[:, :2])
+    seen = SeenVectors(vectors, NOTHING[:, :2])
     next_batch.choose(project=project, snapshot=snapshot, scores=scores, vectors=seen)
     assert not Assignment.objects.filter(is_novel=True).exists()
 
