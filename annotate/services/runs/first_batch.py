@@ -17,9 +17,8 @@ def begin(*, project: Project, encoder: SiteEmbedder, is_complete: bool) -> list
         snapshot = snapshots.take(project=project)
         snapshot = snapshot.only(encoder.known(snapshot.pool_texts))
         if is_complete or len(snapshot.pool_ids) >= SAMPLE:
-            next_batch.choose(
-                project=project, snapshot=snapshot, vectors=next_batch.vectors_of(project, snapshot)
-            )
+            vectors = next_batch.seen_by(encoder, snapshot)
+            next_batch.choose(project=project, snapshot=snapshot, vectors=vectors)
     from_names = [key for key in schedule.families(project) if FAMILIES[key].starts_from_names]
     if (
         from_names

@@ -11,6 +11,7 @@ import numpy as np
 from annotate.models import Batch, ModelVersion, Project
 from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
+from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.labeling import queue
 from training.registry import CHOOSER, STRATEGIES, entry
 from training.selection import PoolView
@@ -29,9 +30,13 @@ def vectors_of(project: Project, snapshot: Snapshot[Any]) -> SeenVectors | None:
     """Return what texts look like to the site's encoder, None while some of the pool have no vector."""
     if not vector_store.any_for(project=project):
         return None
-    site, learned = vector_store.embedder(), snapshot.dataset.texts
-    if not site.known(snapshot.pool_texts).all():
-        return None
+    site = vector_store.embedder()
+    return seen_by(site, snapshot) if site.known(snapshot.pool_texts).all() else None
+
+
+def seen_by(site: SiteEmbedder, snapshot: Snapshot[Any]) -> SeenVectors:
+    """Return what texts look like to the site's encoder, which knows all of the pool."""
+    learned = snapshot.dataset.texts
     known = [text for text, is_known in zip(learned, site.known(learned), strict=True) if is_known]
     return SeenVectors(site.embed(snapshot.pool_texts), site.embed(known))
 

@@ -401,7 +401,7 @@ def test_the_pool_s_vectors_are_looked_at_only_where_all_are_there(
     (known,) = add_documents(colours, "rose ruby")
     vector_store.embed(project=colours, encoder=site)
     assert train(colours) is not None
-    np.testing.assert_array_equal(chosen[0], site.embed([known.text]))
+    np.testing.assert_array_equal(chosen[0].pool, site.embed([known.text]))
     add_documents(colours, "no vector yet")
     assert train(colours) is not None
     assert chosen[1] is None
