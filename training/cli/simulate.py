@@ -207,7 +207,7 @@ def _plan(arguments: argparse.Namespace) -> Replay:
         raise TrainingError(f"--tune-at is for a family whose encoder can be chosen, not for {spec.family}.")
     if arguments.tune_at is None:
         arguments.tune_at = ()
-        if arguments.site_defaults and not arguments.multi:
+        if arguments.site_defaults:
             arguments.tune_at = steps_of_the_site(spec.family)
     return Replay(
         spec=spec,

@@ -245,13 +245,18 @@ def calibrate_and_tune(
 ) -> Tuned:
     """Learn calibration and thresholds from documents that `model` has not seen.
 
-    Those are the tuning documents where they are enough, or where the encoder knows all others; else the
-    training documents scored out of fold come on top, as far as the data can be folded.
+    Those are the tuning documents where they are enough; else the training documents scored out of fold come
+    on top, as far as the data can be folded.
+
+    NB: an encoder that knows the training documents makes such scores too sure. Where one label is right that
+    spoils the calibration, so the tuning documents serve alone; thresholds and confidences of labels that are
+    decided one by one are as good by these scores (docs/benchmarks.md, "Tuned by itself").
     """
     task = dataset.schema.task
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
+    too_sure = knows_labels(embedder) and task.exclusive
     folded = None
-    if held is None or not (task.is_enough_to_tune(tuning.targets) or knows_labels(embedder)):
+    if held is None or not (task.is_enough_to_tune(tuning.targets) or too_sure):
         folded = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
     sources = {"out of fold": (folded.scores, folded.targets) if folded else None, "tuning": held}
     found = {source: pair for source, pair in sources.items() if pair is not None}

@@ -33,11 +33,9 @@ def due() -> Iterator[TrainingRun]:
 def variant_of(project: Project) -> Variant | None:
     """Return the run that tunes the encoder that a family of the project reads, None where none is to.
 
-    None is where people mark pieces of texts or give any number of labels, and where a lead has chosen
-    another encoder or a teacher.
+    None is where people mark pieces of texts, and where a lead has chosen another encoder or a teacher.
     """
-    task = project.task_type.task
-    if not isinstance(task, DocumentTask) or not task.exclusive:
+    if not isinstance(project.task_type.task, DocumentTask):
         return None
     for key in schedule.families(project):
         config = RunConfig.load(project.family_options.get(key, {}))
@@ -69,13 +67,16 @@ def _is_due(project: Project, family: str) -> bool:
 
 
 def _can_be_calibrated(project: Project) -> bool:
-    """Tell whether the tuning half has enough documents to make confidences of scores.
+    """Tell whether confidences can be made of scores.
 
-    An encoder that knows the labelled texts of the pool can say nothing of them out of fold, as others do.
+    Where one label is right, that takes enough documents of the tuning half: an encoder that knows the
+    labelled texts of the pool is too sure of them. Where labels are decided one by one, those serve as well.
     """
+    task = project.task_type.task
+    if isinstance(task, DocumentTask) and not task.exclusive:
+        return True
     answered = project.annotations.answered().filter(document__lane=Lane.HOLDOUT, document__half=Half.TUNING)
     documents = answered.values("document").distinct().count()
-    task = project.task_type.task
     return isinstance(task, DocumentTask) and can_be_calibrated(task, documents)
 
 

@@ -212,6 +212,7 @@ def test_texts_are_embedded_only_for_a_family_or_a_strategy_that_reads_vectors(
     ("family", "more", "steps"),
     [
         ("embedding", [], TUNE_AT),
+        ("embedding", ["--multi", "|"], TUNE_AT),
         ("embedding", ["--tune-at", "never"], ()),
         ("embedding", ["--tune-at", "500,300"], (300, 500)),
         ("tfidf", [], ()),

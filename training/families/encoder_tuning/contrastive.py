@@ -98,8 +98,9 @@ def tune_contrastively(
 def contrastive_loss(vectors: torch.Tensor, positive: torch.Tensor, temperature: float) -> torch.Tensor:
     """Return the supervised contrastive loss (Khosla et al., 2020, the sum outside of the logarithm).
 
-    `vectors` are unit vectors (rows, dimension), `positive` (rows, rows) is 1 where two belong together, and
-    0 on the diagonal. A row that belongs to no other only pushes others away; if all are such, the loss is 0.
+    `vectors` are unit vectors (rows, dimension), `positive` (rows, rows) tells how much two belong together,
+    from 0 to 1, and is 0 on the diagonal. A row that belongs to no other only pushes others away; if all are
+    such, the loss is 0.
     """
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     logits = (vectors @ vectors.T / temperature).masked_fill(itself, float("-inf"))
@@ -111,9 +112,15 @@ def contrastive_loss(vectors: torch.Tensor, positive: torch.Tensor, temperature:
 
 
 def together(targets: FloatArray, labels: IntArray) -> torch.Tensor:
-    """Return a 0/1 matrix over texts and names: 1 for texts that share a label, for a name and its texts."""
+    """Return how much texts and names belong together: the share of their labels that both have.
+
+    That is the Jaccard similarity (Lin et al., 2023), and 0 or 1 where one label is right. A name has its own
+    label.
+    """
     said = np.concatenate([targets[:, labels], np.eye(len(labels), dtype=np.float32)])
-    positive = (said @ said.T > 0).astype(np.float32)
+    both, count = said @ said.T, said.sum(axis=1)
+    either = count[:, None] + count[None, :] - both
+    positive = np.asarray(both / np.maximum(either, 1.0), np.float32)
     np.fill_diagonal(positive, 0.0)
     return torch.from_numpy(positive)
 

@@ -134,6 +134,30 @@ def test_what_tunes_by_itself_takes_its_family_s_place_where_it_loses_nothing(
     assert list(tuning.due()) == []
 
 
+def test_where_any_number_of_labels_is_right_labelled_texts_set_the_thresholds_of_a_tuned_encoder(
+    labelled: Project,
+    multi_project: Project,
+    annotator: User,
+    label_colours: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    multi_project.families = ["embedding"]
+    multi_project.save()
+    label_colours(multi_project, annotator, each=10, offset=300)
+    label_colours(multi_project, annotator, lane="holdout", each=10, offset=350)
+    multi_project.documents.filter(lane="holdout").update(half="tuning")
+    (quick,) = schedule.open_if_due(project=multi_project)
+    execution.execute(run_id=quick.pk)
+    monkeypatch.setattr(tuning, "last_step", lambda labels: 30 if labels >= 30 else 0)
+    (run,) = (run for run in tuning.due() if run.project == multi_project)
+    execution.execute(run_id=run.pk)
+    version = ModelVersion.objects.get(run=run)
+    assert (version.variant, version.stage) == ("tuned encoder", "published")
+    assert version.report["details"]["tuned_on"] == "out of fold and tuning"
+    assert version.report["details"]["tuned_documents"] == 60
+    assert read_manifest(version.bundle_folder).calibration["method"] == "sigmoid"
+
+
 def test_the_site_s_encoder_says_what_one_that_knows_the_labels_cannot(
     labelled: Project, annotator: User, lead: User, label_colours: Callable[..., None]
 ) -> None:

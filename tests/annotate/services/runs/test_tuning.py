@@ -156,9 +156,21 @@ def test_a_site_without_torch_or_that_is_told_not_to_tunes_nothing(
     assert opened() == []
 
 
-def test_nothing_is_tuned_before_the_family_has_a_model_or_for_any_number_of_labels(
-    learned: Project, multi_project: Project
+def test_a_project_of_any_number_of_labels_waits_for_no_held_out_documents(
+    multi_project: Project, annotator: User, label_colours: Callable[..., None]
 ) -> None:
-    assert tuning.variant_of(multi_project) is None
+    label_colours(multi_project, annotator, each=8)
+    ModelVersion.objects.create(
+        project=multi_project, number=1, family="embedding", labelled=9, holdout_documents=0
+    )
+    (run,) = opened()
+    assert (run.project, run.variant) == (multi_project, "tuned encoder")
+
+
+def test_a_project_of_spans_is_left_alone(make_project: Callable[..., Project]) -> None:
+    assert tuning.variant_of(make_project("spans", task="span")) is None
+
+
+def test_nothing_is_tuned_before_the_family_has_a_model(learned: Project) -> None:
     ModelVersion.objects.all().delete()
     assert opened() == []

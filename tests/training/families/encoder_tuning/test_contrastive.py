@@ -117,11 +117,17 @@ def test_the_loss_is_that_of_the_paper() -> None:
     first = -np.log(np.exp(cosines[0, 1]) / (np.exp(cosines[0, 1]) + np.exp(cosines[0, 2])))
     second = -np.log(np.exp(cosines[1, 0]) / (np.exp(cosines[1, 0]) + np.exp(cosines[1, 2])))
     assert contrastive_loss(vectors, positive, 0.5).item() == pytest.approx((first + second) / 2, rel=1e-5)
+    # Of a row, one that belongs to it half as much as another counts half as much.
+    weighed = torch.tensor([[0.0, 1, 0.5], [0, 0, 0], [0, 0, 0]])
+    away = -np.log(np.exp(cosines[0, 2]) / (np.exp(cosines[0, 1]) + np.exp(cosines[0, 2])))
+    expected = (first + 0.5 * away) / 1.5
+    assert contrastive_loss(vectors, weighed, 0.5).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_texts_belong_to_texts_and_names_of_their_labels() -> None:
+def test_texts_belong_to_texts_and_names_by_the_share_of_labels_that_both_have() -> None:
     targets = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0]], np.float32)
-    expected = [[0, 1, 0, 0, 1], [1, 0, 0, 1, 1], [0, 0, 0, 0, 0], [0, 1, 0, 0, 0], [1, 1, 0, 0, 0]]
+    half = 0.5
+    expected = [[0, half, 0, 0, 1], [half, 0, 0, half, half], [0] * 5, [0, half, 0, 0, 0], [1, half, 0, 0, 0]]
     np.testing.assert_array_equal(together(targets, np.array([1, 0])).numpy(), expected)
 
 
