@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.train, [], text=arguments.text, label=arguments.label, multi=arguments.multi
     )
     given = {name: getattr(arguments, name) for name in _SETTINGS if getattr(arguments, name) is not None}
+    if "epochs" in given:
+        given["least_steps"] = 0  # who asks for a number of epochs gets these
     tuned = ENCODER_TUNER.load()(
         arguments.encoder or _DEFAULT.load(),
         dataset,

@@ -23,6 +23,8 @@ _NAMES = 128  # the most label names beside a batch; more cost time, and others 
 class Tuning:
     """How an encoder is tuned: at most `most_steps` batches, so that it takes minutes and not hours.
 
+    Texts that are too few for `least_steps` in so many epochs are shown more often.
+
     `kept` is the original's share in the mean of its weights and the tuned ones (Wortsman et al., 2022), so
     that what few labels teach does not overwrite what the encoder knows of all other texts.
     """
@@ -32,6 +34,7 @@ class Tuning:
     learning_rate: float = 1e-4
     temperature: float = 0.05
     kept: float = 0.5
+    least_steps: int = 40
     most_steps: int = 400
     seed: int = 0
 
@@ -53,7 +56,8 @@ def tune_contrastively(
     names = [
         [network.tokens.tokens(phrase).windows[0] for phrase in phrases(one)] for one in dataset.schema.labels
     ]
-    steps = min(tuning.most_steps, tuning.epochs * -(-len(dataset) // tuning.batch_size))
+    steps = tuning.epochs * -(-len(dataset) // tuning.batch_size)
+    steps = min(max(steps, tuning.least_steps), tuning.most_steps)
     optimizer = torch.optim.AdamW(
         [weights for weights in network.parameters() if weights.requires_grad],
         lr=tuning.learning_rate,

@@ -32,7 +32,7 @@ from training.families.encoder_tuning.sentence_encoder import SentenceEncoder, r
 from training.families.encoder_tuning.tune import TunedEncoder, tune_encoder  # noqa: E402
 
 # A random network starts with all vectors alike, from where a lower temperature needs many more steps.
-FAST = Tuning(epochs=12, batch_size=16, learning_rate=3e-3, temperature=0.2, kept=0.0)
+FAST = Tuning(epochs=12, batch_size=16, learning_rate=3e-3, temperature=0.2, kept=0.0, least_steps=0)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,8 @@ def test_a_seed_repeats_it_and_leaves_the_global_randomness_alone(checkpoint: Pa
     for seed in (0, 0, 1):
         network = network_of(checkpoint)
         torch.manual_seed(5)
-        tune_contrastively(network, dataset, Tuning(epochs=1, batch_size=16, learning_rate=1e-3, seed=seed))
+        tuning = Tuning(epochs=1, batch_size=16, learning_rate=1e-3, least_steps=0, seed=seed)
+        tune_contrastively(network, dataset, tuning)
         assert torch.equal(torch.rand(1), drawn)
         seen.append(vectors_of(network, dataset))
     np.testing.assert_array_equal(seen[0], seen[1])
@@ -131,9 +132,14 @@ def test_texts_belong_to_texts_and_names_by_the_share_of_labels_that_both_have()
     np.testing.assert_array_equal(together(targets, np.array([1, 0])).numpy(), expected)
 
 
-def test_it_takes_no_more_steps_than_allowed(checkpoint: Path) -> None:
-    tuning = Tuning(epochs=100, batch_size=16, learning_rate=1e-3, most_steps=3)
-    assert len(tune_contrastively(network_of(checkpoint), make_dataset(SINGLE, 60), tuning)) == 3
+@pytest.mark.parametrize(
+    ("epochs", "least", "most", "steps"), [(100, 0, 3, 3), (2, 0, 20, 8), (2, 11, 20, 11), (2, 9, 5, 5)]
+)
+def test_few_texts_are_shown_more_often_and_many_no_longer_than_allowed(
+    checkpoint: Path, epochs: int, least: int, most: int, steps: int
+) -> None:
+    tuning = Tuning(epochs=epochs, batch_size=16, learning_rate=1e-3, least_steps=least, most_steps=most)
+    assert len(tune_contrastively(network_of(checkpoint), make_dataset(SINGLE, 60), tuning)) == steps
 
 
 def test_what_is_kept_of_the_original_is_its_share_of_the_mean(checkpoint: Path) -> None:
@@ -175,7 +181,7 @@ def test_a_tuned_encoder_is_replaced_and_a_stranger_is_not(
     tuned: TunedEncoder, checkpoint: Path, tmp_path: Path
 ) -> None:
     dataset = make_dataset(SINGLE, 60)
-    other = Tuning(epochs=1, batch_size=16, learning_rate=1e-3, seed=4)
+    other = Tuning(epochs=1, batch_size=16, learning_rate=1e-3, least_steps=0, seed=4)
     again = tune_encoder(str(checkpoint), dataset, tuned.checkpoint, tuned.export.parent, tuning=other)
     assert again.export != tuned.export
     assert json.loads((tuned.checkpoint / TUNED_NOTE).read_text())["seed"] == 4
