@@ -25,6 +25,7 @@ STAGES = (
     gettext_noop("vectors"),
     gettext_noop("neighbours"),
     gettext_noop("tune the encoder"),
+    gettext_noop("calibrate"),
     gettext_noop("teach"),
     gettext_noop("fit"),
     gettext_noop("tune"),

@@ -39,10 +39,7 @@ def can_be_tuned(texts: ArrayLike) -> bool:
 
 
 def can_be_calibrated(task: DocumentTask, documents: int) -> bool:
-    """Tell whether so many held-out documents make confidences of what is said with a tuned encoder.
-
-    It knows the texts that are learned from, so that nothing can be said of them out of fold.
-    """
+    """Tell whether so many documents that an encoder has not seen make confidences of scores over it."""
     return calibration.holds(task, documents)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
 from training.bundles.familiar import Familiar
@@ -69,6 +70,30 @@ class Folded:
     scores: FloatArray
     targets: FloatArray
 
+    @classmethod
+    def joined(cls, parts: Sequence[Folded]) -> Folded | None:
+        """Return the documents of all parts together, None where there is none."""
+        found = [part for part in parts if len(part.rows)]
+        if not found:
+            return None
+        columns = ([getattr(part, one.name) for part in found] for one in fields(cls))
+        return cls(*(np.concatenate(column) for column in columns))
+
+
+@dataclass(frozen=True, slots=True)
+class TunedOn:
+    """What a run's encoder knows of its labelled documents, and what tells all the same how sure to be.
+
+    `seen` (documents,) are those that it was tuned on, or near duplicates of one. `cross_fitted` are scores
+    of these by other encoders, each tuned without them. `carried` is the calibration that an earlier run over
+    the same encoder learned, `documents` from so many; it serves until as many are known as make confidences.
+    """
+
+    seen: NDArray[np.bool_]
+    cross_fitted: Folded | None = None
+    carried: Mapping[str, Json] | None = None
+    documents: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
@@ -76,7 +101,7 @@ class Tuned:
 
     calibration: Mapping[str, Json]
     thresholds: FloatArray  # (labels,)
-    source: str  # "tuning", "out of fold", "out of fold and tuning" or "none"
+    source: str  # "tuning", "out of fold", "out of fold and tuning", "an earlier run" or "none"
     documents: int
     folded: Folded | None = None  # the training documents among them
 
@@ -112,6 +137,7 @@ def train_and_package(
     tuning: Dataset,
     reporting: Dataset,
     embedder: Embedder | None = None,
+    tuned_on: TunedOn | None = None,
     encoder_root: Path | None = None,
     on_progress: ProgressCallback | None = None,
     self_contained: bool = False,
@@ -120,8 +146,9 @@ def train_and_package(
     """Train what `spec` asks for and leave a checked bundle at `folder`, which appears by one rename.
 
     `tuning` and `reporting` are the halves of the holdout lane and may be empty; figures come from
-    `reporting` alone, scored by the bundle itself. With `self_contained` the encoder that the bundle needs
-    is put into it from `encoder_root`. Raises `TrainingError` for data that cannot be learned from,
+    `reporting` alone, scored by the bundle itself. `tuned_on` tells what an encoder that was tuned on
+    labelled texts knows of `dataset`. With `self_contained` the encoder that the bundle needs is put into it
+    from `encoder_root`. Raises `TrainingError` for data that cannot be learned from,
     `ParityError` for a bundle that answers unlike its model; then nothing is left behind.
     """
     stages = Stages(on_progress)
@@ -130,7 +157,7 @@ def train_and_package(
     model = fitted.model
 
     stages.enter("tune", 0.4, until=0.7)
-    tuned = calibrate_and_tune(spec, dataset, tuning, model, embedder)
+    tuned = calibrate_and_tune(spec, dataset, tuning, model, embedder, tuned_on)
 
     stages.enter("export", 0.7, until=0.8)
     with BundleDraft(folder) as draft:
@@ -241,32 +268,43 @@ def fit_model(
 
 @steady
 def calibrate_and_tune(
-    spec: RunSpec, dataset: Dataset, tuning: Dataset, model: TextModel, embedder: Embedder | None = None
+    spec: RunSpec,
+    dataset: Dataset,
+    tuning: Dataset,
+    model: TextModel,
+    embedder: Embedder | None = None,
+    tuned_on: TunedOn | None = None,
 ) -> Tuned:
     """Learn calibration and thresholds from documents that `model` has not seen.
 
     Those are the tuning documents where they are enough; else the training documents scored out of fold come
     on top, as far as the data can be folded.
 
-    NB: an encoder that knows the training documents makes such scores too sure. Where one label is right that
-    spoils the calibration, so the tuning documents serve alone; thresholds and confidences of labels that are
-    decided one by one are as good by these scores (docs/benchmarks.md, "Tuned by itself").
+    NB: an encoder that was tuned on the training documents makes such scores too sure. Where one label is
+    right that spoils the calibration, so only those serve that `tuned_on` tells it has not seen; thresholds
+    and confidences of labels that are decided one by one are as good by all of them (docs/benchmarks.md,
+    "Tuned by itself").
     """
     task = dataset.schema.task
     held = (model.predict_proba(tuning.texts), tuning.targets) if len(tuning) else None
-    too_sure = knows_labels(embedder) and task.exclusive
     folded = None
-    if held is None or not (task.is_enough_to_tune(tuning.targets) or too_sure):
-        folded = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
+    if held is None or not task.is_enough_to_tune(tuning.targets):
+        if knows_labels(embedder) and task.exclusive:
+            folded = unseen(spec, dataset, model, embedder, tuned_on)
+        else:
+            folded = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
     sources = {"out of fold": (folded.scores, folded.targets) if folded else None, "tuning": held}
     found = {source: pair for source, pair in sources.items() if pair is not None}
     nothing = np.zeros((0, len(dataset.schema)), np.float32)
     pairs = list(found.values()) or [(nothing, nothing)]
     raw, targets = (np.concatenate(arrays) for arrays in zip(*pairs, strict=True))
     learned = task.calibrate(raw, targets)
+    source, documents = " and ".join(found) or "none", len(raw)
+    if tuned_on is not None and tuned_on.carried is not None and not calibration.holds(task, documents):
+        learned, source, documents = tuned_on.carried, "an earlier run", tuned_on.documents
     scores = calibration.apply(learned, raw)
     cuts = task.tune(scores, targets, spec.objective, spec.objective_value)
-    return Tuned(learned, cuts, " and ".join(found) or "none", len(raw), folded)
+    return Tuned(learned, cuts, source, documents, folded)
 
 
 def evaluate_bundle(
@@ -314,12 +352,22 @@ def out_of_fold(
         if len(score) and int(learn.targets.any(axis=0).sum()) >= 2:
             fitted = fit_model(replace(spec, previous=None), learn, score, embedder, tell)
             kept.append(Folded(rows, fitted.model.predict_proba(score.texts), score.targets))
-    if not kept:
+    return Folded.joined(kept)
+
+
+def unseen(
+    spec: RunSpec, dataset: Dataset, model: TextModel, embedder: Embedder | None, tuned_on: TunedOn | None
+) -> Folded | None:
+    """Return scores out of fold of documents that their encoder has not seen either, None without any."""
+    if tuned_on is None:
         return None
-    rows, scores, targets = (
-        np.concatenate([getattr(part, name) for part in kept]) for name in ("rows", "scores", "targets")
-    )
-    return Folded(rows, scores, targets)
+    parts = [] if tuned_on.cross_fitted is None else [tuned_on.cross_fitted]
+    if not tuned_on.seen.all():
+        found = out_of_fold(spec, dataset, model, embedder, Folding.ENOUGH)
+        if found is not None:
+            fresh = ~tuned_on.seen[found.rows]
+            parts.append(Folded(found.rows[fresh], found.scores[fresh], found.targets[fresh]))
+    return Folded.joined(parts)
 
 
 def _add_encoder(draft: BundleDraft, manifest: Manifest, root: Path | None) -> None:

@@ -102,13 +102,21 @@ def _tune(run: TrainingRun, snapshot: Snapshot[Dataset], tell: ProgressCallback)
         snapshot.dataset,
         scratch.folder(run) / "encoder",
         Path(settings.ENCODER_ROOT),
-        most_steps=MOST_STEPS if run.reason == RunReason.TUNE else None,
+        most_steps=most_steps(run),
         on_progress=lambda done: tell("tune the encoder", 0.5 * done),
     )
     made = str(found.export.name)
     run.snapshot = replace(summary, encoder=made).dump()
     TrainingRun.objects.filter(pk=run.pk).update(snapshot=run.snapshot)
     return made
+
+
+def most_steps(run: TrainingRun) -> int | None:
+    """Return the most batches that an encoder is tuned on, None for the tuner's own limit.
+
+    A run that began by itself takes no more than minutes.
+    """
+    return MOST_STEPS if run.reason == RunReason.TUNE else None
 
 
 def sweep(*, project: Project) -> int:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from annotate.models import ModelVersion, Project, TrainingRun
 from annotate.services.corpus import neighbourhoods, vector_store
 from annotate.services.corpus.snapshots import Snapshot
-from annotate.services.runs import distil, encoders, next_batch, scratch
+from annotate.services.runs import crossfit, distil, encoders, next_batch, scratch
 from annotate.services.runs.plan import Made, Prepared, bundle_of
 from annotate.services.runs.schedule import RunReason
 from annotate.services.versions import publication, record
@@ -93,8 +93,14 @@ class FitPlan:
             near = neighbourhoods.among(project=run.project, encoder=encoder, documents=documents)
             dataset = replace(snapshot.dataset, pool=Pool(snapshot.pool_texts, near))
             snapshot = replace(snapshot, dataset=dataset)
+
+        known = None
+        if encoder is not None:
+            tell = meter.until(BEFORE_THE_FIT + 0.2 if config.prepare else 0.0)
+            spec = spec_of(run)
+            known = crossfit.tuned_on(run=run, snapshot=snapshot, encoder=encoder, spec=spec, tell=tell)
         seconds = time.perf_counter() - begun if config.prepares else 0.0
-        return Prepared(snapshot, encoder, seconds)
+        return Prepared(snapshot, encoder, seconds, tuned_on=known)
 
     def make(self, run: TrainingRun, prepared: Prepared, meter: ProgressMeter) -> Made:
         """Train the family, and keep the figures of what its bundle says."""
@@ -106,6 +112,7 @@ class FitPlan:
             tuning=snapshot.tuning,
             reporting=snapshot.reporting,
             embedder=prepared.encoder,
+            tuned_on=prepared.tuned_on,
             encoder_root=settings.ENCODER_ROOT,
             on_progress=meter,
             replace_bundle=True,

@@ -11,6 +11,7 @@ from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.corpus.word_vectors import ProjectWords
 from annotate.services.versions.publication import Verdict
 from annotate.services.work.progress import ProgressMeter
+from training.runs.pipeline import TunedOn
 from training.spans import SpansOutOfFold
 from training.types import FloatArray, OutOfFold
 
@@ -20,6 +21,7 @@ class Prepared:
     """What a version is made from.
 
     `encoder` is the one whose kept vectors are read, None where none are, and `words` that of words' vectors.
+    `tuned_on` tells what an encoder that was tuned on labels knows of them, None of any other encoder.
     `seconds` are those that making the encoder or asking the teacher took; they count as training time.
     """
 
@@ -27,6 +29,7 @@ class Prepared:
     encoder: SiteEmbedder | None = None
     seconds: float = 0.0
     words: ProjectWords | None = None
+    tuned_on: TunedOn | None = None
 
 
 @dataclass(frozen=True, slots=True)

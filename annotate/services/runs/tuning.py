@@ -15,7 +15,8 @@ from annotate.services.corpus.snapshots import SnapshotSummary
 from annotate.services.runs import schedule
 from annotate.services.runs.schedule import RunReason
 from annotate.services.versions.variants import TUNED, RunConfig, Variant
-from training.encoders.tuning_steps import can_be_calibrated, can_be_tuned, is_installed, last_step
+from training.encoders.tuning_steps import can_be_tuned, is_installed, last_step
+from training.figures.evidence import is_enough
 from training.registry import FAMILIES
 from training.types import DocumentTask
 
@@ -63,21 +64,16 @@ def _is_due(project: Project, family: str) -> bool:
         summary = SnapshotSummary.load(newest.snapshot)
         if last_step(_labelled(project, until=summary.annotation)) >= step:
             return False
-    return _can_be_calibrated(project) and can_be_tuned(_texts_of_labels(project))
+    return _can_be_compared(project) and can_be_tuned(_texts_of_labels(project))
 
 
-def _can_be_calibrated(project: Project) -> bool:
-    """Tell whether confidences can be made of scores.
+def _can_be_compared(project: Project) -> bool:
+    """Tell whether the tuning half has enough answers to measure a new model against the one that serves.
 
-    Where one label is right, that takes enough documents of the tuning half: an encoder that knows the
-    labelled texts of the pool is too sure of them. Where labels are decided one by one, those serve as well.
+    With fewer it would not be published, and the work would be for nothing.
     """
-    task = project.task_type.task
-    if isinstance(task, DocumentTask) and not task.exclusive:
-        return True
     answered = project.annotations.answered().filter(document__lane=Lane.HOLDOUT, document__half=Half.TUNING)
-    documents = answered.values("document").distinct().count()
-    return isinstance(task, DocumentTask) and can_be_calibrated(task, documents)
+    return is_enough(answered.values("document").distinct().count())
 
 
 def _labelled(project: Project, *, until: int | None = None) -> int:

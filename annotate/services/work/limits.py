@@ -18,6 +18,7 @@ SILENT_SECONDS: Mapping[str, float] = {
     "vectors": 900,
     "neighbours": 1800,
     "tune the encoder": 1800,
+    "calibrate": 1800,
     "teach": 900,
     "fit": 900,
     "tune": 1800,  # by up to three further fits

@@ -121,7 +121,6 @@ def test_where_the_encoder_knows_the_documents_they_make_no_confidence_that_one_
     model = fit_model(spec, dataset, none_of(dataset), tuned).model
     few = calibrate_and_tune(spec, dataset, make_dataset(task, 20, seed=2), model, tuned)
     assert (few.source, few.documents) == (source, documents)
-    assert calibrate_and_tune(spec, dataset, none_of(dataset), model, tuned).source == "out of fold"
 
 
 def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:

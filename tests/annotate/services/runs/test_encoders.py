@@ -22,7 +22,7 @@ from annotate.models import (
 )
 from annotate.models.jobs import JobKind
 from annotate.services.corpus import vector_store
-from annotate.services.runs import encoders, execution, first_batch, schedule, tuning
+from annotate.services.runs import encoders, execution, first_batch, schedule, scratch, tuning
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work import jobs, lease
@@ -30,8 +30,9 @@ from tests.annotate.services.conftest import WORDS
 from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.bundles.bundle import read_manifest
 from training.encoders import checkpoints
+from training.figures import calibration
 from training.registry import Entry
-from training.types import TrainingError
+from training.types import ScoreKind, TrainingError
 
 pytest.importorskip("torch")
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -132,6 +133,58 @@ def test_what_tunes_by_itself_takes_its_family_s_place_where_it_loses_nothing(
     assert labelled.family_options == {"embedding": {"encoder": "tuned"}}
     assert encoders.tuned(labelled) == version.encoder
     assert list(tuning.due()) == []
+
+
+def test_confidences_over_a_tuned_encoder_come_of_documents_that_it_has_not_seen(
+    labelled: Project,
+    annotator: User,
+    add_documents: Callable[..., list[Document]],
+    annotate: Callable[..., Any],
+    label_colours: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(calibration.FEWEST, ScoreKind.EXCLUSIVE, 20)
+    monkeypatch.setattr(tuning, "last_step", lambda labels: 30 if labels >= 30 else 0)
+    labelled.documents.filter(lane="holdout").update(half="tuning")  # twelve
+
+    def trained(run: TrainingRun) -> ModelVersion:
+        execution.execute(run_id=run.pk)
+        return ModelVersion.objects.get(run=run)
+
+    def trained_quickly() -> ModelVersion:
+        labelled.refresh_from_db()
+        (run,) = schedule.open_if_due(project=labelled, reason=schedule.RunReason.LEAD)
+        return trained(run)
+
+    def label_others(*marks: str) -> None:
+        for name, words in WORDS.items():
+            for mark in marks:
+                (document,) = add_documents(labelled, f"{words[0]} {mark}")
+                annotate(document, annotator, name)
+
+    def calibrated_by(version: ModelVersion) -> tuple[str, int]:
+        details = version.report["details"]
+        return details["tuned_on"], details["tuned_documents"]
+
+    trained_quickly()
+    (run,) = tuning.due()
+    tuned = trained(run)
+    assert (tuned.variant, tuned.stage, tuned.calibrated) == ("tuned encoder", "published", True)
+    assert calibrated_by(tuned) == ("out of fold and tuning", 42)
+    assert not scratch.folder(run).exists()
+
+    label_colours(labelled, annotator, each=5, offset=600)  # differ in digits alone from what it has seen
+    label_others("alone", "twice")
+    second = trained_quickly()
+    assert (second.encoder, second.calibrated) == (tuned.encoder, True)
+    assert calibrated_by(second) == ("an earlier run", 42)
+    first_learned = read_manifest(tuned.bundle_folder).calibration
+    assert read_manifest(second.bundle_folder).calibration == first_learned
+
+    label_others("thrice")
+    third = trained_quickly()
+    assert (third.encoder, third.calibrated) == (tuned.encoder, True)
+    assert calibrated_by(third) == ("out of fold and tuning", 21)
 
 
 def test_where_any_number_of_labels_is_right_labelled_texts_set_the_thresholds_of_a_tuned_encoder(

@@ -10,8 +10,7 @@ import pytest
 from annotate.models import Document, ModelVersion, Project, TrainingRun, User
 from annotate.services.runs import schedule, tuning
 from annotate.services.versions.variants import RunConfig, Variant
-from training.figures import calibration
-from training.types import ScoreKind
+from training.figures import evidence
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +22,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         tuning, "last_step", lambda labels: max((n for n in (24, 36) if n <= labels), default=0)
     )
     monkeypatch.setattr(tuning, "is_installed", lambda: True)
-    monkeypatch.setitem(calibration.FEWEST, ScoreKind.EXCLUSIVE, 3)
+    monkeypatch.setattr(evidence, "FEWEST", 3)
 
 
 def hold_out(project: Project, annotator: User, label_colours: Callable[..., None]) -> None:
@@ -84,7 +83,7 @@ def test_labels_of_the_holdout_lane_reach_no_step(
     assert opened() == []
 
 
-def test_it_waits_for_held_out_documents_that_make_confidences_of_its_scores(
+def test_it_waits_for_held_out_documents_to_be_compared_on(
     learned: Project, annotator: User, label_colours: Callable[..., None]
 ) -> None:
     learned.documents.filter(lane="holdout").update(half="reporting")
@@ -156,13 +155,15 @@ def test_a_site_without_torch_or_that_is_told_not_to_tunes_nothing(
     assert opened() == []
 
 
-def test_a_project_of_any_number_of_labels_waits_for_no_held_out_documents(
+def test_so_it_is_where_any_number_of_labels_is_right(
     multi_project: Project, annotator: User, label_colours: Callable[..., None]
 ) -> None:
     label_colours(multi_project, annotator, each=8)
     ModelVersion.objects.create(
         project=multi_project, number=1, family="embedding", labelled=9, holdout_documents=0
     )
+    assert opened() == []
+    hold_out(multi_project, annotator, label_colours)
     (run,) = opened()
     assert (run.project, run.variant) == (multi_project, "tuned encoder")
 
