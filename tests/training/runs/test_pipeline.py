@@ -16,7 +16,14 @@ from training.families.tfidf import model as tfidf
 from training.families.tfidf.model import TfidfModel
 from training.figures import calibration
 from training.runs import pipeline
-from training.runs.pipeline import calibrate_and_tune, evaluate_bundle, fit_model, train_and_package
+from training.runs.pipeline import (
+    Folding,
+    calibrate_and_tune,
+    evaluate_bundle,
+    fit_model,
+    out_of_fold,
+    train_and_package,
+)
 from training.tasks import MULTI, SINGLE
 from training.types import (
     Dataset,
@@ -123,6 +130,24 @@ def test_where_the_encoder_knows_the_documents_they_make_no_confidence_that_one_
     assert (few.source, few.documents) == (source, documents)
 
 
+def test_few_documents_set_thresholds_over_several_ways_to_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, few, encoder = make_dataset(MULTI, 60), make_dataset(MULTI, 20, seed=2), WordEmbedder()
+    spec = RunSpec("embedding")
+    model = fit_model(spec, dataset, few, encoder).model
+    tuned = calibrate_and_tune(spec, dataset, few, model, encoder)
+    each = []
+    for seed in (0, 1_000, 2_000):
+        folded = out_of_fold(replace(spec, seed=seed), dataset, model, encoder, Folding.ENOUGH)
+        assert folded is not None
+        scores = tuned.scores(np.concatenate([folded.scores, model.predict_proba(few.texts)]))
+        targets = np.concatenate([folded.targets, few.targets])
+        each.append(MULTI.tune(scores, targets, Objective.F1))
+    assert tuned.thresholds == pytest.approx(np.mean(each, axis=0))
+    assert tuned.thresholds != pytest.approx(each[0])
+    monkeypatch.setattr(pipeline, "_MOST_FOLDED", 59)
+    assert calibrate_and_tune(spec, dataset, few, model, encoder).thresholds == pytest.approx(each[0])
+
+
 def test_tiny_data_trains_without_tuning(task: Task, tmp_path: Path) -> None:
     report = trained(tmp_path / "one", make_dataset(task, 4))
     assert (report.details["tuned_on"], report.details["tuned_documents"]) == ("none", 0)
@@ -139,8 +164,8 @@ def test_a_family_may_score_itself_out_of_fold(dataset: Dataset, monkeypatch: py
     give(monkeypatch, out_of_fold=out_of_fold)
     model = fit_model(SPEC, dataset, none_of(dataset)).model
     assert calibrate_and_tune(SPEC, dataset, none_of(dataset), model).source == "out of fold"
-    assert len(asked) == 1
-    assert len(asked[0]) == len(dataset)
+    ways = pipeline.FOLDINGS if dataset.schema.task.has_thresholds else 1
+    assert [len(folds) for folds in asked] == [len(dataset)] * ways
 
 
 @pytest.mark.parametrize("held", [120, 8])
