@@ -22,7 +22,8 @@ class PoolView:
     `scores` (documents, labels) and `thresholds` (labels,) are None before the first model, `vectors`
     (documents, dimension) is None before texts are embedded. `label_counts` (labels,) are the positives
     labelled so far. `labelled` (labelled documents, dimension) are the vectors of texts that have a label, by
-    the same encoder; None where they are not known.
+    the same encoder; None where they are not known. `names` (labels, dimension) are those of the labels'
+    names, by that encoder too; None where they do not matter.
     """
 
     size: int
@@ -31,6 +32,7 @@ class PoolView:
     thresholds: FloatArray | None
     label_counts: IntArray
     labelled: FloatArray | None = None
+    names: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)

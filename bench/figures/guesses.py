@@ -25,7 +25,7 @@ if not __package__:
 
 from training.bundles.familiar import LEAST_APART, LEAST_SIMILAR
 from training.cli.embedders import add_encoder_arguments, open_embedder
-from training.families.shared.names import name_vectors
+from training.encoders.names import name_vectors
 from training.families.zero_shot.model import ZeroShotModel
 from training.figures import calibration
 from training.figures.coverage import FOREIGN, open_tokenizer, pieces_per_word

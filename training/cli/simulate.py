@@ -25,6 +25,7 @@ from training.cli.inputs import (
     task_of,
 )
 from training.cli.spans import simulate as spans
+from training.encoders.names import name_vectors
 from training.encoders.neighbours import nearest
 from training.encoders.tuning_steps import TUNE_AT, can_be_tuned, is_installed, last_step
 from training.families.build import check_parameters
@@ -298,7 +299,9 @@ def simulate(plan: Replay, world: World, seed: int) -> Iterator[CurvePoint]:
     rng = np.random.default_rng(seed)
     labelled = np.zeros(0, np.int64)
     if plan.seed_labels:
-        pool = PoolView(len(world.train), None, world.vectors, None, np.zeros(len(schema), np.int64))
+        names = name_vectors(schema, world.embedder) if world.embedder and schema.task.exclusive else None
+        nothing = np.zeros(len(schema), np.int64)
+        pool = PoolView(len(world.train), None, world.vectors, None, nothing, names=names)
         labelled = choose(plan.start, pool, plan.seed_labels, rng, random_share=plan.random_share).indices
     with tempfile.TemporaryDirectory(prefix="winnow-simulate-") as folder:
         previous: Path | None = None

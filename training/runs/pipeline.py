@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from training.bundles.bundle import BundleDraft, BundleError, Manifest, bundle_bytes, encoder_folder
 from training.bundles.familiar import Familiar
 from training.bundles.predictor import Predictor
+from training.encoders.names import name_vectors
 from training.encoders.vectors import knows_labels
 from training.export.onnx import check_parity, export_model, prefer_int8, scored_in_parts
 from training.families.build import build_model
-from training.families.shared.names import name_vectors
 from training.families.shared.teaching import fit_taught, with_fewer
 from training.figures import calibration
 from training.figures.evaluate import evaluate

@@ -1,10 +1,11 @@
-"""Chooses texts that are unlike each other, by k-means over their vectors."""
+"""Chooses texts that are unlike each other, by k-means over their vectors; before any label, typical ones."""
 
 from __future__ import annotations
 
 import numpy as np
 from sklearn.cluster import KMeans
 
+from training.encoders.neighbours import nearest
 from training.protocol import QueryStrategy
 from training.selection import PoolView, Selection
 from training.types import FloatArray, TrainingError
@@ -15,17 +16,52 @@ SAMPLE = 10_000  # rows from which centres are learned; more rows cost much and 
 # At most a quarter of a small pool is taken, or the strategy would no longer matter.
 OVERSAMPLE = 25
 _SHARE = 4
+NEIGHBOURS = 10  # by which a text is typical
 
 
 def kmeans(pool: PoolView, n: int, rng: np.random.Generator) -> Selection:
     """Choose the text nearest to each of n centres: the first batch, before there is a model.
 
-    The scores are the distances to the centres. Raises `TrainingError` before texts have vectors.
+    Before the first label, where names of labels are known, a typical text of each label comes first, as far
+    as names tell. The scores are the distances to the centres, and of those texts to their neighbours. Raises
+    `TrainingError` before texts have vectors.
     """
     vectors = pool.vectors
     if vectors is None or not len(vectors):
         raise TrainingError("The texts have no vectors yet to run k-means on. Wait for the encoder.")
     wanted = min(n, len(vectors))
+    if pool.names is None or pool.label_counts.any():
+        return _nearest_to_centres(vectors, wanted, rng)
+    first = _typical(vectors, pool.names, wanted, rng)
+    rest = np.setdiff1d(np.arange(len(vectors)), first.indices)
+    more = _nearest_to_centres(vectors[rest], wanted - len(first.indices), rng)
+    return Selection(
+        np.concatenate([first.indices, rest[more.indices]]), np.concatenate([first.scores, more.scores])
+    )
+
+
+def _typical(vectors: FloatArray, names: FloatArray, n: int, rng: np.random.Generator) -> Selection:
+    """Choose for up to n labels the text with the nearest neighbours, of those whose nearest name it is.
+
+    Labels that no text is nearest to are left out.
+    """
+    rows = np.arange(len(vectors))
+    if len(rows) > SAMPLE:
+        rows = np.sort(rng.choice(len(vectors), SAMPLE, replace=False))
+    sample = vectors[rows]
+    label = (sample @ names.T).argmax(axis=1)
+    near = nearest(sample, NEIGHBOURS).similarities
+    density = near.mean(axis=1) if near.shape[1] else np.zeros(len(rows), np.float32)
+    chosen = [
+        members[density[members].argmax()]
+        for members in (np.flatnonzero(label == one) for one in rng.permutation(len(names)))
+        if len(members)
+    ][:n]
+    places = np.array(chosen, np.int64)
+    return Selection(rows[places], np.asarray(1 - density[places], np.float32))
+
+
+def _nearest_to_centres(vectors: FloatArray, wanted: int, rng: np.random.Generator) -> Selection:
     if not wanted:  # all places of a small batch may be drawn at random
         return Selection(np.zeros(0, np.int64), np.zeros(0, np.float32))
     sample = vectors if len(vectors) <= SAMPLE else vectors[rng.choice(len(vectors), SAMPLE, replace=False)]

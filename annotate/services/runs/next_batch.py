@@ -13,17 +13,22 @@ from annotate.services.corpus import vector_store
 from annotate.services.corpus.snapshots import Snapshot
 from annotate.services.corpus.vector_store import SiteEmbedder
 from annotate.services.labeling import queue
+from training.encoders.names import name_vectors
 from training.registry import CHOOSER, STRATEGIES, entry
 from training.selection import PoolView
-from training.types import FloatArray
+from training.types import DocumentTask, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
 class SeenVectors:
-    """By the site's encoder: of the pool (pool documents, dimension), and of what is labelled and has one."""
+    """By the site's encoder: of the pool (pool documents, dimension), and of what is labelled and has one.
+
+    `names` (labels, dimension) are those of the labels' names, None where a document may have several labels.
+    """
 
     pool: FloatArray
     labelled: FloatArray
+    names: FloatArray | None = None
 
 
 def vectors_of(project: Project, snapshot: Snapshot[Any]) -> SeenVectors | None:
@@ -38,7 +43,10 @@ def seen_by(site: SiteEmbedder, snapshot: Snapshot[Any]) -> SeenVectors:
     """Return what texts look like to the site's encoder, which knows all of the pool."""
     learned = snapshot.dataset.texts
     known = [text for text, is_known in zip(learned, site.known(learned), strict=True) if is_known]
-    return SeenVectors(site.embed(snapshot.pool_texts), site.embed(known))
+    schema = snapshot.dataset.schema
+    has_one = isinstance(schema.task, DocumentTask) and schema.task.exclusive and len(schema)
+    names = name_vectors(schema, site) if has_one else None
+    return SeenVectors(site.embed(snapshot.pool_texts), site.embed(known), names)
 
 
 def choose(
@@ -71,6 +79,7 @@ def choose(
         scores=scores,
         vectors=None if vectors is None else vectors.pool,
         labelled=None if vectors is None else vectors.labelled,
+        names=None if vectors is None else vectors.names,
         thresholds=None if thresholds is None else np.array(thresholds, np.float32),
         label_counts=snapshot.dataset.label_counts,
     )

@@ -8,7 +8,7 @@ import pytest
 from training.protocol import QueryStrategy
 from training.registry import STRATEGIES, entry
 from training.selection import PoolView
-from training.strategies import novelty
+from training.strategies import diversity, novelty
 from training.strategies.diversity import diverse, kmeans
 from training.strategies.multilabel import label_turns
 from training.strategies.novelty import unlike_labelled
@@ -134,6 +134,47 @@ def test_kmeans_picks_from_every_cluster(rng: np.random.Generator) -> None:
     chosen = kmeans(pool, 20, rng).indices
     assert len(set(chosen.tolist())) == 20
     assert {int(row) // 30 for row in chosen} == set(range(6))
+
+
+def named_pool(rng: np.random.Generator) -> PoolView:
+    """Return a crowd of twenty texts near each of three names, eleven of the first one's close together.
+
+    A fourth name has no texts, and twenty texts more are near no other and nearest to the third.
+    """
+    corners = np.eye(6, dtype=np.float32)
+    crowds = np.repeat(corners[:3], 20, axis=0) + rng.normal(0, 0.2, (60, 6)).astype(np.float32)
+    crowds[:11] = corners[0] + rng.normal(0, 0.02, (11, 6))
+    strays = rng.normal(0, 1, (20, 6)).astype(np.float32)
+    strays[:, :2], strays[:, 2], strays[:, 5] = 0, 0.3, 0
+    vectors = np.concatenate([crowds, strays])
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return PoolView(80, None, vectors, None, np.zeros(4, np.int64), names=corners[[0, 1, 2, 5]])
+
+
+def test_before_the_first_label_a_typical_text_of_each_name_comes_first(rng: np.random.Generator) -> None:
+    pool = named_pool(rng)
+    chosen = kmeans(pool, 10, rng)
+    first = sorted(chosen.indices[:3].tolist())
+    assert first[0] < 11
+    assert [row // 20 for row in first] == [0, 1, 2]
+    assert len(set(chosen.indices.tolist())) == 10
+    assert chosen.indices[3:].max() >= 60  # k-means chooses the others, and sees the strays
+    assert len(kmeans(pool, 2, rng).indices) == 2
+    assert len(kmeans(pool, 0, rng).indices) == 0
+    assert sorted(kmeans(pool, 100, rng).indices.tolist()) == list(range(80))
+
+
+def test_names_say_nothing_once_there_are_labels(rng: np.random.Generator) -> None:
+    pool = replace(named_pool(rng), label_counts=np.array([1, 0, 0, 0]))
+    plain = kmeans(replace(pool, names=None), 10, np.random.default_rng(1)).indices
+    assert kmeans(pool, 10, np.random.default_rng(1)).indices.tolist() == plain.tolist()
+
+
+def test_of_many_texts_a_sample_tells_what_is_typical(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diversity, "SAMPLE", 30)
+    assert len(set(kmeans(named_pool(rng), 10, rng).indices.tolist())) == 10
 
 
 def test_the_diversity_step_leaves_out_copies_of_one_text(rng: np.random.Generator) -> None:

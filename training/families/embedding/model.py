@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from training import tasks
+from training.encoders.names import name_vectors
 from training.encoders.neighbours import smooth
 from training.encoders.vectors import knows_labels
 from training.families.embedding.choice import ENOUGH, choose_parts, possible_parts, usual_parts
@@ -26,7 +27,6 @@ from training.families.shared.graphs import read_vector_graph, write_vector_grap
 from training.families.shared.heads import FILE as WEIGHTS
 from training.families.shared.heads import Head, activate
 from training.families.shared.imbalance import BALANCED, NONE, SMOTE, UNDERSAMPLE, check_imbalance
-from training.families.shared.names import name_vectors
 from training.families.shared.teaching import with_scores, with_surest
 from training.families.shared.trees import FILE as TREES
 from training.families.shared.trees import TreeHead, fit_trees, write_vector_trees

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from training.encoders.names import phrases
 from training.families.encoder_tuning.sentence_encoder import SentenceEncoder
 from training.families.shared.batches import Window, shuffled_batches
-from training.families.shared.names import phrases
 from training.types import Dataset, FloatArray, IntArray, TrainingError
 
 _CLIP = 1.0

@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 
 from training import tasks
+from training.encoders.names import name_vectors
 from training.families.shared.graphs import write_vector_graph
 from training.families.shared.heads import Head, activate
-from training.families.shared.names import name_vectors
 from training.preprocess.encoder import EncoderPreprocessor
 from training.types import (
     Dataset,

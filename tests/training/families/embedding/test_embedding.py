@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from tests.training.conftest import FILLER, WORDS, WordEmbedder, make_dataset
+from training.encoders.names import phrases, readable
 from training.encoders.neighbours import nearest
 from training.families.embedding.choice import ENOUGH, PENALTIES, choose_parts
 from training.families.embedding.model import EmbeddingModel
 from training.families.embedding.recipe import Material, Parts, fit_plain, fit_student, fit_teacher
-from training.families.shared.names import phrases, readable
 from training.tasks import MULTI, SINGLE
 from training.types import Dataset, LabelSchema, LabelSpec, Neighbours, Pool, Task, TrainingError
 
