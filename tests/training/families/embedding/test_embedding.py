@@ -114,6 +114,26 @@ def test_names_that_mislead_are_dropped_by_cross_validation() -> None:
     assert fitted(misled).details_["names"] is False
 
 
+@pytest.mark.parametrize("seed", [0, 2])
+def test_a_model_without_wrong_names_has_its_own_penalty(seed: int) -> None:
+    """The penalty that makes the best of them is so strong that it hides how much they harm."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(20, 32))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    answers = np.repeat(np.arange(20), 2)
+    vectors = centres[answers] + rng.normal(0, 0.1, (40, 32))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    material = Material(
+        task=SINGLE,
+        vectors=vectors.astype(np.float32),
+        targets=np.eye(20, dtype=np.float32)[answers],
+        names=np.roll(centres, 1, axis=0).astype(np.float32),
+    )
+    wanted = Parts(names=True, neighbours=False, student=False, penalty=0.0)
+    chosen = choose_parts(material, wanted, np.random.default_rng(0))
+    assert (chosen.names, chosen.penalty) == (False, PENALTIES[SINGLE.score_kind][0])
+
+
 def test_neighbours_that_mislead_are_dropped_by_cross_validation() -> None:
     data = make_dataset(SINGLE, 200)
     rng = np.random.default_rng(0)
