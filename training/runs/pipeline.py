@@ -147,11 +147,10 @@ def train_and_package(
 ) -> RunReport:
     """Train what `spec` asks for and leave a checked bundle at `folder`, which appears by one rename.
 
-    `tuning` and `reporting` are the halves of the holdout lane and may be empty; figures come from
-    `reporting` alone, scored by the bundle itself. `tuned_on` tells what an encoder that was tuned on
-    labelled texts knows of `dataset`. With `self_contained` the encoder that the bundle needs is put into it
-    from `encoder_root`. Raises `TrainingError` for data that cannot be learned from,
-    `ParityError` for a bundle that answers unlike its model; then nothing is left behind.
+    `tuning` and `reporting` are the halves of the holdout lane and may be empty; figures come from the latter
+    alone, scored by the bundle itself. `tuned_on` tells what a tuned encoder knows of `dataset`. With
+    `self_contained` the bundle's encoder is put into it from `encoder_root`. Raises `TrainingError` for data
+    that cannot be learned from, `ParityError` for a bundle unlike its model; then nothing is left behind.
     """
     stages = Stages(on_progress)
     stages.enter("fit", 0.0, until=0.4)

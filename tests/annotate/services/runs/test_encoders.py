@@ -22,7 +22,7 @@ from annotate.models import (
 )
 from annotate.models.jobs import JobKind
 from annotate.services.corpus import vector_store
-from annotate.services.runs import encoders, execution, first_batch, schedule, scratch, tuning
+from annotate.services.runs import crossfit, encoders, execution, first_batch, schedule, scratch, tuning
 from annotate.services.versions import publication, rescore
 from annotate.services.versions.variants import RunConfig
 from annotate.services.work import jobs, lease
@@ -31,6 +31,7 @@ from tests.training.families.checkpoints import write_tiny_checkpoint
 from training.bundles.bundle import read_manifest
 from training.encoders import checkpoints
 from training.figures import calibration
+from training.preprocess.encoder import OnnxEncoder
 from training.registry import Entry
 from training.types import ScoreKind, TrainingError
 
@@ -253,6 +254,33 @@ def test_a_killed_attempt_leaves_its_encoder_to_the_next(
     assert made == ["vectors"]
     run.refresh_from_db()
     assert (run.state, run.snapshot["encoder"]) == ("succeeded", fingerprint)
+
+
+def test_one_killed_between_two_folds_leaves_nothing_that_the_next_stumbles_over(
+    labelled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+
+    def opens_one(folder: Path) -> OnnxEncoder:
+        opened.append(folder)
+        if len(opened) == 2:
+            killed()
+        return OnnxEncoder(folder)
+
+    monkeypatch.setattr(crossfit, "OnnxEncoder", opens_one)
+    (run,) = schedule.open_if_due(
+        project=labelled, reason=schedule.RunReason.LEAD, family="embedding", config=RunConfig.load(TUNED)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        execution.execute(run_id=run.pk)
+    assert scratch.folder(run).exists()
+    execution.execute(run_id=run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.error) == ("succeeded", "")
+    version = ModelVersion.objects.get(run=run)
+    assert version.report["details"]["tuned_documents"] >= 30
+    assert len(opened) == 5  # all three folds again
+    assert not scratch.folder(run).exists()
 
 
 def killed(*_: Any, **__: Any) -> None:
