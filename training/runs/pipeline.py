@@ -176,8 +176,7 @@ def train_and_package(
 
         stages.enter("publish", 0.95)
         about = {"labelled": len(dataset), "fit_seconds": fitted.seconds, "tuned_on": tuned.source}
-        figures = {name: getattr(evaluation, name) for name in FIGURES} | about | {"parity": asdict(parity)}
-        draft.write_manifest(replace(manifest, figures=figures))
+        draft.write_manifest(replace(manifest, figures=_figures(evaluation, parity) | about))
         draft.publish(replace=replace_bundle)
     stages.enter("done", 1.0)
     return RunReport(
@@ -192,6 +191,11 @@ def train_and_package(
         out_of_fold=said,
         details=tuned.details | getattr(model, "details_", {}),
     )
+
+
+def _figures(evaluation: Evaluation, parity: Parity) -> dict[str, Json]:
+    """Return what a manifest keeps of the measurements."""
+    return {name: getattr(evaluation, name) for name in FIGURES} | {"parity": asdict(parity)}
 
 
 def _prove(
