@@ -46,13 +46,18 @@ class TaggedPieces:
 
 @dataclass(frozen=True, slots=True)
 class TaggerRecipe:
-    """How a tagger is tuned; `tag_weights` (tags,) is by how much each tag counts, () for all alike."""
+    """How a tagger is tuned; `tag_weights` (tags,) is by how much each tag counts, () for all alike.
+
+    With an `agreement` above 0 each batch is read twice, and two readings that differ cost so much of their
+    difference.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
     seed: int
     tag_weights: tuple[float, ...] = ()
+    agreement: float = 0.0
 
 
 def windows_of(
@@ -111,8 +116,9 @@ def tune_tagger(
         for batch in _batches(seen, recipe, epoch)[progress.step - epoch * an_epoch :]:
             teller.done = progress.step / steps
             try:
-                loss = part_loss(network, batch, recipe.tag_weights)
-                stepper.gradients([len(window.ids) for window in batch], loss, teller)
+                loss = part_loss(network, batch, recipe.tag_weights, recipe.agreement)
+                readings = 2 if recipe.agreement else 1
+                stepper.gradients([readings * len(window.ids) for window in batch], loss, teller)
                 if not torch.isfinite(nn.utils.clip_grad_norm_(network.parameters(), _CLIP)):
                     raise Diverged
             except Diverged:
@@ -144,12 +150,17 @@ def _batches(windows: Sequence[TaggedPieces], recipe: TaggerRecipe, epoch: int) 
 
 
 def part_loss(
-    network: TokenTagger, batch: Sequence[TaggedPieces], tag_weights: Sequence[float] = ()
+    network: TokenTagger,
+    batch: Sequence[TaggedPieces],
+    tag_weights: Sequence[float] = (),
+    agreement: float = 0.0,
 ) -> PartLoss:
     """Return what some windows of a batch add to its loss.
 
     That is the mean cross-entropy of the pieces that speak for a word, and the loss of the labels of whole
-    texts, where there are some. `tag_weights` (tags,) are those of `TaggerRecipe`.
+    texts, where there are some; with `agreement` the mean of two readings that dropout makes differ, and
+    their divergence so many times (R-Drop: Liang et al., 2021). `tag_weights` (tags,) are those of
+    `TaggerRecipe`.
     """
     device = network.head.weight.device
     counts = torch.tensor(tag_weights, device=device) if len(tag_weights) else None
@@ -160,25 +171,41 @@ def part_loss(
         ids, mask = pad([window.ids for window in windows], 0)
         shapes, _ = pad([window.shapes for window in windows], 0)
         tags, _ = pad([window.tags for window in windows], _IGNORED)
-        with half_precision(device):
-            arrays = (torch.from_numpy(array).to(device) for array in (ids, shapes, mask))
-            logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
+        arrays = [torch.from_numpy(array).to(device) for array in (ids, shapes, mask)]
         given = torch.from_numpy(tags).to(device).flatten()
-        loss = (
-            nn.functional.cross_entropy(
-                logits.flatten(0, 1), given, counts, ignore_index=_IGNORED, reduction="sum"
-            )
-            / words
-        )
-        for said in whole:
-            wanted = torch.tensor([window.labels for window in windows], device=device)
-            worth = torch.tensor([window.worth or 1.0 for window in windows], device=device)
-            share = len(windows) / len(batch)
-            cells = nn.functional.binary_cross_entropy_with_logits(said, wanted, worth.view(len(windows), -1))
-            loss = loss + share * _WHOLE * cells
-        return loss
+        wanted = torch.tensor([window.labels for window in windows], device=device)
+        worth = torch.tensor([window.worth or 1.0 for window in windows], device=device)
+        share = len(windows) / len(batch)
+        readings = []
+        with half_precision(device):
+            for _ in range(2 if agreement else 1):
+                logits, *whole = network(*arrays)  # (windows, pieces, tags), (windows, labels)
+                readings.append((logits.flatten(0, 1), *whole))
+        loss = torch.zeros((), device=device)
+        for logits, *whole in readings:
+            cells = nn.functional.cross_entropy(logits, given, counts, ignore_index=_IGNORED, reduction="sum")
+            loss = loss + cells / words
+            for said in whole:
+                cells = nn.functional.binary_cross_entropy_with_logits(
+                    said, wanted, worth.view(len(windows), -1)
+                )
+                loss = loss + share * _WHOLE * cells
+        if not agreement:
+            return loss
+        (logits, *whole), (others, *other_whole) = readings
+        of_words = given != _IGNORED
+        apart = _divergence(logits[of_words].log_softmax(-1), others[of_words].log_softmax(-1)).sum() / words
+        for said, other in zip(whole, other_whole, strict=True):
+            differ = (said.sigmoid() - other.sigmoid()) * (said - other)  # of yes and no, both ways
+            apart = apart + share * _WHOLE * differ.mean() / 2
+        return loss / 2 + agreement * apart
 
     return of
+
+
+def _divergence(logs: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return the mean of both Kullback-Leibler divergences of log probabilities (rows, tags), as (rows,)."""
+    return ((logs.exp() - others.exp()) * (logs - others)).sum(dim=-1) / 2
 
 
 def _optimizer(network: TokenTagger, recipe: TaggerRecipe) -> torch.optim.AdamW:

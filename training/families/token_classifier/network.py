@@ -19,11 +19,35 @@ _WEIGHTS = "model.safetensors"
 _OPSET = 17
 
 
+class WholeHead(nn.Module):
+    """Vectors of pieces (windows, pieces, width) to logits of labels of whole texts (windows, labels).
+
+    The first piece tells them, and so do all pieces, of which each label looks at some more than at others
+    (Mullenbach et al., 2018). What the latter learn ends at the vectors: where it went on to the encoder,
+    words were found worse, as each piece had to tell both (NLU++ banking, docs/benchmarks.md).
+    """
+
+    def __init__(self, width: int, labels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, labels)
+        self.look = nn.Linear(width, labels, bias=False)
+        self.each = nn.Linear(width, labels, bias=False)
+        # At the start all pieces are looked at alike, and say nothing.
+        nn.init.zeros_(self.look.weight)
+        nn.init.zeros_(self.each.weight)
+
+    def forward(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        pieces = vectors.detach()
+        looked = self.look(pieces).float().masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
+        said: torch.Tensor = (looked.softmax(dim=1) * self.each(pieces).float()).sum(dim=1)
+        first: torch.Tensor = self.first(vectors[:, 0])
+        return first.float() + said
+
+
 class TokenTagger(nn.Module):
     """Piece ids and shapes (windows, pieces) to logits (windows, pieces, tags).
 
-    With `labels` of whole texts their logits (windows, labels) are given as well, by the first piece: by the
-    mean of all pieces words were found worse, as each had to tell both (NLU++ banking).
+    With `labels` of whole texts their logits (windows, labels) are given as well.
     """
 
     def __init__(self, encoder: Any, tags: int, labels: int = 0, dropout: float = 0.1) -> None:
@@ -36,7 +60,7 @@ class TokenTagger(nn.Module):
         self.head = nn.Linear(width, tags)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.whole = nn.Linear(width, labels) if labels else None
+        self.whole = WholeHead(width, labels) if labels else None
 
     def forward(
         self, input_ids: torch.Tensor, shapes: torch.Tensor, attention_mask: torch.Tensor | None = None
@@ -47,7 +71,7 @@ class TokenTagger(nn.Module):
         logits = self.head(self.dropout(hidden)).float()
         if self.whole is None:
             return (logits,)
-        return logits, self.whole(self.dropout(hidden[:, 0])).float()
+        return logits, self.whole(self.dropout(hidden), mask)
 
 
 class OneTextTagger(nn.Module):

@@ -15,9 +15,10 @@ from tests.training.families.checkpoints import write_tiny_checkpoint
 from tests.training.families.spans_made import FILLER, joint_data, span_data
 from training.families.shared import steps as steps_of_tuning
 from training.families.token_classifier import finetune
-from training.families.token_classifier.finetune import TaggedPieces, part_loss
+from training.families.token_classifier import model as of_model
+from training.families.token_classifier.finetune import TaggedPieces, TaggerRecipe, part_loss
 from training.families.token_classifier.model import TokenClassifierModel, balanced_tags
-from training.families.token_classifier.network import TokenTagger
+from training.families.token_classifier.network import TokenTagger, WholeHead
 from training.runs.span_pipeline import train_spans
 from training.spans import SpanDataset
 from training.types import RunSpec, TrainingError
@@ -182,6 +183,59 @@ def test_a_weight_of_a_tag_and_of_a_label_is_as_often_the_same_text(params: Para
     of_tags = loss((0.0, 0.0))
     assert loss((0.0, 0.0), 1.0, 1.0, 1.0, 3.0, 1.0) == pytest.approx(3 * of_tags)
     assert loss((2.0, 2.0)) == pytest.approx(of_tags + 2 * (plain - of_tags))
+
+
+def test_two_readings_that_agree_cost_no_more_than_one(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finetune, "half_precision", lambda device: nullcontext())
+    network = tuned(joint_data(40), params | {"epochs": 1}).network_  # in evaluation: nothing is dropped
+    batch = [TaggedPieces((2, 5, 6, 3), (0, 1, 1, 0), (-100, 3, 0, -100), (1.0, 0.0))] * 2
+
+    def losses() -> list[float]:
+        return [part_loss(network, batch, (), share)(slice(0, 2)).item() for share in (0.0, 1.0, 2.0)]
+
+    once, one_share, two_shares = losses()
+    assert one_share == pytest.approx(once) == pytest.approx(two_shares)
+    network.train()
+    readings = []
+    for share in (0.0, 1.0, 2.0):
+        torch.manual_seed(1)
+        readings.append(part_loss(network, batch, (), share)(slice(0, 2)).item())
+    _, one_share, two_shares = readings
+    assert two_shares > one_share > 0
+
+
+def test_few_texts_are_read_twice_and_many_once(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[TaggerRecipe] = []
+    original = of_model.tune_tagger
+
+    def tune(network: TokenTagger, windows: Any, recipe: TaggerRecipe, **more: Any) -> Any:
+        seen.append(recipe)
+        return original(network, windows, recipe, **more)
+
+    monkeypatch.setattr(of_model, "tune_tagger", tune)
+    for most in (40, 39):
+        monkeypatch.setattr(of_model, "_FEW", most)
+        tuned(joint_data(40), params | {"epochs": 1})
+    assert [recipe.agreement for recipe in seen] == [1.0, 0.0]
+
+
+def test_a_label_of_the_text_is_told_by_the_first_piece_and_by_those_that_it_looks_at() -> None:
+    head = WholeHead(6, 2)
+    vectors = torch.randn(3, 4, 6, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0]])
+    torch.testing.assert_close(head(vectors, mask), head.first(vectors[:, 0]))  # at the start
+    torch.nn.init.ones_(head.each.weight)
+    torch.nn.init.ones_(head.look.weight)
+    with torch.no_grad():
+        padded = vectors.clone()
+        padded[1, 3], padded[2, 2:] = 1e3, -1e3
+        torch.testing.assert_close(head(padded, mask), head(vectors, mask))
+    head(vectors, mask).sum().backward()
+    assert vectors.grad is not None
+    assert vectors.grad[:, 0].abs().min() > 0
+    assert not vectors.grad[:, 1:].any()  # what the pieces tell teaches the head alone
 
 
 def test_balanced_weights_find_more_of_a_rare_label(params: Params) -> None:
