@@ -9,13 +9,15 @@ the confidence `alone`, the model is refused however few they are.
 
 Many versions are judged on one holdout. The reference is the best so far and not the last one, so that small
 losses do not add up; and all tries that were measured worse than one reference share one risk (Bonferroni),
-whether they passed or not, so that trying again does not let a worse model through. A version that passes and
-was measured better than the reference takes its place, and a new row begins.
+whether they passed or not, so that trying again does not let a worse model through. Versions that have
+learned from nearly the same labels say nearly the same of the same documents, so they are one try. A version
+that passes and was measured better than the reference takes its place, and a new row begins.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MARGIN = 0.03
@@ -51,6 +53,21 @@ class Rule:
 
 
 RULE = Rule()
+MORE = 0.1
+"""By such a share more labels than the last try had make another try of a version."""
+
+
+def tries_before(labelled: int, measured_worse: Iterable[int]) -> int:
+    """Return how many tries came before a version of so many labels, by the labels of those measured worse.
+
+    They come in the order in which they were made. A version is part of the last try unless it has learned
+    from more labels than the first of that try, by the share `MORE`, or from fewer.
+    """
+    tries, begun = 0, None
+    for count in (*measured_worse, labelled):
+        if begun is None or count < begun or count - begun >= max(1, MORE * begun):
+            tries, begun = tries + 1, count
+    return tries - 1
 
 
 def _below(limit: float, mean: float, deviation: float) -> float:

@@ -187,9 +187,10 @@ def _compare(
 
 
 def _tries_against(new: ModelVersion, best: ModelVersion) -> int:
-    """Count the versions since the best so far that were measured worse, whether they passed or not."""
+    """Count the tries since the best so far that were measured worse, whether they passed or not."""
     rows = new.project.versions.filter(family=new.family, variant=new.variant, number__lt=new.number)
-    return rows.filter(gain__lt=0, number__gt=best.number).count()
+    worse = rows.filter(gain__lt=0, number__gt=best.number).order_by("number")
+    return gate.tries_before(new.labelled, worse.values_list("labelled", flat=True))
 
 
 def served_before(*, project: Project) -> QuerySet[ModelVersion]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.figures.gate import RULE
+from training.figures.gate import RULE, tries_before
 
 
 def passes(difference: float, error: float, *, refused: int = 0, learned_more: bool = True) -> bool:
@@ -39,3 +39,20 @@ def test_a_row_of_refused_tries_shares_one_risk() -> None:
 @pytest.mark.parametrize("error", [0.06, 0.1, 0.15])
 def test_a_large_measured_loss_is_refused_on_few_documents_too(error: float) -> None:
     assert not passes(-0.19, error)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "worse", "tries"),
+    [
+        (100, [], 0),
+        (105, [100], 0),  # of nearly the same labels
+        (110, [100], 1),
+        (115, [100, 105, 109], 1),
+        (125, [100, 105, 111, 115], 2),
+        (300, [205, 210, 215, 226, 240, 250, 275], 3),
+        (90, [100], 1),  # labels were taken away
+        (0, [0, 0], 0),
+    ],
+)
+def test_versions_of_nearly_the_same_labels_are_one_try(labelled: int, worse: list[int], tries: int) -> None:
+    assert tries_before(labelled, worse) == tries
